@@ -1,0 +1,398 @@
+/**
+ * A container's configuration, from an ini file or from a program.
+ *
+ * The options stand in `_container_options.ts`; here a file is read, defaults
+ * are applied, and all that is wrong is gathered.
+ *
+ * @module
+ */
+
+import { closestString } from "@std/text/closest-string";
+import { readFile } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
+import { ConfigError } from "./_errors.ts";
+import {
+  DEFAULT_SECTION,
+  type IniFile,
+  type IniOption,
+  type IniSection,
+  parseIni,
+  printable,
+  quote,
+} from "./_ini.ts";
+import {
+  CONTAINER_OPTIONS,
+  type ContainerOption,
+} from "./_container_options.ts";
+import type { WorkerFactory } from "./_worker.ts";
+import type { WorkerSpec } from "./_worker_spec.ts";
+
+/**
+ * What a worker's factory is given: the options of the ini file's `[worker]`
+ * section, each as the exact string in the file. Names are as written and
+ * also, as Python has them, in lower case.
+ *
+ * It has no prototype and is frozen.
+ */
+export interface WorkerConfig {
+  /** An option's value, by its name. */
+  readonly [name: string]: string | undefined;
+}
+
+/** A container's configuration, with defaults applied and all of it checked. */
+export interface ContainerConfig {
+  /**
+   * The module that holds the worker, and the path into it. A program may give
+   * the factory itself.
+   */
+  readonly worker: WorkerSpec | WorkerFactory;
+  /** What the worker's factory is given. */
+  readonly workerConfig: WorkerConfig;
+  /** The SQS queue's name, URL or ARN. */
+  readonly queue: string;
+  /** The AWS region; where it is absent the SDK finds it. */
+  readonly region?: string;
+  /** The SQS endpoint's URL; where it is absent the SDK finds it. */
+  readonly endpoint?: string;
+  /** The text of the `loggers` option, which is not looked into here. */
+  readonly loggers?: string;
+  /** The line of the `loggers` option in the file, from 1. */
+  readonly loggersLine?: number;
+  /** Jobs at a time. */
+  readonly concurrency: number;
+  /** How long a poll waits for messages, in seconds. */
+  readonly waitTimeSeconds: number;
+  /** Asked for at every receive; where it is absent, the queue's own. */
+  readonly visibilityTimeoutSeconds?: number;
+  /** From the stop signal to giving up on running jobs, in seconds. */
+  readonly shutdownTimeoutSeconds: number;
+  /** The ini file's path as the user gave it, for messages. */
+  readonly file?: string;
+}
+
+/**
+ * A container's configuration as a program gives it: what has a default may be
+ * left out.
+ */
+export interface ContainerSettings
+  extends Partial<Omit<ContainerConfig, "worker" | "queue">> {
+  /**
+   * The worker's factory, or `MODULE:expr` as in an ini file, or what that was
+   * parsed to. Paths are relative to the folder of `file`, else to the current
+   * one.
+   */
+  readonly worker: string | WorkerSpec | WorkerFactory;
+  /** The SQS queue's name, URL or ARN. */
+  readonly queue: string;
+}
+
+/**
+ * Reads a container's configuration from an ini file.
+ *
+ * @param file The file's path.
+ * @returns The configuration.
+ * @throws {ConfigError} If the file cannot be read, or for all that is wrong
+ * in it at once.
+ */
+export async function readConfig(file: string): Promise<ContainerConfig> {
+  return settled(inspectText(await readText(file), file));
+}
+
+/** A configuration as far as it is right, and all that is wrong with it. */
+export interface InspectedConfig {
+  /** The options that are right; defaults are applied. */
+  readonly config: Partial<ContainerConfig>;
+  /** One line for each problem. */
+  readonly problems: readonly string[];
+}
+
+/**
+ * Reads a container's configuration from an ini file, and goes on where it is
+ * wrong.
+ *
+ * @param file The file's path.
+ * @returns What is right and what is wrong in it.
+ */
+export async function inspectConfig(file: string): Promise<InspectedConfig> {
+  try {
+    return inspectText(await readText(file), file);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    return { config: { file }, problems: error.problems };
+  }
+}
+
+async function readText(file: string): Promise<string> {
+  let bytes: Uint8Array;
+  try {
+    bytes = await readFile(file);
+  } catch (error) {
+    throw new ConfigError(readProblem(file, error), { cause: error });
+  }
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
+      .decode(bytes);
+  } catch (error) {
+    throw new ConfigError(
+      `Cannot read ${file} as it is not UTF-8 text: save it as UTF-8`,
+      { cause: error },
+    );
+  }
+}
+
+/**
+ * Makes a container's configuration from an ini file's text.
+ *
+ * @param text The file's text.
+ * @param file The file's path, for messages, and for paths in it, which are
+ * relative to its folder.
+ * @returns The configuration.
+ * @throws {ConfigError} For all that is wrong in it at once.
+ */
+export function parseConfig(text: string, file: string): ContainerConfig {
+  return settled(inspectText(text, file));
+}
+
+function inspectText(text: string, file: string): InspectedConfig {
+  const ini = readIni(text, file);
+  const problems = unknownSections(ini, file);
+  const container = ini.sections.get("container");
+  if (!container) {
+    problems.push(
+      `Cannot start container as ${file} has no [container] section: ` +
+        'give one with "worker" and "queue"',
+    );
+    return { config: { file }, problems };
+  }
+  problems.push(...unknownOptions(container, file));
+  const settings: Record<string, unknown> = {
+    file,
+    workerConfig: toWorkerConfig(ini.sections.get("worker")),
+  };
+  for (const option of CONTAINER_OPTIONS) {
+    const given = container.options.get(option.name);
+    if (!given) continue;
+    settings[option.key] = option.fromText?.(given.value) ?? given.value;
+    if (option.key === "loggers") settings.loggersLine = given.line;
+  }
+  return settle(settings, problems, inFile(container, file));
+}
+
+/**
+ * Makes a container's configuration from what a program gives. What it
+ * returns may be given to it again.
+ *
+ * @param settings The configuration without its defaults.
+ * @returns The configuration.
+ * @throws {ConfigError} For all that is wrong in it at once.
+ */
+export function resolveConfig(settings: ContainerSettings): ContainerConfig {
+  const problems: string[] = [];
+  const keys = [...KEYS];
+  for (const key of Object.keys(settings)) {
+    if (keys.includes(key)) continue;
+    problems.push(
+      `Cannot start container as ${quote(key)} is not an option: ` +
+        nearest(key, keys, quote, "options"),
+    );
+  }
+  return settled(settle({ ...settings }, problems, IN_PROGRAM));
+}
+
+/** How messages speak of options where they were given. */
+interface Place {
+  /** The option and where it stands. */
+  subject(option: ContainerOption): string;
+  /** That it is not there. */
+  missing(option: ContainerOption): string;
+  /** The value as it was given. */
+  shown(option: ContainerOption, value: unknown): string;
+}
+
+const IN_PROGRAM: Place = {
+  subject: (option) => quote(option.key),
+  missing: (option) => `${quote(option.key)} is missing`,
+  shown: (_option, value) => show(value),
+};
+
+function inFile(container: IniSection, file: string): Place {
+  return {
+    subject(option) {
+      const given = container.options.get(option.name);
+      return given ? place(given, container, file) : quote(option.name);
+    },
+    missing: (option) => `[container] of ${file} has no ${quote(option.name)}`,
+    shown: (option, value) =>
+      show(container.options.get(option.name)?.value ?? value),
+  };
+}
+
+function place(option: IniOption, section: IniSection, file: string): string {
+  const name = option.fromDefault ? DEFAULT_SECTION : section.name;
+  return `${quote(option.name)} in [${name}] of ${file} (line ${option.line})`;
+}
+
+/** What {@linkcode ContainerConfig} has beside the table's options. */
+const OTHER_KEYS: readonly (keyof ContainerConfig)[] = [
+  "workerConfig",
+  "loggersLine",
+  "file",
+];
+
+const KEYS: ReadonlySet<string> = new Set([
+  ...CONTAINER_OPTIONS.map((option) => option.key),
+  ...OTHER_KEYS,
+]);
+
+function settle(
+  settings: Readonly<Record<string, unknown>>,
+  problems: string[],
+  where: Place,
+): InspectedConfig {
+  const { file, loggersLine } = settings;
+  const baseDir = typeof file === "string" ? dirname(resolve(file)) : resolve();
+  const config: Record<string, unknown> = {
+    ...file === undefined ? {} : { file },
+    ...loggersLine === undefined ? {} : { loggersLine },
+    workerConfig: checkWorkerConfig(problems, settings.workerConfig),
+  };
+  for (const option of CONTAINER_OPTIONS) {
+    const given = settings[option.key];
+    const value = given === undefined ? option.default : given;
+    if (value === undefined) {
+      if (option.required) problems.push(missing(option, where));
+      continue;
+    }
+    try {
+      config[option.key] = option.check(value, baseDir);
+    } catch (error) {
+      problems.push(
+        `Cannot start container as ${where.subject(option)} ` +
+          `${reason(error)}: current value is ${where.shown(option, value)}`,
+      );
+    }
+  }
+  return {
+    config: Object.freeze(config) as Partial<ContainerConfig>,
+    problems,
+  };
+}
+
+function settled({ config, problems }: InspectedConfig): ContainerConfig {
+  if (problems.length > 0) throw new ConfigError(problems);
+  return config as ContainerConfig;
+}
+
+function missing(option: ContainerOption, where: Place): string {
+  return `Cannot start container as ${where.missing(option)}: ` +
+    option.required;
+}
+
+function readIni(text: string, file: string): IniFile {
+  try {
+    return parseIni(text, { file });
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    throw new ConfigError(error.message, { cause: error });
+  }
+}
+
+function readProblem(file: string, error: unknown): string {
+  const { code, name } = error as { code?: unknown; name?: unknown };
+  if (name === "NotCapable") {
+    return `Cannot read ${file} without permission: ` +
+      `run again with --allow-read=${file}`;
+  }
+  switch (code) {
+    case "ENOENT":
+    case "ENOTDIR":
+      return `Cannot read ${file} as there is no such file: ` +
+        "give the path of an ini file";
+    case "EISDIR":
+      return `Cannot read ${file} as it is a folder: ` +
+        "give the path of an ini file";
+    case "EACCES":
+    case "EPERM":
+      return `Cannot read ${file} as this user may not: ` +
+        "check the permissions of the file and its folders";
+    default:
+      return `Cannot read ${file}: ${printable(reason(error))}`;
+  }
+}
+
+const SECTIONS: readonly string[] = ["container", "worker", DEFAULT_SECTION];
+
+function unknownSections(ini: IniFile, file: string): string[] {
+  const bracket = (name: string) => `[${printable(name)}]`;
+  return [...ini.sections.values()]
+    .filter((section) => !SECTIONS.includes(section.name))
+    .map(({ name, line }) =>
+      `Cannot start container as ${bracket(name)} of ${file} (line ${line}) ` +
+      `is not a section: ${nearest(name, SECTIONS, bracket, "sections")}`
+    );
+}
+
+function unknownOptions(container: IniSection, file: string): string[] {
+  const names = CONTAINER_OPTIONS.map((option) => option.name);
+  return [...container.options]
+    // What [DEFAULT] gives is there for all sections, as in Python.
+    .filter(([name, option]) => !option.fromDefault && !names.includes(name))
+    .map(([name, option]) =>
+      `Cannot start container as ${place(option, container, file)} ` +
+      `is not an option: ${nearest(name, names, quote, "options")}`
+    );
+}
+
+function nearest(
+  name: string,
+  known: readonly string[],
+  format: (name: string) => string,
+  kind: string,
+): string {
+  return `the nearest is ${format(closestString(name, known))}, ` +
+    `the ${kind} are ${known.map(format).join(", ")}`;
+}
+
+function toWorkerConfig(section: IniSection | undefined): WorkerConfig {
+  const config: Record<string, string> = Object.create(null);
+  for (const [lowerName, { name, value }] of section?.options ?? []) {
+    config[name] = value;
+    config[lowerName] = value;
+  }
+  return config;
+}
+
+function checkWorkerConfig(
+  problems: string[],
+  value: unknown = {},
+): WorkerConfig {
+  const config: Record<string, string> = Object.create(null);
+  if (typeof value !== "object" || value === null) {
+    problems.push(
+      'Cannot start container as "workerConfig" must be an object of ' +
+        `strings: current value is ${show(value)}`,
+    );
+    return config;
+  }
+  for (const [name, option] of Object.entries(value)) {
+    if (option === undefined) continue;
+    if (typeof option === "string") config[name] = option;
+    else {
+      problems.push(
+        `Cannot start container as ${quote(name)} in "workerConfig" ` +
+          `must be a string: current value is ${show(option)}`,
+      );
+    }
+  }
+  return Object.freeze(config);
+}
+
+function show(value: unknown): string {
+  if (typeof value === "string") return quote(value);
+  if (typeof value === "object" && value !== null) return "an object";
+  return typeof value === "function" ? "a function" : String(value);
+}
+
+function reason(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

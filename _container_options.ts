@@ -1,0 +1,176 @@
+/**
+ * The one table of the `[container]` options: reading files, checking, messages
+ * and the command line's help are made from it.
+ *
+ * @module
+ */
+
+import type { ContainerConfig } from "./_config.ts";
+import { isHttpUrl, parseQueueRef, QUEUE_REF_HINT } from "./_queue_ref.ts";
+import type { WorkerFactory } from "./_worker.ts";
+import { parseWorkerSpec, type WorkerSpec } from "./_worker_spec.ts";
+
+/** A row of {@linkcode CONTAINER_OPTIONS}. */
+export interface ContainerOption {
+  /** The name in the `[container]` section, in lower case. */
+  readonly name: string;
+  /** The name in {@linkcode ContainerConfig}. */
+  readonly key: keyof ContainerConfig;
+  /** The meaning, in one line. */
+  readonly meaning: string;
+  /** What a value may be: continues `must be`. */
+  readonly allowed: string;
+  /** The value where the option is left out; without one it stays absent. */
+  readonly default?: string | number;
+  /** What to give where the option is missing; only required options have it. */
+  readonly required?: string;
+  /**
+   * Makes a value of the text in an ini file. Text that it cannot read it
+   * leaves as it is, for `check` to refuse; without it all text is the value.
+   */
+  readonly fromText?: (text: string) => unknown;
+  /**
+   * Checks a value.
+   *
+   * @returns The value to use.
+   * @throws {Error} With a message such as `must be an integer`.
+   */
+  readonly check: (value: unknown, baseDir: string) => unknown;
+}
+
+/** The options of the `[container]` section. */
+export const CONTAINER_OPTIONS: readonly ContainerOption[] = [
+  {
+    name: "worker",
+    key: "worker",
+    meaning: "the worker to run, as MODULE or MODULE:expr",
+    allowed: 'a path, or a "file:", "jsr:" or "npm:" specifier, with :expr ' +
+      "for what is not the default export",
+    required: "give the worker as MODULE or MODULE:expr",
+    check: checkWorker,
+  },
+  textOption({
+    name: "queue",
+    key: "queue",
+    meaning: "the SQS queue to listen to",
+    allowed: QUEUE_REF_HINT,
+    required: "give the name, URL or ARN of an SQS queue",
+    test: isQueue,
+  }),
+  textOption({
+    name: "region",
+    key: "region",
+    meaning: "the AWS region, else the environment's or profile's",
+    allowed: 'the name of an AWS region such as "eu-west-1"',
+    test: (text) => /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/i.test(text),
+  }),
+  textOption({
+    name: "endpoint",
+    key: "endpoint",
+    meaning: "the URL of the SQS endpoint, for servers other than AWS",
+    allowed: "an http or https URL",
+    test: isHttpUrl,
+  }),
+  textOption({
+    name: "loggers",
+    key: "loggers",
+    meaning: "where to log what: ZConfig text, else INFO on standard error",
+    allowed: "text",
+    test: () => true,
+  }),
+  integerOption({
+    name: "concurrency",
+    key: "concurrency",
+    meaning: "jobs at a time",
+    min: 1,
+    max: 1,
+    allowed: "1 in this version",
+    default: 1,
+  }),
+  integerOption({
+    name: "wait_time",
+    key: "waitTimeSeconds",
+    meaning: "how long a poll waits for messages, in seconds",
+    min: 1,
+    max: 20,
+    default: 20,
+  }),
+  integerOption({
+    name: "visibility_timeout",
+    key: "visibilityTimeoutSeconds",
+    meaning: "how long a received message is hidden from others, in seconds, " +
+      "else the queue's own",
+    min: 1,
+    max: 43_200,
+  }),
+  integerOption({
+    name: "shutdown_timeout",
+    key: "shutdownTimeoutSeconds",
+    meaning: "from the stop signal to giving up on running jobs, in seconds",
+    min: 0,
+    max: 3600,
+    default: 25,
+  }),
+];
+
+function checkWorker(
+  value: unknown,
+  baseDir: string,
+): WorkerSpec | WorkerFactory {
+  if (typeof value === "string") return parseWorkerSpec(value, baseDir);
+  if (typeof value === "function") return value as WorkerFactory;
+  if (isWorkerSpec(value)) return value;
+  throw new TypeError("must be a factory or MODULE:expr");
+}
+
+function isWorkerSpec(value: unknown): value is WorkerSpec {
+  if (typeof value !== "object" || value === null) return false;
+  const { text, module, specifier, expr } = value as Partial<WorkerSpec>;
+  return [text, module, specifier].every((part) => typeof part === "string") &&
+    (expr === undefined || typeof expr === "string");
+}
+
+function textOption(
+  row: Omit<ContainerOption, "check" | "fromText"> & {
+    readonly test: (text: string) => boolean;
+  },
+): ContainerOption {
+  const { test, ...option } = row;
+  return {
+    ...option,
+    check(value) {
+      if (typeof value === "string" && test(value)) return value;
+      throw new TypeError(`must be ${option.allowed}`);
+    },
+  };
+}
+
+function integerOption(
+  row: Omit<ContainerOption, "allowed" | "check" | "fromText"> & {
+    readonly allowed?: string;
+    readonly min: number;
+    readonly max: number;
+  },
+): ContainerOption {
+  const { min, max, ...option } = row;
+  const allowed = row.allowed ?? `an integer from ${min} to ${max}`;
+  return {
+    ...option,
+    allowed,
+    fromText: (text) =>
+      /^(?:0|-?[1-9][0-9]*)$/.test(text) ? Number(text) : text,
+    check(value) {
+      if (isInteger(value) && value >= min && value <= max) return value;
+      throw new RangeError(`must be ${allowed}`);
+    },
+  };
+}
+
+function isInteger(value: unknown): value is number {
+  return Number.isInteger(value);
+}
+
+// URLs are parsed with line ends left out, which no queue's URL has.
+function isQueue(text: string): boolean {
+  return !/[\s\p{Cc}]/u.test(text) && parseQueueRef(text) !== undefined;
+}

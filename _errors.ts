@@ -1,0 +1,209 @@
+/**
+ * The errors that users of this package catch or throw.
+ *
+ * @module
+ */
+
+/** An Amazon SQS queue does not exist, or the caller may not see it. */
+export class NonExistentQueueError extends Error {
+  /** The queue's name, URL or ARN as it was asked for. */
+  readonly queue: string;
+
+  /**
+   * Constructs a new instance.
+   *
+   * @param queue The queue's name, URL or ARN as it was asked for.
+   * @param options The error's cause, and the region that was asked.
+   */
+  constructor(
+    queue: string,
+    options: ErrorOptions & { readonly region?: string } = {},
+  ) {
+    const { region, ...rest } = options;
+    super(
+      `Cannot find queue "${queue}"${
+        region === undefined ? "" : ` in region "${region}"`
+      }: create it first, or check its name and region`,
+      rest,
+    );
+    this.name = "NonExistentQueueError";
+    this.queue = queue;
+  }
+}
+
+/** What is wrong with a container's configuration: one line a problem. */
+export class ConfigError extends Error {
+  /** One line for each problem: what, where, and what is allowed. */
+  readonly problems: readonly string[];
+
+  /**
+   * Constructs a new instance.
+   *
+   * @param problems One line for each problem; there is at least one.
+   * @param options The error's cause.
+   */
+  constructor(problems: string | readonly string[], options?: ErrorOptions) {
+    const lines = typeof problems === "string" ? [problems] : problems;
+    super(lines.join("\n"), options);
+    this.name = "ConfigError";
+    this.problems = lines;
+  }
+}
+
+const TRANSIENT = Symbol.for("zsqs/1/TransientError");
+
+/** SQS's longest visibility timeout, 12 hours, in seconds. */
+export const MAX_VISIBILITY_SECONDS = 43_200;
+
+/** Options of {@linkcode TransientError}. */
+export interface TransientErrorOptions {
+  /**
+   * How long the message stays hidden before it is received again, in whole
+   * seconds from 0 to 43,200, which is SQS's longest visibility timeout.
+   *
+   * @default {undefined} until the visibility timeout of the receive ends
+   */
+  readonly delaySeconds?: number;
+  /** What made the job fail. */
+  readonly cause?: unknown;
+}
+
+/**
+ * Thrown by a handler whose job cannot be done now and should be retried.
+ *
+ * The message stays in the queue and is received again after `delaySeconds`,
+ * or when its visibility timeout ends. Its receive count has risen by one, so
+ * that a dead-letter queue takes it after the queue's `maxReceiveCount`.
+ *
+ * It is known by a brand that all copies and versions of this package share:
+ * an error of another copy is `instanceof` this class. Only the thrown error
+ * itself counts, not its causes.
+ *
+ * @example Retry in a minute
+ * ```ts
+ * import { TransientError } from "@zsqs/cli";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const error = new TransientError("rate limited", { delaySeconds: 60 });
+ *
+ * assertEquals(error.delaySeconds, 60);
+ * ```
+ */
+export class TransientError extends Error {
+  /** How long the message stays hidden, in seconds, if that was said. */
+  readonly delaySeconds: number | undefined;
+
+  /**
+   * Constructs a new instance.
+   *
+   * @param message Why the job cannot be done now.
+   * @param options When to retry, and the cause.
+   * @throws {RangeError} If `delaySeconds` is not a whole number from 0 to
+   * 43,200. A handler that lets it through loses no job: it is transient too.
+   */
+  constructor(message?: string, options: TransientErrorOptions = {}) {
+    super(message, "cause" in options ? { cause: options.cause } : undefined);
+    this.name = "TransientError";
+    this.delaySeconds = options.delaySeconds;
+    brand(this, TRANSIENT);
+    if (
+      options.delaySeconds !== undefined &&
+      !isVisibilitySeconds(options.delaySeconds)
+    ) {
+      throw brand(
+        new RangeError(
+          `Cannot create TransientError as "delaySeconds" must be an integer from 0 to ${MAX_VISIBILITY_SECONDS}: current value is ${
+            String(options.delaySeconds)
+          }`,
+        ),
+        TRANSIENT,
+      );
+    }
+  }
+
+  /**
+   * Tells whether a value is transient, whichever copy of this package made it.
+   *
+   * @param value Any value.
+   * @returns Whether it carries the brand.
+   */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return this === TransientError
+      ? isBranded(value, TRANSIENT)
+      : Function.prototype[Symbol.hasInstance].call(this, value);
+  }
+}
+
+/** Whether a value is a whole number of seconds that SQS takes as visibility. */
+export function isVisibilitySeconds(value: unknown): value is number {
+  return Number.isInteger(value) && (value as number) >= 0 &&
+    (value as number) <= MAX_VISIBILITY_SECONDS;
+}
+
+/** Why a job's signal was aborted. */
+export type JobAbortReason = "timed out" | "lease lost" | "stopping";
+
+/**
+ * The reason with which a job's `signal` is aborted.
+ *
+ * Whatever a handler throws after that is taken as transient, so a handler may
+ * simply let `fetch(url, { signal })` reject.
+ */
+export class JobAbortedError extends Error {
+  /** Why: `"timed out"`, `"lease lost"` or `"stopping"`. */
+  readonly reason: JobAbortReason;
+
+  /**
+   * Constructs a new instance.
+   *
+   * @param reason Why the job is to end.
+   */
+  constructor(reason: JobAbortReason) {
+    super(`The job is to end: ${reason}`);
+    this.name = "JobAbortedError";
+    this.reason = reason;
+  }
+}
+
+/** Options of {@linkcode SendError}. */
+export interface SendErrorOptions extends ErrorOptions {
+  /** SQS's error code, for example `InvalidMessageContents`. */
+  readonly code: string;
+  /** Whether SQS holds the sender to be at fault: a retry cannot help. */
+  readonly senderFault: boolean;
+  /** The job's position among those sent, counted from 0. */
+  readonly index?: number;
+}
+
+/** A job could not be handed to SQS: it is not in the queue as far as known. */
+export class SendError extends Error {
+  /** SQS's error code, for example `InvalidMessageContents`. */
+  readonly code: string;
+  /** Whether SQS holds the sender to be at fault: a retry cannot help. */
+  readonly senderFault: boolean;
+  /** The job's position among those sent by `sendAll`, counted from 0. */
+  readonly index: number | undefined;
+
+  /**
+   * Constructs a new instance.
+   *
+   * @param message What failed and what SQS said.
+   * @param options The error's code, fault, position and cause.
+   */
+  constructor(message: string, options: SendErrorOptions) {
+    super(message, "cause" in options ? { cause: options.cause } : undefined);
+    this.name = "SendError";
+    this.code = options.code;
+    this.senderFault = options.senderFault;
+    this.index = options.index;
+  }
+}
+
+function brand<T extends object>(value: T, key: symbol): T {
+  return Object.defineProperty(value, key, { value: true });
+}
+
+function isBranded(value: unknown, key: symbol): boolean {
+  return typeof value === "object" && value !== null &&
+    (value as Record<symbol, unknown>)[key] === true;
+}

@@ -1,0 +1,80 @@
+/**
+ * The ways to name a queue, its name, URL or ARN, and the server it is on.
+ *
+ * @module
+ */
+
+/** What a queue's name, URL or ARN tells. */
+export interface QueueRef {
+  /** As it was given. */
+  readonly text: string;
+  /** The queue's name, with `.fifo` for a FIFO queue. */
+  readonly name: string;
+  /** Whether it is a FIFO queue. */
+  readonly fifo: boolean;
+  /** The queue's URL, where that was given: it need not be looked up. */
+  readonly url?: string;
+  /** The URL's origin, which is the server where no other endpoint is set. */
+  readonly origin?: string;
+  /** The region that the URL or ARN names. */
+  readonly region?: string;
+  /** The account that the ARN names. */
+  readonly accountId?: string;
+}
+
+/** What is allowed, for messages. */
+export const QUEUE_REF_HINT =
+  "the name, URL or ARN of an SQS queue: a name has 1 to 80 letters, digits, " +
+  '"_" and "-", ".fifo" at the end of a FIFO queue\'s counted in';
+
+/**
+ * Reads a queue's name, URL or ARN.
+ *
+ * @param text The queue's name, URL or ARN.
+ * @returns Its parts, or `undefined` where it is none of them.
+ */
+export function parseQueueRef(text: string): QueueRef | undefined {
+  if (/[\s\p{Cc}?#]/u.test(text)) return undefined;
+  if (/^https?:\/\//i.test(text)) return parseUrl(text);
+  if (text.startsWith("arn:")) return parseArn(text);
+  return named(text, text);
+}
+
+/** Whether a text is the URL of a server. */
+export function isHttpUrl(text: string): boolean {
+  return /^https?:\/\/[^\s\p{Cc}]+$/iu.test(text) && URL.canParse(text);
+}
+
+function named(text: string, name: string): QueueRef | undefined {
+  if (!/^[\w-]+(?:\.fifo)?$/.test(name) || name.length > 80) return undefined;
+  return { text, name, fifo: name.endsWith(".fifo") };
+}
+
+function parseUrl(text: string): QueueRef | undefined {
+  const url = URL.parse(text);
+  const ref = named(text, url?.pathname.split("/").at(-1) ?? "");
+  if (url === null || ref === undefined) return undefined;
+  const region = /(?:^|\.)(?:sqs\.([a-z0-9-]+)|([a-z0-9-]+)\.queue)\./
+    .exec(url.hostname);
+  const aws = /\.amazonaws\.com(?:\.cn)?$/.test(url.hostname);
+  return {
+    ...ref,
+    url: text,
+    origin: url.origin,
+    ...(aws && region ? { region: region[1] ?? region[2]! } : {}),
+  };
+}
+
+function parseArn(text: string): QueueRef | undefined {
+  const parts = text.split(":");
+  const [, , service, region, accountId, name = ""] = parts;
+  const ref = named(text, name);
+  if (ref === undefined || parts.length !== 6 || service !== "sqs") {
+    return undefined;
+  }
+  return {
+    ...ref,
+    ...(region ? { region } : {}),
+    ...(accountId ? { accountId } : {}),
+  };
+}

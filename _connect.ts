@@ -1,0 +1,153 @@
+/**
+ * Opens connections to SQS, or to the testing double where one is set up.
+ *
+ * @module
+ */
+
+import {
+  type Connection,
+  ConnectionError,
+  type ConnectOptions,
+} from "./_connection.ts";
+import { NonExistentQueueError } from "./_errors.ts";
+import {
+  isHttpUrl,
+  parseQueueRef,
+  QUEUE_REF_HINT,
+  type QueueRef,
+} from "./_queue_ref.ts";
+import type { Clock } from "./_clock.ts";
+
+/** A container that was started while the double is set up. */
+export interface AttachedConsumer {
+  readonly queueUrl: string;
+  /** Receives and handles what is visible; resolves when nothing is left. */
+  drain(): Promise<void>;
+  /** Disposes the worker and closes the loggers. */
+  close(): Promise<void>;
+}
+
+/** What stands in for SQS while a test runs. */
+export interface TestMode {
+  readonly clock: Clock;
+  connect(options: ConnectOptions): Connection;
+  /** Wires a container up; its jobs run when messages are sent. */
+  attach(consumer: AttachedConsumer): Promise<void>;
+}
+
+const TEST_MODE = Symbol.for("zsqs/1/test-mode");
+
+const shared = globalThis as { [TEST_MODE]?: TestMode | undefined };
+
+/** The testing double that is set up, by whichever copy of this package. */
+export function testMode(): TestMode | undefined {
+  return shared[TEST_MODE];
+}
+
+/** Sets or takes away the testing double, and gives back what was there. */
+export function setTestMode(mode: TestMode | undefined): TestMode | undefined {
+  const previous = shared[TEST_MODE];
+  shared[TEST_MODE] = mode;
+  return previous;
+}
+
+/** A queue that was found, and the connection to it. */
+export interface OpenQueue {
+  readonly ref: QueueRef;
+  readonly url: string;
+  readonly connection: Connection;
+}
+
+/**
+ * Finds a queue.
+ *
+ * @param queue The queue's name, URL or ARN.
+ * @param options Where to look.
+ * @returns The queue's URL and an open connection.
+ * @throws {TypeError} If `queue` is not the name, URL or ARN of a queue.
+ * @throws {NonExistentQueueError} If there is no such queue.
+ * @throws {ConnectionError} If SQS cannot be reached or refuses.
+ */
+export async function openQueue(
+  queue: string,
+  options: ConnectOptions & { readonly signal?: AbortSignal } = {},
+): Promise<OpenQueue> {
+  const ref = typeof queue === "string" ? parseQueueRef(queue) : undefined;
+  if (ref === undefined) {
+    throw new TypeError(
+      `Cannot open queue ${JSON.stringify(queue)}: wanted ${QUEUE_REF_HINT}`,
+    );
+  }
+  const { signal, ...where } = options;
+  if (where.endpoint !== undefined && !isHttpUrl(where.endpoint)) {
+    throw new TypeError(
+      `Cannot open queue as "endpoint" must be an http or https URL: current value is ${
+        JSON.stringify(where.endpoint)
+      }`,
+    );
+  }
+  const connection = await connect(ref, where);
+  try {
+    const call = signal === undefined ? {} : { signal };
+    const url = ref.url === undefined
+      ? await connection.queueUrl(ref.name, {
+        ...call,
+        ...(ref.accountId === undefined ? {} : { accountId: ref.accountId }),
+      })
+      : ref.url;
+    // Where the URL was given nothing is looked up, as that needs a right of
+    // its own: the attributes tell whether the queue is there.
+    if (ref.url !== undefined) await probe(connection, url, call);
+    return { ref, url, connection };
+  } catch (error) {
+    connection.close();
+    if (isMissingQueue(error)) {
+      throw new NonExistentQueueError(queue, {
+        cause: error,
+        region: connection.region,
+      });
+    }
+    throw error instanceof ConnectionError
+      ? new ConnectionError(
+        `Cannot open queue "${queue}" in region "${connection.region}": ${error.message}`,
+        { code: error.code, senderFault: error.senderFault, cause: error },
+      )
+      : error;
+  }
+}
+
+/** Whether an error says that a queue does not exist. */
+export function isMissingQueue(error: unknown): boolean {
+  return error instanceof ConnectionError &&
+    error.code === "QueueDoesNotExist";
+}
+
+async function connect(
+  ref: QueueRef,
+  options: ConnectOptions,
+): Promise<Connection> {
+  const region = options.region ?? ref.region;
+  const where: ConnectOptions = {
+    ...options,
+    ...(region === undefined ? {} : { region }),
+  };
+  const mode = testMode();
+  if (mode !== undefined) return mode.connect(where);
+  const { connectToSqs } = await import("./_sqs.ts");
+  return await connectToSqs(where, ref.origin);
+}
+
+async function probe(
+  connection: Connection,
+  url: string,
+  options: { readonly signal?: AbortSignal },
+): Promise<void> {
+  try {
+    await connection.attributes(url, options);
+  } catch (error) {
+    // Without that right the first receive or send will tell.
+    if (!(error instanceof ConnectionError) || error.code !== "AccessDenied") {
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,171 @@
+/**
+ * The small part of SQS that this package speaks: what the engine and the
+ * producer see of a server, and what the testing double implements.
+ *
+ * Every call that takes entries takes 1 to 10 of them and answers for each at
+ * its own position, so that nobody handles the ids of SQS's batches.
+ *
+ * @module
+ */
+
+/**
+ * A message attribute as it is on the wire: SQS's data type, which may carry a
+ * custom label (`Number.int`), and its value, binary ones as bytes.
+ */
+export interface WireAttribute {
+  readonly type: string;
+  readonly value: string | Uint8Array;
+}
+
+/** Message attributes by name. */
+export type WireAttributes = Readonly<Record<string, WireAttribute>>;
+
+/** A message to send. */
+export interface OutgoingMessage {
+  readonly body: string;
+  readonly attributes: WireAttributes;
+  readonly delaySeconds?: number;
+  readonly groupId?: string;
+  readonly deduplicationId?: string;
+}
+
+/** A message received. */
+export interface ReceivedMessage {
+  readonly messageId: string;
+  readonly receiptHandle: string;
+  readonly body: string;
+  readonly attributes: WireAttributes;
+  /** How often the message has been received, this time included. */
+  readonly receiveCount: number;
+  /** When it was sent, in milliseconds since the Unix epoch. */
+  readonly sentAtMs: number;
+  readonly groupId?: string;
+  readonly deduplicationId?: string;
+}
+
+/** One entry of a batch that SQS refused. */
+export interface EntryFailure {
+  readonly code: string;
+  readonly message: string;
+  readonly senderFault: boolean;
+}
+
+/** One entry's result: a refusal, or what SQS answered. */
+export type EntryResult<T = unknown> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly failure: EntryFailure };
+
+/** A message sent. */
+export interface Sent {
+  readonly messageId: string;
+  /** The position SQS gave it in its FIFO queue. */
+  readonly sequenceNumber?: string;
+}
+
+/** What a receive asks for. */
+export interface ReceiveOptions {
+  /** How many messages at most, 1 to 10. */
+  readonly maxMessages: number;
+  /** How long SQS may wait for a first one, 0 to 20 seconds. */
+  readonly waitTimeSeconds: number;
+  /** Asked for in place of the queue's own, 0 to 43,200 seconds. */
+  readonly visibilityTimeoutSeconds?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** A message's new visibility timeout. */
+export interface VisibilityChange {
+  readonly receiptHandle: string;
+  /** From now on, 0 to 43,200 seconds. */
+  readonly visibilityTimeoutSeconds: number;
+}
+
+/** What SQS tells of a queue. */
+export interface QueueAttributes {
+  /** The queue's own visibility timeout, in seconds. */
+  readonly visibilityTimeoutSeconds?: number;
+  readonly visible?: number;
+  readonly inFlight?: number;
+  readonly delayed?: number;
+}
+
+/** What a call may carry. */
+export interface CallOptions {
+  readonly signal?: AbortSignal;
+}
+
+/** SQS, as far as this package needs it. */
+export interface Connection {
+  /** The region that it speaks to. */
+  readonly region: string;
+  /**
+   * A queue's URL.
+   *
+   * @throws {ConnectionError} `QueueDoesNotExist` where there is none.
+   */
+  queueUrl(
+    name: string,
+    options?: CallOptions & { readonly accountId?: string },
+  ): Promise<string>;
+  attributes(url: string, options?: CallOptions): Promise<QueueAttributes>;
+  send(
+    url: string,
+    messages: readonly OutgoingMessage[],
+    options?: CallOptions,
+  ): Promise<EntryResult<Sent>[]>;
+  receive(url: string, options: ReceiveOptions): Promise<ReceivedMessage[]>;
+  delete(
+    url: string,
+    receiptHandles: readonly string[],
+    options?: CallOptions,
+  ): Promise<EntryResult[]>;
+  changeVisibility(
+    url: string,
+    changes: readonly VisibilityChange[],
+    options?: CallOptions,
+  ): Promise<EntryResult[]>;
+  /** Gives up what the connection holds: sockets, timers. */
+  close(): void;
+}
+
+const CONNECTION_ERROR = Symbol.for("zsqs/1/ConnectionError");
+
+/**
+ * A whole call that SQS refused, or that did not reach it. Known by a brand, as
+ * the double may be another copy's.
+ */
+export class ConnectionError extends Error {
+  /** SQS's error code, for example `QueueDoesNotExist`, or the network's. */
+  readonly code: string;
+  /** Whether SQS holds the sender to be at fault: a retry cannot help. */
+  readonly senderFault: boolean;
+
+  constructor(
+    message: string,
+    options: ErrorOptions & {
+      readonly code: string;
+      readonly senderFault: boolean;
+    },
+  ) {
+    super(message, { cause: options.cause });
+    this.name = "ConnectionError";
+    this.code = options.code;
+    this.senderFault = options.senderFault;
+    Object.defineProperty(this, CONNECTION_ERROR, { value: true });
+  }
+
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return typeof value === "object" && value !== null &&
+      CONNECTION_ERROR in value;
+  }
+}
+
+/** Where a connection leads. */
+export interface ConnectOptions {
+  /** The region; else the AWS environment's and profile's, else `us-east-1`. */
+  readonly region?: string;
+  /** The server's URL in place of the region's own. */
+  readonly endpoint?: string;
+  /** Signs with made-up credentials, for a server on this machine. */
+  readonly local?: boolean;
+}

@@ -1,0 +1,380 @@
+/**
+ * What is behind a queue that is called: jobs are checked, written and sent.
+ *
+ * @module
+ */
+
+import {
+  type Attributes,
+  MAX_BYTES,
+  messageBytes,
+  toWire,
+} from "./_attributes.ts";
+import type { OpenQueue } from "./_connect.ts";
+import {
+  ConnectionError,
+  type EntryFailure,
+  type OutgoingMessage,
+} from "./_connection.ts";
+import { SendError } from "./_errors.ts";
+import { refuseUnknown } from "./_unknown.ts";
+import { encodeBody, type Encoding } from "./_wire.ts";
+
+/** SQS's longest delay of a message, in seconds. */
+const MAX_DELAY_SECONDS = 900;
+
+const JOB_OPTIONS = [
+  "delaySeconds",
+  "groupId",
+  "deduplicationId",
+  "attributes",
+  "signal",
+];
+
+/** How many requests of one `sendAll` are under way at a time. */
+const PARALLEL_SENDS = 8;
+
+/** Options of a job, as SQS has them. */
+export interface JobOptions {
+  /**
+   * How long the message stays hidden after it was sent, in whole seconds from
+   * 0 to 900 (SQS, "DelaySeconds"). Not for FIFO queues.
+   *
+   * @default {undefined} the queue's own delay
+   */
+  readonly delaySeconds?: number;
+  /**
+   * The message group, 1 to 128 letters, digits and punctuation: required on
+   * FIFO queues, where a group's jobs are done in order; on standard queues it
+   * turns on SQS's fair queues.
+   */
+  readonly groupId?: string;
+  /**
+   * The deduplication id of a FIFO queue's message, 1 to 128 letters, digits
+   * and punctuation: one sent again within 5 minutes is accepted and not
+   * delivered. Without it the queue's content-based deduplication takes equal
+   * jobs within 5 minutes for one.
+   */
+  readonly deduplicationId?: string;
+  /** Message attributes, at most ten. */
+  readonly attributes?: Attributes;
+}
+
+/** Options of a queue's `send`. */
+export interface SendOptions extends JobOptions {
+  /** Aborts the request: whether SQS took the job is then not known. */
+  readonly signal?: AbortSignal;
+}
+
+/** A job that SQS accepted. */
+export interface SendResult {
+  /** SQS's id of the message. */
+  readonly messageId: string;
+  /** The position in its FIFO queue, growing within a group. */
+  readonly sequenceNumber?: string;
+}
+
+/** A job of `sendAll` with its options. */
+export interface JobWithOptions<Args extends readonly unknown[]>
+  extends JobOptions {
+  /** The job's arguments. */
+  readonly args: Args;
+}
+
+/** What became of one job of `sendAll`. */
+export type SendAllResult =
+  | {
+    /** The job's position in the input, counted from 0. */
+    readonly index: number;
+    /** SQS's id of the message. */
+    readonly messageId: string;
+  }
+  | {
+    /** The job's position in the input, counted from 0. */
+    readonly index: number;
+    /** Why it was not sent. */
+    readonly error: Error;
+  };
+
+/** Options of a queue's `sendAll`. */
+export interface SendAllOptions {
+  /**
+   * Called with each job's result, in the order of the input. Without it the
+   * first failure stops the sending and rejects.
+   */
+  readonly onResult?: (result: SendAllResult) => void;
+  /** Stops the sending: jobs already under way are awaited, then it rejects. */
+  readonly signal?: AbortSignal;
+}
+
+/** How many jobs `sendAll` sent. */
+export interface SendAllSummary {
+  /** Jobs that SQS accepted. */
+  readonly sent: number;
+  /** Jobs that it did not. */
+  readonly failed: number;
+}
+
+/** A job of `sendAll`: its arguments, or those with options. */
+export type JobInput<Args extends readonly unknown[]> =
+  | Args
+  | JobWithOptions<Args>;
+
+/** Sends jobs to one queue. */
+export class Sender implements AsyncDisposable {
+  readonly name: string;
+  readonly url: string;
+  readonly region: string;
+  readonly #open: OpenQueue;
+  readonly #encoding: Encoding;
+  readonly #pending = new Set<Promise<unknown>>();
+  /** The last send of each group: one at a time keeps a group's order. */
+  readonly #groups = new Map<string, Promise<unknown>>();
+  #closed = false;
+
+  constructor(open: OpenQueue, encoding: Encoding) {
+    this.#open = open;
+    this.#encoding = encoding;
+    this.name = open.ref.name;
+    this.url = open.url;
+    this.region = open.connection.region;
+  }
+
+  send(
+    args: readonly unknown[],
+    options: SendOptions = {},
+    index?: number,
+  ): Promise<SendResult> {
+    let message: OutgoingMessage;
+    try {
+      if (this.#closed) {
+        throw new TypeError(
+          `Cannot send job to "${this.name}" as the queue is closed`,
+        );
+      }
+      options.signal?.throwIfAborted();
+      message = this.#message(args, options);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    const request = () => this.#request(message, options.signal, index);
+    const sending = this.#open.ref.fifo
+      ? this.#inGroup(message.groupId!, request)
+      : request();
+    return this.#track(sending);
+  }
+
+  async sendAll(
+    jobs:
+      | Iterable<JobInput<readonly unknown[]>>
+      | AsyncIterable<
+        JobInput<readonly unknown[]>
+      >,
+    { onResult, signal }: SendAllOptions = {},
+  ): Promise<SendAllSummary> {
+    const counts = { sent: 0, failed: 0 };
+    const underWay: Promise<SendAllResult>[] = [];
+    const settleFirst = async () => {
+      const result = await underWay.shift()!;
+      if ("error" in result) counts.failed++;
+      else counts.sent++;
+      if (onResult !== undefined) onResult(result);
+      else if ("error" in result) throw result.error;
+    };
+    let index = 0;
+    try {
+      for await (const job of jobs) {
+        signal?.throwIfAborted();
+        underWay.push(this.#sendOne(job, index++));
+        if (underWay.length >= PARALLEL_SENDS) await settleFirst();
+      }
+      while (underWay.length > 0) await settleFirst();
+    } finally {
+      await Promise.all(underWay);
+    }
+    return counts;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    while (this.#pending.size > 0) await Promise.allSettled(this.#pending);
+    this.#open.connection.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #sendOne(
+    job: JobInput<readonly unknown[]>,
+    index: number,
+  ): Promise<SendAllResult> {
+    try {
+      const { args, ...options } = jobWithOptions(job);
+      return { index, ...await this.send(args, options, index) };
+    } catch (error) {
+      return {
+        index,
+        error: error instanceof Error ? error : new Error(String(error)),
+      };
+    }
+  }
+
+  /** Checks a job and writes its message; no request is made before. */
+  #message(args: readonly unknown[], options: JobOptions): OutgoingMessage {
+    if (!Array.isArray(args)) {
+      throw new TypeError(
+        "Cannot send job as its arguments are no array: wanted an array of a job's arguments",
+      );
+    }
+    checkOptions(options, this.name, this.#open.ref.fifo);
+    const body = encodeBody(args, this.#encoding);
+    const attributes = toWire(options.attributes ?? {});
+    const bytes = messageBytes(body, attributes);
+    if (bytes > MAX_BYTES) throw tooLarge(bytes, MAX_BYTES);
+    const { delaySeconds, groupId, deduplicationId } = options;
+    return {
+      body,
+      attributes,
+      ...(delaySeconds === undefined ? {} : { delaySeconds }),
+      ...(groupId === undefined ? {} : { groupId }),
+      ...(deduplicationId === undefined ? {} : { deduplicationId }),
+    };
+  }
+
+  async #request(
+    message: OutgoingMessage,
+    signal: AbortSignal | undefined,
+    index: number | undefined,
+  ): Promise<SendResult> {
+    const { connection, url } = this.#open;
+    let failure: EntryFailure;
+    let cause: unknown;
+    try {
+      const [result] = await connection.send(
+        url,
+        [message],
+        signal === undefined ? {} : { signal },
+      );
+      if (result!.ok) return result!.value;
+      failure = result!.failure;
+    } catch (error) {
+      if (!(error instanceof ConnectionError)) throw error;
+      failure = error;
+      cause = error;
+    }
+    throw this.#sendError(message, failure, cause, index);
+  }
+
+  #sendError(
+    message: OutgoingMessage,
+    failure: EntryFailure,
+    cause: unknown,
+    index: number | undefined,
+  ): Error {
+    const limit = sizeLimit(failure.message);
+    if (limit !== undefined) {
+      return tooLarge(messageBytes(message.body, message.attributes), limit);
+    }
+    return new SendError(
+      `Cannot send job to "${this.name}": ${failure.code}: ${failure.message}${
+        hint(failure)
+      }`,
+      {
+        code: failure.code,
+        senderFault: failure.senderFault,
+        cause,
+        ...(index === undefined ? {} : { index }),
+      },
+    );
+  }
+
+  /** Runs one request of a group after the other. */
+  async #inGroup<T>(groupId: string, run: () => Promise<T>): Promise<T> {
+    const before = this.#groups.get(groupId);
+    const turn = (before ?? Promise.resolve()).then(run, run);
+    this.#groups.set(groupId, turn);
+    try {
+      return await turn;
+    } finally {
+      if (this.#groups.get(groupId) === turn) this.#groups.delete(groupId);
+    }
+  }
+
+  #track<T>(promise: Promise<T>): Promise<T> {
+    this.#pending.add(promise);
+    const forget = () => this.#pending.delete(promise);
+    promise.then(forget, forget);
+    return promise;
+  }
+}
+
+function jobWithOptions(
+  job: JobInput<readonly unknown[]>,
+): JobWithOptions<readonly unknown[]> {
+  if (Array.isArray(job)) return { args: job };
+  return job as JobWithOptions<readonly unknown[]>;
+}
+
+function checkOptions(options: JobOptions, queue: string, fifo: boolean): void {
+  refuseUnknown(options, JOB_OPTIONS, "send job");
+  const { delaySeconds, groupId, deduplicationId } = options;
+  if (delaySeconds !== undefined) {
+    const fits = Number.isInteger(delaySeconds) && delaySeconds >= 0 &&
+      delaySeconds <= MAX_DELAY_SECONDS;
+    if (!fits) {
+      throw new RangeError(
+        `Cannot send job as "delaySeconds" must be an integer from 0 to ${MAX_DELAY_SECONDS}: current value is ${
+          String(delaySeconds)
+        }`,
+      );
+    }
+    if (fifo) {
+      throw new TypeError(
+        `Cannot send job to "${queue}" with "delaySeconds": a FIFO queue delays all its messages alike, by its own setting`,
+      );
+    }
+  }
+  checkId("groupId", groupId);
+  checkId("deduplicationId", deduplicationId);
+  if (fifo && groupId === undefined) {
+    throw new TypeError(
+      `Cannot send job to "${queue}" without "groupId": a FIFO queue needs one, jobs of one group are done in order`,
+    );
+  }
+  if (!fifo && deduplicationId !== undefined) {
+    throw new TypeError(
+      `Cannot send job to "${queue}" with "deduplicationId": only FIFO queues, whose names end with ".fifo", take one`,
+    );
+  }
+}
+
+function checkId(name: string, id: string | undefined): void {
+  if (id === undefined) return;
+  if (typeof id !== "string" || !/^[\x21-\x7e]{1,128}$/.test(id)) {
+    throw new TypeError(
+      `Cannot send job as "${name}" must be 1 to 128 letters, digits and punctuation: current value is ${
+        JSON.stringify(id)
+      }`,
+    );
+  }
+}
+
+function tooLarge(bytes: number, limit: number): RangeError {
+  return new RangeError(
+    `Cannot send job as it has ${bytes} bytes, attributes counted: the limit is ${limit} bytes`,
+  );
+}
+
+/** The limit that SQS names where it refuses a message for its size. */
+function sizeLimit(message: string): number | undefined {
+  const match = /(?:must be shorter than|cannot be longer than) (\d+) bytes/i
+    .exec(message);
+  return match === null ? undefined : Number(match[1]);
+}
+
+function hint(failure: EntryFailure): string {
+  return /ContentBasedDeduplication/i.test(failure.message)
+    ? ' (give "deduplicationId", or turn the queue\'s content-based deduplication on)'
+    : "";
+}

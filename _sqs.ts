@@ -1,0 +1,429 @@
+/**
+ * The one module that speaks to the AWS SDK. It is loaded when the first queue
+ * is opened, so that all else loads fast and with no permission.
+ *
+ * @module
+ */
+
+import process from "node:process";
+import {
+  ChangeMessageVisibilityBatchCommand,
+  DeleteMessageBatchCommand,
+  GetQueueAttributesCommand,
+  GetQueueUrlCommand,
+  type Message,
+  type MessageAttributeValue,
+  ReceiveMessageCommand,
+  SendMessageBatchCommand,
+  SQSClient,
+  type SQSClientConfig,
+} from "@aws-sdk/client-sqs";
+import {
+  type CallOptions,
+  type Connection,
+  ConnectionError,
+  type ConnectOptions,
+  type EntryFailure,
+  type EntryResult,
+  type OutgoingMessage,
+  type QueueAttributes,
+  type ReceivedMessage,
+  type ReceiveOptions,
+  type Sent,
+  type VisibilityChange,
+  type WireAttribute,
+} from "./_connection.ts";
+
+/** How long a try of a call may take, in milliseconds; a receive waits too. */
+const TRY_TIMEOUT_MS = 5_000;
+
+/** How much longer than its wait a receive may take, in milliseconds. */
+const RECEIVE_GRACE_MS = 10_000;
+
+/** The region where nothing else names one, as in zc.sqs. */
+const DEFAULT_REGION = "us-east-1";
+
+/**
+ * Connects to SQS.
+ *
+ * @param options The region and endpoint, where they are given.
+ * @param origin The server that a queue's URL names: used where neither the
+ * options nor the environment name another.
+ * @returns The connection.
+ */
+export async function connectToSqs(
+  options: ConnectOptions,
+  origin?: string,
+): Promise<Connection> {
+  const endpoint = options.endpoint ??
+    process.env.AWS_ENDPOINT_URL_SQS ?? process.env.AWS_ENDPOINT_URL ?? origin;
+  const config: SQSClientConfig = {
+    // Servers answer with queue URLs whose host does not always resolve.
+    useQueueUrlAsEndpoint: false,
+    ...(endpoint ? { endpoint } : {}),
+    ...(options.local
+      ? { credentials: { accessKeyId: "local", secretAccessKey: "local" } }
+      : {}),
+  };
+  const region = options.region ?? await environmentRegion(config);
+  return new SqsConnection({ ...config, region }, region);
+}
+
+/** The region of the AWS environment and profile, as the SDK finds it. */
+async function environmentRegion(config: SQSClientConfig): Promise<string> {
+  const client = new SQSClient(config);
+  try {
+    return await client.config.region();
+  } catch (error) {
+    if (isNotCapable(error)) throw error;
+    return process.env.AWS_DEFAULT_REGION || DEFAULT_REGION;
+  } finally {
+    client.destroy();
+  }
+}
+
+class SqsConnection implements Connection {
+  readonly region: string;
+  /** Sends, deletes and changes: each try is cut short, and tried again. */
+  readonly #calls: SQSClient;
+  /** Receives: one try each, with sockets that no other call waits for. */
+  readonly #polls: SQSClient;
+
+  constructor(config: SQSClientConfig, region: string) {
+    this.region = region;
+    this.#calls = new SQSClient({
+      ...config,
+      maxAttempts: 3,
+      requestHandler: {
+        connectionTimeout: TRY_TIMEOUT_MS,
+        requestTimeout: TRY_TIMEOUT_MS,
+        throwOnRequestTimeout: true,
+      },
+    });
+    this.#polls = new SQSClient({
+      ...config,
+      credentials: this.#calls.config.credentials,
+      maxAttempts: 1,
+      requestHandler: { connectionTimeout: TRY_TIMEOUT_MS },
+    });
+  }
+
+  async queueUrl(
+    name: string,
+    options: CallOptions & { readonly accountId?: string } = {},
+  ): Promise<string> {
+    const { QueueUrl } = await this.#call(
+      "GetQueueUrl",
+      options,
+      (http) =>
+        this.#calls.send(
+          new GetQueueUrlCommand({
+            QueueName: name,
+            QueueOwnerAWSAccountId: options.accountId,
+          }),
+          http,
+        ),
+    );
+    return QueueUrl!;
+  }
+
+  async attributes(
+    url: string,
+    options: CallOptions = {},
+  ): Promise<QueueAttributes> {
+    const { Attributes } = await this.#call(
+      "GetQueueAttributes",
+      options,
+      (http) =>
+        this.#calls.send(
+          new GetQueueAttributesCommand({
+            QueueUrl: url,
+            AttributeNames: ["All"],
+          }),
+          http,
+        ),
+    );
+    return {
+      ...count("visibilityTimeoutSeconds", Attributes?.VisibilityTimeout),
+      ...count("visible", Attributes?.ApproximateNumberOfMessages),
+      ...count("inFlight", Attributes?.ApproximateNumberOfMessagesNotVisible),
+      ...count("delayed", Attributes?.ApproximateNumberOfMessagesDelayed),
+    };
+  }
+
+  async send(
+    url: string,
+    messages: readonly OutgoingMessage[],
+    options: CallOptions = {},
+  ): Promise<EntryResult<Sent>[]> {
+    const output = await this.#call(
+      "SendMessage",
+      options,
+      (http) =>
+        this.#calls.send(
+          new SendMessageBatchCommand({
+            QueueUrl: url,
+            Entries: messages.map((message, position) => ({
+              Id: String(position),
+              MessageBody: message.body,
+              DelaySeconds: message.delaySeconds,
+              MessageGroupId: message.groupId,
+              MessageDeduplicationId: message.deduplicationId,
+              MessageAttributes: mapValues(message.attributes, toSdk),
+            })),
+          }),
+          http,
+        ),
+    );
+    return byPosition(messages.length, output, (entry) => ({
+      messageId: entry.MessageId!,
+      ...(entry.SequenceNumber === undefined
+        ? {}
+        : { sequenceNumber: entry.SequenceNumber }),
+    }));
+  }
+
+  async receive(
+    url: string,
+    options: ReceiveOptions,
+  ): Promise<ReceivedMessage[]> {
+    const output = await this.#cut(
+      options.waitTimeSeconds * 1000 + RECEIVE_GRACE_MS,
+      options,
+      (cut) =>
+        this.#call(
+          "ReceiveMessage",
+          cut,
+          (http) =>
+            this.#polls.send(
+              new ReceiveMessageCommand({
+                QueueUrl: url,
+                MaxNumberOfMessages: options.maxMessages,
+                WaitTimeSeconds: options.waitTimeSeconds,
+                VisibilityTimeout: options.visibilityTimeoutSeconds,
+                MessageSystemAttributeNames: ["All"],
+                MessageAttributeNames: ["All"],
+              }),
+              http,
+            ),
+        ),
+    );
+    return (output.Messages ?? []).map(received);
+  }
+
+  async delete(
+    url: string,
+    receiptHandles: readonly string[],
+    options: CallOptions = {},
+  ): Promise<EntryResult[]> {
+    const output = await this.#call(
+      "DeleteMessage",
+      options,
+      (http) =>
+        this.#calls.send(
+          new DeleteMessageBatchCommand({
+            QueueUrl: url,
+            Entries: receiptHandles.map((ReceiptHandle, position) => ({
+              Id: String(position),
+              ReceiptHandle,
+            })),
+          }),
+          http,
+        ),
+    );
+    return byPosition(receiptHandles.length, output, () => undefined);
+  }
+
+  async changeVisibility(
+    url: string,
+    changes: readonly VisibilityChange[],
+    options: CallOptions = {},
+  ): Promise<EntryResult[]> {
+    const output = await this.#call(
+      "ChangeMessageVisibility",
+      options,
+      (http) =>
+        this.#calls.send(
+          new ChangeMessageVisibilityBatchCommand({
+            QueueUrl: url,
+            Entries: changes.map((change, position) => ({
+              Id: String(position),
+              ReceiptHandle: change.receiptHandle,
+              VisibilityTimeout: change.visibilityTimeoutSeconds,
+            })),
+          }),
+          http,
+        ),
+    );
+    return byPosition(changes.length, output, () => undefined);
+  }
+
+  close(): void {
+    this.#calls.destroy();
+    this.#polls.destroy();
+  }
+
+  async #call<T>(
+    operation: string,
+    { signal }: CallOptions,
+    run: (http: { abortSignal?: AbortSignal }) => Promise<T>,
+  ): Promise<T> {
+    try {
+      return await run(signal === undefined ? {} : { abortSignal: signal });
+    } catch (error) {
+      if (signal?.aborted) throw signal.reason;
+      throw connectionError(operation, error);
+    }
+  }
+
+  /** Aborts a call that takes longer than `ms`. */
+  async #cut<T>(
+    ms: number,
+    { signal }: CallOptions,
+    run: (options: CallOptions) => Promise<T>,
+  ): Promise<T> {
+    const cut = new AbortController();
+    const timer = setTimeout(
+      () =>
+        cut.abort(
+          new ConnectionError(
+            `Cannot finish a call to SQS: no answer within ${ms / 1000} s`,
+            { code: "TimeoutError", senderFault: false },
+          ),
+        ),
+      ms,
+    );
+    const abort = () => cut.abort(signal?.reason);
+    if (signal?.aborted) abort();
+    signal?.addEventListener("abort", abort, { once: true });
+    try {
+      return await run({ signal: cut.signal });
+    } finally {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", abort);
+    }
+  }
+}
+
+/** The results of a batch at their entries' positions. */
+function byPosition<S extends { Id?: string | undefined }, T>(
+  length: number,
+  output: {
+    Successful?: S[] | undefined;
+    Failed?:
+      | {
+        Id?: string | undefined;
+        Code?: string | undefined;
+        Message?: string | undefined;
+        SenderFault?: boolean | undefined;
+      }[]
+      | undefined;
+  },
+  read: (entry: S) => T,
+): EntryResult<T>[] {
+  const unanswered: EntryFailure = {
+    code: "MissingResult",
+    message: "SQS did not answer for this entry",
+    senderFault: false,
+  };
+  const results: EntryResult<T>[] = Array.from(
+    { length },
+    () => ({ ok: false, failure: unanswered }),
+  );
+  for (const entry of output.Successful ?? []) {
+    results[Number(entry.Id)] = { ok: true, value: read(entry) };
+  }
+  for (const entry of output.Failed ?? []) {
+    results[Number(entry.Id)] = {
+      ok: false,
+      failure: {
+        code: plainCode(entry.Code ?? "Unknown"),
+        message: entry.Message ?? "no message",
+        senderFault: entry.SenderFault ?? false,
+      },
+    };
+  }
+  return results;
+}
+
+function received(message: Message): ReceivedMessage {
+  const system = message.Attributes ?? {};
+  return {
+    messageId: message.MessageId!,
+    receiptHandle: message.ReceiptHandle!,
+    body: message.Body ?? "",
+    attributes: mapValues(message.MessageAttributes ?? {}, fromSdk),
+    receiveCount: Number(system.ApproximateReceiveCount ?? 1),
+    sentAtMs: Number(system.SentTimestamp ?? 0),
+    ...(system.MessageGroupId === undefined
+      ? {}
+      : { groupId: system.MessageGroupId }),
+    ...(system.MessageDeduplicationId === undefined
+      ? {}
+      : { deduplicationId: system.MessageDeduplicationId }),
+  };
+}
+
+function toSdk({ type, value }: WireAttribute): MessageAttributeValue {
+  return typeof value === "string"
+    ? { DataType: type, StringValue: value }
+    : { DataType: type, BinaryValue: value };
+}
+
+function fromSdk(attribute: MessageAttributeValue): WireAttribute {
+  return {
+    type: attribute.DataType ?? "String",
+    value: attribute.BinaryValue ?? attribute.StringValue ?? "",
+  };
+}
+
+function mapValues<A, B>(
+  record: Readonly<Record<string, A>>,
+  map: (value: A) => B,
+): Record<string, B> {
+  return Object.fromEntries(
+    Object.entries(record).map(([key, value]) => [key, map(value)]),
+  );
+}
+
+function count<K extends string>(
+  key: K,
+  text: string | undefined,
+): { [P in K]?: number } {
+  return (text === undefined ? {} : { [key]: Number(text) }) as {
+    [P in K]?: number;
+  };
+}
+
+/** SQS's codes come with different namespaces from different servers. */
+function plainCode(code: string): string {
+  const plain = code.split(/[.#]/).at(-1)!;
+  if (plain === "NonExistentQueue") return "QueueDoesNotExist";
+  if (plain.startsWith("AccessDenied")) return "AccessDenied";
+  return plain;
+}
+
+function isNotCapable(error: unknown): boolean {
+  return error instanceof Error && error.name === "NotCapable";
+}
+
+/** What the SDK threw, as an error that says which call failed and why. */
+function connectionError(operation: string, error: unknown): unknown {
+  if (!(error instanceof Error)) return error;
+  if (error instanceof ConnectionError || isNotCapable(error)) return error;
+  const { code, errors, $fault } = error as Error & {
+    code?: string;
+    errors?: readonly Error[];
+    $fault?: string;
+  };
+  // A connection refused on every address of a host is an AggregateError.
+  const message = error.message ||
+    (errors ?? []).map((each) => each.message).join(", ") || error.name;
+  return new ConnectionError(`${operation} failed: ${message}`, {
+    code: plainCode(
+      $fault === undefined ? (code ?? error.name) : error.name,
+    ),
+    senderFault: $fault === "client",
+    cause: error,
+  });
+}

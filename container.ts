@@ -1,0 +1,172 @@
+/**
+ * Running workers: a container receives an SQS queue's messages and hands each
+ * to a worker.
+ *
+ * The command line runs containers from ini files. A program can do the same,
+ * with {@linkcode runContainer}, and stop it with an `AbortSignal`.
+ *
+ * ```ts
+ * import { Queue } from "@zsqs/cli";
+ * import { runContainer } from "@zsqs/cli/container";
+ * import { setUp } from "@zsqs/cli/testing";
+ * import { assertEquals } from "@std/assert";
+ *
+ * await using _queues = setUp({ silent: true }); // not in production
+ *
+ * const sums: number[] = [];
+ * await runContainer({
+ *   queue: "adder",
+ *   worker: () => (a: number, b: number) => sums.push(a + b),
+ * });
+ * await (await Queue("adder"))(1, 2);
+ *
+ * assertEquals(sums, [3]);
+ * ```
+ *
+ * @module
+ */
+
+import process from "node:process";
+import {
+  type ContainerSettings,
+  readConfig,
+  resolveConfig,
+} from "./_config.ts";
+import { testMode } from "./_connect.ts";
+import { Container } from "./_container.ts";
+import type { ContainerSummary } from "./_engine.ts";
+import { listenToStopSignals } from "./_signals.ts";
+
+export { readConfig, resolveConfig } from "./_config.ts";
+export type {
+  ContainerConfig,
+  ContainerSettings,
+  WorkerConfig,
+} from "./_config.ts";
+export type { ContainerSummary } from "./_engine.ts";
+export {
+  ConfigError,
+  JobAbortedError,
+  NonExistentQueueError,
+  TransientError,
+} from "./_errors.ts";
+export type { JobAbortReason, TransientErrorOptions } from "./_errors.ts";
+export type { Handler } from "./_job.ts";
+export type { Logger } from "./_loggers.ts";
+export { currentJob, getLogger } from "./_scope.ts";
+export type { Job } from "./_scope.ts";
+export type { ArgsOf, JobArgs, WorkerFactory, WorkerLike } from "./_worker.ts";
+export type { WorkerSpec } from "./_worker_spec.ts";
+
+/** Options of {@linkcode runContainer}. */
+export interface RunOptions {
+  /**
+   * Stops the container: no receive is started, the one in flight is awaited
+   * and what it brings released, the running job finishes, and the worker is
+   * disposed. An idle stop may so take `waitTimeSeconds`. After
+   * `shutdownTimeoutSeconds` it goes on as with `forceSignal`.
+   */
+  readonly signal?: AbortSignal;
+  /**
+   * Stops it at once: the receive is dropped, and a running job is aborted and
+   * its message released, so that it is received again.
+   */
+  readonly forceSignal?: AbortSignal;
+  /**
+   * Stops when two long polls in a row brought nothing. Delayed and hidden
+   * messages are not waited for.
+   *
+   * @default {false}
+   */
+  readonly drain?: boolean;
+  /**
+   * Which errors in work that jobs left behind are logged instead of ending
+   * the process: those of this container's jobs, or all of the process.
+   *
+   * @default {"own"}
+   */
+  readonly strayErrors?: "own" | "all";
+}
+
+/**
+ * Runs a container until it is stopped.
+ *
+ * Where the testing double is set up, it wires the worker up to the queue and
+ * returns; the jobs run when they are sent.
+ *
+ * @param settings The path of an ini file, or the same as an object.
+ * @param options How it is stopped.
+ * @returns What it did.
+ * @throws {ConfigError} If the configuration is wrong, or the worker cannot be
+ * loaded.
+ * @throws {NonExistentQueueError} If there is no such queue.
+ *
+ * @example Stop a container
+ * ```ts no-assert
+ * import { runContainer } from "@zsqs/cli/container";
+ *
+ * async function runForAnHour() {
+ *   const summary = await runContainer("adder.ini", {
+ *     signal: AbortSignal.timeout(60 * 60 * 1000),
+ *   });
+ *   console.log(summary.done);
+ * }
+ * ```
+ */
+export async function runContainer(
+  settings: string | ContainerSettings,
+  options: RunOptions = {},
+): Promise<ContainerSummary> {
+  const config = typeof settings === "string"
+    ? await readConfig(settings)
+    : resolveConfig(settings);
+  const container = await Container.start(config);
+  const mode = testMode();
+  if (mode !== undefined) {
+    await mode.attach(container);
+    return container.summary;
+  }
+  try {
+    await container.run(options);
+  } finally {
+    await container.close();
+  }
+  return container.summary;
+}
+
+/**
+ * The entry point of zc.sqs: runs the container of one ini file until the
+ * process gets a stop signal.
+ *
+ * Where the testing double is set up, it wires the worker up and returns.
+ *
+ * @param args The path of an ini file, alone; by default the program's
+ * arguments.
+ * @throws {TypeError} If it is not one argument.
+ * @throws {ConfigError} If the configuration is wrong, or the worker cannot be
+ * loaded.
+ * @throws {NonExistentQueueError} If there is no such queue.
+ *
+ * @example A program of one's own that runs a container
+ * ```ts no-assert
+ * import { sequential } from "@zsqs/cli/container";
+ *
+ * if (import.meta.main) await sequential();
+ * ```
+ */
+export async function sequential(
+  args: readonly string[] = process.argv.slice(2),
+): Promise<void> {
+  const [file] = args;
+  if (args.length !== 1 || file === undefined) {
+    throw new TypeError(
+      `Cannot run container: wanted one argument, the path of an ini file, got ${args.length}`,
+    );
+  }
+  if (testMode() !== undefined) {
+    await runContainer(file);
+    return;
+  }
+  using stop = listenToStopSignals();
+  await runContainer(file, { ...stop, strayErrors: "all" });
+}

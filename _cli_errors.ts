@@ -1,0 +1,87 @@
+/**
+ * Errors as the command line tells them: one or two plain lines, with what to
+ * do next, and an exit status.
+ *
+ * @module
+ */
+
+import { PROGRAM, UsageError } from "./_cli_command.ts";
+import { ConnectionError } from "./_connection.ts";
+import { ConfigError, NonExistentQueueError, SendError } from "./_errors.ts";
+
+/** Done, or stopped as asked. */
+export const DONE = 0;
+/** Failed at run time. */
+export const FAILED = 1;
+/** Bad usage or configuration. */
+export const USAGE = 2;
+
+/** What is told of an error. */
+export interface ErrorReport {
+  readonly lines: readonly string[];
+  readonly status: number;
+}
+
+/** What to tell of an error, and the exit status it means. */
+export function describeError(error: unknown): ErrorReport {
+  if (error instanceof UsageError) {
+    return {
+      lines: [error.message, `Try ${PROGRAM} --help`],
+      status: USAGE,
+    };
+  }
+  if (error instanceof ConfigError) {
+    return { lines: error.problems, status: USAGE };
+  }
+  if (
+    error instanceof NonExistentQueueError || error instanceof TypeError ||
+    error instanceof RangeError
+  ) {
+    return { lines: [firstLine(error)], status: USAGE };
+  }
+  if (error instanceof ConnectionError || error instanceof SendError) {
+    return { lines: [firstLine(error), ...nextStep(error)], status: FAILED };
+  }
+  if (error instanceof Error && error.name === "NotCapable") {
+    return {
+      lines: [`A Deno permission is missing: ${firstLine(error)}`],
+      status: FAILED,
+    };
+  }
+  return {
+    lines: [error instanceof Error ? firstLine(error) : String(error)],
+    status: FAILED,
+  };
+}
+
+/** An error's stack, and those of its causes. */
+export function stackOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const stack = error.stack ?? String(error);
+  return error.cause === undefined
+    ? stack
+    : `${stack}\nCaused by: ${stackOf(error.cause)}`;
+}
+
+function nextStep(error: ConnectionError | SendError): string[] {
+  switch (error.code) {
+    case "CredentialsProviderError":
+      return [
+        "Give AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or run with a role",
+      ];
+    case "AccessDenied":
+      return [
+        "Give the identity the rights sqs:GetQueueUrl, sqs:ReceiveMessage, sqs:DeleteMessage and sqs:ChangeMessageVisibility; a producer needs sqs:SendMessage",
+      ];
+    case "ECONNREFUSED":
+    case "ENOTFOUND":
+    case "TimeoutError":
+      return ["Check the region and endpoint, and that the server runs"];
+    default:
+      return [];
+  }
+}
+
+function firstLine(error: Error): string {
+  return error.message.split("\n")[0] || error.name;
+}

@@ -1,0 +1,114 @@
+/**
+ * The embedded SQS server: fauxqs, on this machine's loopback.
+ *
+ * @module
+ */
+
+import { Server } from "node:http";
+import { parseQueueRef } from "./_queue_ref.ts";
+
+/** The port where none is asked for, as fauxqs has it. */
+export const LOCAL_PORT = 4566;
+
+/** The region of local queues where nothing names another. */
+export const LOCAL_REGION = "us-east-1";
+
+/** The part of fauxqs that is used. */
+interface Fauxqs {
+  readonly port: number;
+  stop(): Promise<void>;
+  createQueue(
+    name: string,
+    options: {
+      readonly region: string;
+      readonly attributes?: Record<string, string>;
+    },
+  ): unknown;
+  inspectQueue(name: string): unknown;
+}
+
+/** Options of {@linkcode startLocalServer}. */
+export interface LocalServerOptions {
+  /** The port; 0 takes a free one. */
+  readonly port: number;
+  /** The folder that keeps the queues; they are in memory without it. */
+  readonly dataDir?: string;
+}
+
+/** An embedded SQS server. */
+export interface LocalServer extends AsyncDisposable {
+  readonly port: number;
+  /** Its URL, to be used as an endpoint. */
+  readonly endpoint: string;
+  /** Makes a queue, by name, URL or ARN, if it is not there; tells its name. */
+  makeQueue(queue: string, region: string): string;
+}
+
+/**
+ * Starts an SQS server on 127.0.0.1.
+ *
+ * @param options Its port and folder.
+ * @returns The server; disposing it stops it.
+ */
+export async function startLocalServer(
+  options: LocalServerOptions,
+): Promise<LocalServer> {
+  const { startFauxqs } = await importFauxqs();
+  const server = await onLoopback(() =>
+    startFauxqs({
+      port: options.port,
+      logger: false,
+      ...(options.dataDir === undefined ? {} : { dataDir: options.dataDir }),
+    })
+  );
+  return {
+    port: server.port,
+    endpoint: `http://127.0.0.1:${server.port}`,
+    makeQueue(queue, region) {
+      const { name, fifo } = parseQueueRef(queue)!;
+      if (server.inspectQueue(name) === undefined) {
+        server.createQueue(name, {
+          region,
+          ...(fifo
+            ? {
+              attributes: {
+                FifoQueue: "true",
+                ContentBasedDeduplication: "true",
+              },
+            }
+            : {}),
+        });
+      }
+      return name;
+    },
+    [Symbol.asyncDispose]: () => server.stop(),
+  };
+}
+
+/** A literal specifier would make everybody download the server. */
+async function importFauxqs(): Promise<{
+  startFauxqs(options: object): Promise<Fauxqs>;
+}> {
+  const specifier = ["npm", "fauxqs@^2.4.1"].join(":");
+  return await import(specifier);
+}
+
+/**
+ * Has a server that is started meanwhile listen on loopback alone: fauxqs
+ * listens on every interface, and has no option for it.
+ */
+async function onLoopback<T>(start: () => Promise<T>): Promise<T> {
+  const { listen } = Server.prototype;
+  Server.prototype.listen = function (this: Server, ...args: unknown[]) {
+    const [options, ...rest] = args;
+    return Reflect.apply(listen, this, [
+      { ...options as object, host: "127.0.0.1" },
+      ...rest,
+    ]);
+  } as typeof listen;
+  try {
+    return await start();
+  } finally {
+    Server.prototype.listen = listen;
+  }
+}

@@ -1,0 +1,122 @@
+/**
+ * The command line: runs containers from ini files, checks them, and sends
+ * jobs.
+ *
+ * ```sh
+ * deno run -A jsr:@zsqs/cli adder.ini
+ * deno run -A jsr:@zsqs/cli check adder.ini
+ * deno run -A jsr:@zsqs/cli send adder 1 2 3
+ * ```
+ *
+ * ```ts
+ * import { main } from "@zsqs/cli/cli";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const lines: string[] = [];
+ * const status = await main(["--version"], {
+ *   stdout: (line) => lines.push(line),
+ * });
+ *
+ * assertEquals(status, 0);
+ * assertEquals(lines.length, 1);
+ * ```
+ *
+ * @module
+ */
+
+import process from "node:process";
+import { createInterface } from "node:readline";
+import { parseOptions } from "./_cli_args.ts";
+import { CHECK } from "./_cli_check.ts";
+import type { Command, Io } from "./_cli_command.ts";
+import { describeError, DONE, stackOf, USAGE } from "./_cli_errors.ts";
+import { RUN } from "./_cli_run.ts";
+import { SEND } from "./_cli_send.ts";
+import manifest from "./deno.json" with { type: "json" };
+
+export type { Io } from "./_cli_command.ts";
+
+const COMMANDS: ReadonlyMap<string, Command> = new Map([
+  ["check", CHECK],
+  ["send", SEND],
+]);
+
+/**
+ * Runs the command line.
+ *
+ * @param args The arguments.
+ * @param io Where its output goes; the process's own by default.
+ * @returns The exit status: 0 done or stopped as asked, 1 failed at run time,
+ * 2 bad usage or configuration.
+ *
+ * @example Check a configuration
+ * ```ts
+ * import { main } from "@zsqs/cli/cli";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const errors: string[] = [];
+ * const status = await main(["check", "missing.ini"], {
+ *   stderr: (line) => errors.push(line),
+ * });
+ *
+ * assertEquals(status, 2);
+ * assertEquals(errors.length, 1);
+ * ```
+ */
+export async function main(
+  args: readonly string[],
+  io: Partial<Io> = {},
+): Promise<number> {
+  const { stdout, stderr, stdin } = { ...PROCESS_IO, ...io };
+  const [first = "--help", ...rest] = args;
+  const command = COMMANDS.get(first);
+  const { run, help, ...names } = command ?? RUN;
+  let debug = args.includes("--debug");
+  try {
+    const options = parseOptions(command === undefined ? args : rest, names);
+    debug = options.has("debug");
+    if (options.has("version")) {
+      stdout(`zsqs ${manifest.version}`);
+      return DONE;
+    }
+    if (options.has("help")) {
+      stdout(help);
+      return DONE;
+    }
+    if (args.length === 0) {
+      stderr(help);
+      return USAGE;
+    }
+    return await run(options, { stdout, stderr, stdin });
+  } catch (error) {
+    const { lines, status } = describeError(error);
+    for (const line of lines) stderr(line);
+    if (debug) stderr(stackOf(error));
+    return status;
+  }
+}
+
+/**
+ * Runs the command line of this process, and ends the process with its status.
+ *
+ * @returns Never, as the process ends.
+ *
+ * @example A program that is the command line
+ * ```ts no-assert
+ * import { runCli } from "@zsqs/cli/cli";
+ *
+ * if (import.meta.main) runCli();
+ * ```
+ */
+export async function runCli(): Promise<never> {
+  // Work that a job left behind must not keep a stopped container alive.
+  Deno.exit(await main(Deno.args));
+}
+
+const PROCESS_IO: Io = {
+  stdout: (line) => console.log(line),
+  stderr: (line) => console.error(line),
+  stdin: () => createInterface({ input: process.stdin, crlfDelay: Infinity }),
+};
+
+if (import.meta.main) runCli();

@@ -56,8 +56,8 @@ export interface ContainerConfig {
   readonly endpoint?: string;
   /** The text of the `loggers` option, which is not looked into here. */
   readonly loggers?: string;
-  /** The line of the `loggers` option in the file, from 1. */
-  readonly loggersLine?: number;
+  /** The line in the file of each line of `loggers`, from 1, for messages. */
+  readonly loggersLines?: readonly number[];
   /** Jobs at a time. */
   readonly concurrency: number;
   /** How long a poll waits for messages, in seconds. */
@@ -173,7 +173,7 @@ function inspectText(text: string, file: string): InspectedConfig {
     const given = container.options.get(option.name);
     if (!given) continue;
     settings[option.key] = option.fromText?.(given.value) ?? given.value;
-    if (option.key === "loggers") settings.loggersLine = given.line;
+    if (option.key === "loggers") settings.loggersLines = given.valueLines;
   }
   return settle(settings, problems, inFile(container, file));
 }
@@ -235,7 +235,7 @@ function place(option: IniOption, section: IniSection, file: string): string {
 /** What {@linkcode ContainerConfig} has beside the table's options. */
 const OTHER_KEYS: readonly (keyof ContainerConfig)[] = [
   "workerConfig",
-  "loggersLine",
+  "loggersLines",
   "file",
 ];
 
@@ -249,11 +249,11 @@ function settle(
   problems: string[],
   where: Place,
 ): InspectedConfig {
-  const { file, loggersLine } = settings;
+  const { file, loggersLines } = settings;
   const baseDir = typeof file === "string" ? dirname(resolve(file)) : resolve();
   const config: Record<string, unknown> = {
     ...file === undefined ? {} : { file },
-    ...loggersLine === undefined ? {} : { loggersLine },
+    ...loggersLines === undefined ? {} : { loggersLines },
     workerConfig: checkWorkerConfig(problems, settings.workerConfig),
   };
   for (const option of CONTAINER_OPTIONS) {

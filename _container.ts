@@ -191,7 +191,9 @@ export function loggersOptions(
   return {
     where,
     ...(config.loggers === undefined ? {} : { text: config.loggers }),
-    ...(config.loggersLine === undefined ? {} : { line: config.loggersLine }),
+    ...(config.loggersLines === undefined
+      ? {}
+      : { lines: config.loggersLines }),
     context: jobContext,
   };
 }

@@ -24,6 +24,11 @@ export interface IniOption {
   readonly value: string;
   /** The line the option starts on, from 1. */
   readonly line: number;
+  /**
+   * The line of each line of the value, from 1: comment lines inside of a value
+   * are no part of it.
+   */
+  readonly valueLines: readonly number[];
   /** Whether it stands in `[DEFAULT]` and not in the section itself. */
   readonly fromDefault: boolean;
 }
@@ -59,8 +64,8 @@ export const DEFAULT_SECTION = "DEFAULT";
  */
 export function parseIni(text: string, options: ParseIniOptions): IniFile {
   const { file } = options;
-  const dialect = toDialect(text, file);
-  return collect(parseDialect(dialect, file), file);
+  const { dialect, valueLines } = toDialect(text, file);
+  return collect(parseDialect(dialect, file), { file, valueLines });
 }
 
 /**
@@ -100,17 +105,30 @@ interface OpenOption {
   readonly line: number;
   readonly name: string;
   readonly value: string[];
+  readonly valueLines: number[];
 }
 
-function toDialect(text: string, file: string): string {
+/** Where an ini file's text comes from. */
+interface Source {
+  readonly file: string;
+  /** The lines of each option's value, by the line it starts on. */
+  readonly valueLines: ReadonlyMap<number, readonly number[]>;
+}
+
+function toDialect(
+  text: string,
+  file: string,
+): { dialect: string; valueLines: Map<number, readonly number[]> } {
   const lines = text.replace(/^\ufeff/, "").split(/\r\n|\r|\n/);
   const dialect: string[] = lines.map(() => "");
+  const valueLines = new Map<number, readonly number[]>();
   let inSection = false;
   let indent = 0;
   let open: OpenOption | undefined;
 
   const close = () => {
     if (!open) return;
+    valueLines.set(open.line, open.valueLines);
     const value = stripEnd(open.value.join("\n"));
     dialect[open.line - 1] = `${key(open.line, open.name)} = "${
       escape(value)
@@ -123,6 +141,7 @@ function toDialect(text: string, file: string): string {
     const content = strip(raw);
     if (content === "") {
       open?.value.push("");
+      open?.valueLines.push(line);
       continue;
     }
     if (content.startsWith("#") || content.startsWith(";")) continue;
@@ -130,6 +149,7 @@ function toDialect(text: string, file: string): string {
     const lineIndent = raw.indexOf(content);
     if (open && lineIndent > indent) {
       open.value.push(content);
+      open.valueLines.push(line);
       continue;
     }
     close();
@@ -144,10 +164,15 @@ function toDialect(text: string, file: string): string {
     if (!inSection) throw refuse(file, outsideProblem(line, content));
     const option = matchOption(content);
     if (!option?.name) throw refuse(file, lineProblem(line, content));
-    open = { line, name: option.name, value: [option.value] };
+    open = {
+      line,
+      name: option.name,
+      value: [option.value],
+      valueLines: [line],
+    };
   }
   close();
-  return dialect.join("\n");
+  return { dialect: dialect.join("\n"), valueLines };
 }
 
 function matchSection(content: string): string | undefined {
@@ -199,7 +224,8 @@ function parseDialect(dialect: string, file: string): Parsed {
   }
 }
 
-function collect(parsed: Parsed, file: string): IniFile {
+function collect(parsed: Parsed, source: Source): IniFile {
+  const { file } = source;
   const headers = new Map<string, number>();
   const own = new Map<string, Map<string, IniOption>>();
   for (const [header, values] of Object.entries(parsed)) {
@@ -211,7 +237,7 @@ function collect(parsed: Parsed, file: string): IniFile {
     headers.set(name, first ?? line);
     const options = own.get(name) ?? new Map<string, IniOption>();
     own.set(name, options);
-    addOptions(options, values, name, file);
+    addOptions(options, values, name, source);
   }
 
   const defaults = own.get(DEFAULT_SECTION) ?? new Map<string, IniOption>();
@@ -234,7 +260,7 @@ function addOptions(
   options: Map<string, IniOption>,
   values: Record<string, string>,
   section: string,
-  file: string,
+  { file, valueLines }: Source,
 ): void {
   for (const [written, value] of Object.entries(values)) {
     const { line, name } = parseKey(written);
@@ -244,7 +270,13 @@ function addOptions(
       const what = `option ${quote(name)} of [${printable(section)}]`;
       throw refuse(file, repeats(line, what, first.line));
     }
-    options.set(lowerName, { name, value, line, fromDefault: false });
+    options.set(lowerName, {
+      name,
+      value,
+      line,
+      valueLines: valueLines.get(line) ?? [line],
+      fromDefault: false,
+    });
   }
 }
 

@@ -143,11 +143,14 @@ const UNSUPPORTED_SECTIONS: ReadonlyMap<string, string> = new Map([
  * Reads the text of a `loggers` option.
  *
  * @param text The text.
- * @param firstLine The number of its first line.
+ * @param lines The number of each of its lines; from 1 without it.
  * @returns What it asks for and what is wrong with it; no file is looked at.
  */
-export function readLoggers(text: string, firstLine: number): LoggersConfig {
-  const { root, problems } = parseZConfig(text, firstLine);
+export function readLoggers(
+  text: string,
+  lines?: readonly number[],
+): LoggersConfig {
+  const { root, problems } = parseZConfig(text, lines);
   const reader = new Reader(problems);
   const loggers = reader.root(root);
   problems.sort((a, b) => a.line - b.line);

@@ -70,12 +70,11 @@ export interface LoggersOptions {
    */
   readonly context?: (() => Readonly<Record<string, unknown>>) | undefined;
   /**
-   * The number of the text's first line in its file, from which the lines of
-   * problems count on.
+   * The number of each of the text's lines in its file, from 1.
    *
-   * @default {1}
+   * @default {undefined} they count from 1
    */
-  readonly line?: number | undefined;
+  readonly lines?: readonly number[] | undefined;
 }
 
 /** A logger that was configured. */
@@ -190,7 +189,7 @@ export function createLoggers(options: LoggersOptions): Loggers {
   const { text, context = () => ({}) } = options;
   if (text === undefined) return new Loggers(rootOnly(plainFormatter));
   if (isJson(text)) return new Loggers(rootOnly(jsonFormatter(context)));
-  const { loggers, problems } = readLoggers(text, options.line ?? 1);
+  const { loggers, problems } = readLoggers(text, options.lines);
   if (problems.length > 0) {
     throw new ConfigError(problems.map((problem) => toLine(problem, options)));
   }
@@ -206,7 +205,7 @@ export function createLoggers(options: LoggersOptions): Loggers {
 export function checkLoggers(options: LoggersOptions): string[] {
   const { text } = options;
   if (text === undefined || isJson(text)) return [];
-  return readLoggers(text, options.line ?? 1).problems
+  return readLoggers(text, options.lines).problems
     .map((problem) => toLine(problem, options));
 }
 

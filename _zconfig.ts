@@ -60,13 +60,16 @@ const DIRECTIVES: ReadonlyMap<string, string> = new Map([
  * which are refused, and goes on after an error, to find all of them.
  *
  * @param text The text.
- * @param firstLine The number of its first line; the others count on from it.
+ * @param lines The number of each of its lines; from 1 without it.
  * @returns What the text holds, as far as it can be read, and what is wrong.
  */
-export function parseZConfig(text: string, firstLine: number): ZConfigText {
-  const parser = new Parser(firstLine);
+export function parseZConfig(
+  text: string,
+  lines: readonly number[] = [],
+): ZConfigText {
+  const parser = new Parser(lines[0] ?? 1);
   text.split("\n").forEach((line, index) => {
-    parser.read(line.trim(), firstLine + index);
+    parser.read(line.trim(), lines[index] ?? index + 1);
   });
   return parser.end();
 }

@@ -197,7 +197,7 @@ Deno.test("parseConfig() reads every option, in any case and from [DEFAULT]", ()
     region: "eu-west-1",
     endpoint: "http://127.0.0.1:4566",
     loggers: "\n<logger>\n</logger>",
-    loggersLine: 9,
+    loggersLines: [9, 10, 11],
     concurrency: 1,
     waitTimeSeconds: 1,
     visibilityTimeoutSeconds: 43200,
@@ -214,7 +214,7 @@ Deno.test("parseConfig() reads the seed's file", () => {
   );
   assertEquals(specOf(config).expr, "scaled_addr");
   assertEquals(config.loggers, "\n<logger>\nlevel INFO\n</logger>");
-  assertEquals(config.loggersLine, 4);
+  assertEquals(config.loggersLines?.[0], 4);
   assertEquals(config.workerConfig.scale, "2");
 });
 
@@ -673,7 +673,7 @@ Deno.test("resolveConfig() refuses what is wrong, by the names of the program", 
   } as unknown as ContainerSettings;
   const error = assertThrows(() => resolveConfig(settings), ConfigError);
   assertEquals(error.problems, [
-    'Cannot start container as "waitTimeSecond" is not an option: the nearest is "waitTimeSeconds", the options are "worker", "queue", "region", "endpoint", "loggers", "concurrency", "waitTimeSeconds", "visibilityTimeoutSeconds", "shutdownTimeoutSeconds", "workerConfig", "loggersLine", "file"',
+    'Cannot start container as "waitTimeSecond" is not an option: the nearest is "waitTimeSeconds", the options are "worker", "queue", "region", "endpoint", "loggers", "concurrency", "waitTimeSeconds", "visibilityTimeoutSeconds", "shutdownTimeoutSeconds", "workerConfig", "loggersLines", "file"',
     'Cannot start container as "scale" in "workerConfig" must be a string: current value is 2',
     'Cannot start container as "worker" must be a factory or MODULE:expr: current value is 1',
     'Cannot start container as "queue" is missing: give the name, URL or ARN of an SQS queue',

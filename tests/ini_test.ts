@@ -219,7 +219,13 @@ Deno.test("parseIni() tells lines, names as written and defaults", () => {
       "[DEFAULT]\r\nDef = 4\r\nABC = 5\r\n[t]",
     { file: "adder.ini" },
   );
-  const def = { name: "Def", value: "4", line: 9, fromDefault: true };
+  const def = {
+    name: "Def",
+    value: "4",
+    line: 9,
+    valueLines: [9],
+    fromDefault: true,
+  };
   assertEquals([...ini.sections.values()], [
     {
       name: "s",
@@ -230,9 +236,16 @@ Deno.test("parseIni() tells lines, names as written and defaults", () => {
           name: "Abc",
           value: "\n1\n\n2",
           line: 3,
+          valueLines: [3, 4, 5, 6],
           fromDefault: false,
         }],
-        ["b", { name: "b", value: "3", line: 7, fromDefault: false }],
+        ["b", {
+          name: "b",
+          value: "3",
+          line: 7,
+          valueLines: [7],
+          fromDefault: false,
+        }],
       ]),
     },
     {
@@ -240,7 +253,13 @@ Deno.test("parseIni() tells lines, names as written and defaults", () => {
       line: 11,
       options: new Map([
         ["def", def],
-        ["abc", { name: "ABC", value: "5", line: 10, fromDefault: true }],
+        ["abc", {
+          name: "ABC",
+          value: "5",
+          line: 10,
+          valueLines: [10],
+          fromDefault: true,
+        }],
       ]),
     },
   ]);

@@ -868,7 +868,12 @@ Deno.test("createLoggers() names the files that it cannot open", () => {
   const text = logger("", logFile("ok.log"), logFile("none/a.log")) +
     logger("name a", logFile(folder.path));
   const error = assertThrows(
-    () => createLoggers({ text, where: WHERE, line: 4 }),
+    () =>
+      createLoggers({
+        text,
+        where: WHERE,
+        lines: text.split("\n").map((_, i) => i + 4),
+      }),
     ConfigError,
   );
   assertEquals(
@@ -1130,15 +1135,15 @@ Deno.test("createLoggers() refuses bad text, naming the line", async (t) => {
   }
 });
 
-Deno.test("checkLoggers() counts lines from the text's place in its file", () => {
+Deno.test("checkLoggers() names the lines of the file that the text is from", () => {
   assertEquals(
     checkLoggers({
       text: "\n<logger>\nlevle 5\n</logger>",
       where: WHERE,
-      line: 5,
+      lines: [5, 6, 9, 10],
     }),
     [
-      `${WHERE} (line 7) has an unknown key "levle" in <logger>: did you ` +
+      `${WHERE} (line 9) has an unknown key "levle" in <logger>: did you ` +
       'mean "level"? Known keys are level, name, propagate',
     ],
   );

@@ -117,6 +117,20 @@ export class TestServer implements AsyncDisposable {
     };
   }
 
+  /** Asks until so many messages, visible or not, are left in a queue. */
+  async left(url: string, messages: number): Promise<void> {
+    const deadline = Date.now() + 30_000;
+    for (;;) {
+      const { visible, inFlight, delayed } = await this.state(url);
+      if (visible + inFlight + delayed === messages) return;
+      if (Date.now() > deadline) {
+        throw new Error(
+          `Wanted ${messages} messages: there are ${visible} visible, ${inFlight} in flight, ${delayed} delayed`,
+        );
+      }
+    }
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#client.destroy();
     await this.#stop();

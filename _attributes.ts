@@ -96,7 +96,8 @@ function wireAttribute(name: string, value: unknown): WireAttribute {
     );
   if (value instanceof Uint8Array) {
     if (value.byteLength === 0) throw refuse("empty");
-    return { type: "Binary", value };
+    // Of its own, as the request may be written later.
+    return { type: "Binary", value: new Uint8Array(value) };
   }
   if (typeof value === "number") {
     if (!Number.isFinite(value)) throw refuse(String(value));

@@ -15,7 +15,7 @@ import { describeError, DONE, USAGE } from "./_cli_errors.ts";
 import { inspectConfig } from "./_config.ts";
 import { openQueue } from "./_connect.ts";
 import { connectOptions, loggersOptions } from "./_container.ts";
-import { checkLoggers } from "./_loggers.ts";
+import { checkLogFiles, checkLoggers } from "./_loggers.ts";
 import { loadWorker } from "./_worker.ts";
 
 const HELP = `Tell all that is wrong with containers, without running them.
@@ -60,7 +60,12 @@ async function checkFile(
   file: string,
 ): Promise<{ lines: readonly string[]; status: number }> {
   const { config, problems } = await inspectConfig(file);
-  const lines = [...problems, ...checkLoggers(loggersOptions(config))];
+  const loggers = loggersOptions(config);
+  const lines = [
+    ...problems,
+    ...checkLoggers(loggers),
+    ...checkLogFiles(loggers),
+  ];
   let status = lines.length > 0 ? USAGE : DONE;
   const attempt = async (look: () => Promise<unknown>) => {
     try {

@@ -22,11 +22,19 @@ export interface ErrorReport {
   readonly status: number;
 }
 
-/** What to tell of an error, and the exit status it means. */
-export function describeError(error: unknown): ErrorReport {
+/**
+ * What to tell of an error, and the exit status it means.
+ *
+ * @param error What was thrown.
+ * @param call How the command that threw it is called.
+ */
+export function describeError(
+  error: unknown,
+  call: string = PROGRAM,
+): ErrorReport {
   if (error instanceof UsageError) {
     return {
-      lines: [error.message, `Try ${PROGRAM} --help`],
+      lines: [error.message, `Try ${call} --help`],
       status: USAGE,
     };
   }

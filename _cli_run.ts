@@ -14,6 +14,7 @@ import {
 import { DONE } from "./_cli_errors.ts";
 import { optionsHelp, portOf } from "./_cli_options.ts";
 import { type ContainerConfig, readConfig, resolveConfig } from "./_config.ts";
+import { testMode } from "./_connect.ts";
 import { Container } from "./_container.ts";
 import { LOCAL_PORT, LOCAL_REGION, startLocalServer } from "./_local.ts";
 import { parseQueueRef } from "./_queue_ref.ts";
@@ -114,6 +115,11 @@ async function runAll(
   where: { readonly local?: boolean } = {},
 ): Promise<void> {
   const containers = await startAll(configs, where);
+  const mode = testMode();
+  if (mode !== undefined) {
+    for (const container of containers) await mode.attach(container);
+    return;
+  }
   const failed = new AbortController();
   const signal = AbortSignal.any([how.signal!, failed.signal]);
   const ends = await Promise.allSettled(containers.map(async (container) => {

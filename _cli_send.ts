@@ -17,6 +17,7 @@ import { LOCAL_PORT, LOCAL_REGION } from "./_local.ts";
 import { openQueue } from "./_connect.ts";
 import type { ConnectOptions } from "./_connection.ts";
 import { type JobOptions, Sender } from "./_sender.ts";
+import { refuseUnknown } from "./_unknown.ts";
 import { kwargs } from "./_wire.ts";
 
 const HELP = `Send a job to an SQS queue.
@@ -110,10 +111,23 @@ async function sendLines(
       io.stderr(`Line ${lines[result.index]}: ${result.error.message}`);
     },
   });
-  io.stdout(`Sent ${sent} ${sent === 1 ? "job" : "jobs"} to ${queue.name}`);
+  const end = failed ? `: nothing after line ${lines.at(-1)} was sent` : "";
+  io.stdout(
+    `Sent ${sent} ${sent === 1 ? "job" : "jobs"} to ${queue.name}${end}`,
+  );
   if (bad !== undefined) throw bad;
   return failed ? FAILED : DONE;
 }
+
+/** What an object in a line of `--stdin` may have. */
+const LINE_MEMBERS = [
+  "args",
+  "kwargs",
+  "delaySeconds",
+  "groupId",
+  "deduplicationId",
+  "attributes",
+];
 
 interface LineJob extends JobOptions {
   readonly args: readonly unknown[];
@@ -127,6 +141,7 @@ function jobOf(line: string): LineJob {
       'wanted a JSON array of arguments, or an object with "args"',
     );
   }
+  refuseUnknown(value, LINE_MEMBERS, "send job");
   const { args, kwargs: keywords, ...options } = value as
     & LineJob
     & { kwargs?: object };

@@ -12,6 +12,7 @@ import {
 import { NonExistentQueueError } from "./_errors.ts";
 import {
   isHttpUrl,
+  isRegion,
   parseQueueRef,
   QUEUE_REF_HINT,
   type QueueRef,
@@ -83,6 +84,13 @@ export async function openQueue(
     throw new TypeError(
       `Cannot open queue as "endpoint" must be an http or https URL: current value is ${
         JSON.stringify(where.endpoint)
+      }`,
+    );
+  }
+  if (where.region !== undefined && !isRegion(where.region)) {
+    throw new TypeError(
+      `Cannot open queue as "region" must be the name of an AWS region such as "eu-west-1": current value is ${
+        JSON.stringify(where.region)
       }`,
     );
   }

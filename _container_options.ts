@@ -6,7 +6,12 @@
  */
 
 import type { ContainerConfig } from "./_config.ts";
-import { isHttpUrl, parseQueueRef, QUEUE_REF_HINT } from "./_queue_ref.ts";
+import {
+  isHttpUrl,
+  isRegion,
+  parseQueueRef,
+  QUEUE_REF_HINT,
+} from "./_queue_ref.ts";
 import type { WorkerFactory } from "./_worker.ts";
 import { parseWorkerSpec, type WorkerSpec } from "./_worker_spec.ts";
 
@@ -62,7 +67,7 @@ export const CONTAINER_OPTIONS: readonly ContainerOption[] = [
     key: "region",
     meaning: "the AWS region, else the environment's or profile's",
     allowed: 'the name of an AWS region such as "eu-west-1"',
-    test: (text) => /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/i.test(text),
+    test: isRegion,
   }),
   textOption({
     name: "endpoint",

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { FORBIDDEN, messageBytes } from "./_attributes.ts";
+import { FORBIDDEN, MAX_BYTES, messageBytes } from "./_attributes.ts";
 import type { Clock } from "./_clock.ts";
 import {
   type CallOptions,
@@ -24,6 +24,15 @@ import { MAX_VISIBILITY_SECONDS } from "./_errors.ts";
 
 /** How long a FIFO queue remembers a deduplication id, in milliseconds. */
 const DEDUPLICATION_MS = 5 * 60_000;
+
+/** How many entries a request may have. */
+const MAX_ENTRIES = 10;
+
+/**
+ * How often a message may be received while the clock stands still: a job that
+ * is always retried at once would never let a test go on.
+ */
+const MAX_RECEIVES_AT_ONCE = 1000;
 
 /** A queue's settings, named as SQS names its attributes. */
 export interface QueueSettings {
@@ -55,6 +64,13 @@ export interface StoredMessage {
   receiptHandle?: string;
 }
 
+/** What a queue knows of the others. */
+export interface DoubleServer {
+  readonly clock: Clock;
+  /** Puts a message into a dead-letter queue. */
+  redrive(message: StoredMessage, deadLetterQueue: string): void;
+}
+
 /** A queue of the double. */
 export class DoubleQueue {
   readonly name: string;
@@ -64,7 +80,11 @@ export class DoubleQueue {
   readonly messages: StoredMessage[] = [];
   readonly deleted: StoredMessage[] = [];
   readonly #clock: Clock;
-  readonly #find: (name: string) => DoubleQueue;
+  readonly #server: DoubleServer;
+  readonly #receives = new WeakMap<
+    StoredMessage,
+    { readonly at: number; times: number }
+  >();
   readonly #handles = new Map<string, StoredMessage>();
   readonly #deduplication = new Map<string, { sent: Sent; until: number }>();
   #sequence = 0;
@@ -75,14 +95,14 @@ export class DoubleQueue {
     name: string,
     url: string,
     settings: QueueSettings,
-    server: { clock: Clock; find: (name: string) => DoubleQueue },
+    server: DoubleServer,
   ) {
     this.name = name;
     this.url = url;
     this.fifo = name.endsWith(".fifo");
     this.settings = settings;
     this.#clock = server.clock;
-    this.#find = server.find;
+    this.#server = server;
   }
 
   send(message: OutgoingMessage): EntryResult<Sent> {
@@ -247,6 +267,7 @@ export class DoubleQueue {
       if (visible) taken.push(message);
     }
     return taken.map((message) => {
+      this.#countReceive(message, now);
       const receiptHandle = crypto.randomUUID();
       this.#handles.set(receiptHandle, message);
       message.receiveCount++;
@@ -259,6 +280,16 @@ export class DoubleQueue {
     });
   }
 
+  #countReceive(message: StoredMessage, now: number): void {
+    const known = this.#receives.get(message);
+    const count = known?.at === now ? known : { at: now, times: 0 };
+    this.#receives.set(message, count);
+    if (++count.times <= MAX_RECEIVES_AT_ONCE) return;
+    throw new Error(
+      `Cannot go on with message ${message.messageId} of "${this.name}" as it was received ${MAX_RECEIVES_AT_ONCE} times while the clock stood still: is its job always retried with no delay?`,
+    );
+  }
+
   /** Moves what was received too often to the dead-letter queue. */
   #redrive(now: number): void {
     const { redrive } = this.settings;
@@ -269,7 +300,7 @@ export class DoubleQueue {
     );
     for (const message of spent) {
       this.messages.splice(this.messages.indexOf(message), 1);
-      this.#find(redrive.deadLetterQueue).add({ ...message });
+      this.#server.redrive({ ...message }, redrive.deadLetterQueue);
     }
   }
 
@@ -316,14 +347,19 @@ export class DoubleConnection implements Connection {
 
   // The methods are async so that what is refused rejects, as over a network.
   // deno-lint-ignore require-await
-  async queueUrl(name: string): Promise<string> {
+  async queueUrl(name: string, options: CallOptions = {}): Promise<string> {
+    options.signal?.throwIfAborted();
     const queue = this.#queueNamed(name);
     if (queue === undefined) throw missingQueue();
     return queue.url;
   }
 
   // deno-lint-ignore require-await
-  async attributes(url: string): Promise<QueueAttributes> {
+  async attributes(
+    url: string,
+    options: CallOptions = {},
+  ): Promise<QueueAttributes> {
+    options.signal?.throwIfAborted();
     return this.#queue(url).attributes();
   }
 
@@ -333,6 +369,17 @@ export class DoubleConnection implements Connection {
     options: CallOptions = {},
   ): Promise<EntryResult<Sent>[]> {
     options.signal?.throwIfAborted();
+    checkBatch(messages);
+    const bytes = messages.reduce(
+      (sum, { body, attributes }) => sum + messageBytes(body, attributes),
+      0,
+    );
+    if (bytes > MAX_BYTES) {
+      throw new ConnectionError(
+        `Batch requests cannot be longer than ${MAX_BYTES} bytes. You have sent ${bytes} bytes.`,
+        { code: "BatchRequestTooLong", senderFault: true },
+      );
+    }
     const queue = this.#queue(url);
     const results = messages.map((message) => queue.send(message));
     await this.#hooks.sent(
@@ -354,6 +401,7 @@ export class DoubleConnection implements Connection {
     url: string,
     receiptHandles: readonly string[],
   ): Promise<EntryResult[]> {
+    checkBatch(receiptHandles);
     const queue = this.#queue(url);
     const before = queue.deleted.length;
     const results = receiptHandles.map((handle) => queue.delete(handle));
@@ -366,6 +414,7 @@ export class DoubleConnection implements Connection {
     url: string,
     changes: readonly VisibilityChange[],
   ): Promise<EntryResult[]> {
+    checkBatch(changes);
     const queue = this.#queue(url);
     return changes.map((change) => queue.changeVisibility(change));
   }
@@ -400,6 +449,21 @@ const INVALID_HANDLE: Refusal = {
 
 function refuse(refusal: Refusal): EntryResult<never> {
   return { ok: false, failure: { ...refusal, senderFault: true } };
+}
+
+function checkBatch(entries: readonly unknown[]): void {
+  if (entries.length === 0) {
+    throw new ConnectionError("There should be at least one entry.", {
+      code: "EmptyBatchRequest",
+      senderFault: true,
+    });
+  }
+  if (entries.length > MAX_ENTRIES) {
+    throw new ConnectionError(
+      `Maximum number of entries per request are ${MAX_ENTRIES}. You have sent ${entries.length}.`,
+      { code: "TooManyEntriesInBatchRequest", senderFault: true },
+    );
+  }
 }
 
 function missingQueue(): ConnectionError {

@@ -61,6 +61,13 @@ export interface EngineRunOptions {
   readonly drain: boolean;
 }
 
+/** What one receive brought. */
+interface Batch {
+  readonly messages: readonly ReceivedMessage[];
+  /** When the receive was sent: leases are counted from then. */
+  readonly receivedAt: number;
+}
+
 /** Runs one container's jobs. */
 export class Engine {
   readonly #options: EngineOptions;
@@ -88,7 +95,11 @@ export class Engine {
   /** Receives and handles what is visible now; for the testing double. */
   async drain(): Promise<void> {
     const never = new AbortController().signal;
-    while (await this.#poll(0, never, never) > 0);
+    for (;;) {
+      const batch = await this.#receive(0, never);
+      if (batch.messages.length === 0) return;
+      await this.#handleAll(batch, never, never);
+    }
   }
 
   /** Receives and handles messages until it is told to end. */
@@ -97,28 +108,32 @@ export class Engine {
     const { waitTimeSeconds } = this.#options;
     let failures = 0;
     let empty = 0;
-    while (!signal.aborted && !(drain && empty >= DRAIN_POLLS)) {
+    const stopped = () => signal.aborted || forceSignal.aborted;
+    while (!stopped() && !(drain && empty >= DRAIN_POLLS)) {
       try {
-        const received = await this.#poll(waitTimeSeconds, signal, forceSignal);
-        empty = received === 0 ? empty + 1 : 0;
+        const batch = await this.#receive(waitTimeSeconds, forceSignal);
+        empty = batch.messages.length === 0 ? empty + 1 : 0;
         if (failures > 0) {
           this.#logger.info(`Receiving from ${this.#options.queue} again`);
         }
         failures = 0;
+        await this.#handleAll(batch, signal, forceSignal);
       } catch (error) {
-        if (forceSignal.aborted) break;
+        if (stopped()) break;
         failures++;
-        await this.#pause(failures, error, signal);
+        await this.#pause(
+          failures,
+          error,
+          AbortSignal.any([signal, forceSignal]),
+        );
       }
     }
   }
 
-  /** One receive and its job. Rejects only where the receive fails. */
-  async #poll(
+  async #receive(
     waitTimeSeconds: number,
-    signal: AbortSignal,
     forceSignal: AbortSignal,
-  ): Promise<number> {
+  ): Promise<Batch> {
     const { connection, url, visibilityTimeoutSeconds, clock } = this.#options;
     const startedAt = clock.now();
     const messages = await connection.receive(url, {
@@ -130,11 +145,19 @@ export class Engine {
         : { visibilityTimeoutSeconds }),
     });
     this.#counts.received += messages.length;
+    return { messages, receivedAt: startedAt };
+  }
+
+  /** Runs the jobs of a receive, or releases them. It never rejects. */
+  async #handleAll(
+    { messages, receivedAt }: Batch,
+    signal: AbortSignal,
+    forceSignal: AbortSignal,
+  ): Promise<void> {
     for (const message of messages) {
-      if (signal.aborted) await this.#release(message);
-      else await this.#handle(message, startedAt, forceSignal);
+      if (signal.aborted || forceSignal.aborted) await this.#release(message);
+      else await this.#handle(message, receivedAt, forceSignal);
     }
-    return messages.length;
   }
 
   async #handle(

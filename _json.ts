@@ -34,6 +34,10 @@ export function strictJson(
 
   function write(value: unknown, path: string, key: string): string {
     const plain = hasToJson(value) ? value.toJSON(key) : value;
+    // Its toJSON gives null, as JSON gives for NaN.
+    if (plain === null && value instanceof Date) {
+      throw refuse(path, "an invalid Date");
+    }
     switch (typeof plain) {
       case "string":
         return jsonString(plain);
@@ -63,6 +67,10 @@ export function strictJson(
   }
 
   function writeArray(value: readonly unknown[], path: string): string {
+    // The prototype of plain arrays is one itself, in every realm.
+    if (!Array.isArray(Object.getPrototypeOf(value))) {
+      throw refuse(path, instanceOf(value));
+    }
     const parts: string[] = [];
     for (let i = 0; i < value.length; i++) {
       parts.push(write(value[i], `${path}[${i}]`, String(i)));
@@ -75,7 +83,7 @@ export function strictJson(
   }
 
   function writeRecord(value: object, path: string): string {
-    if (!isPlain(value)) throw refuse(path, `a ${className(value)}`);
+    if (!isPlain(value)) throw refuse(path, instanceOf(value));
     const parts: string[] = [];
     for (const key of ownKeys(value)) {
       if (typeof key === "symbol") {
@@ -140,11 +148,10 @@ function isPlain(value: object): boolean {
       Object.hasOwn(prototype, "isPrototypeOf"));
 }
 
-function className(value: object): string {
+function instanceOf(value: object): string {
   const name = value.constructor?.name;
-  return typeof name === "string" && name !== ""
-    ? name
-    : "an instance of a class";
+  if (typeof name !== "string" || name === "") return "an instance of a class";
+  return `${/^[AEIO]/.test(name) ? "an" : "a"} ${name}`;
 }
 
 function memberPath(path: string, key: string | symbol): string {

@@ -49,18 +49,27 @@ export interface LocalServer extends AsyncDisposable {
  *
  * @param options Its port and folder.
  * @returns The server; disposing it stops it.
+ * @throws {Error} If its port is taken, or its folder cannot be used.
  */
 export async function startLocalServer(
   options: LocalServerOptions,
 ): Promise<LocalServer> {
   const { startFauxqs } = await importFauxqs();
-  const server = await onLoopback(() =>
-    startFauxqs({
-      port: options.port,
-      logger: false,
-      ...(options.dataDir === undefined ? {} : { dataDir: options.dataDir }),
-    })
-  );
+  const { port, dataDir } = options;
+  const start = () =>
+    onLoopback(() =>
+      startFauxqs({
+        port,
+        logger: false,
+        ...(dataDir === undefined ? {} : { dataDir }),
+      })
+    );
+  let server: Fauxqs;
+  try {
+    server = await (dataDir === undefined ? start() : keepingReleased(start));
+  } catch (error) {
+    throw new Error(startProblem(options, error), { cause: error });
+  }
   return {
     port: server.port,
     endpoint: `http://127.0.0.1:${server.port}`,
@@ -83,6 +92,13 @@ export async function startLocalServer(
     },
     [Symbol.asyncDispose]: () => server.stop(),
   };
+}
+
+function startProblem({ port }: LocalServerOptions, error: unknown): string {
+  const { code, message } = error as { code?: string; message?: string };
+  return code === "EADDRINUSE"
+    ? `Cannot start local SQS server as port ${port} is taken: stop what uses it, or give another with --port=PORT`
+    : `Cannot start local SQS server: ${message ?? error}`;
 }
 
 /** A literal specifier would make everybody download the server. */
@@ -110,5 +126,28 @@ async function onLoopback<T>(start: () => Promise<T>): Promise<T> {
     return await start();
   } finally {
     Server.prototype.listen = listen;
+  }
+}
+
+/**
+ * Has a store that is opened meanwhile keep released messages: fauxqs clears
+ * the receive count of a message whose visibility is set to 0, its own table
+ * refuses that, and the message is gone until the next start.
+ */
+async function keepingReleased<T>(start: () => Promise<T>): Promise<T> {
+  const { DatabaseSync } = await import("node:sqlite");
+  const { prepare } = DatabaseSync.prototype;
+  DatabaseSync.prototype.prepare = function (sql, ...rest) {
+    const column = "approximate_receive_count";
+    return prepare.call(
+      this,
+      sql.replace(`${column} = ?`, `${column} = coalesce(?, ${column})`),
+      ...rest,
+    );
+  };
+  try {
+    return await start();
+  } finally {
+    DatabaseSync.prototype.prepare = prepare;
   }
 }

@@ -7,7 +7,7 @@
 import { BaseHandler } from "@std/log/base-handler";
 import { type LevelName, LogLevelNames, LogLevels } from "@std/log/levels";
 import fs from "node:fs";
-import { resolve } from "node:path";
+import { dirname, resolve } from "node:path";
 import { reasonOf } from "./_log_error.ts";
 import type { RecordFormatter } from "./_log_format.ts";
 
@@ -182,6 +182,26 @@ export class FileHandler extends BaseHandler {
     console.error(
       `Cannot ${action} log file "${this.#name}": ${reasonOf(error)}`,
     );
+  }
+}
+
+/**
+ * Checks that a log file can be opened, or made, and does not make it.
+ *
+ * @param path The file's path, from the current working directory.
+ * @throws {Error} If it cannot.
+ */
+export function checkLogFile(path: string): void {
+  const { O_APPEND, O_WRONLY, W_OK } = fs.constants;
+  const resolved = resolve(path);
+  try {
+    fs.closeSync(fs.openSync(resolved, O_APPEND | O_WRONLY));
+  } catch (error) {
+    const folder = dirname(resolved);
+    const mayMake = (error as { code?: unknown }).code === "ENOENT" &&
+      fs.existsSync(folder);
+    if (!mayMake) throw error;
+    fs.accessSync(folder, W_OK);
   }
 }
 

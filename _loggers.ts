@@ -14,7 +14,12 @@ import {
   compileFormat,
   type RecordFormatter,
 } from "./_log_format.ts";
-import { FileHandler, levelFrom, StreamHandler } from "./_log_handlers.ts";
+import {
+  checkLogFile,
+  FileHandler,
+  levelFrom,
+  StreamHandler,
+} from "./_log_handlers.ts";
 import { jsonFormatter } from "./_log_json.ts";
 import {
   canonicalName,
@@ -209,6 +214,28 @@ export function checkLoggers(options: LoggersOptions): string[] {
     .map((problem) => toLine(problem, options));
 }
 
+/**
+ * Finds which log files of a text could not be opened, without making one.
+ *
+ * @param options The text, and how to speak of it.
+ * @returns One line for each file.
+ */
+export function checkLogFiles(options: LoggersOptions): string[] {
+  const { text } = options;
+  if (text === undefined || isJson(text)) return [];
+  const { loggers } = readLoggers(text, options.lines);
+  return loggers.flatMap(({ files }) => files)
+    .filter(({ path }) => !isStream(path))
+    .flatMap((file) => {
+      try {
+        checkLogFile(file.path);
+        return [];
+      } catch (error) {
+        return [toLine(openProblem(file, error), options)];
+      }
+    });
+}
+
 let shared: Loggers | undefined;
 
 /**
@@ -306,8 +333,7 @@ function openAll(
       try {
         return [openHandler(file)];
       } catch (error) {
-        const text = `cannot open log file "${file.path}": ${reasonOf(error)}`;
-        problems.push(toLine({ line: file.line, text }, options));
+        problems.push(toLine(openProblem(file, error), options));
         return [];
       }
     });
@@ -318,6 +344,10 @@ function openAll(
     throw new ConfigError(problems);
   }
   return nodes;
+}
+
+function openProblem({ path, line }: LogFileConfig, error: unknown) {
+  return { line, text: `cannot open log file "${path}": ${reasonOf(error)}` };
 }
 
 function openHandler(file: LogFileConfig): BaseHandler {

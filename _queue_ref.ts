@@ -45,6 +45,11 @@ export function isHttpUrl(text: string): boolean {
   return /^https?:\/\/[^\s\p{Cc}]+$/iu.test(text) && URL.canParse(text);
 }
 
+/** Whether a text may be the name of an AWS region: a part of a host name. */
+export function isRegion(text: string): boolean {
+  return /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/i.test(text);
+}
+
 function named(text: string, name: string): QueueRef | undefined {
   if (!/^[\w-]+(?:\.fifo)?$/.test(name) || name.length > 80) return undefined;
   return { text, name, fifo: name.endsWith(".fifo") };

@@ -31,6 +31,8 @@ const JOB_OPTIONS = [
   "signal",
 ];
 
+const SEND_ALL_OPTIONS = ["onResult", "signal"];
+
 /** How many requests of one `sendAll` are under way at a time. */
 const PARALLEL_SENDS = 8;
 
@@ -170,8 +172,10 @@ export class Sender implements AsyncDisposable {
       | AsyncIterable<
         JobInput<readonly unknown[]>
       >,
-    { onResult, signal }: SendAllOptions = {},
+    options: SendAllOptions = {},
   ): Promise<SendAllSummary> {
+    refuseUnknown(options, SEND_ALL_OPTIONS, "send jobs");
+    const { onResult, signal } = options;
     const counts = { sent: 0, failed: 0 };
     const underWay: Promise<SendAllResult>[] = [];
     const settleFirst = async () => {
@@ -283,7 +287,7 @@ export class Sender implements AsyncDisposable {
       {
         code: failure.code,
         senderFault: failure.senderFault,
-        cause,
+        ...(cause === undefined ? {} : { cause }),
         ...(index === undefined ? {} : { index }),
       },
     );
@@ -312,8 +316,9 @@ export class Sender implements AsyncDisposable {
 function jobWithOptions(
   job: JobInput<readonly unknown[]>,
 ): JobWithOptions<readonly unknown[]> {
-  if (Array.isArray(job)) return { args: job };
-  return job as JobWithOptions<readonly unknown[]>;
+  return typeof job !== "object" || job === null || Array.isArray(job)
+    ? { args: job as readonly unknown[] }
+    : job as JobWithOptions<readonly unknown[]>;
 }
 
 function checkOptions(options: JobOptions, queue: string, fifo: boolean): void {

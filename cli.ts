@@ -28,7 +28,7 @@ import process from "node:process";
 import { createInterface } from "node:readline";
 import { parseOptions } from "./_cli_args.ts";
 import { CHECK } from "./_cli_check.ts";
-import type { Command, Io } from "./_cli_command.ts";
+import { type Command, type Io, PROGRAM } from "./_cli_command.ts";
 import { describeError, DONE, stackOf, USAGE } from "./_cli_errors.ts";
 import { RUN } from "./_cli_run.ts";
 import { SEND } from "./_cli_send.ts";
@@ -89,7 +89,8 @@ export async function main(
     }
     return await run(options, { stdout, stderr, stdin });
   } catch (error) {
-    const { lines, status } = describeError(error);
+    const call = command === undefined ? PROGRAM : `${PROGRAM} ${first}`;
+    const { lines, status } = describeError(error, call);
     for (const line of lines) stderr(line);
     if (debug) stderr(stackOf(error));
     return status;

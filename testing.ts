@@ -145,6 +145,8 @@ export interface TestQueue {
   /**
    * The jobs in the queue: each one's positional arguments, and after them its
    * keyword arguments, if it has any, as a handler gets them.
+   *
+   * @throws {TypeError} If a body is no job; `messages` shows those too.
    */
   readonly jobs: readonly (readonly unknown[])[];
   /** The messages that were deleted, in the order of their deletion. */
@@ -190,6 +192,8 @@ export class Queues implements Disposable, AsyncDisposable {
   readonly #clock: VirtualClock;
   readonly #queues = new Map<string, DoubleQueue>();
   readonly #consumers = new Map<string, Consumer>();
+  /** The queues that messages were moved to and no container has looked at. */
+  readonly #redriven = new Set<string>();
   readonly #anyName: boolean;
   readonly #before: TestMode | undefined;
   #silent: boolean;
@@ -283,12 +287,16 @@ export class Queues implements Disposable, AsyncDisposable {
       );
     }
     const view = (message: StoredMessage) => viewOf(message, this.#clock.now());
+    const bodies = queue.messages.map(({ body }) => body);
     return {
       name: queue.name,
       url: queue.url,
       messages: queue.messages.map(view),
-      bodies: queue.messages.map(({ body }) => body),
-      jobs: queue.messages.map(({ body }) => jobOf(body)),
+      bodies,
+      // Read only where it is asked for: a body may be no job.
+      get jobs() {
+        return bodies.map(jobOf);
+      },
       deleted: queue.deleted.map(view),
     };
   }
@@ -331,9 +339,7 @@ export class Queues implements Disposable, AsyncDisposable {
     for (;;) {
       const next = this.#nextVisible(end);
       await this.#clock.advance(next - this.#clock.now(), turn);
-      for (const consumer of [...this.#consumers.values()]) {
-        await consumer.drain();
-      }
+      for (const url of [...this.#consumers.keys()]) await this.#drain(url);
       if (next === end) return;
     }
   }
@@ -368,8 +374,9 @@ export class Queues implements Disposable, AsyncDisposable {
     this.#print(`Connected to region ${region}.`);
     const hooks: DoubleHooks = {
       sent: async (queue, messages) => {
-        const consumer = this.#consumers.get(queue.url);
-        if (consumer !== undefined) return await consumer.drain();
+        if (this.#consumers.has(queue.url)) {
+          return await this.#drain(queue.url);
+        }
         for (const { body } of messages) this.#print(bodyText(body));
       },
       deleted: (messages) => {
@@ -390,7 +397,16 @@ export class Queues implements Disposable, AsyncDisposable {
     const before = this.#consumers.get(attached.queueUrl);
     this.#consumers.set(attached.queueUrl, consumer);
     await before?.close();
-    await consumer.drain();
+    await this.#drain(attached.queueUrl);
+  }
+
+  /** Runs a queue's container, and those of queues that messages moved to. */
+  async #drain(url: string): Promise<void> {
+    await this.#consumers.get(url)?.drain();
+    for (const moved of this.#redriven) {
+      this.#redriven.delete(moved);
+      await this.#drain(moved);
+    }
   }
 
   #named(name: string): DoubleQueue | undefined {
@@ -415,7 +431,16 @@ export class Queues implements Disposable, AsyncDisposable {
       ...settings,
     }, {
       clock: this.#clock,
-      find: (name) => this.#named(name)!,
+      redrive: (message, deadLetterQueue) => {
+        const target = this.#named(deadLetterQueue);
+        if (target === undefined) {
+          throw new Error(
+            `Cannot move message ${message.messageId} of "${name}" to its dead-letter queue "${deadLetterQueue}": there is no such queue`,
+          );
+        }
+        target.add(message);
+        this.#redriven.add(target.url);
+      },
     });
     this.#queues.set(name, queue);
     return queue;
@@ -452,7 +477,7 @@ class Consumer {
   drain(): Promise<void> {
     this.#again = true;
     if (this.#underWay === undefined) {
-      this.#underWay = this.#run().finally(() => this.#underWay = undefined);
+      this.#underWay = this.#run();
       return this.#underWay;
     }
     // A job that waited for the queue it is part of would wait for itself.
@@ -467,9 +492,14 @@ class Consumer {
   }
 
   async #run(): Promise<void> {
-    while (this.#again) {
-      this.#again = false;
-      await this.#consumer.drain();
+    try {
+      while (this.#again) {
+        this.#again = false;
+        await this.#consumer.drain();
+      }
+    } finally {
+      // In the same turn as the last look at what is to be done.
+      this.#underWay = undefined;
     }
   }
 }

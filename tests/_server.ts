@@ -7,6 +7,7 @@
 
 import {
   CreateQueueCommand,
+  DeleteQueueCommand,
   GetQueueAttributesCommand,
   ReceiveMessageCommand,
   SendMessageCommand,
@@ -86,6 +87,10 @@ export class TestServer implements AsyncDisposable {
       new CreateQueueCommand({ QueueName: name, Attributes: attributes }),
     );
     return QueueUrl!;
+  }
+
+  async deleteQueue(url: string): Promise<void> {
+    await this.#client.send(new DeleteQueueCommand({ QueueUrl: url }));
   }
 
   /** Sends a body as it is, as another producer would. */

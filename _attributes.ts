@@ -36,6 +36,17 @@ const encoder = new TextEncoder();
  * @throws {RangeError} If there are more than ten.
  */
 export function toWire(attributes: Attributes): WireAttributes {
+  const prototype = Object(attributes) === attributes
+    ? Object.getPrototypeOf(attributes)
+    : undefined;
+  if (
+    prototype === undefined ||
+    (prototype !== null && Object.getPrototypeOf(prototype) !== null)
+  ) {
+    throw new TypeError(
+      "Cannot send job as its attributes are no plain object: wanted an object of strings, finite numbers and Uint8Arrays",
+    );
+  }
   const names = Object.keys(attributes);
   if (names.length > MAX_ATTRIBUTES) {
     throw new RangeError(

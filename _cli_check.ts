@@ -14,7 +14,11 @@ import {
 import { describeError, DONE, USAGE } from "./_cli_errors.ts";
 import { inspectConfig } from "./_config.ts";
 import { openQueue } from "./_connect.ts";
-import { connectOptions, loggersOptions } from "./_container.ts";
+import {
+  connectOptions,
+  isFailureQueue,
+  loggersOptions,
+} from "./_container.ts";
 import { checkLogFiles, checkLoggers } from "./_loggers.ts";
 import { loadWorker } from "./_worker.ts";
 
@@ -59,7 +63,7 @@ async function check(options: ParsedOptions, io: Io): Promise<number> {
 async function checkFile(
   file: string,
 ): Promise<{ lines: readonly string[]; status: number }> {
-  const { config, problems } = await inspectConfig(file);
+  const { config, problems, wrong } = await inspectConfig(file);
   const loggers = loggersOptions(config);
   const lines = [
     ...problems,
@@ -76,13 +80,17 @@ async function checkFile(
       status = Math.max(status, report.status);
     }
   };
-  const { worker, queue } = config;
+  const { worker, queue, failures = "delete" } = config;
   if (worker !== undefined) {
     await attempt(() => loadWorker({ workerConfig: {}, ...config, worker }));
   }
-  if (queue !== undefined) {
+  const queues = isFailureQueue(failures) ? [queue, failures] : [queue];
+  for (
+    const name of wrong.has("region") || wrong.has("endpoint") ? [] : queues
+  ) {
+    if (name === undefined) continue;
     await attempt(async () => {
-      const { connection } = await openQueue(queue, connectOptions(config));
+      const { connection } = await openQueue(name, connectOptions(config));
       connection.close();
     });
   }

@@ -56,3 +56,11 @@ export class UsageError extends Error {
     this.name = "UsageError";
   }
 }
+
+/** Input that cannot be sent: the command line itself is well. */
+export class InputError extends Error {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = "InputError";
+  }
+}

@@ -5,9 +5,14 @@
  * @module
  */
 
-import { PROGRAM, UsageError } from "./_cli_command.ts";
+import { InputError, PROGRAM, UsageError } from "./_cli_command.ts";
 import { ConnectionError } from "./_connection.ts";
-import { ConfigError, NonExistentQueueError, SendError } from "./_errors.ts";
+import {
+  ConfigError,
+  isNotCapable,
+  NonExistentQueueError,
+  SendError,
+} from "./_errors.ts";
 
 /** Done, or stopped as asked. */
 export const DONE = 0;
@@ -41,18 +46,22 @@ export function describeError(
   if (error instanceof ConfigError) {
     return { lines: error.problems, status: USAGE };
   }
-  if (
-    error instanceof NonExistentQueueError || error instanceof TypeError ||
-    error instanceof RangeError
-  ) {
+  if (error instanceof AggregateError) {
+    const reports = error.errors.map((each) => describeError(each, call));
+    return {
+      lines: reports.flatMap(({ lines }) => lines),
+      status: Math.max(...reports.map(({ status }) => status)),
+    };
+  }
+  if (error instanceof NonExistentQueueError || error instanceof InputError) {
     return { lines: [firstLine(error)], status: USAGE };
   }
   if (error instanceof ConnectionError || error instanceof SendError) {
     return { lines: [firstLine(error), ...nextStep(error)], status: FAILED };
   }
-  if (error instanceof Error && error.name === "NotCapable") {
+  if (isNotCapable(error)) {
     return {
-      lines: [`A Deno permission is missing: ${firstLine(error)}`],
+      lines: [`A Deno permission is missing: ${firstLine(error as Error)}`],
       status: FAILED,
     };
   }

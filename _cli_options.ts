@@ -14,6 +14,8 @@ export function optionsHelp(): string {
   return CONTAINER_OPTIONS.map((option) => {
     const value = option.default === undefined
       ? option.required === undefined ? "" : "; required"
+      : typeof option.default === "function"
+      ? ""
       : `; ${option.default} by default`;
     return `  ${option.name.padEnd(width)}  ${option.meaning}${value}`;
   }).join("\n");

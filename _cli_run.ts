@@ -4,6 +4,8 @@
  * @module
  */
 
+import { existsSync } from "node:fs";
+import process from "node:process";
 import {
   type Command,
   type Io,
@@ -15,8 +17,18 @@ import { DONE } from "./_cli_errors.ts";
 import { optionsHelp, portOf } from "./_cli_options.ts";
 import { type ContainerConfig, readConfig, resolveConfig } from "./_config.ts";
 import { testMode } from "./_connect.ts";
-import { Container } from "./_container.ts";
-import { LOCAL_PORT, LOCAL_REGION, startLocalServer } from "./_local.ts";
+import {
+  Container,
+  isFailureQueue,
+  type StartOptions,
+  unlessAborted,
+} from "./_container.ts";
+import {
+  LOCAL_PORT,
+  LOCAL_REGION,
+  type LocalServer,
+  startLocalServer,
+} from "./_local.ts";
 import { parseQueueRef } from "./_queue_ref.ts";
 import { listenToStopSignals } from "./_signals.ts";
 
@@ -63,16 +75,13 @@ async function run(options: ParsedOptions, io: Io): Promise<number> {
   if (options.positional.length === 0) {
     throw new UsageError("No ini file given: name the files to run");
   }
+  refuseMistyped(options.positional[0]!);
   const configs = await Promise.all(options.positional.map(readConfig));
   using stop = listenToStopSignals();
-  const how = {
-    signal: stop.signal,
-    forceSignal: stop.forceSignal,
-    drain: options.has("drain"),
-    strayErrors: "all",
-  } as const;
+  const { signal, forceSignal } = stop;
+  const how = { signal, forceSignal, drain: options.has("drain") };
   if (!local) {
-    await runAll(configs, how);
+    await runAll(configs, how, {});
     return DONE;
   }
   const dataDir = options.get("data");
@@ -80,21 +89,50 @@ async function run(options: ParsedOptions, io: Io): Promise<number> {
     port,
     ...(dataDir === undefined ? {} : { dataDir }),
   });
+  useServer(server.endpoint);
   const localConfigs = configs.map((config) =>
     onServer(config, server.endpoint)
   );
-  for (const { queue, region } of localConfigs) {
-    server.makeQueue(queue, region!);
-    io.stderr(
-      `Local SQS server at ${server.endpoint} with queue ${queue}: send jobs with "${PROGRAM} send --local${
-        server.port === LOCAL_PORT ? "" : ` --port=${server.port}`
-      }${
-        region === LOCAL_REGION ? "" : ` --region=${region}`
-      } ${queue} ARG..."`,
-    );
+  for (const config of localConfigs) {
+    makeQueues(config, server);
+    io.stderr(localHint(config, server));
   }
   await runAll(localConfigs, how, { local });
   return DONE;
+}
+
+function makeQueues(
+  { queue, failures, region }: ContainerConfig,
+  server: LocalServer,
+): void {
+  server.makeQueue(queue, region!);
+  if (isFailureQueue(failures)) server.makeQueue(failures, region!);
+}
+
+function localHint(
+  { queue, region }: ContainerConfig,
+  { endpoint, port }: LocalServer,
+): string {
+  const options = [
+    "--local",
+    ...(port === LOCAL_PORT ? [] : [`--port=${port}`]),
+    ...(region === LOCAL_REGION ? [] : [`--region=${region}`]),
+  ].join(" ");
+  return `Local SQS server at ${endpoint} with queue ${queue}: send jobs with "${PROGRAM} send ${options} ${queue} ARG..."`;
+}
+
+/** How containers are told to stop. */
+interface Stop {
+  readonly signal: AbortSignal;
+  readonly forceSignal: AbortSignal;
+}
+
+/** A word that is no file is most likely meant as a command. */
+function refuseMistyped(word: string): void {
+  if (/[./\\]/.test(word) || existsSync(word)) return;
+  throw new UsageError(
+    `There is no command and no file "${word}": the commands, which come first, are "check" and "send", and an ini file is given by its path`,
+  );
 }
 
 /** A configuration whose queue is on the local server, by name. */
@@ -103,6 +141,9 @@ function onServer(config: ContainerConfig, endpoint: string): ContainerConfig {
   return resolveConfig({
     ...config,
     queue: ref.name,
+    failures: isFailureQueue(config.failures)
+      ? parseQueueRef(config.failures)!.name
+      : config.failures,
     region: config.region ?? ref.region ?? LOCAL_REGION,
     endpoint,
   });
@@ -111,50 +152,68 @@ function onServer(config: ContainerConfig, endpoint: string): ContainerConfig {
 /** Runs containers side by side; where one fails, the others stop too. */
 async function runAll(
   configs: readonly ContainerConfig[],
-  how: Parameters<Container["run"]>[0],
-  where: { readonly local?: boolean } = {},
+  how: Stop & { readonly drain: boolean },
+  where: { readonly local?: boolean },
 ): Promise<void> {
-  const containers = await startAll(configs, where);
+  const starting = startAll(configs, { ...where, signal: how.signal });
+  const containers = await unlessAborted(starting, how.signal);
+  if (containers === undefined) {
+    // What starts nevertheless is given up with the process.
+    starting.catch(() => {});
+    return;
+  }
   const mode = testMode();
   if (mode !== undefined) {
     for (const container of containers) await mode.attach(container);
     return;
   }
   const failed = new AbortController();
-  const signal = AbortSignal.any([how.signal!, failed.signal]);
-  const ends = await Promise.allSettled(containers.map(async (container) => {
-    try {
-      await container.run({ ...how, signal });
-    } catch (error) {
-      failed.abort();
-      throw error;
-    } finally {
-      await container.close();
-    }
-  }));
-  throwFirst(ends);
+  const signal = AbortSignal.any([how.signal, failed.signal]);
+  throwAll(
+    await Promise.allSettled(containers.map(async (container) => {
+      try {
+        await container.run({ ...how, signal });
+      } catch (error) {
+        failed.abort();
+        throw error;
+      }
+    })),
+  );
 }
 
 /** Starts all containers, or none. */
 async function startAll(
   configs: readonly ContainerConfig[],
-  where: { readonly local?: boolean },
+  options: StartOptions,
 ): Promise<Container[]> {
   const starts = await Promise.allSettled(
-    configs.map((config) => Container.start(config, where)),
+    configs.map((config) => Container.start(config, options)),
   );
   const containers = starts.flatMap((start) =>
     start.status === "fulfilled" ? [start.value] : []
   );
   if (containers.length < configs.length) {
     await Promise.allSettled(containers.map((each) => each.close()));
-    throwFirst(starts);
+    throwAll(starts);
   }
   return containers;
 }
 
-function throwFirst(results: readonly PromiseSettledResult<unknown>[]): void {
-  for (const result of results) {
-    if (result.status === "rejected") throw result.reason;
+function throwAll(results: readonly PromiseSettledResult<unknown>[]): void {
+  const errors = results.flatMap((result) =>
+    result.status === "rejected" ? [result.reason] : []
+  );
+  if (errors.length === 1) throw errors[0];
+  if (errors.length > 1) {
+    throw new AggregateError(errors, "Several containers failed");
+  }
+}
+
+/** Has queues that workers open on the local server too. */
+function useServer(endpoint: string): void {
+  const { env } = process;
+  env.AWS_ENDPOINT_URL_SQS = endpoint;
+  if (!env.AWS_ACCESS_KEY_ID && !env.AWS_PROFILE) {
+    env.AWS_ACCESS_KEY_ID = env.AWS_SECRET_ACCESS_KEY = "local";
   }
 }

@@ -6,6 +6,7 @@
 
 import {
   type Command,
+  InputError,
   type Io,
   type ParsedOptions,
   PROGRAM,
@@ -57,6 +58,17 @@ export const SEND: Command = {
 };
 
 async function send(options: ParsedOptions, io: Io): Promise<number> {
+  try {
+    return await sendJobs(options, io);
+  } catch (error) {
+    // What the producer refuses is what the command line was given.
+    throw error instanceof TypeError || error instanceof RangeError
+      ? new InputError(error.message, { cause: error })
+      : error;
+  }
+}
+
+async function sendJobs(options: ParsedOptions, io: Io): Promise<number> {
   const [name, ...texts] = options.positional;
   if (name === undefined) {
     throw new UsageError("No queue given: name the queue to send to");
@@ -89,13 +101,14 @@ async function sendLines(
   let failed = false;
   async function* jobs() {
     let number = 0;
-    for await (const line of io.stdin()) {
-      number++;
+    for await (const text of io.stdin()) {
+      const line = number++ === 0 ? text.replace(/^\ufeff/, "") : text;
       if (line.trim() === "") continue;
       if (failed) return;
       try {
-        yield { ...defaults, ...jobOf(line) };
+        const job = { ...defaults, ...jobOf(line) };
         lines.push(number);
+        yield job;
       } catch (error) {
         bad = new TypeError(
           `Cannot send line ${number}: ${(error as Error).message}`,
@@ -192,7 +205,7 @@ function parseExact(text: string): unknown {
       const source = context?.source ?? "";
       if (
         typeof value === "number" && /^-?\d+$/.test(source) &&
-        BigInt(source) !== BigInt(value)
+        !(Number.isFinite(value) && BigInt(source) === BigInt(value))
       ) {
         throw new RangeError(
           `Cannot send ${source} as a number as JavaScript would change it to ${value}: send it as a string, "${source}" with the quotes`,

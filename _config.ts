@@ -24,6 +24,7 @@ import {
   CONTAINER_OPTIONS,
   type ContainerOption,
 } from "./_container_options.ts";
+import type { RetryDelay } from "./_retry_delay.ts";
 import type { WorkerFactory } from "./_worker.ts";
 import type { WorkerSpec } from "./_worker_spec.ts";
 
@@ -60,10 +61,23 @@ export interface ContainerConfig {
   readonly loggersLines?: readonly number[];
   /** Jobs at a time. */
   readonly concurrency: number;
+  /** Messages received and waiting beyond those that run. */
+  readonly prefetch: number;
   /** How long a poll waits for messages, in seconds. */
   readonly waitTimeSeconds: number;
   /** Asked for at every receive; where it is absent, the queue's own. */
   readonly visibilityTimeoutSeconds?: number;
+  /** How long a delete may wait for company, in seconds. */
+  readonly deleteDelaySeconds: number;
+  /** After which a job's signal aborts, in seconds; never where it is absent. */
+  readonly timeoutSeconds?: number;
+  /**
+   * How long a transient failure stays away that does not say so itself; until
+   * its visibility timeout ends where it is absent.
+   */
+  readonly retryDelay?: RetryDelay;
+  /** What becomes of bad input: `delete`, `keep`, or a queue that keeps it. */
+  readonly failures: string;
   /** From the stop signal to giving up on running jobs, in seconds. */
   readonly shutdownTimeoutSeconds: number;
   /** The ini file's path as the user gave it, for messages. */
@@ -75,7 +89,9 @@ export interface ContainerConfig {
  * left out.
  */
 export interface ContainerSettings
-  extends Partial<Omit<ContainerConfig, "worker" | "queue">> {
+  extends Partial<Omit<ContainerConfig, "worker" | "queue" | "retryDelay">> {
+  /** Seconds, or a range such as `"1..600"`, which doubles per receive. */
+  readonly retryDelay?: number | string | RetryDelay;
   /**
    * The worker's factory, or `MODULE:expr` as in an ini file, or what that was
    * parsed to. Paths are relative to the folder of `file`, else to the current
@@ -104,6 +120,8 @@ export interface InspectedConfig {
   readonly config: Partial<ContainerConfig>;
   /** One line for each problem. */
   readonly problems: readonly string[];
+  /** The options whose values are wrong. */
+  readonly wrong: ReadonlySet<keyof ContainerConfig>;
 }
 
 /**
@@ -118,7 +136,7 @@ export async function inspectConfig(file: string): Promise<InspectedConfig> {
     return inspectText(await readText(file), file);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    return { config: { file }, problems: error.problems };
+    return { config: { file }, problems: error.problems, wrong: new Set() };
   }
 }
 
@@ -158,11 +176,15 @@ function inspectText(text: string, file: string): InspectedConfig {
   const problems = unknownSections(ini, file);
   const container = ini.sections.get("container");
   if (!container) {
+    // A section with another name is most likely the one that is missing.
+    if (problems.length > 0) {
+      return { config: { file }, problems, wrong: new Set() };
+    }
     problems.push(
       `Cannot start container as ${file} has no [container] section: ` +
         'give one with "worker" and "queue"',
     );
-    return { config: { file }, problems };
+    return { config: { file }, problems, wrong: new Set() };
   }
   problems.push(...unknownOptions(container, file));
   const settings: Record<string, unknown> = {
@@ -256,9 +278,10 @@ function settle(
     ...loggersLines === undefined ? {} : { loggersLines },
     workerConfig: checkWorkerConfig(problems, settings.workerConfig),
   };
+  const wrong = new Set<keyof ContainerConfig>();
   for (const option of CONTAINER_OPTIONS) {
     const given = settings[option.key];
-    const value = given === undefined ? option.default : given;
+    const value = given === undefined ? defaultOf(option, config) : given;
     if (value === undefined) {
       if (option.required) problems.push(missing(option, where));
       continue;
@@ -266,21 +289,38 @@ function settle(
     try {
       config[option.key] = option.check(value, baseDir);
     } catch (error) {
+      wrong.add(option.key);
       problems.push(
         `Cannot start container as ${where.subject(option)} ` +
           `${reason(error)}: current value is ${where.shown(option, value)}`,
       );
     }
   }
+  const { queue, failures } = config;
+  if (queue !== undefined && queue === failures) {
+    problems.push(
+      `Cannot start container as "failures" must be another queue than "queue": current value of both is ${
+        show(queue)
+      }`,
+    );
+  }
   return {
     config: Object.freeze(config) as Partial<ContainerConfig>,
     problems,
+    wrong,
   };
 }
 
 function settled({ config, problems }: InspectedConfig): ContainerConfig {
   if (problems.length > 0) throw new ConfigError(problems);
   return config as ContainerConfig;
+}
+
+function defaultOf(
+  { default: value }: ContainerOption,
+  config: Partial<ContainerConfig>,
+): string | number | undefined {
+  return typeof value === "function" ? value(config) : value;
 }
 
 function missing(option: ContainerOption, where: Place): string {

@@ -8,6 +8,8 @@
  * @module
  */
 
+import { Brand } from "./_brand.ts";
+
 /**
  * A message attribute as it is on the wire: SQS's data type, which may carry a
  * custom label (`Number.int`), and its value, binary ones as bytes.
@@ -70,6 +72,8 @@ export interface ReceiveOptions {
   readonly waitTimeSeconds: number;
   /** Asked for in place of the queue's own, 0 to 43,200 seconds. */
   readonly visibilityTimeoutSeconds?: number;
+  /** On FIFO queues: the same id after a lost answer gives the same messages. */
+  readonly attemptId?: string;
   readonly signal?: AbortSignal;
 }
 
@@ -128,7 +132,7 @@ export interface Connection {
   close(): void;
 }
 
-const CONNECTION_ERROR = Symbol.for("zsqs/1/ConnectionError");
+const CONNECTION = new Brand("ConnectionError");
 
 /**
  * A whole call that SQS refused, or that did not reach it. Known by a brand, as
@@ -151,12 +155,11 @@ export class ConnectionError extends Error {
     this.name = "ConnectionError";
     this.code = options.code;
     this.senderFault = options.senderFault;
-    Object.defineProperty(this, CONNECTION_ERROR, { value: true });
+    CONNECTION.mark(this);
   }
 
   static override [Symbol.hasInstance](value: unknown): boolean {
-    return typeof value === "object" && value !== null &&
-      CONNECTION_ERROR in value;
+    return CONNECTION.isInstance(ConnectionError, this, value);
   }
 }
 

@@ -13,16 +13,36 @@ import {
   openQueue,
   testMode,
 } from "./_connect.ts";
-import type { ConnectOptions } from "./_connection.ts";
-import { type ContainerSummary, Engine } from "./_engine.ts";
+import { ConnectionError, type ConnectOptions } from "./_connection.ts";
+import type { ContainerSummary } from "./_counters.ts";
+import { Engine, type EngineRunOptions } from "./_engine.ts";
+import { messageOf } from "./_errors.ts";
+import { FailureQueue } from "./_failures.ts";
 import {
   createLoggers,
+  type Logger,
   type Loggers,
   type LoggersOptions,
 } from "./_loggers.ts";
 import { currentScope, runInScope } from "./_scope.ts";
 import { logStrayErrors } from "./_stray_errors.ts";
 import { loadWorker, type Worker } from "./_worker.ts";
+
+/** SQS's default, which is asked for where the queue's own is not known. */
+const DEFAULT_VISIBILITY_SECONDS = 30;
+
+/** How long a worker may take to dispose itself after a forced stop. */
+const DISPOSAL_GRACE_MS = 2_000;
+
+const NEVER = new AbortController().signal;
+
+/** How a container is started. */
+export interface StartOptions {
+  /** Signs with made-up credentials, for a server on this machine. */
+  readonly local?: boolean;
+  /** Ends the search for the queues. */
+  readonly signal?: AbortSignal;
+}
 
 /** How a container is run. */
 export interface ContainerRunOptions {
@@ -40,7 +60,7 @@ export interface ContainerRunOptions {
 export class Container implements AttachedConsumer {
   readonly #config: ContainerConfig;
   readonly #loggers: Loggers;
-  readonly #open: OpenQueue;
+  readonly #queues: Queues;
   readonly #worker: Worker;
   readonly #engine: Engine;
 
@@ -52,25 +72,22 @@ export class Container implements AttachedConsumer {
    */
   static async start(
     config: ContainerConfig,
-    options: { readonly local?: boolean } = {},
+    options: StartOptions = {},
   ): Promise<Container> {
     const loggers = createLoggers(loggersOptions(config));
-    let open: OpenQueue | undefined;
+    let queues: Queues | undefined;
     try {
       const worker = await runInScope(
         { loggers },
         async () => {
           const make = await loadWorker(config);
-          open = await openQueue(config.queue, {
-            ...connectOptions(config),
-            ...options,
-          });
+          queues = await openQueues(config, options, loggers.get("zsqs"));
           return await make();
         },
       );
-      return new Container(config, loggers, open!, worker);
+      return new Container(config, loggers, queues!, worker);
     } catch (error) {
-      open?.connection.close();
+      if (queues !== undefined) closeQueues(queues);
       loggers.close();
       throw error;
     }
@@ -79,24 +96,44 @@ export class Container implements AttachedConsumer {
   private constructor(
     config: ContainerConfig,
     loggers: Loggers,
-    open: OpenQueue,
+    queues: Queues,
     worker: Worker,
   ) {
     this.#config = config;
     this.#loggers = loggers;
-    this.#open = open;
+    this.#queues = queues;
     this.#worker = worker;
+    const { source, failures, visibility } = queues;
+    const clock = testMode()?.clock ?? systemClock;
     this.#engine = new Engine({
-      connection: open.connection,
-      url: open.url,
-      queue: open.ref.name,
+      connection: source.connection,
+      url: source.url,
+      queue: source.ref.name,
+      fifo: source.ref.fifo,
       handler: worker.handler,
       loggers,
-      clock: testMode()?.clock ?? systemClock,
-      waitTimeSeconds: config.waitTimeSeconds,
-      ...(config.visibilityTimeoutSeconds === undefined
+      clock,
+      concurrency: config.concurrency,
+      prefetch: config.prefetch,
+      waitTimeSeconds: waitTime(config, visibility.seconds),
+      visibilityTimeoutSeconds: visibility.seconds,
+      askVisibility: visibility.ask,
+      deleteDelaySeconds: config.deleteDelaySeconds,
+      failures: failures === undefined
+        ? config.failures as "delete" | "keep"
+        : new FailureQueue({
+          connection: failures.connection,
+          url: failures.url,
+          fifo: failures.ref.fifo,
+          logger: loggers.get("zsqs"),
+          now: () => clock.now(),
+        }),
+      ...(config.timeoutSeconds === undefined
         ? {}
-        : { visibilityTimeoutSeconds: config.visibilityTimeoutSeconds }),
+        : { timeoutSeconds: config.timeoutSeconds }),
+      ...(config.retryDelay === undefined
+        ? {}
+        : { retryDelay: config.retryDelay }),
     });
   }
 
@@ -105,60 +142,89 @@ export class Container implements AttachedConsumer {
   }
 
   get queueUrl(): string {
-    return this.#open.url;
+    return this.#queues.source.url;
   }
 
   drain(): Promise<void> {
     return this.#engine.drain();
   }
 
+  /** Runs until it is stopped, then disposes all it holds. */
   async run(options: ContainerRunOptions): Promise<void> {
-    const { queue, shutdownTimeoutSeconds } = this.#config;
-    const logger = this.#loggers.get("zsqs");
-    const never = new AbortController().signal;
-    const { signal = never, forceSignal = never, drain = false } = options;
+    const { shutdownTimeoutSeconds } = this.#config;
+    const { signal = NEVER, forceSignal = NEVER, drain = false } = options;
     using _errors = logStrayErrors({
       loggers: this.#loggers,
-      whose: options.strayErrors ?? "own",
+      whose: options.strayErrors ?? "all",
     });
     using force = forceAfter(
       signal,
       forceSignal,
       shutdownTimeoutSeconds * 1000,
     );
-    logger.info(
-      `Listening to ${queue} in ${this.#open.connection.region}`,
-    );
+    try {
+      await this.#poll({ signal, forceSignal: force.signal, drain });
+    } finally {
+      await this.close(force.signal);
+    }
+  }
+
+  /**
+   * Disposes all it holds, and tries everything before it throws.
+   *
+   * @param forceSignal Ends the wait for the worker.
+   */
+  async close(forceSignal?: AbortSignal): Promise<void> {
+    try {
+      await this.#disposeWorker(forceSignal ?? NEVER);
+    } finally {
+      closeQueues(this.#queues);
+      this.#loggers.close();
+    }
+  }
+
+  async #poll(options: EngineRunOptions): Promise<void> {
+    const { signal, drain } = options;
+    const { queue } = this.#config;
+    const logger = this.#loggers.get("zsqs");
+    const { region } = this.#queues.source.connection;
+    logger.info(`Listening to ${queue} in ${region}`);
     const onStop = () =>
       logger.info(
         `Stopping: no new receive from ${queue}, waiting for what has begun`,
       );
     signal.addEventListener("abort", onStop, { once: true });
-    await this.#engine.run({ signal, forceSignal: force.signal, drain });
+    await this.#engine.run(options);
     signal.removeEventListener("abort", onStop);
-    const { received, done, failed, retried, released } = this.summary;
-    logger.info(
-      `Stopped listening to ${queue}: received ${received}, done ${done}, failed ${failed}, retried ${retried}, released ${released}`,
-    );
-    if (drain) await this.#logRemaining();
+    logger.info(`Stopped listening to ${queue}: ${summaryText(this.summary)}`);
+    if (drain && !signal.aborted) await this.#logRemaining();
   }
 
-  /** Disposes all it holds, and tries everything before it throws. */
-  async close(): Promise<void> {
+  async #disposeWorker(forceSignal: AbortSignal): Promise<void> {
+    const logger = this.#loggers.get("zsqs");
+    using late = forceAfter(forceSignal, NEVER, DISPOSAL_GRACE_MS);
+    const disposal = runInScope(
+      { loggers: this.#loggers },
+      () => this.#worker.dispose(),
+    ).then(() => true);
     try {
-      await runInScope(
-        { loggers: this.#loggers },
-        () => this.#worker.dispose(),
+      if (await unlessAborted(disposal, late.signal) === undefined) {
+        disposal.catch(() => {});
+        logger.warn("Gave up on disposing the worker as the container stops");
+      }
+    } catch (error) {
+      throw new Error(
+        `Cannot dispose the worker of ${this.#config.queue}: ${
+          messageOf(error)
+        }`,
+        { cause: error },
       );
-    } finally {
-      this.#open.connection.close();
-      this.#loggers.close();
     }
   }
 
   /** Says what a drain left, where it may ask. */
   async #logRemaining(): Promise<void> {
-    const { connection, url, ref } = this.#open;
+    const { connection, url, ref } = this.#queues.source;
     try {
       const { visible, inFlight, delayed } = await connection.attributes(url);
       this.#loggers.get("zsqs").info(
@@ -168,6 +234,86 @@ export class Container implements AttachedConsumer {
       // A container needs no right to ask for this.
     }
   }
+}
+
+/** The queues of a container. */
+interface Queues {
+  readonly source: OpenQueue;
+  /** Where bad input is kept, if it is. */
+  readonly failures: OpenQueue | undefined;
+  readonly visibility: Visibility;
+}
+
+/** For how long a receive hides a message. */
+interface Visibility {
+  readonly seconds: number;
+  /** Whether each receive must ask for it. */
+  readonly ask: boolean;
+}
+
+async function openQueues(
+  config: ContainerConfig,
+  options: StartOptions,
+  logger: Logger,
+): Promise<Queues> {
+  const where = { ...connectOptions(config), ...options };
+  const source = await openQueue(config.queue, where);
+  let failures: OpenQueue | undefined;
+  try {
+    if (isFailureQueue(config.failures)) {
+      failures = await openQueue(config.failures, where);
+    }
+    const visibility = await visibilityOf(config, source, logger);
+    return { source, failures, visibility };
+  } catch (error) {
+    failures?.connection.close();
+    source.connection.close();
+    throw error;
+  }
+}
+
+/** Whether a `failures` option names a queue. */
+export function isFailureQueue(failures: string): boolean {
+  return failures !== "delete" && failures !== "keep";
+}
+
+function closeQueues({ source, failures }: Queues): void {
+  failures?.connection.close();
+  source.connection.close();
+}
+
+async function visibilityOf(
+  config: ContainerConfig,
+  { connection, url, ref }: OpenQueue,
+  logger: Logger,
+): Promise<Visibility> {
+  if (config.visibilityTimeoutSeconds !== undefined) {
+    return { seconds: config.visibilityTimeoutSeconds, ask: true };
+  }
+  try {
+    const { visibilityTimeoutSeconds } = await connection.attributes(url);
+    // A queue may hide messages for 0 s, which would have two run each job.
+    if (visibilityTimeoutSeconds) {
+      return { seconds: visibilityTimeoutSeconds, ask: false };
+    }
+  } catch (error) {
+    if (!(error instanceof ConnectionError) || error.code !== "AccessDenied") {
+      throw error;
+    }
+  }
+  logger.info(
+    `Hiding messages of ${ref.name} for ${DEFAULT_VISIBILITY_SECONDS} s, as the queue's own visibility timeout cannot be used: it is 0, or the right sqs:GetQueueAttributes is missing`,
+  );
+  return { seconds: DEFAULT_VISIBILITY_SECONDS, ask: true };
+}
+
+/**
+ * How long a receive waits: a lease counts from the sending of its receive, so
+ * a third of it must be left when a message comes at the end of the wait.
+ */
+function waitTime(config: ContainerConfig, visibilitySeconds: number): number {
+  const longest = Math.max(1, Math.floor(visibilitySeconds * 2 / 3));
+  return Math.min(config.waitTimeSeconds, longest);
 }
 
 /** Where a container's queue is looked for. */
@@ -228,4 +374,28 @@ function jobContext(): Readonly<Record<string, unknown>> {
   return job === undefined
     ? {}
     : { queue: job.queue, messageId: job.messageId };
+}
+
+function summaryText(summary: ContainerSummary): string {
+  const { received, done, failed, retried, released, leasesLost } = summary;
+  const { emptyReceives, requests } = summary;
+  const calls = Object.entries(requests)
+    .map(([operation, count]) => `${count} ${operation}`).join(", ");
+  return `received ${received}, done ${done}, failed ${failed}, retried ${retried}, released ${released}, leases lost ${leasesLost}; requests: ${calls} (${emptyReceives} empty)`;
+}
+
+/** A promise's value, or `undefined` once the signal aborts. */
+export async function unlessAborted<T>(
+  promise: Promise<T>,
+  signal: AbortSignal,
+): Promise<T | undefined> {
+  const { promise: aborted, resolve } = Promise.withResolvers<undefined>();
+  const onAbort = () => resolve(undefined);
+  if (signal.aborted) onAbort();
+  signal.addEventListener("abort", onAbort, { once: true });
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+  }
 }

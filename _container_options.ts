@@ -6,6 +6,8 @@
  */
 
 import type { ContainerConfig } from "./_config.ts";
+import { isVisibilitySeconds, MAX_VISIBILITY_SECONDS } from "./_errors.ts";
+import type { RetryDelay } from "./_retry_delay.ts";
 import {
   isHttpUrl,
   isRegion,
@@ -14,6 +16,8 @@ import {
 } from "./_queue_ref.ts";
 import type { WorkerFactory } from "./_worker.ts";
 import { parseWorkerSpec, type WorkerSpec } from "./_worker_spec.ts";
+
+const RETRY_DELAY = "seconds from 0 to 43200 such as 30, or two such as 1..600";
 
 /** A row of {@linkcode CONTAINER_OPTIONS}. */
 export interface ContainerOption {
@@ -25,8 +29,14 @@ export interface ContainerOption {
   readonly meaning: string;
   /** What a value may be: continues `must be`. */
   readonly allowed: string;
-  /** The value where the option is left out; without one it stays absent. */
-  readonly default?: string | number;
+  /**
+   * The value where the option is left out, which may depend on options above
+   * it; without one it stays absent.
+   */
+  readonly default?:
+    | string
+    | number
+    | ((config: Partial<ContainerConfig>) => number);
   /** What to give where the option is missing; only required options have it. */
   readonly required?: string;
   /**
@@ -88,9 +98,19 @@ export const CONTAINER_OPTIONS: readonly ContainerOption[] = [
     key: "concurrency",
     meaning: "jobs at a time",
     min: 1,
-    max: 1,
-    allowed: "1 in this version",
+    max: 1000,
     default: 1,
+  }),
+  integerOption({
+    name: "prefetch",
+    key: "prefetch",
+    meaning:
+      "messages received and waiting, 0 with concurrency 1, else up to " +
+      "10",
+    min: 0,
+    max: 1000,
+    default: ({ concurrency = 1 }) =>
+      concurrency === 1 ? 0 : Math.min(10, concurrency),
   }),
   integerOption({
     name: "wait_time",
@@ -109,6 +129,38 @@ export const CONTAINER_OPTIONS: readonly ContainerOption[] = [
     max: 43_200,
   }),
   integerOption({
+    name: "delete_delay",
+    key: "deleteDelaySeconds",
+    meaning: "how long a delete may wait for company, in seconds",
+    min: 0,
+    max: 10,
+    default: 1,
+  }),
+  integerOption({
+    name: "timeout",
+    key: "timeoutSeconds",
+    meaning: "after which a job's signal aborts, in seconds",
+    min: 1,
+    max: MAX_VISIBILITY_SECONDS,
+  }),
+  {
+    name: "retry_delay",
+    key: "retryDelay",
+    meaning:
+      "until a transient failure is received again, in seconds: 30, or " +
+      "1..600 for doubling",
+    allowed: RETRY_DELAY,
+    check: checkRetryDelay,
+  },
+  textOption({
+    name: "failures",
+    key: "failures",
+    meaning: "what becomes of bad input: delete, keep, or a queue's name",
+    allowed: `"delete", "keep", or ${QUEUE_REF_HINT}`,
+    default: "delete",
+    test: isQueue,
+  }),
+  integerOption({
     name: "shutdown_timeout",
     key: "shutdownTimeoutSeconds",
     meaning: "from the stop signal to giving up on running jobs, in seconds",
@@ -117,6 +169,25 @@ export const CONTAINER_OPTIONS: readonly ContainerOption[] = [
     default: 25,
   }),
 ];
+
+function checkRetryDelay(value: unknown): RetryDelay {
+  const { minSeconds, maxSeconds } = parseRetryDelay(value) ?? {};
+  const fits = isVisibilitySeconds(minSeconds) &&
+    isVisibilitySeconds(maxSeconds) && minSeconds <= maxSeconds;
+  if (!fits) throw new RangeError(`must be ${RETRY_DELAY}`);
+  return { minSeconds, maxSeconds };
+}
+
+function parseRetryDelay(value: unknown): Partial<RetryDelay> | undefined {
+  if (typeof value === "number") {
+    return { minSeconds: value, maxSeconds: value };
+  }
+  if (typeof value === "object" && value !== null) return value;
+  const match = /^(0|[1-9]\d*)(?:\.\.(0|[1-9]\d*))?$/.exec(String(value));
+  if (match === null) return undefined;
+  const [, min, max = min] = match;
+  return { minSeconds: Number(min), maxSeconds: Number(max) };
+}
 
 function checkWorker(
   value: unknown,

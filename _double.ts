@@ -6,7 +6,7 @@
  */
 
 import { FORBIDDEN, MAX_BYTES, messageBytes } from "./_attributes.ts";
-import type { Clock } from "./_clock.ts";
+import { type Clock, sleep } from "./_clock.ts";
 import {
   type CallOptions,
   type Connection,
@@ -314,7 +314,7 @@ export class DoubleQueue {
     const wake = () => woken.abort();
     signal?.addEventListener("abort", wake, { once: true });
     this.#changed.promise.then(wake);
-    await this.#clock.sleep(Math.min(ms, ...visibleIn), woken.signal);
+    await sleep(this.#clock, Math.min(ms, ...visibleIn), woken.signal);
     signal?.removeEventListener("abort", wake);
   }
 

@@ -1,37 +1,29 @@
 /**
- * The engine: receives messages, runs their jobs and settles them.
+ * The engine: receives messages, runs their jobs side by side, and settles
+ * them.
  *
- * One message is received and handled at a time, as in zc.sqs.
+ * Whatever happens (an answer, a job's end, a settlement, a signal) ends in
+ * {@linkcode Engine.#step}, which starts all that may start now.
  *
  * @module
  */
 
 import type { Clock } from "./_clock.ts";
 import type { Connection, ReceivedMessage } from "./_connection.ts";
-import { JobAbortedError, MAX_VISIBILITY_SECONDS } from "./_errors.ts";
+import { type ContainerSummary, Counters } from "./_counters.ts";
+import { JobAbortedError, messageOf } from "./_errors.ts";
+import type { FailureQueue } from "./_failures.ts";
 import { type Handler, type Outcome, runJob } from "./_job.ts";
+import { Lease, LeaseKeeper } from "./_leases.ts";
 import type { Logger } from "./_loggers.ts";
+import { Polls } from "./_polls.ts";
+import { type RetryDelay, retryDelaySeconds } from "./_retry_delay.ts";
+import { Settler } from "./_settlement.ts";
+import { WaitingList } from "./_waiting.ts";
 import { bodyText } from "./_wire.ts";
-
-/** The longest pause after failed receives, in milliseconds. */
-const MAX_PAUSE_MS = 30_000;
 
 /** How many long polls in a row must be empty before a drain ends. */
 const DRAIN_POLLS = 2;
-
-/** What a container did. */
-export interface ContainerSummary {
-  /** Messages received. */
-  readonly received: number;
-  /** Jobs whose handler returned. */
-  readonly done: number;
-  /** Jobs whose input was bad: logged, and their messages deleted. */
-  readonly failed: number;
-  /** Jobs to be tried again. */
-  readonly retried: number;
-  /** Messages given back unrun, or while their job ran. */
-  readonly released: number;
-}
 
 /** What the engine works with. */
 export interface EngineOptions {
@@ -39,33 +31,47 @@ export interface EngineOptions {
   readonly url: string;
   /** The queue's name. */
   readonly queue: string;
+  readonly fifo: boolean;
   readonly handler: Handler;
   readonly loggers: { get(name: string): Logger };
   readonly clock: Clock;
+  /** Jobs at a time. */
+  readonly concurrency: number;
+  /** Messages received and waiting beyond those. */
+  readonly prefetch: number;
   /** How long a receive waits for a message, in seconds. */
   readonly waitTimeSeconds: number;
-  /** Asked for at every receive in place of the queue's own, in seconds. */
-  readonly visibilityTimeoutSeconds?: number;
+  /** For how long a receive hides a message, in seconds. */
+  readonly visibilityTimeoutSeconds: number;
+  /** Whether that is asked for, as it is not the queue's own. */
+  readonly askVisibility: boolean;
+  /** How long a delete may wait for company, in seconds. */
+  readonly deleteDelaySeconds: number;
+  /** After which a job's signal aborts, in seconds. */
+  readonly timeoutSeconds?: number;
+  readonly retryDelay?: RetryDelay;
+  /** What becomes of bad input. */
+  readonly failures: "delete" | "keep" | FailureQueue;
 }
 
 /** How a run is ended. */
 export interface EngineRunOptions {
   /**
-   * Ends the run: no receive is started, the one in flight is awaited and what
-   * it brings released, and the running job finishes.
+   * Ends the run: no receive is started, those in flight are awaited and what
+   * they bring released, and running jobs finish.
    */
   readonly signal: AbortSignal;
-  /** Ends it now: drops the receive, aborts the running job and releases it. */
+  /** Ends it now: drops the receives, aborts running jobs and releases them. */
   readonly forceSignal: AbortSignal;
   /** Ends the run when nothing comes any more. */
   readonly drain: boolean;
 }
 
-/** What one receive brought. */
-interface Batch {
-  readonly messages: readonly ReceivedMessage[];
-  /** When the receive was sent: leases are counted from then. */
-  readonly receivedAt: number;
+/** A job that runs. */
+interface Running {
+  readonly abort: AbortController;
+  /** Its message was given back: how it ends does not matter any more. */
+  givenUp: boolean;
 }
 
 /** Runs one container's jobs. */
@@ -73,137 +79,367 @@ export class Engine {
   readonly #options: EngineOptions;
   readonly #logger: Logger;
   readonly #messages: Logger;
-  readonly #counts = {
-    received: 0,
-    done: 0,
-    failed: 0,
-    retried: 0,
-    released: 0,
-  };
+  readonly #counters = new Counters();
+  readonly #keeper: LeaseKeeper;
+  readonly #settler: Settler;
+  readonly #polls: Polls;
+  readonly #waiting: WaitingList;
+  readonly #running = new Map<Lease, Running>();
+  /** All messages that are waiting, running or being settled, by id. */
+  readonly #held = new Map<string, Lease>();
+  readonly #force = new AbortController();
+  #settling = 0;
+  /** Whether it polls by itself. */
+  #polling = false;
+  #stopping = false;
+  #drain = false;
+  #ended = Promise.withResolvers<void>();
+  #change = Promise.withResolvers<void>();
 
   constructor(options: EngineOptions) {
     this.#options = options;
-    this.#logger = options.loggers.get("zsqs");
-    this.#messages = options.loggers.get("zsqs.messages");
+    const { clock, url, loggers } = options;
+    this.#logger = loggers.get("zsqs");
+    this.#messages = loggers.get("zsqs.messages");
+    const connection = this.#counters.counting(options.connection);
+    const shared = { connection, url, clock, logger: this.#logger };
+    this.#keeper = new LeaseKeeper({
+      ...shared,
+      counters: this.#counters,
+      visibilityTimeoutSeconds: options.visibilityTimeoutSeconds,
+    });
+    this.#settler = new Settler({
+      ...shared,
+      delayMs: options.deleteDelaySeconds * 1000,
+      signal: this.#force.signal,
+      onRetry: () => this.#happened(),
+    });
+    this.#waiting = new WaitingList(options.fifo);
+    this.#polls = new Polls({
+      ...shared,
+      queue: options.queue,
+      fifo: options.fifo,
+      capacity: options.concurrency + options.prefetch,
+      ...(options.askVisibility
+        ? { visibilityTimeoutSeconds: options.visibilityTimeoutSeconds }
+        : {}),
+      onAnswer: (messages, sentAtMs) => this.#receive(messages, sentAtMs),
+      onChange: () => this.#step(),
+    });
   }
 
   /** What has been done so far. */
   get summary(): ContainerSummary {
-    return { ...this.#counts };
+    return this.#counters.summary;
   }
 
   /** Receives and handles what is visible now; for the testing double. */
   async drain(): Promise<void> {
-    const never = new AbortController().signal;
     for (;;) {
-      const batch = await this.#receive(0, never);
-      if (batch.messages.length === 0) return;
-      await this.#handleAll(batch, never, never);
+      const answered = await this.#polls.once(this.#room());
+      await this.#quiet();
+      if (answered === 0) return;
     }
   }
 
   /** Receives and handles messages until it is told to end. */
   async run(options: EngineRunOptions): Promise<void> {
-    const { signal, forceSignal, drain } = options;
-    const { waitTimeSeconds } = this.#options;
-    let failures = 0;
-    let empty = 0;
-    const stopped = () => signal.aborted || forceSignal.aborted;
-    while (!stopped() && !(drain && empty >= DRAIN_POLLS)) {
-      try {
-        const batch = await this.#receive(waitTimeSeconds, forceSignal);
-        empty = batch.messages.length === 0 ? empty + 1 : 0;
-        if (failures > 0) {
-          this.#logger.info(`Receiving from ${this.#options.queue} again`);
-        }
-        failures = 0;
-        await this.#handleAll(batch, signal, forceSignal);
-      } catch (error) {
-        if (stopped()) break;
-        failures++;
-        await this.#pause(
-          failures,
-          error,
-          AbortSignal.any([signal, forceSignal]),
-        );
+    const { signal, forceSignal } = options;
+    this.#drain = options.drain;
+    const stop = () => this.#stop();
+    const force = () => this.#forceStop();
+    signal.addEventListener("abort", stop, { once: true });
+    forceSignal.addEventListener("abort", force, { once: true });
+    if (signal.aborted) stop();
+    if (forceSignal.aborted) force();
+    this.#polling = true;
+    this.#step();
+    await this.#ended.promise;
+    signal.removeEventListener("abort", stop);
+    forceSignal.removeEventListener("abort", force);
+  }
+
+  /** Starts all that may start now, and tells when the run has ended. */
+  #step(): void {
+    this.#startJobs();
+    if (this.#hasNoJobs()) this.#settler.flush();
+    if (!this.#polling) return;
+    const drained = this.#drain && this.#isIdle() && this.#polls.size === 0 &&
+      this.#polls.empty >= DRAIN_POLLS;
+    if (drained) this.#stopping = true;
+    if (!this.#stopping) {
+      this.#polls.start({
+        room: this.#room(),
+        waiting: this.#waiting.size,
+        waitTimeSeconds: this.#options.waitTimeSeconds,
+      });
+      return;
+    }
+    const jobs = this.#force.signal.aborted ? 0 : this.#running.size;
+    if (this.#polls.size === 0 && jobs === 0 && this.#settling === 0) {
+      this.#ended.resolve();
+    }
+  }
+
+  #stop(): void {
+    this.#stopping = true;
+    this.#polls.stop();
+    for (const lease of this.#waiting.takeAll()) this.#giveBack(lease);
+    this.#settler.flush();
+    this.#step();
+  }
+
+  #forceStop(): void {
+    this.#stop();
+    this.#force.abort();
+    this.#polls.abort();
+    const given = [...this.#running];
+    for (const [lease, job] of given) {
+      job.givenUp = true;
+      job.abort.abort(new JobAbortedError("stopping"));
+      this.#giveBack(lease);
+    }
+    if (given.length > 0) {
+      const ids = given.map(([lease]) => lease.message.messageId).join(", ");
+      this.#logger.warn(
+        `Gave up on ${
+          given.length === 1 ? "job" : "jobs"
+        } ${ids} as the container is stopping: ${
+          given.length === 1 ? "it" : "they"
+        } will be received again`,
+      );
+    }
+    this.#settler.flush();
+    this.#step();
+  }
+
+  /** Nothing runs, waits or is being settled. */
+  #isIdle(): boolean {
+    return this.#hasNoJobs() && this.#settling === 0;
+  }
+
+  #hasNoJobs(): boolean {
+    return this.#running.size === 0 && this.#waiting.size === 0;
+  }
+
+  /** How many messages more may be received. */
+  #room(): number {
+    const { concurrency, prefetch } = this.#options;
+    const capacity = concurrency + prefetch;
+    // One at a time is what zc.sqs does: the message is settled before, if
+    // SQS takes that.
+    const settling = capacity === 1
+      ? this.#settling - this.#settler.retrying
+      : 0;
+    return capacity - this.#running.size - this.#waiting.size - settling;
+  }
+
+  async #quiet(): Promise<void> {
+    this.#step();
+    while (!this.#isIdle()) await this.#change.promise;
+  }
+
+  /** Says that something happened. */
+  #happened(): void {
+    this.#step();
+    this.#change.resolve();
+    this.#change = Promise.withResolvers();
+  }
+
+  #receive(messages: readonly ReceivedMessage[], sentAtMs: number): void {
+    const { visibilityTimeoutSeconds, clock } = this.#options;
+    this.#counters.received += messages.length;
+    if (messages.length === 0) this.#counters.emptyReceives++;
+    /** Groups of which a message was left: those behind must not overtake. */
+    const left = new Set<string | undefined>();
+    for (const message of messages) {
+      const lease = new Lease(
+        message,
+        sentAtMs,
+        visibilityTimeoutSeconds * 1000,
+      );
+      const same = this.#held.get(message.messageId);
+      if (same !== undefined && this.#isAlive(same)) {
+        this.#adopt(same, lease);
+      } else if (this.#held.has(message.messageId)) {
+        // Its job still runs: a second one beside it would do it twice.
+        left.add(message.groupId);
+      } else if (
+        this.#stopping || (this.#options.fifo && left.has(message.groupId))
+      ) {
+        this.#release(lease);
+      } else if (clock.now() >= lease.deadlineMs) {
+        this.#counters.leasesLost++;
+        left.add(message.groupId);
+      } else {
+        this.#hold(lease);
       }
     }
   }
 
-  async #receive(
-    waitTimeSeconds: number,
-    forceSignal: AbortSignal,
-  ): Promise<Batch> {
-    const { connection, url, visibilityTimeoutSeconds, clock } = this.#options;
-    const startedAt = clock.now();
-    const messages = await connection.receive(url, {
-      maxMessages: 1,
-      waitTimeSeconds,
-      signal: forceSignal,
-      ...(visibilityTimeoutSeconds === undefined
-        ? {}
-        : { visibilityTimeoutSeconds }),
-    });
-    this.#counts.received += messages.length;
-    return { messages, receivedAt: startedAt };
+  #isAlive(lease: Lease): boolean {
+    if (lease.lost) return false;
+    if (this.#options.clock.now() < lease.deadlineMs) return true;
+    this.#keeper.lose(lease, "it was received again");
+    return false;
   }
 
-  /** Runs the jobs of a receive, or releases them. It never rejects. */
-  async #handleAll(
-    { messages, receivedAt }: Batch,
-    signal: AbortSignal,
-    forceSignal: AbortSignal,
-  ): Promise<void> {
-    for (const message of messages) {
-      if (signal.aborted || forceSignal.aborted) await this.#release(message);
-      else await this.#handle(message, receivedAt, forceSignal);
+  /** The same message was received again: its newest receipt handle counts. */
+  #adopt(held: Lease, again: Lease): void {
+    held.receiptHandle = again.receiptHandle;
+    held.deadlineMs = again.deadlineMs;
+    this.#keeper.renew(held);
+  }
+
+  #hold(lease: Lease): void {
+    this.#held.set(lease.message.messageId, lease);
+    lease.onLost = () => {
+      this.#waiting.remove(lease);
+      this.#forget(lease);
+      this.#releaseBehind(lease);
+      this.#happened();
+    };
+    this.#waiting.add(lease);
+    this.#keeper.keep(lease);
+  }
+
+  #startJobs(): void {
+    const { concurrency, clock } = this.#options;
+    while (this.#running.size < concurrency && !this.#stopping) {
+      const lease = this.#waiting.take();
+      if (lease === undefined) return;
+      if (clock.now() < lease.deadlineMs) this.#run(lease);
+      else {
+        this.#waiting.free(lease);
+        this.#keeper.lose(lease, "it ended while the message waited");
+      }
     }
   }
 
-  async #handle(
-    message: ReceivedMessage,
-    receivedAt: number,
-    forceSignal: AbortSignal,
-  ): Promise<void> {
-    const abort = new AbortController();
-    const job = runJob(message, {
-      handler: this.#options.handler,
-      queue: this.#options.queue,
-      loggers: this.#options.loggers,
-      signal: abort.signal,
+  async #run(lease: Lease): Promise<void> {
+    const { handler, queue, loggers, clock, timeoutSeconds } = this.#options;
+    const job: Running = { abort: new AbortController(), givenUp: false };
+    this.#running.set(lease, job);
+    lease.onLost = () => {
+      job.abort.abort(new JobAbortedError("lease lost"));
+      this.#releaseBehind(lease);
+    };
+    const cancel = timeoutSeconds === undefined
+      ? undefined
+      : clock.timer(timeoutSeconds * 1000, () => {
+        job.abort.abort(new JobAbortedError("timed out"));
+      });
+    const outcome = await runJob(lease.message, {
+      handler,
+      queue,
+      loggers,
+      signal: job.abort.signal,
     });
-    const given = await unlessAborted(job, forceSignal);
-    if (given !== undefined) {
-      return await this.#settle(message, given, receivedAt);
+    cancel?.();
+    this.#running.delete(lease);
+    if (!job.givenUp) {
+      this.#track(lease, this.#settle(lease, outcome));
     }
-    abort.abort(new JobAbortedError("stopping"));
-    this.#logger.warn(
-      `Gave up on job ${message.messageId} as the container is stopping: it will be received again`,
-    );
-    await this.#release(message);
+    this.#happened();
   }
 
-  async #settle(
-    message: ReceivedMessage,
-    outcome: Outcome,
-    receivedAt: number,
-  ): Promise<void> {
+  /** Counts a settlement while it is under way. */
+  async #track(lease: Lease, settlement: Promise<boolean>): Promise<void> {
+    this.#settling++;
+    try {
+      const deleted = await settlement;
+      if (!deleted) this.#releaseBehind(lease);
+    } finally {
+      this.#waiting.free(lease);
+      this.#forget(lease);
+      this.#settling--;
+      this.#happened();
+    }
+  }
+
+  /** What is received of this message from now on is a message of its own. */
+  #forget(lease: Lease): void {
+    const id = lease.message.messageId;
+    if (this.#held.get(id) === lease) this.#held.delete(id);
+  }
+
+  /** Settles a message; tells whether it was deleted. */
+  async #settle(lease: Lease, outcome: Outcome): Promise<boolean> {
     switch (outcome.kind) {
       case "done":
-        this.#counts.done++;
-        return await this.#delete(message);
+        this.#counters.done++;
+        return await this.#delete(lease);
       case "failed":
-        this.#counts.failed++;
-        this.#logger.error("Handling a message", outcome.error);
-        this.#messages.info(bodyText(message.body));
-        return await this.#delete(message);
+        return await this.#fail(lease, outcome.error);
       case "retry":
-        this.#counts.retried++;
-        this.#logRetry(message, outcome);
-        if (outcome.delaySeconds !== undefined) {
-          await this.#hide(message, outcome.delaySeconds, receivedAt);
-        }
+        this.#counters.retried++;
+        this.#logRetry(lease.message, outcome);
+        await this.#retryLater(lease, outcome.delaySeconds);
+        return false;
     }
+  }
+
+  async #fail(lease: Lease, error: unknown): Promise<boolean> {
+    const { failures, queue } = this.#options;
+    const { message } = lease;
+    this.#counters.failed++;
+    this.#logger.error("Handling a message", error);
+    this.#messages.info(bodyText(message.body));
+    if (failures === "delete") return await this.#delete(lease);
+    if (failures === "keep") {
+      await this.#retryLater(lease);
+      return false;
+    }
+    try {
+      await failures.keep(message, { error, queue });
+    } catch (cause) {
+      this.#logger.error(
+        `Cannot keep failed message ${message.messageId}, which will be received again: ${
+          messageOf(cause)
+        }`,
+      );
+      await this.#retryLater(lease);
+      return false;
+    }
+    return await this.#delete(lease);
+  }
+
+  #delete(lease: Lease): Promise<boolean> {
+    this.#keeper.release(lease);
+    const deletion = this.#settler.delete(lease);
+    this.#flushFor(lease);
+    return deletion;
+  }
+
+  async #retryLater(lease: Lease, delaySeconds?: number): Promise<void> {
+    const { retryDelay, clock } = this.#options;
+    this.#keeper.release(lease);
+    if (lease.lost) return;
+    const seconds = delaySeconds ??
+      (retryDelay === undefined ? undefined : retryDelaySeconds(
+        retryDelay,
+        lease.message.receiveCount,
+        Math.random(),
+      ));
+    if (seconds === undefined) return;
+    const left = lease.secondsLeft(clock.now());
+    if (left < seconds) {
+      this.#logger.warn(
+        `Shortened the retry delay of job ${lease.message.messageId} from ${seconds} s to ${left} s: SQS hides a message for at most 12 hours after it was received`,
+      );
+    }
+    // It may come back before the answer to this request does.
+    this.#forget(lease);
+    const hiding = this.#settler.hide(lease, Math.min(seconds, left));
+    this.#flushFor(lease);
+    await hiding;
+  }
+
+  /** Sends what is gathered where nothing will join it, or something waits. */
+  #flushFor(lease: Lease): void {
+    if (
+      this.#stopping || this.#hasNoJobs() || this.#waiting.hasBehind(lease)
+    ) this.#settler.flush();
   }
 
   #logRetry(
@@ -221,101 +457,21 @@ export class Engine {
     }
   }
 
-  #delete(message: ReceivedMessage): Promise<void> {
-    const { connection, url } = this.#options;
-    return this.#change(
-      message,
-      "delete",
-      () => connection.delete(url, [message.receiptHandle]),
-    );
+  /** Gives a held message back: it is visible at once. */
+  #giveBack(lease: Lease): void {
+    this.#keeper.release(lease);
+    this.#forget(lease);
+    if (!lease.lost) this.#release(lease);
   }
 
-  async #release(message: ReceivedMessage): Promise<void> {
-    this.#counts.released++;
-    await this.#hide(message, 0, this.#options.clock.now());
+  #release(lease: Lease): void {
+    this.#counters.released++;
+    this.#track(lease, this.#settler.hide(lease, 0).then(() => true));
   }
 
-  /** Hides a message for a while from now on, as far as SQS allows. */
-  #hide(
-    message: ReceivedMessage,
-    seconds: number,
-    receivedAt: number,
-  ): Promise<void> {
-    const { connection, url, clock } = this.#options;
-    const left = MAX_VISIBILITY_SECONDS -
-      Math.ceil((clock.now() - receivedAt) / 1000);
-    const visibilityTimeoutSeconds = Math.max(0, Math.min(seconds, left));
-    if (visibilityTimeoutSeconds < seconds) {
-      this.#logger.warn(
-        `Shortened the retry delay of job ${message.messageId} from ${seconds} s to ${visibilityTimeoutSeconds} s: SQS hides a message for at most 12 hours after it was received`,
-      );
-    }
-    return this.#change(
-      message,
-      "change the visibility of",
-      () =>
-        connection.changeVisibility(url, [{
-          receiptHandle: message.receiptHandle,
-          visibilityTimeoutSeconds,
-        }]),
-    );
+  #releaseBehind(lease: Lease): void {
+    const behind = this.#waiting.takeBehind(lease);
+    for (const each of behind) this.#giveBack(each);
+    if (behind.length > 0) this.#settler.flush();
   }
-
-  /** Makes a change to one message; a failure is logged, never thrown. */
-  async #change(
-    message: ReceivedMessage,
-    what: string,
-    call: () => ReturnType<Connection["delete"]>,
-  ): Promise<void> {
-    try {
-      const [result] = await call();
-      if (result?.ok !== false) return;
-      const { code, message: text } = result.failure;
-      this.#logger.error(
-        `Cannot ${what} message ${message.messageId}: ${code}: ${text}`,
-      );
-    } catch (error) {
-      this.#logger.error(
-        `Cannot ${what} message ${message.messageId}: ${messageOf(error)}`,
-      );
-    }
-  }
-
-  /** Waits after a failed receive, longer each time, and says so once. */
-  async #pause(
-    failures: number,
-    error: unknown,
-    signal: AbortSignal,
-  ): Promise<void> {
-    if (failures === 1) {
-      this.#logger.error(
-        `Cannot receive from ${this.#options.queue}, trying on: ${
-          messageOf(error)
-        }`,
-      );
-    }
-    const longest = Math.min(MAX_PAUSE_MS, 1000 * 2 ** failures);
-    const ms = 1000 + Math.random() * (longest - 1000);
-    await this.#options.clock.sleep(ms, signal);
-  }
-}
-
-/** A promise's value, or `undefined` once the signal aborts. */
-async function unlessAborted<T>(
-  promise: Promise<T>,
-  signal: AbortSignal,
-): Promise<T | undefined> {
-  const { promise: aborted, resolve } = Promise.withResolvers<undefined>();
-  const onAbort = () => resolve(undefined);
-  if (signal.aborted) onAbort();
-  signal.addEventListener("abort", onAbort, { once: true });
-  try {
-    return await Promise.race([promise, aborted]);
-  } finally {
-    signal.removeEventListener("abort", onAbort);
-  }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -4,6 +4,14 @@
  * @module
  */
 
+import { Brand } from "./_brand.ts";
+
+const MISSING_QUEUE = new Brand("NonExistentQueueError");
+const CONFIG = new Brand("ConfigError");
+const TRANSIENT = new Brand("TransientError");
+const ABORTED = new Brand("JobAbortedError");
+const SEND = new Brand("SendError");
+
 /** An Amazon SQS queue does not exist, or the caller may not see it. */
 export class NonExistentQueueError extends Error {
   /** The queue's name, URL or ARN as it was asked for. */
@@ -28,6 +36,17 @@ export class NonExistentQueueError extends Error {
     );
     this.name = "NonExistentQueueError";
     this.queue = queue;
+    MISSING_QUEUE.mark(this);
+  }
+
+  /**
+   * Tells whether a value is one, whichever copy of this package made it.
+   *
+   * @param value Any value.
+   * @returns Whether it carries the brand.
+   */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return MISSING_QUEUE.isInstance(NonExistentQueueError, this, value);
   }
 }
 
@@ -47,10 +66,19 @@ export class ConfigError extends Error {
     super(lines.join("\n"), options);
     this.name = "ConfigError";
     this.problems = lines;
+    CONFIG.mark(this);
+  }
+
+  /**
+   * Tells whether a value is one, whichever copy of this package made it.
+   *
+   * @param value Any value.
+   * @returns Whether it carries the brand.
+   */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return CONFIG.isInstance(ConfigError, this, value);
   }
 }
-
-const TRANSIENT = Symbol.for("zsqs/1/TransientError");
 
 /** SQS's longest visibility timeout, 12 hours, in seconds. */
 export const MAX_VISIBILITY_SECONDS = 43_200;
@@ -105,32 +133,29 @@ export class TransientError extends Error {
     super(message, "cause" in options ? { cause: options.cause } : undefined);
     this.name = "TransientError";
     this.delaySeconds = options.delaySeconds;
-    brand(this, TRANSIENT);
+    TRANSIENT.mark(this);
     if (
       options.delaySeconds !== undefined &&
       !isVisibilitySeconds(options.delaySeconds)
     ) {
-      throw brand(
+      throw TRANSIENT.mark(
         new RangeError(
           `Cannot create TransientError as "delaySeconds" must be an integer from 0 to ${MAX_VISIBILITY_SECONDS}: current value is ${
             String(options.delaySeconds)
           }`,
         ),
-        TRANSIENT,
       );
     }
   }
 
   /**
-   * Tells whether a value is transient, whichever copy of this package made it.
+   * Tells whether a value is one, whichever copy of this package made it.
    *
    * @param value Any value.
    * @returns Whether it carries the brand.
    */
   static override [Symbol.hasInstance](value: unknown): boolean {
-    return this === TransientError
-      ? isBranded(value, TRANSIENT)
-      : Function.prototype[Symbol.hasInstance].call(this, value);
+    return TRANSIENT.isInstance(TransientError, this, value);
   }
 }
 
@@ -162,6 +187,17 @@ export class JobAbortedError extends Error {
     super(`The job is to end: ${reason}`);
     this.name = "JobAbortedError";
     this.reason = reason;
+    ABORTED.mark(this);
+  }
+
+  /**
+   * Tells whether a value is one, whichever copy of this package made it.
+   *
+   * @param value Any value.
+   * @returns Whether it carries the brand.
+   */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return ABORTED.isInstance(JobAbortedError, this, value);
   }
 }
 
@@ -196,14 +232,26 @@ export class SendError extends Error {
     this.code = options.code;
     this.senderFault = options.senderFault;
     this.index = options.index;
+    SEND.mark(this);
+  }
+
+  /**
+   * Tells whether a value is one, whichever copy of this package made it.
+   *
+   * @param value Any value.
+   * @returns Whether it carries the brand.
+   */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return SEND.isInstance(SendError, this, value);
   }
 }
 
-function brand<T extends object>(value: T, key: symbol): T {
-  return Object.defineProperty(value, key, { value: true });
+/** Whether an error says that a Deno permission is missing. */
+export function isNotCapable(error: unknown): boolean {
+  return error instanceof Error && error.name === "NotCapable";
 }
 
-function isBranded(value: unknown, key: symbol): boolean {
-  return typeof value === "object" && value !== null &&
-    (value as Record<symbol, unknown>)[key] === true;
+/** What an error says, or whatever else was thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -7,9 +7,13 @@
 
 import { fromWire } from "./_attributes.ts";
 import type { ReceivedMessage } from "./_connection.ts";
-import { isVisibilitySeconds, TransientError } from "./_errors.ts";
+import {
+  isNotCapable,
+  isVisibilitySeconds,
+  TransientError,
+} from "./_errors.ts";
 import { type Job, runInScope, type Scope } from "./_scope.ts";
-import { decodeBody, type DecodedJob } from "./_wire.ts";
+import { checkCount, decodeBody, type DecodedJob } from "./_wire.ts";
 
 /** A worker's handler, as a job sees it. */
 // deno-lint-ignore no-explicit-any
@@ -54,6 +58,7 @@ export async function runJob(
   let decoded: DecodedJob;
   try {
     decoded = decodeBody(message.body);
+    checkCount(decoded.args.length, "Cannot call the handler");
   } catch (error) {
     return { kind: "failed", error };
   }
@@ -65,7 +70,16 @@ export async function runJob(
     await runInScope({ loggers, job }, () => handler(...args, ...keywords));
     return { kind: "done" };
   } catch (error) {
-    return outcomeOf(error, context.signal);
+    return safeOutcome(error, context.signal);
+  }
+}
+
+/** An error may be anything, a proxy that throws when it is looked at too. */
+function safeOutcome(error: unknown, signal: AbortSignal): Outcome {
+  try {
+    return outcomeOf(error, signal);
+  } catch (trap) {
+    return { kind: "failed", error: trap };
   }
 }
 
@@ -98,7 +112,7 @@ function outcomeOf(error: unknown, signal: AbortSignal): Outcome {
     };
   }
   if (signal.aborted) return { kind: "retry", reason: "aborted", error };
-  if (error instanceof Error && error.name === "NotCapable") {
+  if (isNotCapable(error)) {
     return { kind: "retry", reason: "not capable", error };
   }
   return { kind: "failed", error };

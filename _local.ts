@@ -64,6 +64,7 @@ export async function startLocalServer(
         ...(dataDir === undefined ? {} : { dataDir }),
       })
     );
+  const made = new Set<string>();
   let server: Fauxqs;
   try {
     server = await (dataDir === undefined ? start() : keepingReleased(start));
@@ -75,7 +76,12 @@ export async function startLocalServer(
     endpoint: `http://127.0.0.1:${server.port}`,
     makeQueue(queue, region) {
       const { name, fifo } = parseQueueRef(queue)!;
-      if (server.inspectQueue(name) === undefined) {
+      // fauxqs finds queues by name alone, but keeps them by region.
+      const kept = dataDir !== undefined &&
+        server.inspectQueue(name) !== undefined;
+      const id = `${region}/${name}`;
+      if (!kept && !made.has(id)) {
+        made.add(id);
         server.createQueue(name, {
           region,
           ...(fifo

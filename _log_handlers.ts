@@ -8,6 +8,7 @@ import { BaseHandler } from "@std/log/base-handler";
 import { type LevelName, LogLevelNames, LogLevels } from "@std/log/levels";
 import fs from "node:fs";
 import { dirname, resolve } from "node:path";
+import { isNotCapable } from "./_errors.ts";
 import { reasonOf } from "./_log_error.ts";
 import type { RecordFormatter } from "./_log_format.ts";
 
@@ -105,7 +106,11 @@ export class FileHandler extends BaseHandler {
       this.#try("rotate", () => this.#rotateFor(bytes.length));
     const isWritten = isOpen && this.#try("write", () => this.#write(bytes));
     // The next line tries with the file opened anew.
-    if (!isWritten) this.#try("close", () => this.#close());
+    if (!isWritten) {
+      this.#try("close", () => this.#close());
+      // A lost line may be a lost job: what cannot be kept is shown.
+      console.error(line);
+    }
     this.#isFailing = !(isRotated && isWritten);
   }
 
@@ -201,7 +206,16 @@ export function checkLogFile(path: string): void {
     const mayMake = (error as { code?: unknown }).code === "ENOENT" &&
       fs.existsSync(folder);
     if (!mayMake) throw error;
-    fs.accessSync(folder, W_OK);
+    checkWritable(folder, W_OK);
+  }
+}
+
+/** Deno asks for a right of its own here, which a run does not need. */
+function checkWritable(folder: string, mode: number): void {
+  try {
+    fs.accessSync(folder, mode);
+  } catch (error) {
+    if (!isNotCapable(error)) throw error;
   }
 }
 

@@ -11,12 +11,9 @@ import {
   toWire,
 } from "./_attributes.ts";
 import type { OpenQueue } from "./_connect.ts";
-import {
-  ConnectionError,
-  type EntryFailure,
-  type OutgoingMessage,
-} from "./_connection.ts";
+import type { EntryFailure, OutgoingMessage } from "./_connection.ts";
 import { SendError } from "./_errors.ts";
+import { SendFailure, SendQueue } from "./_send_queue.ts";
 import { refuseUnknown } from "./_unknown.ts";
 import { encodeBody, type Encoding } from "./_wire.ts";
 
@@ -33,8 +30,8 @@ const JOB_OPTIONS = [
 
 const SEND_ALL_OPTIONS = ["onResult", "signal"];
 
-/** How many requests of one `sendAll` are under way at a time. */
-const PARALLEL_SENDS = 8;
+/** How many jobs of one `sendAll` are under way at a time. */
+const SEND_ALL_WINDOW = 100;
 
 /** Options of a job, as SQS has them. */
 export interface JobOptions {
@@ -64,7 +61,10 @@ export interface JobOptions {
 
 /** Options of a queue's `send`. */
 export interface SendOptions extends JobOptions {
-  /** Aborts the request: whether SQS took the job is then not known. */
+  /**
+   * Stops waiting. A job that is on its way with others may be in the queue: that
+   * is then not known.
+   */
   readonly signal?: AbortSignal;
 }
 
@@ -129,14 +129,14 @@ export class Sender implements AsyncDisposable {
   readonly region: string;
   readonly #open: OpenQueue;
   readonly #encoding: Encoding;
+  readonly #queue: SendQueue;
   readonly #pending = new Set<Promise<unknown>>();
-  /** The last send of each group: one at a time keeps a group's order. */
-  readonly #groups = new Map<string, Promise<unknown>>();
   #closed = false;
 
   constructor(open: OpenQueue, encoding: Encoding) {
     this.#open = open;
     this.#encoding = encoding;
+    this.#queue = new SendQueue(open.connection, open.url, open.ref.fifo);
     this.name = open.ref.name;
     this.url = open.url;
     this.region = open.connection.region;
@@ -154,16 +154,12 @@ export class Sender implements AsyncDisposable {
           `Cannot send job to "${this.name}" as the queue is closed`,
         );
       }
-      options.signal?.throwIfAborted();
       message = this.#message(args, options);
+      options.signal?.throwIfAborted();
     } catch (error) {
       return Promise.reject(error);
     }
-    const request = () => this.#request(message, options.signal, index);
-    const sending = this.#open.ref.fifo
-      ? this.#inGroup(message.groupId!, request)
-      : request();
-    return this.#track(sending);
+    return this.#track(this.#request(message, options.signal, index));
   }
 
   async sendAll(
@@ -177,25 +173,23 @@ export class Sender implements AsyncDisposable {
     refuseUnknown(options, SEND_ALL_OPTIONS, "send jobs");
     const { onResult, signal } = options;
     const counts = { sent: 0, failed: 0 };
-    const underWay: Promise<SendAllResult>[] = [];
-    const settleFirst = async () => {
-      const result = await underWay.shift()!;
+    const settle = (result: SendAllResult) => {
       if ("error" in result) counts.failed++;
       else counts.sent++;
       if (onResult !== undefined) onResult(result);
       else if ("error" in result) throw result.error;
     };
+    const results = new OrderedResults(settle);
     let index = 0;
     try {
-      for await (const job of jobs) {
-        signal?.throwIfAborted();
-        underWay.push(this.#sendOne(job, index++));
-        if (underWay.length >= PARALLEL_SENDS) await settleFirst();
+      for await (const job of untilAborted(jobs, signal)) {
+        if (results.failed) break;
+        await results.add(this.#sendOne(job, index++));
       }
-      while (underWay.length > 0) await settleFirst();
     } finally {
-      await Promise.all(underWay);
+      await results.settled();
     }
+    results.throwFailure();
     return counts;
   }
 
@@ -233,7 +227,9 @@ export class Sender implements AsyncDisposable {
     }
     checkOptions(options, this.name, this.#open.ref.fifo);
     const body = encodeBody(args, this.#encoding);
-    const attributes = toWire(options.attributes ?? {});
+    const attributes = toWire(
+      options.attributes === undefined ? {} : options.attributes,
+    );
     const bytes = messageBytes(body, attributes);
     if (bytes > MAX_BYTES) throw tooLarge(bytes, MAX_BYTES);
     const { delaySeconds, groupId, deduplicationId } = options;
@@ -251,23 +247,12 @@ export class Sender implements AsyncDisposable {
     signal: AbortSignal | undefined,
     index: number | undefined,
   ): Promise<SendResult> {
-    const { connection, url } = this.#open;
-    let failure: EntryFailure;
-    let cause: unknown;
     try {
-      const [result] = await connection.send(
-        url,
-        [message],
-        signal === undefined ? {} : { signal },
-      );
-      if (result!.ok) return result!.value;
-      failure = result!.failure;
+      return await this.#queue.send(message, signal);
     } catch (error) {
-      if (!(error instanceof ConnectionError)) throw error;
-      failure = error;
-      cause = error;
+      if (!(error instanceof SendFailure)) throw error;
+      throw this.#sendError(message, error.failure, error.cause, index);
     }
-    throw this.#sendError(message, failure, cause, index);
   }
 
   #sendError(
@@ -293,23 +278,86 @@ export class Sender implements AsyncDisposable {
     );
   }
 
-  /** Runs one request of a group after the other. */
-  async #inGroup<T>(groupId: string, run: () => Promise<T>): Promise<T> {
-    const before = this.#groups.get(groupId);
-    const turn = (before ?? Promise.resolve()).then(run, run);
-    this.#groups.set(groupId, turn);
-    try {
-      return await turn;
-    } finally {
-      if (this.#groups.get(groupId) === turn) this.#groups.delete(groupId);
-    }
-  }
-
   #track<T>(promise: Promise<T>): Promise<T> {
     this.#pending.add(promise);
     const forget = () => this.#pending.delete(promise);
     promise.then(forget, forget);
     return promise;
+  }
+}
+
+/** Reads a source, and leaves it where a signal aborts, even if it stalls. */
+async function* untilAborted<T>(
+  source: Iterable<T> | AsyncIterable<T>,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<T> {
+  const iterator = Symbol.asyncIterator in source
+    ? source[Symbol.asyncIterator]()
+    : source[Symbol.iterator]();
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  aborted.catch(() => {});
+  const onAbort = () => reject(signal!.reason);
+  if (signal?.aborted) onAbort();
+  signal?.addEventListener("abort", onAbort, { once: true });
+  let exhausted = false;
+  try {
+    for (;;) {
+      const next = await Promise.race([aborted, iterator.next()]);
+      signal?.throwIfAborted();
+      exhausted = next.done === true;
+      if (next.done) return;
+      yield next.value;
+    }
+  } finally {
+    signal?.removeEventListener("abort", onAbort);
+    // A source that stalls answers this when it goes on: nobody waits for it.
+    if (!exhausted) Promise.resolve(iterator.return?.()).catch(() => {});
+  }
+}
+
+/** Hands results on in the order of their jobs, as soon as they are there. */
+class OrderedResults {
+  readonly #settle: (result: SendAllResult) => void;
+  #tail: Promise<void> = Promise.resolve();
+  #underWay = 0;
+  #room = Promise.withResolvers<void>();
+  #failure: { readonly error: unknown } | undefined;
+
+  constructor(settle: (result: SendAllResult) => void) {
+    this.#settle = settle;
+  }
+
+  /** Whether a result was refused: no more jobs are to be sent. */
+  get failed(): boolean {
+    return this.#failure !== undefined;
+  }
+
+  /** Takes a result that is to come; resolves when there is room for more. */
+  async add(sending: Promise<SendAllResult>): Promise<void> {
+    this.#underWay++;
+    this.#tail = this.#tail.then(() => this.#next(sending));
+    while (this.#underWay >= SEND_ALL_WINDOW) await this.#room.promise;
+  }
+
+  /** Waits until all results were handed on. */
+  settled(): Promise<void> {
+    return this.#tail;
+  }
+
+  throwFailure(): void {
+    if (this.#failure !== undefined) throw this.#failure.error;
+  }
+
+  async #next(sending: Promise<SendAllResult>): Promise<void> {
+    const result = await sending;
+    try {
+      this.#settle(result);
+    } catch (error) {
+      this.#failure ??= { error };
+    }
+    this.#underWay--;
+    this.#room.resolve();
+    this.#room = Promise.withResolvers();
   }
 }
 

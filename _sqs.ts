@@ -33,12 +33,10 @@ import {
   type VisibilityChange,
   type WireAttribute,
 } from "./_connection.ts";
+import { isNotCapable } from "./_errors.ts";
 
-/** How long a try of a call may take, in milliseconds; a receive waits too. */
+/** How long a try of a call other than a receive may take, in milliseconds. */
 const TRY_TIMEOUT_MS = 5_000;
-
-/** How much longer than its wait a receive may take, in milliseconds. */
-const RECEIVE_GRACE_MS = 10_000;
 
 /** The region where nothing else names one, as in zc.sqs. */
 const DEFAULT_REGION = "us-east-1";
@@ -187,25 +185,21 @@ class SqsConnection implements Connection {
     url: string,
     options: ReceiveOptions,
   ): Promise<ReceivedMessage[]> {
-    const output = await this.#cut(
-      options.waitTimeSeconds * 1000 + RECEIVE_GRACE_MS,
+    const output = await this.#call(
+      "ReceiveMessage",
       options,
-      (cut) =>
-        this.#call(
-          "ReceiveMessage",
-          cut,
-          (http) =>
-            this.#polls.send(
-              new ReceiveMessageCommand({
-                QueueUrl: url,
-                MaxNumberOfMessages: options.maxMessages,
-                WaitTimeSeconds: options.waitTimeSeconds,
-                VisibilityTimeout: options.visibilityTimeoutSeconds,
-                MessageSystemAttributeNames: ["All"],
-                MessageAttributeNames: ["All"],
-              }),
-              http,
-            ),
+      (http) =>
+        this.#polls.send(
+          new ReceiveMessageCommand({
+            QueueUrl: url,
+            MaxNumberOfMessages: options.maxMessages,
+            WaitTimeSeconds: options.waitTimeSeconds,
+            VisibilityTimeout: options.visibilityTimeoutSeconds,
+            ReceiveRequestAttemptId: options.attemptId,
+            MessageSystemAttributeNames: ["All"],
+            MessageAttributeNames: ["All"],
+          }),
+          http,
         ),
     );
     return (output.Messages ?? []).map(received);
@@ -273,34 +267,6 @@ class SqsConnection implements Connection {
     } catch (error) {
       if (signal?.aborted) throw signal.reason;
       throw connectionError(operation, error);
-    }
-  }
-
-  /** Aborts a call that takes longer than `ms`. */
-  async #cut<T>(
-    ms: number,
-    { signal }: CallOptions,
-    run: (options: CallOptions) => Promise<T>,
-  ): Promise<T> {
-    const cut = new AbortController();
-    const timer = setTimeout(
-      () =>
-        cut.abort(
-          new ConnectionError(
-            `Cannot finish a call to SQS: no answer within ${ms / 1000} s`,
-            { code: "TimeoutError", senderFault: false },
-          ),
-        ),
-      ms,
-    );
-    const abort = () => cut.abort(signal?.reason);
-    if (signal?.aborted) abort();
-    signal?.addEventListener("abort", abort, { once: true });
-    try {
-      return await run({ signal: cut.signal });
-    } finally {
-      clearTimeout(timer);
-      signal?.removeEventListener("abort", abort);
     }
   }
 }
@@ -403,22 +369,22 @@ function plainCode(code: string): string {
   return plain;
 }
 
-function isNotCapable(error: unknown): boolean {
-  return error instanceof Error && error.name === "NotCapable";
-}
-
 /** What the SDK threw, as an error that says which call failed and why. */
 function connectionError(operation: string, error: unknown): unknown {
   if (!(error instanceof Error)) return error;
   if (error instanceof ConnectionError || isNotCapable(error)) return error;
-  const { code, errors, $fault } = error as Error & {
+  const { code, errors, $fault, $metadata } = error as Error & {
     code?: string;
     errors?: readonly Error[];
     $fault?: string;
+    $metadata?: { httpStatusCode?: number };
   };
   // A connection refused on every address of a host is an AggregateError.
-  const message = error.message ||
+  const said = error.message ||
     (errors ?? []).map((each) => each.message).join(", ") || error.name;
+  const message = said === "UnknownError"
+    ? `the answer is not one of SQS (HTTP status ${$metadata?.httpStatusCode})`
+    : said;
   return new ConnectionError(`${operation} failed: ${message}`, {
     code: plainCode(
       $fault === undefined ? (code ?? error.name) : error.name,

@@ -8,7 +8,7 @@ import type { Clock } from "./_clock.ts";
 
 interface Timer {
   readonly at: number;
-  readonly fire: () => void;
+  readonly callback: () => void;
 }
 
 /** A clock that only moves when it is told to. */
@@ -25,18 +25,10 @@ export class VirtualClock implements Clock {
     return this.#now;
   }
 
-  sleep(ms: number, signal?: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      if (signal?.aborted) return resolve();
-      const done = () => {
-        this.#timers.delete(timer);
-        signal?.removeEventListener("abort", done);
-        resolve();
-      };
-      const timer = { at: this.#now + Math.max(0, ms), fire: done };
-      this.#timers.add(timer);
-      signal?.addEventListener("abort", done, { once: true });
-    });
+  timer(ms: number, callback: () => void): () => void {
+    const timer = { at: this.#now + Math.max(0, ms), callback };
+    this.#timers.add(timer);
+    return () => this.#timers.delete(timer);
   }
 
   /**
@@ -51,8 +43,9 @@ export class VirtualClock implements Clock {
     for (;;) {
       const next = this.#next(end);
       if (next === undefined) break;
+      this.#timers.delete(next);
       this.#now = next.at;
-      next.fire();
+      next.callback();
       await settle();
     }
     this.#now = end;

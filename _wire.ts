@@ -8,6 +8,9 @@
 import { Buffer } from "node:buffer";
 import { strictJson } from "./_json.ts";
 
+/** JavaScript's calls take no more: engines differ, this all of them take. */
+const MAX_ARGUMENTS = 65_535;
+
 const KWARGS = Symbol.for("zsqs/1/kwargs");
 
 /** How a producer writes bodies: plain JSON, or Base64 as zc.sqs does. */
@@ -89,6 +92,7 @@ export function encodeBody(
   args: readonly unknown[],
   encoding: Encoding,
 ): string {
+  checkCount(args.length, "Cannot send job");
   const last = args.at(-1);
   const positional = isKwargs(last) ? args.slice(0, -1) : args;
   const misplaced = positional.findIndex(isKwargs);
@@ -137,15 +141,26 @@ export function decodeBody(body: string): DecodedJob {
 }
 
 /**
- * A body as a person reads it: the JSON inside where it came in Base64, as
- * zc.sqs logs it, else the body itself.
+ * A body as a person reads it, in one line: the JSON inside where it came in
+ * Base64, as zc.sqs logs it, else the body itself. Line ends are spaces in JSON,
+ * which means the same, and escapes elsewhere, so that no body can pass for
+ * other lines of a log.
  */
 export function bodyText(body: string): string {
-  if (parseJson(body) !== undefined) return body;
-  const decoded = decodeBase64(body);
-  return decoded !== undefined && parseJson(decoded) !== undefined
-    ? decoded
-    : body;
+  for (const text of [body, decodeBase64(body)]) {
+    if (text !== undefined && parseJson(text) !== undefined) {
+      return text.replace(/[\r\n]+/g, " ");
+    }
+  }
+  return body.replace(/\r/g, "\\r").replace(/\n/g, "\\n");
+}
+
+/** Refuses more arguments than a handler can be called with. */
+export function checkCount(count: number, action: string): void {
+  if (count <= MAX_ARGUMENTS) return;
+  throw new RangeError(
+    `${action} as the job has ${count} arguments: the limit is ${MAX_ARGUMENTS}, put them in an array`,
+  );
 }
 
 /** Whether a value was made by {@linkcode kwargs}, of any copy. */

@@ -5,7 +5,7 @@
  */
 
 import type { ContainerConfig, WorkerConfig } from "./_config.ts";
-import { ConfigError } from "./_errors.ts";
+import { ConfigError, isNotCapable } from "./_errors.ts";
 import type { Handler } from "./_job.ts";
 import type { WorkerSpec } from "./_worker_spec.ts";
 
@@ -199,10 +199,6 @@ function isMissing(error: unknown, specifier: string): boolean {
   return error instanceof Error &&
     /^module not found/i.test(error.message) &&
     error.message.includes(`"${specifier}"`);
-}
-
-function isNotCapable(error: unknown): boolean {
-  return error instanceof Error && error.name === "NotCapable";
 }
 
 function isClass(

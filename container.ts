@@ -34,7 +34,7 @@ import {
 } from "./_config.ts";
 import { testMode } from "./_connect.ts";
 import { Container } from "./_container.ts";
-import type { ContainerSummary } from "./_engine.ts";
+import type { ContainerSummary } from "./_counters.ts";
 import { listenToStopSignals } from "./_signals.ts";
 
 export { readConfig, resolveConfig } from "./_config.ts";
@@ -43,7 +43,7 @@ export type {
   ContainerSettings,
   WorkerConfig,
 } from "./_config.ts";
-export type { ContainerSummary } from "./_engine.ts";
+export type { ContainerSummary, Operation } from "./_counters.ts";
 export {
   ConfigError,
   JobAbortedError,
@@ -56,6 +56,7 @@ export type { Logger } from "./_loggers.ts";
 export { currentJob, getLogger } from "./_scope.ts";
 export type { Job } from "./_scope.ts";
 export type { ArgsOf, JobArgs, WorkerFactory, WorkerLike } from "./_worker.ts";
+export type { RetryDelay } from "./_retry_delay.ts";
 export type { WorkerSpec } from "./_worker_spec.ts";
 
 /** Options of {@linkcode runContainer}. */
@@ -80,10 +81,11 @@ export interface RunOptions {
    */
   readonly drain?: boolean;
   /**
-   * Which errors in work that jobs left behind are logged instead of ending
-   * the process: those of this container's jobs, or all of the process.
+   * Which errors in work that nobody awaits are logged instead of ending the
+   * process: all of the process, or those known to be of this container's jobs,
+   * which timers are not.
    *
-   * @default {"own"}
+   * @default {"all"}
    */
   readonly strayErrors?: "own" | "all";
 }
@@ -126,11 +128,7 @@ export async function runContainer(
     await mode.attach(container);
     return container.summary;
   }
-  try {
-    await container.run(options);
-  } finally {
-    await container.close();
-  }
+  await container.run(options);
   return container.summary;
 }
 
@@ -168,5 +166,5 @@ export async function sequential(
     return;
   }
   using stop = listenToStopSignals();
-  await runContainer(file, { ...stop, strayErrors: "all" });
+  await runContainer(file, stop);
 }

@@ -31,6 +31,7 @@
  * @module
  */
 
+import { setImmediate } from "node:timers";
 import { type Attributes, fromWire, MAX_BYTES } from "./_attributes.ts";
 import {
   type AttachedConsumer,
@@ -43,6 +44,7 @@ import {
   DoubleQueue,
   type StoredMessage,
 } from "./_double.ts";
+import { messageOf } from "./_errors.ts";
 import { parseQueueRef, QUEUE_REF_HINT } from "./_queue_ref.ts";
 import { currentScope } from "./_scope.ts";
 import { VirtualClock } from "./_virtual_clock.ts";
@@ -347,7 +349,7 @@ export class Queues implements Disposable, AsyncDisposable {
   /** Takes the double away; what is to be disposed is not awaited. */
   [Symbol.dispose](): void {
     this[Symbol.asyncDispose]().catch((error) =>
-      console.error("Cannot dispose a worker:", error)
+      console.error(messageOf(error))
     );
   }
 
@@ -540,5 +542,5 @@ function tryDecode(body: string): DecodedJob | undefined {
 
 /** Lets everything that can go on without time passing go on. */
 function turn(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 0));
+  return new Promise((resolve) => setImmediate(resolve));
 }

@@ -39,6 +39,9 @@ export function setEnv(
   };
 }
 
+/** After which a program that does not write what is awaited is killed. */
+const SAW_LIMIT_MS = 60_000;
+
 const ROOT = new URL("..", import.meta.url);
 
 /** A queue as its server shows it. */
@@ -221,7 +224,14 @@ export class TestProcess implements AsyncDisposable {
         ),
     });
     this.#look();
-    await promise;
+    const limit = setTimeout(() => {
+      this.#child.kill("SIGKILL");
+    }, SAW_LIMIT_MS);
+    try {
+      await promise;
+    } finally {
+      clearTimeout(limit);
+    }
   }
 
   kill(signal: Deno.Signal): void {

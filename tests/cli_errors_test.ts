@@ -70,7 +70,18 @@ const RUN_OPTIONS =
   "--help, --version, --debug, --drain, --local, --port, --data";
 
 /** Command lines, what is said of them, and whose help is offered. */
+const NO_COMMAND =
+  'the commands, which come first, are "check" and "send", and an ini file is given by its path';
+
 const BAD_USAGE: [args: string[], line: string, command?: string][] = [
+  [
+    ["sned", "adder", "1"],
+    `There is no command and no file "sned": ${NO_COMMAND}`,
+  ],
+  [
+    ["--debug=x", "check", "adder.ini"],
+    'Option --debug takes no value: got "x"',
+  ],
   [
     ["--drian", "adder.ini"],
     `Unknown option --drian: the nearest is --drain, the options are ${RUN_OPTIONS}`,
@@ -212,7 +223,7 @@ const EXPORTS =
   '"Adder", "needy", "nothing", "number", "rejects", "scale", "throwsText", "tools"';
 
 const OPTIONS =
-  '"worker", "queue", "region", "endpoint", "loggers", "concurrency", "wait_time", "visibility_timeout", "shutdown_timeout"';
+  '"worker", "queue", "region", "endpoint", "loggers", "concurrency", "prefetch", "wait_time", "visibility_timeout", "delete_delay", "timeout", "retry_delay", "failures", "shutdown_timeout"';
 
 const SECTIONS = "the sections are [container], [worker], [DEFAULT]";
 
@@ -306,7 +317,6 @@ const WRONG: readonly Wrong[] = [
     "[contaner]",
     MINIMAL.replace("container", "contaner"),
     `Cannot start container as [contaner] of FILE (line 1) is not a section: the nearest is [container], ${SECTIONS}`,
-    'Cannot start container as FILE has no [container] section: give one with "worker" and "queue"',
   ),
   wrong(
     "an empty file",
@@ -343,7 +353,13 @@ const WRONG: readonly Wrong[] = [
     "[container]\nworker = adder.ts\nqueue = absent\n",
     'Cannot find queue "absent" in region "us-east-1": create it first, or check its name and region',
   ),
-  ...wrongNumbers("concurrency", "1 in this version", "0", "2", "-1"),
+  ...wrongNumbers(
+    "concurrency",
+    "an integer from 1 to 1000",
+    "0",
+    "1001",
+    "-1",
+  ),
   ...wrongNumbers("wait_time", "an integer from 1 to 20", "0", "21", "-1"),
   ...wrongNumbers(
     "visibility_timeout",

@@ -142,6 +142,27 @@ export const leaving = () => (what) => {
   console.log("did", what);
 };
 
+export const starting = () => {
+  console.log("starting");
+  setInterval(() => {}, 1000);
+  return new Promise(() => {});
+};
+
+export const stuck = () => ({
+  handle() {},
+  async [Symbol.asyncDispose]() {
+    console.log("disposing");
+    await new Promise(() => {});
+  },
+});
+
+export const broken = () => ({
+  handle() {},
+  [Symbol.dispose]() {
+    throw new TypeError("pool broken");
+  },
+});
+
 export const printing = () => (...args) => console.log("got", ...args);
 `;
 
@@ -187,7 +208,10 @@ const VISIBLE: QueueState = { visible: 1, inFlight: 0, delayed: 0 };
 function logged({ stderr }: TestProcess): string[] {
   return stderr.split("\n")
     .filter((line) => !line.startsWith("Local SQS server at "))
-    .map((line) => line.replace(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d /, ""));
+    .map((line) =>
+      line.replace(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d /, "")
+        .replace(/, leases lost 0; requests: .*/, "")
+    );
 }
 
 const LISTENING = "INFO zsqs Listening to jobs in us-east-1";
@@ -292,6 +316,40 @@ Deno.test("zsqs gives up on a job at a second signal, more than 1 s after the fi
   assertEquals(await container.status(), 0);
   assertGaveUp(container);
   assertEquals(await the.server.state(the.url), VISIBLE);
+});
+
+Deno.test("zsqs stops at a signal while its worker starts", async () => {
+  await using the = await stage(ini("starting"));
+  await using container = the.run(["jobs.ini"]);
+  await container.saw("starting");
+  container.kill("SIGTERM");
+  assertEquals(await container.status(), 0);
+  assertEquals(container.stderr, "");
+});
+
+Deno.test("zsqs gives up on a worker that does not dispose itself", async () => {
+  await using the = await stage(
+    ini("stuck", { wait_time: 1, shutdown_timeout: 1 }),
+  );
+  await using container = the.run(["jobs.ini"]);
+  await container.saw("Listening");
+  container.kill("SIGTERM");
+  assertEquals(await container.status(), 0);
+  assertEquals(logged(container).slice(2), [
+    stopped("received 0, done 0, failed 0, retried 0, released 0"),
+    "WARNING zsqs Gave up on disposing the worker as the container stops",
+    "",
+  ]);
+});
+
+Deno.test("zsqs ends with 1 where its worker cannot be disposed", async () => {
+  await using the = await stage(ini("broken", { wait_time: 1 }));
+  await using container = the.run(["jobs.ini", "--drain"]);
+  assertEquals(await container.status(), 1);
+  assertEquals(
+    logged(container).at(-2),
+    "Cannot dispose the worker of jobs: pool broken",
+  );
 });
 
 Deno.test("zsqs drops the receive at a second signal, more than 1 s after the first", async () => {
@@ -443,8 +501,10 @@ Deno.test("zsqs --drain works its queues off, says what remains, and ends", asyn
     (await folder.read(`${queue}.done`)).trimEnd().split("\n").sort();
   assertEquals(await done("first"), ["first 1", "first 2", "first 3"]);
   assertEquals(await done("second"), ["second 1", "second 2", "second 3"]);
+  const log = async (name: string) =>
+    (await folder.read(name)).replace(/, leases lost 0; requests: .*/, "");
   assertEquals(
-    await folder.read("first.log"),
+    await log("first.log"),
     `\
 Listening to first in us-east-1
 Stopped listening to first: received 3, done 3, failed 0, retried 0, released 0
@@ -452,7 +512,7 @@ Drained first: 0 visible, 0 in flight and 0 delayed messages remain
 `,
   );
   assertEquals(
-    await folder.read("second.log"),
+    await log("second.log"),
     `\
 Listening to second in us-east-1
 Stopped listening to second: received 4, done 3, failed 0, retried 1, released 0

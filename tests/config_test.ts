@@ -169,6 +169,9 @@ Deno.test("parseConfig() applies the defaults", () => {
     workerConfig: {},
     queue: "adder",
     concurrency: 1,
+    prefetch: 0,
+    deleteDelaySeconds: 1,
+    failures: "delete",
     waitTimeSeconds: 20,
     shutdownTimeoutSeconds: 25,
   });
@@ -199,10 +202,37 @@ Deno.test("parseConfig() reads every option, in any case and from [DEFAULT]", ()
     loggers: "\n<logger>\n</logger>",
     loggersLines: [9, 10, 11],
     concurrency: 1,
+    prefetch: 0,
+    deleteDelaySeconds: 1,
+    failures: "delete",
     waitTimeSeconds: 1,
     visibilityTimeoutSeconds: 43200,
     shutdownTimeoutSeconds: 0,
   });
+});
+
+Deno.test("parseConfig() reads how jobs are run", () => {
+  const read = (lines: string) => parseConfig(MINIMAL + lines, "adder.ini");
+  const config = read(
+    "concurrency = 20\ndelete_delay = 0\ntimeout = 300\n" +
+      "retry_delay = 1..600\nfailures = adder-failed\n",
+  );
+  assertEquals([config.concurrency, config.prefetch], [20, 10]);
+  assertEquals([config.deleteDelaySeconds, config.timeoutSeconds], [0, 300]);
+  assertEquals(config.retryDelay, { minSeconds: 1, maxSeconds: 600 });
+  assertEquals(config.failures, "adder-failed");
+  assertEquals(read("concurrency = 3\n").prefetch, 3);
+  assertEquals(read("concurrency = 3\nprefetch = 0\n").prefetch, 0);
+  assertEquals(read("retry_delay = 30\n").retryDelay, {
+    minSeconds: 30,
+    maxSeconds: 30,
+  });
+});
+
+Deno.test("parseConfig() refuses failures that go back to the queue", () => {
+  assertEquals(problemsOf(MINIMAL + "failures = adder\n"), [
+    'Cannot start container as "failures" must be another queue than "queue": current value of both is "adder"',
+  ]);
 });
 
 Deno.test("parseConfig() reads the seed's file", () => {
@@ -294,7 +324,7 @@ function specOf(config: ContainerConfig): WorkerSpec {
 }
 
 const OPTIONS = '"worker", "queue", "region", "endpoint", "loggers", ' +
-  '"concurrency", "wait_time", "visibility_timeout", "shutdown_timeout"';
+  '"concurrency", "prefetch", "wait_time", "visibility_timeout", "delete_delay", "timeout", "retry_delay", "failures", "shutdown_timeout"';
 
 /** Each is one option added to those that must be there. */
 const BAD_OPTIONS: [line: string, subject: string, problem: string][] = [
@@ -393,16 +423,34 @@ const BAD_OPTIONS: [line: string, subject: string, problem: string][] = [
     "shutdown_timeout",
     'must be an integer from 0 to 3600: current value is "3601"',
   ],
-  [
-    "concurrency = 2",
+  ...["0", "1001", "1.5", "many"].map((
+    value,
+  ): [string, string, string] => [
+    `concurrency = ${value}`,
     "concurrency",
-    'must be 1 in this version: current value is "2"',
-  ],
-  [
-    "concurrency = 0",
-    "concurrency",
-    'must be 1 in this version: current value is "0"',
-  ],
+    `must be an integer from 1 to 1000: current value is "${value}"`,
+  ]),
+  ...["-1", "1001"].map((value): [string, string, string] => [
+    `prefetch = ${value}`,
+    "prefetch",
+    `must be an integer from 0 to 1000: current value is "${value}"`,
+  ]),
+  ...["-1", "11"].map((value): [string, string, string] => [
+    `delete_delay = ${value}`,
+    "delete_delay",
+    `must be an integer from 0 to 10: current value is "${value}"`,
+  ]),
+  ...["0", "43201"].map((value): [string, string, string] => [
+    `timeout = ${value}`,
+    "timeout",
+    `must be an integer from 1 to 43200: current value is "${value}"`,
+  ]),
+  ...["", "-1", "1.5", "43201", "10..1", "1..", "..5", "1...5", "1..43201"]
+    .map((value): [string, string, string] => [
+      `retry_delay = ${value}`,
+      "retry_delay",
+      `must be seconds from 0 to 43200 such as 30, or two such as 1..600: current value is "${value}"`,
+    ]),
   [
     "region =",
     "region",
@@ -429,9 +477,9 @@ const BAD_OPTIONS: [line: string, subject: string, problem: string][] = [
     'must be an http or https URL: current value is "http://"',
   ],
   [
-    "prefetch = 9",
-    "prefetch",
-    `is not an option: the nearest is "queue", the options are ${OPTIONS}`,
+    "isolation = process",
+    "isolation",
+    `is not an option: the nearest is "region", the options are ${OPTIONS}`,
   ],
   [
     "wait_tim = 9",
@@ -511,7 +559,6 @@ const BAD_FILES: [text: string, ...problems: string[]][] = [
   [
     "[Container]\nworker = adder.ts\nqueue = adder\n",
     "Cannot start container as [Container] of adder.ini (line 1) is not a section: the nearest is [container], the sections are [container], [worker], [DEFAULT]",
-    'Cannot start container as adder.ini has no [container] section: give one with "worker" and "queue"',
   ],
   [
     `[DEFAULT]\nwait_time = x\n${MINIMAL}`,
@@ -641,6 +688,9 @@ Deno.test("resolveConfig() applies the defaults to what a program gives", () => 
     workerConfig: { Scale: "2" },
     queue: "adder",
     concurrency: 1,
+    prefetch: 0,
+    deleteDelaySeconds: 1,
+    failures: "delete",
     waitTimeSeconds: 20,
     shutdownTimeoutSeconds: 25,
   });
@@ -673,12 +723,12 @@ Deno.test("resolveConfig() refuses what is wrong, by the names of the program", 
   } as unknown as ContainerSettings;
   const error = assertThrows(() => resolveConfig(settings), ConfigError);
   assertEquals(error.problems, [
-    'Cannot start container as "waitTimeSecond" is not an option: the nearest is "waitTimeSeconds", the options are "worker", "queue", "region", "endpoint", "loggers", "concurrency", "waitTimeSeconds", "visibilityTimeoutSeconds", "shutdownTimeoutSeconds", "workerConfig", "loggersLines", "file"',
+    'Cannot start container as "waitTimeSecond" is not an option: the nearest is "waitTimeSeconds", the options are "worker", "queue", "region", "endpoint", "loggers", "concurrency", "prefetch", "waitTimeSeconds", "visibilityTimeoutSeconds", "deleteDelaySeconds", "timeoutSeconds", "retryDelay", "failures", "shutdownTimeoutSeconds", "workerConfig", "loggersLines", "file"',
     'Cannot start container as "scale" in "workerConfig" must be a string: current value is 2',
     'Cannot start container as "worker" must be a factory or MODULE:expr: current value is 1',
     'Cannot start container as "queue" is missing: give the name, URL or ARN of an SQS queue',
     'Cannot start container as "endpoint" must be an http or https URL: current value is an object',
-    'Cannot start container as "concurrency" must be 1 in this version: current value is 1.5',
+    'Cannot start container as "concurrency" must be an integer from 1 to 1000: current value is 1.5',
     'Cannot start container as "waitTimeSeconds" must be an integer from 1 to 20: current value is "5"',
     'Cannot start container as "visibilityTimeoutSeconds" must be an integer from 1 to 43200: current value is null',
     'Cannot start container as "shutdownTimeoutSeconds" must be an integer from 0 to 3600: current value is NaN',
@@ -703,8 +753,11 @@ Deno.test("CONTAINER_OPTIONS have what --help says of each", () => {
     for (const text of [option.meaning, option.allowed]) {
       assert(text !== "" && !text.includes("\n"), option.name);
     }
-    if (option.default !== undefined) {
-      assertEquals(option.check(option.default, BASE), option.default);
+    const value = typeof option.default === "function"
+      ? option.default({ concurrency: 4 })
+      : option.default;
+    if (value !== undefined) {
+      assertEquals(option.check(value, BASE), value);
     }
   }
 });

@@ -6,6 +6,8 @@ import {
   assertRejects,
 } from "@std/assert";
 import { stub } from "@std/testing/mock";
+import { sleep } from "../_clock.ts";
+import type { ContainerSummary } from "../_counters.ts";
 import {
   type Connection,
   ConnectionError,
@@ -73,7 +75,7 @@ class ScriptedConnection implements Connection {
     const answer = this.answers.shift();
     if (answer instanceof Error) throw answer;
     if (answer !== undefined) return await answer;
-    await this.clock.sleep(options.waitTimeSeconds * 1000, options.signal);
+    await sleep(this.clock, options.waitTimeSeconds * 1000, options.signal);
     options.signal?.throwIfAborted();
     return [];
   }
@@ -133,7 +135,14 @@ class Bench {
       },
       loggers: { get: (name) => this.#logger(name) },
       clock: this.clock,
+      fifo: false,
+      concurrency: 1,
+      prefetch: 0,
       waitTimeSeconds: 20,
+      visibilityTimeoutSeconds: 30,
+      askVisibility: false,
+      deleteDelaySeconds: 1,
+      failures: "delete",
       ...options,
     });
   }
@@ -166,6 +175,13 @@ class Bench {
 
 const NOTHING = { received: 0, done: 0, failed: 0, retried: 0, released: 0 };
 
+/** What became of the messages, without the requests that it took. */
+function countsOf(
+  { received, done, failed, retried, released }: ContainerSummary,
+) {
+  return { received, done, failed, retried, released };
+}
+
 Deno.test("Engine.run() receives, runs and deletes one message at a time", async () => {
   const gate = Promise.withResolvers<void>();
   const bench = new Bench((name) => name === "a" ? gate.promise : undefined);
@@ -188,13 +204,18 @@ Deno.test("Engine.run() receives, runs and deletes one message at a time", async
   ]);
   bench.force.abort();
   await running;
-  assertEquals(bench.engine.summary, { ...NOTHING, received: 2, done: 2 });
+  assertEquals(countsOf(bench.engine.summary), {
+    ...NOTHING,
+    received: 2,
+    done: 2,
+  });
   assertEquals(bench.log, []);
 });
 
 Deno.test("Engine.run() asks for its own visibility timeout", async () => {
   const bench = new Bench(() => {}, {
     visibilityTimeoutSeconds: 77,
+    askVisibility: true,
     waitTimeSeconds: 3,
   });
   const running = bench.run({ drain: true });
@@ -319,7 +340,11 @@ Deno.test("Engine.run() releases unrun what a receive brings after the stop", as
   assertEquals(bench.jobs, []);
   assertEquals(bench.connection.deleted, []);
   assertEquals(bench.connection.hidden, { "handle of a": 0, "handle of b": 0 });
-  assertEquals(bench.engine.summary, { ...NOTHING, received: 2, released: 2 });
+  assertEquals(countsOf(bench.engine.summary), {
+    ...NOTHING,
+    received: 2,
+    released: 2,
+  });
 });
 
 Deno.test("Engine.run() releases unrun what a receive brings after the force", async () => {
@@ -364,8 +389,13 @@ Deno.test("Engine.run() lets the running job finish when it is stopped", async (
   await running;
   assertEquals(bench.jobs, ["a"]);
   assertEquals(bench.connection.deleted, ["handle of a"]);
-  assertEquals(bench.connection.hidden, {});
-  assertEquals(bench.engine.summary, { ...NOTHING, received: 1, done: 1 });
+  // Its visibility timeout was extended all the while.
+  assertEquals(bench.connection.hidden, { "handle of a": 30 });
+  assertEquals(countsOf(bench.engine.summary), {
+    ...NOTHING,
+    received: 1,
+    done: 1,
+  });
 });
 
 Deno.test("Engine.run() aborts the running job and releases it when it is forced", async () => {
@@ -393,7 +423,11 @@ Deno.test("Engine.run() aborts the running job and releases it when it is forced
   assertEquals(bench.log, [
     "WARNING zsqs Gave up on job a as the container is stopping: it will be received again",
   ]);
-  assertEquals(bench.engine.summary, { ...NOTHING, received: 1, released: 1 });
+  assertEquals(countsOf(bench.engine.summary), {
+    ...NOTHING,
+    received: 1,
+    released: 1,
+  });
 });
 
 Deno.test("Engine.run() waits for no job that ignores the force", async () => {
@@ -407,7 +441,11 @@ Deno.test("Engine.run() waits for no job that ignores the force", async () => {
   gate.resolve();
   await turn();
   assertEquals(bench.connection.deleted, []);
-  assertEquals(bench.engine.summary, { ...NOTHING, received: 1, released: 1 });
+  assertEquals(countsOf(bench.engine.summary), {
+    ...NOTHING,
+    received: 1,
+    released: 1,
+  });
 });
 
 Deno.test("Engine.run() drops the receive when it is forced", async () => {
@@ -451,10 +489,10 @@ const CHANGE_FAILURES: [
       message: "gone",
       senderFault: true,
     },
-  }), "ReceiptHandleIsInvalid: gone"],
+  }), ": ReceiptHandleIsInvalid: gone"],
   ["rejects", () => {
     throw THROTTLED;
-  }, "ReceiveMessage failed: slow down"],
+  }, ", trying on: ThrottlingException: ReceiveMessage failed: slow down"],
 ];
 
 for (const [what, answer, text] of CHANGE_FAILURES) {
@@ -466,8 +504,8 @@ for (const [what, answer, text] of CHANGE_FAILURES) {
     await turn();
     assertEquals(bench.jobs, ["a", "b"]);
     assertEquals(bench.log, [
-      `ERROR zsqs Cannot delete message a: ${text}`,
-      `ERROR zsqs Cannot delete message b: ${text}`,
+      `ERROR zsqs Cannot delete message a${text}`,
+      `ERROR zsqs Cannot delete message b${text}`,
     ]);
     bench.force.abort();
     await running;
@@ -489,7 +527,7 @@ for (const [what, answer, text] of CHANGE_FAILURES) {
     assertEquals(bench.connection.deleted, ["handle of b"]);
     assertMatch(bench.log[0]!, /^DEBUG zsqs Job a will be received again/);
     assertEquals(bench.log.slice(1), [
-      `ERROR zsqs Cannot change the visibility of message a: ${text}`,
+      `ERROR zsqs Cannot change the visibility of message a${text}`,
     ]);
     bench.force.abort();
     await running;
@@ -507,13 +545,12 @@ const RETRIES: [
   [3600, 39_600, 39_600],
   [3600, 43_200, 39_600],
   [0.5, 43_200, 43_199],
-  [50_000, 60, 0],
 ];
 
 for (const [workSeconds, delaySeconds, hidden] of RETRIES) {
   Deno.test(`Engine.run() hides a job of ${workSeconds} s that asks for ${delaySeconds} s for ${hidden} s`, async () => {
     const bench = new Bench(async () => {
-      await bench.clock.sleep(workSeconds * 1000);
+      await sleep(bench.clock, workSeconds * 1000);
       throw new TransientError(
         "",
         delaySeconds === undefined ? {} : { delaySeconds },
@@ -534,7 +571,11 @@ for (const [workSeconds, delaySeconds, hidden] of RETRIES) {
         `WARNING zsqs Shortened the retry delay of job a from ${delaySeconds} s to ${hidden} s: SQS hides a message for at most 12 hours after it was received`,
       ],
     );
-    assertEquals(bench.engine.summary, { ...NOTHING, received: 1, retried: 1 });
+    assertEquals(countsOf(bench.engine.summary), {
+      ...NOTHING,
+      received: 1,
+      retried: 1,
+    });
   });
 }
 
@@ -549,7 +590,7 @@ Deno.test("Engine.summary counts what became of the messages", async () => {
   );
   const running = bench.run();
   await turn();
-  assertEquals(bench.engine.summary, {
+  assertEquals(countsOf(bench.engine.summary), {
     received: 6,
     done: 3,
     failed: 2,
@@ -666,7 +707,7 @@ Deno.test("runContainer() runs jobs from a server until its signal aborts", asyn
   await running.send("ok", "bad", "busy", "last");
   await last.promise;
   running.stop.abort();
-  assertEquals(await running.ended, {
+  assertEquals(countsOf(await running.ended), {
     received: 4,
     done: 2,
     failed: 1,
@@ -681,7 +722,8 @@ Deno.test("runContainer() runs jobs from a server until its signal aborts", asyn
   });
   assertEquals(
     running.log.map((line) => line.split("\n")[0])
-      .filter((line) => !/^DEBUG/.test(line!)),
+      .filter((line) => !/^DEBUG/.test(line!))
+      .map((line) => line!.replace(/, leases lost .*/, "")),
     [
       "INFO zsqs Listening to adder in us-east-1",
       "ERROR zsqs Handling a message",
@@ -696,7 +738,7 @@ Deno.test("runContainer() stops while it is idle, and strands no message", async
   await using running = await Running.start(() => () => {});
   await running.logged("Listening");
   running.stop.abort();
-  assertEquals(await running.ended, NOTHING);
+  assertEquals(countsOf(await running.ended), NOTHING);
   await running.send(1);
   assertEquals((await running.server.state(running.url)).visible, 1);
 });
@@ -721,7 +763,7 @@ for (const how of ["forceSignal", "shutdownTimeoutSeconds"] as const) {
     await running.send(1);
     await begun.promise;
     running[how === "forceSignal" ? "force" : "stop"].abort();
-    assertEquals(await running.ended, {
+    assertEquals(countsOf(await running.ended), {
       ...NOTHING,
       received: 1,
       released: 1,
@@ -755,7 +797,7 @@ Deno.test("runContainer() ends a drain when nothing comes any more", async () =>
   );
   await running.send(1, 2, 3);
   sent.resolve();
-  assertEquals(await running.ended, {
+  assertEquals(countsOf(await running.ended), {
     ...NOTHING,
     received: 3,
     done: 2,
@@ -774,7 +816,7 @@ Deno.test("runContainer() goes on when its queue disappears", async () => {
   await running.server.deleteQueue(running.url);
   await running.logged("Cannot receive from adder, trying on: ");
   running.stop.abort();
-  assertEquals(await running.ended, NOTHING);
+  assertEquals(countsOf(await running.ended), NOTHING);
 });
 
 Deno.test("runContainer() rejects a queue that does not exist, and disposes nothing", async () => {
@@ -818,7 +860,9 @@ Deno.test("runContainer() rejects with what its worker throws at disposal", asyn
       }),
     }, { signal: stop.signal })
   );
-  assertInstanceOf(error, RangeError);
+  assertInstanceOf(error, Error);
+  assertEquals(error.message, "Cannot dispose the worker of adder: stuck");
+  assertInstanceOf(error.cause, RangeError);
 });
 
 Deno.test("runContainer() logs an error in work that a job left behind, and goes on", async () => {

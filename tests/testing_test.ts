@@ -832,15 +832,15 @@ Deno.test("setUp() throws what a worker throws at disposal, and disposes all", a
     await using _queues = setUp({ silent: true });
     await failing("a", "fine");
   }, Error);
-  assertEquals(one.message, "a is stuck");
+  assertEquals(one.message, "Cannot dispose the worker of a: a is stuck");
   const two = await assertRejects(async () => {
     await using _queues = setUp({ silent: true });
     await failing("b", "fine", "c");
   }, AggregateError);
   assertEquals(two.message, "Cannot dispose workers");
   assertEquals(two.errors.map(({ message }) => message), [
-    "b is stuck",
-    "c is stuck",
+    "Cannot dispose the worker of b: b is stuck",
+    "Cannot dispose the worker of c: c is stuck",
   ]);
   assertEquals(disposed, ["a", "fine", "b", "fine", "c"]);
   assertEquals(testMode(), undefined);
@@ -862,7 +862,9 @@ Deno.test("setUp() without await prints what a worker throws at disposal", async
   }
   assertEquals(testMode(), undefined);
   await new Promise((resolve) => setTimeout(resolve, 0));
-  assertEquals(console.take(), ["Cannot dispose a worker: Error: stuck"]);
+  assertEquals(console.take(), [
+    "Cannot dispose the worker of adder: stuck",
+  ]);
 });
 
 Deno.test("Queues is disposed once", async () => {

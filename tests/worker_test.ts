@@ -24,7 +24,12 @@ import {
   type WorkerConfig,
   type WorkerFactory,
 } from "../container.ts";
-import { kwargs, Queue } from "../producer.ts";
+import {
+  kwargs,
+  NonExistentQueueError,
+  Queue,
+  SendError,
+} from "../producer.ts";
 import { setUp } from "../testing.ts";
 
 /** Everything, with level and name, on standard output. */
@@ -328,6 +333,23 @@ Deno.test("runContainer() keeps the message of a job whose TransientError is ano
   );
   assertInstanceOf(range, RangeError);
   assertEquals((await run(() => Promise.reject(range))).messages, retried(30));
+});
+
+Deno.test("the errors of another copy are instances of ours", async () => {
+  const copy = await copyOf("_errors.ts");
+  const pairs: [unknown, abstract new (...args: never[]) => Error][] = [
+    [new copy.JobAbortedError("stopping"), JobAbortedError],
+    [new copy.NonExistentQueueError("adder"), NonExistentQueueError],
+    [new copy.ConfigError("bad"), ConfigError],
+    [
+      new copy.SendError("no", { code: "X", senderFault: true }),
+      SendError,
+    ],
+  ];
+  for (const [error, ours] of pairs) {
+    assert(error instanceof ours, ours.name);
+    assert(!(new Error() instanceof ours), ours.name);
+  }
 });
 
 Deno.test("TransientError is told apart from its subclasses and from others", () => {

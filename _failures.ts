@@ -1,0 +1,146 @@
+/**
+ * Failed messages that are kept: sent to a queue, body and attributes
+ * unchanged, with the reason.
+ *
+ * @module
+ */
+
+import { MAX_ATTRIBUTES, MAX_BYTES, messageBytes } from "./_attributes.ts";
+import type {
+  Connection,
+  OutgoingMessage,
+  ReceivedMessage,
+  WireAttributes,
+} from "./_connection.ts";
+import { jsonString } from "./_json.ts";
+import type { Logger } from "./_loggers.ts";
+
+/** The message attribute that holds the reason. */
+export const FAILURE_ATTRIBUTE = "zsqs.failure";
+
+/** The most that the reason may take, in bytes: it is ASCII. */
+const MAX_REASON_BYTES = 1024;
+
+/** A failed message's reason. */
+export interface Failure {
+  readonly error: unknown;
+  /** The name of the queue that it came from. */
+  readonly queue: string;
+}
+
+/** Where failed messages go. */
+export interface FailureQueueOptions {
+  readonly connection: Connection;
+  readonly url: string;
+  readonly fifo: boolean;
+  readonly logger: Logger;
+  /** The time, in milliseconds since the Unix epoch. */
+  readonly now: () => number;
+}
+
+/** A queue that keeps failed messages. */
+export class FailureQueue {
+  readonly #options: FailureQueueOptions;
+
+  constructor(options: FailureQueueOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Sends a failed message there.
+   *
+   * @throws {Error} If it could not be sent: the message must stay then.
+   */
+  async keep(message: ReceivedMessage, failure: Failure): Promise<void> {
+    const { connection, url } = this.#options;
+    const [result] = await connection.send(url, [
+      this.#outgoing(message, failure),
+    ]);
+    if (!result!.ok) {
+      const { code, message: text } = result!.failure;
+      throw new Error(`${code}: ${text}`);
+    }
+  }
+
+  #outgoing(message: ReceivedMessage, failure: Failure): OutgoingMessage {
+    const { fifo, logger } = this.#options;
+    const { body, messageId, groupId } = message;
+    // The reason of a former failure gives way to this one.
+    const { [FAILURE_ATTRIBUTE]: _former, ...attributes } = message.attributes;
+    const withReason = this.#withReason(message, attributes, failure);
+    if (withReason === undefined) {
+      logger.warn(
+        `Kept failed message ${messageId} without its reason: its attributes and size leave no room`,
+      );
+    }
+    return {
+      body,
+      attributes: withReason ?? attributes,
+      ...(groupId === undefined
+        ? (fifo ? { groupId: failure.queue } : {})
+        : { groupId }),
+      // Its own id: equal jobs that fail must not be taken for one.
+      ...(fifo ? { deduplicationId: messageId } : {}),
+    };
+  }
+
+  #withReason(
+    message: ReceivedMessage,
+    attributes: WireAttributes,
+    failure: Failure,
+  ): WireAttributes | undefined {
+    if (Object.keys(attributes).length >= MAX_ATTRIBUTES) return undefined;
+    const empty = { type: "String", value: "" };
+    const room = MAX_BYTES -
+      messageBytes(message.body, {
+        ...attributes,
+        [FAILURE_ATTRIBUTE]: empty,
+      });
+    const value = reasonText(
+      message,
+      failure,
+      this.#options.now(),
+      Math.min(MAX_REASON_BYTES, room),
+    );
+    return value === undefined
+      ? undefined
+      : { ...attributes, [FAILURE_ATTRIBUTE]: { type: "String", value } };
+  }
+}
+
+/** The reason as ASCII JSON, the error's message shortened until it fits. */
+function reasonText(
+  message: ReceivedMessage,
+  { error, queue }: Failure,
+  nowMs: number,
+  maxBytes: number,
+): string | undefined {
+  const name = error instanceof Error ? error.name : typeof error;
+  let text = error instanceof Error ? error.message : String(error);
+  for (;;) {
+    const json = asciiJson({
+      queue,
+      messageId: message.messageId,
+      error: name.slice(0, 100),
+      message: text,
+      receiveCount: message.receiveCount,
+      time: new Date(nowMs).toISOString(),
+    });
+    if (json.length <= maxBytes) return json;
+    if (text === "") return undefined;
+    const over = json.length - maxBytes;
+    text = text.slice(0, Math.max(0, text.length - Math.ceil(over / 6) - 1));
+  }
+}
+
+function asciiJson(value: Readonly<Record<string, string | number>>): string {
+  const members = Object.entries(value).map(([key, member]) =>
+    `${jsonString(key)}:${
+      typeof member === "string" ? jsonString(member) : member
+    }`
+  );
+  return `{${members.join(",")}}`.replace(
+    /[\u0080-\uffff]/g,
+    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}

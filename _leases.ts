@@ -1,0 +1,226 @@
+/**
+ * Leases: every message received, waiting or running, is hidden from others
+ * until a deadline, and the deadline is moved before it comes.
+ *
+ * @module
+ */
+
+import type { Clock } from "./_clock.ts";
+import type { EntryResult, ReceivedMessage } from "./_connection.ts";
+import type { Counters, EngineConnection } from "./_counters.ts";
+import { MAX_VISIBILITY_SECONDS, messageOf } from "./_errors.ts";
+import type { Logger } from "./_loggers.ts";
+
+/** SQS's limit on the entries of a batch. */
+export const MAX_BATCH = 10;
+
+/** What says that a message is no longer ours: trying on is no use. */
+const LOST_CODES: ReadonlySet<string> = new Set([
+  "InvalidParameterValue",
+  "MessageNotInflight",
+  "ReceiptHandleIsInvalid",
+]);
+
+/** Whether a refusal says that the message is no longer ours. */
+export function saysLost(code: string): boolean {
+  return LOST_CODES.has(code);
+}
+
+/** A message that this container holds. */
+export class Lease {
+  readonly message: ReceivedMessage;
+  /** When the receive was sent: SQS hides a message for 12 hours from there. */
+  readonly receivedAtMs: number;
+  /**
+   * When the message may be visible again: counted from the sending of the
+   * request that set it, as nothing else is known for sure.
+   */
+  deadlineMs: number;
+  /** The receipt handle of the last receive. */
+  receiptHandle: string;
+  /** Whether the deadline passed, or SQS said that the message is not ours. */
+  lost = false;
+  /** Called once when it is lost. */
+  onLost: () => void = () => {};
+
+  constructor(
+    message: ReceivedMessage,
+    receivedAtMs: number,
+    visibilityMs: number,
+  ) {
+    this.message = message;
+    this.receiptHandle = message.receiptHandle;
+    this.receivedAtMs = receivedAtMs;
+    this.deadlineMs = receivedAtMs + visibilityMs;
+  }
+
+  /** The longest that the message may be hidden from now on, in seconds. */
+  secondsLeft(nowMs: number): number {
+    const end = this.receivedAtMs + MAX_VISIBILITY_SECONDS * 1000;
+    return Math.max(0, Math.floor((end - nowMs) / 1000));
+  }
+}
+
+/** What the keeper works with. */
+export interface LeaseKeeperOptions {
+  readonly connection: EngineConnection;
+  readonly url: string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly counters: Counters;
+  /** For how long a receive hides a message, and an extension again. */
+  readonly visibilityTimeoutSeconds: number;
+}
+
+interface Kept {
+  /** When the next extension is due. */
+  dueMs: number;
+  extending: boolean;
+}
+
+/** Extends leases well before they end. */
+export class LeaseKeeper {
+  readonly #options: LeaseKeeperOptions;
+  readonly #visibilityMs: number;
+  readonly #kept = new Map<Lease, Kept>();
+  #cancel: (() => void) | undefined;
+  #wakeAtMs = Infinity;
+
+  constructor(options: LeaseKeeperOptions) {
+    this.#options = options;
+    this.#visibilityMs = options.visibilityTimeoutSeconds * 1000;
+  }
+
+  /** Keeps a lease from now on. */
+  keep(lease: Lease): void {
+    const kept = { dueMs: this.#dueMs(lease), extending: false };
+    this.#kept.set(lease, kept);
+    this.#wakeAt(kept.dueMs);
+  }
+
+  /** Takes note of a new deadline of a lease that is kept. */
+  renew(lease: Lease): void {
+    if (this.#kept.has(lease)) this.keep(lease);
+  }
+
+  /** Leaves a lease to its deadline. */
+  release(lease: Lease): void {
+    this.#kept.delete(lease);
+    if (this.#kept.size === 0) this.#sleep();
+  }
+
+  /** The last quarter of a lease is there to extend it, and to try again. */
+  #dueMs(lease: Lease): number {
+    return lease.deadlineMs - this.#visibilityMs / 4;
+  }
+
+  #wakeAt(ms: number): void {
+    if (ms >= this.#wakeAtMs) return;
+    this.#sleep();
+    const { clock } = this.#options;
+    this.#wakeAtMs = ms;
+    this.#cancel = clock.timer(ms - clock.now(), () => {
+      this.#wakeAtMs = Infinity;
+      this.#look();
+    });
+  }
+
+  #sleep(): void {
+    this.#cancel?.();
+    this.#cancel = undefined;
+    this.#wakeAtMs = Infinity;
+  }
+
+  #look(): void {
+    const now = this.#options.clock.now();
+    // What is nearly due travels along: requests are what costs.
+    const horizon = now + this.#visibilityMs / 8;
+    const due: Lease[] = [];
+    let anyDue = false;
+    for (const [lease, kept] of this.#kept) {
+      if (lease.deadlineMs <= now) {
+        this.lose(lease, "it could not be extended in time");
+      } else if (!kept.extending && kept.dueMs <= horizon) {
+        anyDue ||= kept.dueMs <= now;
+        due.push(lease);
+      }
+    }
+    if (anyDue) {
+      for (let i = 0; i < due.length; i += MAX_BATCH) {
+        this.#extend(due.slice(i, i + MAX_BATCH));
+      }
+    }
+    this.#wakeForNext();
+  }
+
+  #wakeForNext(): void {
+    let next = Infinity;
+    for (const [lease, { dueMs, extending }] of this.#kept) {
+      next = Math.min(next, lease.deadlineMs, extending ? Infinity : dueMs);
+    }
+    if (next < Infinity) this.#wakeAt(next);
+  }
+
+  async #extend(leases: readonly Lease[]): Promise<void> {
+    const { clock, connection, url } = this.#options;
+    const now = clock.now();
+    const changes = leases.flatMap((lease) => {
+      const seconds = Math.min(
+        this.#options.visibilityTimeoutSeconds,
+        lease.secondsLeft(now),
+      );
+      const kept = this.#kept.get(lease)!;
+      const deadlineMs = now + seconds * 1000;
+      // SQS hides a message for 12 hours in all: the lease ends there.
+      if (deadlineMs <= lease.deadlineMs) {
+        kept.dueMs = Infinity;
+        return [];
+      }
+      kept.extending = true;
+      return [{ lease, kept, seconds, deadlineMs }];
+    });
+    if (changes.length === 0) return;
+    let results: readonly EntryResult[];
+    try {
+      results = await connection.changeVisibility(
+        url,
+        changes.map(({ lease, seconds }) => ({
+          receiptHandle: lease.receiptHandle,
+          visibilityTimeoutSeconds: seconds,
+        })),
+      );
+    } catch (error) {
+      this.#options.logger.warn(
+        `Cannot extend the visibility of ${changes.length} messages, trying on: ${
+          messageOf(error)
+        }`,
+      );
+      results = [];
+    }
+    for (const [i, { lease, kept, deadlineMs }] of changes.entries()) {
+      const result = results[i];
+      kept.extending = false;
+      if (result?.ok) {
+        lease.deadlineMs = deadlineMs;
+        kept.dueMs = this.#dueMs(lease);
+      } else if (result !== undefined && saysLost(result.failure.code)) {
+        if (this.#kept.has(lease)) this.lose(lease, result.failure.message);
+      } else {
+        kept.dueMs = clock.now() + this.#visibilityMs / 16;
+      }
+    }
+    this.#wakeForNext();
+  }
+
+  /** Tells that a lease has ended. */
+  lose(lease: Lease, why: string): void {
+    const { logger, counters } = this.#options;
+    this.#kept.delete(lease);
+    lease.lost = true;
+    counters.leasesLost++;
+    logger.warn(
+      `Lost the lease of message ${lease.message.messageId}, which others may receive now: ${why}`,
+    );
+    lease.onLost();
+  }
+}

@@ -1,0 +1,197 @@
+/**
+ * Polling: receives that start when there is room, more of them while answers
+ * are full, one long poll while they are empty.
+ *
+ * @module
+ */
+
+import type { Clock } from "./_clock.ts";
+import { ConnectionError, type ReceivedMessage } from "./_connection.ts";
+import { messageOf } from "./_errors.ts";
+import type { EngineConnection } from "./_counters.ts";
+import { MAX_BATCH } from "./_leases.ts";
+import type { Logger } from "./_loggers.ts";
+
+/** How much longer than its wait a receive may take, in milliseconds. */
+const GRACE_MS = 10_000;
+
+/** The shortest and longest pause after failed receives, in milliseconds. */
+const MIN_PAUSE_MS = 1_000;
+const MAX_PAUSE_MS = 30_000;
+
+/** What the polls work with. */
+export interface PollsOptions {
+  readonly connection: EngineConnection;
+  readonly url: string;
+  /** The queue's name. */
+  readonly queue: string;
+  readonly fifo: boolean;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** How many messages the container holds at most. */
+  readonly capacity: number;
+  /** Asked for at every receive, if it is not the queue's own, in seconds. */
+  readonly visibilityTimeoutSeconds?: number;
+  /** Takes an answer, and when its request was sent. */
+  readonly onAnswer: (
+    messages: readonly ReceivedMessage[],
+    sentAtMs: number,
+  ) => void;
+  /** Called when a poll has ended or may start. */
+  readonly onChange: () => void;
+}
+
+/** What a container has room for. */
+export interface Demand {
+  /** How many messages more it may hold. */
+  readonly room: number;
+  /** How many it has that wait for their job to start. */
+  readonly waiting: number;
+  readonly waitTimeSeconds: number;
+}
+
+/** The receives of one container. */
+export class Polls {
+  readonly #options: PollsOptions;
+  readonly #abort = new AbortController();
+  /** Ids of receives whose answer was lost, to be asked for again. */
+  readonly #attemptIds: string[] = [];
+  /** How many messages the polls in flight may bring. */
+  #reserved = 0;
+  #size = 0;
+  /** How many polls may be in flight. */
+  #allowed = 1;
+  #failures = 0;
+  #stopped = false;
+  #cancelPause: (() => void) | undefined;
+  /** How many answers in a row were empty. */
+  empty = 0;
+
+  constructor(options: PollsOptions) {
+    this.#options = options;
+  }
+
+  /** How many polls are in flight. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Starts as many polls as there is room and reason for. */
+  start({ room, waiting, waitTimeSeconds }: Demand): void {
+    while (this.#cancelPause === undefined && this.#size < this.#allowed) {
+      const max = Math.min(MAX_BATCH, room - this.#reserved);
+      const wanted = max === MAX_BATCH ||
+        (max > 0 && waiting === 0 && this.#size === 0);
+      if (!wanted) return;
+      this.#poll(max, waitTimeSeconds).then(() => this.#options.onChange());
+    }
+  }
+
+  /** One receive that waits for nothing; tells how many messages it brought. */
+  async once(room: number): Promise<number> {
+    const messages = await this.#receive(Math.min(MAX_BATCH, room), 0);
+    return messages.length;
+  }
+
+  /** Ends a pause after failures: no poll is to start any more. */
+  stop(): void {
+    this.#stopped = true;
+    this.#cancelPause?.();
+    this.#cancelPause = undefined;
+  }
+
+  /** Drops the polls in flight. */
+  abort(): void {
+    this.#abort.abort();
+  }
+
+  async #poll(max: number, waitTimeSeconds: number): Promise<void> {
+    this.#size++;
+    this.#reserved += max;
+    try {
+      const messages = await this.#receive(max, waitTimeSeconds);
+      this.#adapt(messages.length, max);
+    } catch (error) {
+      if (!this.#stopped) this.#pause(error);
+    } finally {
+      this.#size--;
+      this.#reserved -= max;
+    }
+  }
+
+  async #receive(
+    maxMessages: number,
+    waitTimeSeconds: number,
+  ): Promise<readonly ReceivedMessage[]> {
+    const { connection, url, fifo, clock, visibilityTimeoutSeconds } =
+      this.#options;
+    const attemptId = fifo
+      ? this.#attemptIds.pop() ?? crypto.randomUUID()
+      : undefined;
+    const cut = new AbortController();
+    const limitMs = waitTimeSeconds * 1000 + GRACE_MS;
+    const cancel = clock.timer(limitMs, () => cut.abort(noAnswer(limitMs)));
+    const abort = () => cut.abort(this.#abort.signal.reason);
+    this.#abort.signal.addEventListener("abort", abort);
+    const sentAtMs = clock.now();
+    try {
+      const messages = await connection.receive(url, {
+        maxMessages,
+        waitTimeSeconds,
+        signal: cut.signal,
+        ...(visibilityTimeoutSeconds === undefined
+          ? {}
+          : { visibilityTimeoutSeconds }),
+        ...(attemptId === undefined ? {} : { attemptId }),
+      });
+      this.#options.onAnswer(messages, sentAtMs);
+      return messages;
+    } catch (error) {
+      if (attemptId !== undefined) this.#attemptIds.push(attemptId);
+      throw error;
+    } finally {
+      cancel();
+      this.#abort.signal.removeEventListener("abort", abort);
+    }
+  }
+
+  /** A full answer means that there is more, an empty one that there is not. */
+  #adapt(count: number, max: number): void {
+    const { capacity, logger, queue } = this.#options;
+    if (this.#failures > 0) logger.info(`Receiving from ${queue} again`);
+    this.#failures = 0;
+    this.empty = count === 0 ? this.empty + 1 : 0;
+    if (count === 0) this.#allowed = 1;
+    else if (count < max) this.#allowed = Math.max(1, this.#allowed - 1);
+    else {
+      const most = Math.max(1, Math.floor(capacity / MAX_BATCH));
+      this.#allowed = Math.min(most, this.#allowed + 1);
+    }
+  }
+
+  /** Waits after a failed receive, longer each time, and says so once. */
+  #pause(error: unknown): void {
+    const { clock, logger, queue, onChange } = this.#options;
+    if (this.#cancelPause !== undefined) return;
+    this.#failures++;
+    this.#allowed = 1;
+    if (this.#failures === 1) {
+      logger.error(
+        `Cannot receive from ${queue}, trying on: ${messageOf(error)}`,
+      );
+    }
+    const longest = Math.min(MAX_PAUSE_MS, MIN_PAUSE_MS * 2 ** this.#failures);
+    const ms = MIN_PAUSE_MS + Math.random() * (longest - MIN_PAUSE_MS);
+    this.#cancelPause = clock.timer(ms, () => {
+      this.#cancelPause = undefined;
+      onChange();
+    });
+  }
+}
+
+function noAnswer(limitMs: number): ConnectionError {
+  return new ConnectionError(
+    `ReceiveMessage failed: no answer within ${limitMs / 1000} s`,
+    { code: "TimeoutError", senderFault: false },
+  );
+}

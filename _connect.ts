@@ -8,6 +8,7 @@ import {
   type Connection,
   ConnectionError,
   type ConnectOptions,
+  type QueueAttributes,
 } from "./_connection.ts";
 import { NonExistentQueueError } from "./_errors.ts";
 import {
@@ -57,6 +58,8 @@ export interface OpenQueue {
   readonly ref: QueueRef;
   readonly url: string;
   readonly connection: Connection;
+  /** What was asked to see that the queue is there, where its URL was given. */
+  readonly attributes?: QueueAttributes;
 }
 
 /**
@@ -97,16 +100,22 @@ export async function openQueue(
   const connection = await connect(ref, where);
   try {
     const call = signal === undefined ? {} : { signal };
-    const url = ref.url === undefined
-      ? await connection.queueUrl(ref.name, {
+    if (ref.url === undefined) {
+      const url = await connection.queueUrl(ref.name, {
         ...call,
         ...(ref.accountId === undefined ? {} : { accountId: ref.accountId }),
-      })
-      : ref.url;
+      });
+      return { ref, url, connection };
+    }
     // Where the URL was given nothing is looked up, as that needs a right of
     // its own: the attributes tell whether the queue is there.
-    if (ref.url !== undefined) await probe(connection, url, call);
-    return { ref, url, connection };
+    const attributes = await probe(connection, ref.url, call);
+    return {
+      ref,
+      url: ref.url,
+      connection,
+      ...(attributes === undefined ? {} : { attributes }),
+    };
   } catch (error) {
     connection.close();
     if (isMissingQueue(error)) {
@@ -149,9 +158,9 @@ async function probe(
   connection: Connection,
   url: string,
   options: { readonly signal?: AbortSignal },
-): Promise<void> {
+): Promise<QueueAttributes | undefined> {
   try {
-    await connection.attributes(url, options);
+    return await connection.attributes(url, options);
   } catch (error) {
     // Without that right the first receive or send will tell.
     if (!(error instanceof ConnectionError) || error.code !== "AccessDenied") {

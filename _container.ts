@@ -284,14 +284,15 @@ function closeQueues({ source, failures }: Queues): void {
 
 async function visibilityOf(
   config: ContainerConfig,
-  { connection, url, ref }: OpenQueue,
+  { connection, url, ref, attributes }: OpenQueue,
   logger: Logger,
 ): Promise<Visibility> {
   if (config.visibilityTimeoutSeconds !== undefined) {
     return { seconds: config.visibilityTimeoutSeconds, ask: true };
   }
   try {
-    const { visibilityTimeoutSeconds } = await connection.attributes(url);
+    const { visibilityTimeoutSeconds } = attributes ??
+      await connection.attributes(url);
     // A queue may hide messages for 0 s, which would have two run each job.
     if (visibilityTimeoutSeconds) {
       return { seconds: visibilityTimeoutSeconds, ask: false };

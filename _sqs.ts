@@ -89,7 +89,7 @@ class SqsConnection implements Connection {
 
   constructor(config: SQSClientConfig, region: string) {
     this.region = region;
-    this.#calls = new SQSClient({
+    this.#calls = quietClient({
       ...config,
       maxAttempts: 3,
       requestHandler: {
@@ -98,7 +98,7 @@ class SqsConnection implements Connection {
         throwOnRequestTimeout: true,
       },
     });
-    this.#polls = new SQSClient({
+    this.#polls = quietClient({
       ...config,
       credentials: this.#calls.config.credentials,
       maxAttempts: 1,
@@ -269,6 +269,17 @@ class SqsConnection implements Connection {
       throw connectionError(operation, error);
     }
   }
+}
+
+/**
+ * A client that prepares no log records. The SDK's default logger drops them,
+ * but has every input and output copied for them first.
+ */
+function quietClient(config: SQSClientConfig): SQSClient {
+  const client = new SQSClient(config);
+  const logger: { info?: unknown } = client.config.logger;
+  logger.info = undefined;
+  return client;
 }
 
 /** The results of a batch at their entries' positions. */

@@ -1,0 +1,26 @@
+/**
+ * One run of one runner, in a process of its own: takes the run as JSON, prints
+ * what came of it as JSON.
+ *
+ * @module
+ */
+
+import { Jobs } from "./_jobs.ts";
+import type { ClientTask, Runner } from "./_runs.ts";
+
+const MODULES: Readonly<Record<Runner, string>> = {
+  "zsqs": "./_zsqs.ts",
+  "sqs-consumer": "./_sqs_consumer.ts",
+  "bare": "./_bare.ts",
+};
+
+if (import.meta.main) {
+  const task: ClientTask = JSON.parse(Deno.args[0]!);
+  const jobs = new Jobs(task);
+  // No literal specifier: a runner's process loads nothing of the others.
+  const { default: run } = await import(MODULES[task.runner]);
+  await run(task, jobs);
+  console.log(JSON.stringify(jobs.stats()));
+  // Whatever a runner leaves open is not measured.
+  Deno.exit();
+}

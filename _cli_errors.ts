@@ -90,6 +90,8 @@ function nextStep(error: ConnectionError | SendError): string[] {
       return [
         "Give the identity the rights sqs:GetQueueUrl, sqs:ReceiveMessage, sqs:DeleteMessage and sqs:ChangeMessageVisibility; a producer needs sqs:SendMessage",
       ];
+    case "EPERM":
+      return permissionHint(error.message);
     case "ECONNREFUSED":
     case "ENOTFOUND":
     case "TimeoutError":
@@ -97,6 +99,14 @@ function nextStep(error: ConnectionError | SendError): string[] {
     default:
       return [];
   }
+}
+
+/** Deno refuses to look a host up in the words of the operating system. */
+function permissionHint(message: string): string[] {
+  const host = /getaddrinfo EPERM (\S+)/.exec(message)?.[1];
+  return host === undefined
+    ? []
+    : [`A Deno permission is missing: run again with --allow-net=${host}`];
 }
 
 function firstLine(error: Error): string {

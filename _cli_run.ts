@@ -53,6 +53,10 @@ ${optionsHelp()}
 
 The options of [worker] go to the worker's factory, as they stand.
 
+SIGTERM or Ctrl+C stops: no receive is started, the one in flight (up to
+wait_time) and running jobs are awaited. A second signal more than 1 s after the
+first, or the end of shutdown_timeout, gives running jobs back and ends.
+
 Exit status: 0 done or stopped as asked, 1 failed at run time, 2 bad usage or
 configuration.`;
 

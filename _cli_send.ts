@@ -27,8 +27,8 @@ Usage:
   ${PROGRAM} send [OPTIONS] QUEUE ARG...
   ${PROGRAM} send [OPTIONS] --stdin QUEUE
 
-QUEUE is the queue's name, URL or ARN. All after it is the job's arguments: each
-is JSON where it parses as JSON, else a string, and NAME=ARG is a keyword
+QUEUE is the queue's name, URL or ARN. Options come before it; all after it is
+the job's arguments, an option too: each is JSON where it parses as JSON, else a string, and NAME=ARG is a keyword
 argument. With --stdin each line of standard input is a job: a JSON array of its
 arguments, or an object with "args" and, as needed, "kwargs", "delaySeconds",
 "groupId", "deduplicationId" and "attributes".
@@ -88,7 +88,21 @@ async function sendJobs(options: ParsedOptions, io: Io): Promise<number> {
   if (job === undefined) return await sendLines(queue, jobOptions, io);
   const { messageId } = await queue.send(job, jobOptions);
   io.stdout(`Sent to ${queue.name}: ${messageId}`);
+  // Who writes -- means what stands after it.
+  const end = texts.includes("--") ? texts.indexOf("--") : texts.length;
+  for (const text of texts.slice(0, end).filter(isOption)) {
+    io.stderr(
+      `Sent ${text} as an argument as it stands after the queue: options come before it`,
+    );
+  }
   return DONE;
+}
+
+/** Whether an argument is spelt as one of this command's options. */
+function isOption(text: string): boolean {
+  const [, name] = /^--([a-z0-9-]+)(?:=.*)?$/s.exec(text) ?? [];
+  return name !== undefined &&
+    [...SEND.boolean, ...SEND.string, ...SEND.collect ?? []].includes(name);
 }
 
 async function sendLines(

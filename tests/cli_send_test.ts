@@ -394,3 +394,28 @@ Deno.test("zsqs send sends to a server as a process", async () => {
     "[[3],{}]",
   ]);
 });
+
+Deno.test("zsqs send says that an option after the queue is an argument", async () => {
+  using queues = setUp({ queues: ["adder"], silent: true });
+  const { status, stderr } = await cli([
+    "send",
+    "adder",
+    "1",
+    "--local",
+    "--delay=3",
+    "--other",
+  ]);
+  assertEquals(status, 0);
+  assertEquals(
+    stderr,
+    ["--local", "--delay=3"].map((text) =>
+      `Sent ${text} as an argument as it stands after the queue: options come before it`
+    ),
+  );
+  assertEquals(queues.get("adder").jobs, [[
+    1,
+    "--local",
+    "--delay=3",
+    "--other",
+  ]]);
+});

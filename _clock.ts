@@ -16,11 +16,30 @@ export interface Clock {
   timer(ms: number, callback: () => void): () => void;
 }
 
+/**
+ * The time of day, which never goes back: leases must not seem to last longer
+ * where the system's clock is set, nor where the machine slept.
+ */
+class SteadyTime {
+  #time = Date.now();
+  #measured = performance.now();
+
+  now(): number {
+    const measured = performance.now();
+    const passed = this.#time + (measured - this.#measured);
+    this.#measured = measured;
+    this.#time = Math.max(passed, Date.now());
+    return this.#time;
+  }
+}
+
+const steadyTime = new SteadyTime();
+
 /** The system's clock. */
 export const systemClock: Clock = {
-  now: () => Date.now(),
+  now: () => steadyTime.now(),
   timer(ms, callback) {
-    const id = setTimeout(callback, ms);
+    const id = setTimeout(callback, Math.max(0, ms));
     return () => clearTimeout(id);
   },
 };

@@ -57,6 +57,16 @@ export type EntryResult<T = unknown> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly failure: EntryFailure };
 
+/** The result of an entry that a server does not answer for. */
+export const UNANSWERED: EntryResult<never> = {
+  ok: false,
+  failure: {
+    code: "MissingResult",
+    message: "SQS did not answer for this entry",
+    senderFault: false,
+  },
+};
+
 /** A message sent. */
 export interface Sent {
   readonly messageId: string;

@@ -255,16 +255,18 @@ export class DoubleQueue {
     const visibility = options.visibilityTimeoutSeconds ??
       this.settings.visibilityTimeoutSeconds;
     this.#redrive(now);
-    const blocked = new Set<string>();
+    // A message in flight blocks its group, those before it too.
+    const blocked = new Set<string>(
+      this.fifo
+        ? this.messages.filter(({ visibleAtMs }) => visibleAtMs > now)
+          .map(({ groupId }) => groupId!)
+        : [],
+    );
     const taken: StoredMessage[] = [];
     for (const message of this.messages) {
       if (taken.length === options.maxMessages) break;
-      const visible = message.visibleAtMs <= now;
-      if (this.fifo) {
-        if (blocked.has(message.groupId!)) continue;
-        if (!visible) blocked.add(message.groupId!);
-      }
-      if (visible) taken.push(message);
+      if (this.fifo && blocked.has(message.groupId!)) continue;
+      if (message.visibleAtMs <= now) taken.push(message);
     }
     return taken.map((message) => {
       this.#countReceive(message, now);

@@ -25,6 +25,9 @@ import { bodyText } from "./_wire.ts";
 /** How many long polls in a row must be empty before a drain ends. */
 const DRAIN_POLLS = 2;
 
+/** How many messages may be held at most for each job at a time. */
+const MAX_HELD = 10;
+
 /** What the engine works with. */
 export interface EngineOptions {
   readonly connection: Connection;
@@ -170,7 +173,7 @@ export class Engine {
     if (!this.#stopping) {
       this.#polls.start({
         room: this.#room(),
-        waiting: this.#waiting.size,
+        waiting: this.#waiting.ready,
         waitTimeSeconds: this.#options.waitTimeSeconds,
       });
       return;
@@ -231,7 +234,12 @@ export class Engine {
     const settling = capacity === 1
       ? this.#settling - this.#settler.retrying
       : 0;
-    return capacity - this.#running.size - this.#waiting.size - settling;
+    // What waits behind its own group takes no room, as one slow group would
+    // else stop all others; there is an end to it too.
+    const waiting = capacity > 1 ? this.#waiting.ready : this.#waiting.size;
+    const most = Math.max(capacity, MAX_HELD * concurrency);
+    return Math.min(capacity - waiting, most - this.#waiting.size) -
+      this.#running.size - settling;
   }
 
   async #quiet(): Promise<void> {
@@ -261,8 +269,11 @@ export class Engine {
       const same = this.#held.get(message.messageId);
       if (same !== undefined && this.#isAlive(same)) {
         this.#adopt(same, lease);
-      } else if (this.#held.has(message.messageId)) {
-        // Its job still runs: a second one beside it would do it twice.
+      } else if (same !== undefined && this.#held.has(message.messageId)) {
+        // Its job still runs: a second one beside it would do it twice. If it
+        // returns, this receipt handle is the one that deletes the message.
+        same.receiptHandle = message.receiptHandle;
+        same.deadlineMs = lease.deadlineMs;
         left.add(message.groupId);
       } else if (
         this.#stopping || (this.#options.fifo && left.has(message.groupId))
@@ -275,6 +286,7 @@ export class Engine {
         this.#hold(lease);
       }
     }
+    if (this.#stopping) this.#settler.flush();
   }
 
   #isAlive(lease: Lease): boolean {
@@ -286,6 +298,9 @@ export class Engine {
 
   /** The same message was received again: its newest receipt handle counts. */
   #adopt(held: Lease, again: Lease): void {
+    // An answer that comes late brings an older handle.
+    if (again.receiveCount < held.receiveCount) return;
+    held.receiveCount = again.receiveCount;
     held.receiptHandle = again.receiptHandle;
     held.deadlineMs = again.deadlineMs;
     this.#keeper.renew(held);
@@ -348,7 +363,17 @@ export class Engine {
     this.#settling++;
     try {
       const deleted = await settlement;
-      if (!deleted) this.#releaseBehind(lease);
+      // A delete that came late may have succeeded and deleted nothing.
+      const late = lease.lost || this.#options.clock.now() >= lease.deadlineMs;
+      if (!deleted || late) this.#releaseBehind(lease);
+    } catch (error) {
+      // What a job throws may break those who look at it.
+      this.#keeper.release(lease);
+      this.#releaseBehind(lease);
+      this.#logger.error(
+        `Cannot settle message ${lease.message.messageId}, which will be received again`,
+        error,
+      );
     } finally {
       this.#waiting.free(lease);
       this.#forget(lease);
@@ -428,8 +453,10 @@ export class Engine {
         `Shortened the retry delay of job ${lease.message.messageId} from ${seconds} s to ${left} s: SQS hides a message for at most 12 hours after it was received`,
       );
     }
-    // It may come back before the answer to this request does.
+    // It may come back before the answer to this request does, and so may
+    // those behind it.
     this.#forget(lease);
+    this.#releaseBehind(lease);
     const hiding = this.#settler.hide(lease, Math.min(seconds, left));
     this.#flushFor(lease);
     await hiding;

@@ -115,13 +115,13 @@ function reasonText(
   nowMs: number,
   maxBytes: number,
 ): string | undefined {
-  const name = error instanceof Error ? error.name : typeof error;
-  let text = error instanceof Error ? error.message : String(error);
+  const described = describe(error);
+  let { text } = described;
   for (;;) {
     const json = asciiJson({
       queue,
       messageId: message.messageId,
-      error: name.slice(0, 100),
+      error: described.name.slice(0, 100),
       message: text,
       receiveCount: message.receiveCount,
       time: new Date(nowMs).toISOString(),
@@ -130,6 +130,17 @@ function reasonText(
     if (text === "") return undefined;
     const over = json.length - maxBytes;
     text = text.slice(0, Math.max(0, text.length - Math.ceil(over / 6) - 1));
+  }
+}
+
+/** What an error says; anything can be thrown, and may throw itself. */
+function describe(error: unknown): { name: string; text: string } {
+  try {
+    return error instanceof Error
+      ? { name: String(error.name), text: String(error.message) }
+      : { name: typeof error, text: String(error) };
+  } catch {
+    return { name: typeof error, text: "it cannot be read" };
   }
 }
 

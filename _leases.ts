@@ -11,6 +11,9 @@ import type { Counters, EngineConnection } from "./_counters.ts";
 import { MAX_VISIBILITY_SECONDS, messageOf } from "./_errors.ts";
 import type { Logger } from "./_loggers.ts";
 
+/** SQS refuses what goes beyond 12 hours when the request reaches it. */
+const LIMIT_MARGIN_SECONDS = 2;
+
 /** SQS's limit on the entries of a batch. */
 export const MAX_BATCH = 10;
 
@@ -38,6 +41,8 @@ export class Lease {
   deadlineMs: number;
   /** The receipt handle of the last receive. */
   receiptHandle: string;
+  /** How often the message had been received then. */
+  receiveCount: number;
   /** Whether the deadline passed, or SQS said that the message is not ours. */
   lost = false;
   /** Called once when it is lost. */
@@ -50,6 +55,7 @@ export class Lease {
   ) {
     this.message = message;
     this.receiptHandle = message.receiptHandle;
+    this.receiveCount = message.receiveCount;
     this.receivedAtMs = receivedAtMs;
     this.deadlineMs = receivedAtMs + visibilityMs;
   }
@@ -57,7 +63,7 @@ export class Lease {
   /** The longest that the message may be hidden from now on, in seconds. */
   secondsLeft(nowMs: number): number {
     const end = this.receivedAtMs + MAX_VISIBILITY_SECONDS * 1000;
-    return Math.max(0, Math.floor((end - nowMs) / 1000));
+    return Math.max(0, Math.floor((end - nowMs) / 1000) - LIMIT_MARGIN_SECONDS);
   }
 }
 
@@ -169,7 +175,9 @@ export class LeaseKeeper {
         this.#options.visibilityTimeoutSeconds,
         lease.secondsLeft(now),
       );
-      const kept = this.#kept.get(lease)!;
+      const kept = this.#kept.get(lease);
+      // Losing another one may have given this one back meanwhile.
+      if (kept === undefined) return [];
       const deadlineMs = now + seconds * 1000;
       // SQS hides a message for 12 hours in all: the lease ends there.
       if (deadlineMs <= lease.deadlineMs) {
@@ -177,15 +185,16 @@ export class LeaseKeeper {
         return [];
       }
       kept.extending = true;
-      return [{ lease, kept, seconds, deadlineMs }];
+      const handle = lease.receiptHandle;
+      return [{ lease, kept, handle, seconds, deadlineMs }];
     });
     if (changes.length === 0) return;
     let results: readonly EntryResult[];
     try {
       results = await connection.changeVisibility(
         url,
-        changes.map(({ lease, seconds }) => ({
-          receiptHandle: lease.receiptHandle,
+        changes.map(({ handle, seconds }) => ({
+          receiptHandle: handle,
           visibilityTimeoutSeconds: seconds,
         })),
       );
@@ -197,10 +206,13 @@ export class LeaseKeeper {
       );
       results = [];
     }
-    for (const [i, { lease, kept, deadlineMs }] of changes.entries()) {
+    for (const [i, { lease, kept, handle, deadlineMs }] of changes.entries()) {
       const result = results[i];
       kept.extending = false;
-      if (result?.ok) {
+      if (lease.receiptHandle !== handle) {
+        // The message was received again meanwhile, and has a new deadline.
+        kept.dueMs = this.#dueMs(lease);
+      } else if (result?.ok) {
         lease.deadlineMs = deadlineMs;
         kept.dueMs = this.#dueMs(lease);
       } else if (result !== undefined && saysLost(result.failure.code)) {

@@ -16,6 +16,7 @@ import {
   type EntryResult,
   type OutgoingMessage,
   type Sent,
+  UNANSWERED,
 } from "./_connection.ts";
 
 /** SQS's limit on the entries of a batch. */
@@ -42,6 +43,8 @@ export class SendFailure extends Error {
 }
 
 interface Entry {
+  /** Its FIFO group; all of a standard queue's entries share one lane. */
+  readonly lane: string;
   readonly message: OutgoingMessage;
   readonly bytes: number;
   readonly resolve: (sent: Sent) => void;
@@ -49,6 +52,39 @@ interface Entry {
   tries: number;
   /** Travels alone, as the batch it was in was refused as a whole. */
   alone: boolean;
+  /** Its signal aborted: it is not to be sent any more. */
+  aborted: boolean;
+}
+
+/** Entries in their order; reading from the front takes no time. */
+class Lane {
+  #entries: Entry[] = [];
+  #head = 0;
+  /** Whether a request is in flight, where that matters. */
+  busy = false;
+
+  add(entry: Entry): void {
+    this.#entries.push(entry);
+  }
+
+  /** Puts entries back in front of the others. */
+  putBack(entries: readonly Entry[]): void {
+    if (entries.length === 0) return;
+    this.#entries.splice(0, this.#head, ...entries);
+    this.#head = 0;
+  }
+
+  first(): Entry | undefined {
+    while (this.#entries[this.#head]?.aborted) this.#head++;
+    return this.#entries[this.#head];
+  }
+
+  drop(): void {
+    this.#head++;
+    if (this.#head < 1000 || this.#head * 2 < this.#entries.length) return;
+    this.#entries = this.#entries.slice(this.#head);
+    this.#head = 0;
+  }
 }
 
 /** What waits to be sent to one queue. */
@@ -56,10 +92,8 @@ export class SendQueue {
   readonly #connection: Connection;
   readonly #url: string;
   readonly #fifo: boolean;
-  #entries: Entry[] = [];
+  readonly #lanes = new Map<string, Lane>();
   #requests = 0;
-  /** FIFO groups with a request in flight: one at a time keeps their order. */
-  readonly #busy = new Set<string>();
   #scheduled = false;
 
   constructor(connection: Connection, url: string, fifo: boolean) {
@@ -76,14 +110,16 @@ export class SendQueue {
   send(message: OutgoingMessage, signal?: AbortSignal): Promise<Sent> {
     const { promise, resolve, reject } = Promise.withResolvers<Sent>();
     const entry: Entry = {
+      lane: this.#fifo ? message.groupId! : "",
       message,
       bytes: messageBytes(message.body, message.attributes),
       resolve,
       reject,
       tries: 0,
       alone: false,
+      aborted: false,
     };
-    this.#entries.push(entry);
+    this.#laneOf(entry).add(entry);
     this.#schedule();
     return signal === undefined
       ? promise
@@ -97,7 +133,7 @@ export class SendQueue {
     signal: AbortSignal,
   ): Promise<Sent> {
     const onAbort = () => {
-      this.#entries = this.#entries.filter((each) => each !== entry);
+      entry.aborted = true;
       entry.reject(signal.reason);
     };
     signal.addEventListener("abort", onAbort, { once: true });
@@ -126,41 +162,49 @@ export class SendQueue {
     }
   }
 
+  #laneOf({ lane: name }: Entry): Lane {
+    const known = this.#lanes.get(name);
+    if (known !== undefined) return known;
+    const lane = new Lane();
+    this.#lanes.set(name, lane);
+    return lane;
+  }
+
   #takeBatch(): Entry[] {
     const batch: Entry[] = [];
-    const rest: Entry[] = [];
-    const passed = new Set<string>();
     let bytes = 0;
-    for (const [i, entry] of this.#entries.entries()) {
-      const group = this.#groupOf(entry);
-      const fits = batch.length === 0 ||
-        (!entry.alone && !batch[0]!.alone && bytes + entry.bytes <= MAX_BYTES);
-      if (batch.length === MAX_BATCH || !fits) {
-        rest.push(...this.#entries.slice(i));
-        break;
+    for (const lane of this.#lanes.values()) {
+      if (lane.busy) continue;
+      for (let entry = lane.first(); entry; entry = lane.first()) {
+        const fits = batch.length === 0 ||
+          (batch.length < MAX_BATCH && !entry.alone && !batch[0]!.alone &&
+            bytes + entry.bytes <= MAX_BYTES);
+        if (!fits) return batch;
+        lane.drop();
+        batch.push(entry);
+        bytes += entry.bytes;
       }
-      if (group !== undefined && (this.#busy.has(group) || passed.has(group))) {
-        passed.add(group);
-        rest.push(entry);
-        continue;
-      }
-      batch.push(entry);
-      bytes += entry.bytes;
     }
-    this.#entries = rest;
     return batch;
   }
 
   async #deliver(batch: readonly Entry[]): Promise<void> {
-    const groups = new Set(batch.map((entry) => this.#groupOf(entry)));
-    groups.delete(undefined);
-    for (const group of groups) this.#busy.add(group!);
+    const lanes = new Set(batch.map((entry) => this.#laneOf(entry)));
+    // One request at a time keeps a group's order.
+    for (const lane of lanes) lane.busy = this.#fifo;
     this.#requests++;
     const again = await this.#request(batch);
     if (again.length > 0) await pauseBefore(again);
-    this.#entries.unshift(...again);
+    for (const lane of lanes) {
+      lane.putBack(again.filter((entry) => this.#laneOf(entry) === lane));
+      lane.busy = false;
+    }
+    for (const { lane } of this.#fifo ? batch : []) {
+      if (this.#lanes.get(lane)?.first() === undefined) {
+        this.#lanes.delete(lane);
+      }
+    }
     this.#requests--;
-    for (const group of groups) this.#busy.delete(group!);
     this.#flush();
   }
 
@@ -177,7 +221,7 @@ export class SendQueue {
     }
     const again: Entry[] = [];
     for (const [i, entry] of batch.entries()) {
-      const result = results[i]!;
+      const result = results[i] ?? UNANSWERED;
       if (result.ok) entry.resolve(result.value);
       else if (result.failure.senderFault || ++entry.tries >= MAX_TRIES) {
         entry.reject(new SendFailure(result.failure));
@@ -218,15 +262,11 @@ export class SendQueue {
     results: readonly EntryResult<Sent>[],
     position: number,
   ): boolean {
-    const group = this.#groupOf(batch[position]!);
-    return group !== undefined &&
+    const { lane } = batch[position]!;
+    return this.#fifo &&
       results.some((result, i) =>
-        i > position && result.ok && this.#groupOf(batch[i]!) === group
+        i > position && result.ok && batch[i]!.lane === lane
       );
-  }
-
-  #groupOf({ message }: Entry): string | undefined {
-    return this.#fifo ? message.groupId : undefined;
   }
 }
 

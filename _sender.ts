@@ -279,10 +279,10 @@ export class Sender implements AsyncDisposable {
   }
 
   #track<T>(promise: Promise<T>): Promise<T> {
-    this.#pending.add(promise);
-    const forget = () => this.#pending.delete(promise);
-    promise.then(forget, forget);
-    return promise;
+    // Only the caller handles it: where nobody does, its rejection must show.
+    const settled = promise.finally(() => this.#pending.delete(settled));
+    this.#pending.add(settled);
+    return settled;
   }
 }
 
@@ -291,25 +291,28 @@ async function* untilAborted<T>(
   source: Iterable<T> | AsyncIterable<T>,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<T> {
+  if (signal === undefined) return yield* source;
   const iterator = Symbol.asyncIterator in source
     ? source[Symbol.asyncIterator]()
     : source[Symbol.iterator]();
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  aborted.catch(() => {});
-  const onAbort = () => reject(signal!.reason);
-  if (signal?.aborted) onAbort();
-  signal?.addEventListener("abort", onAbort, { once: true });
+  let abort = () => {};
+  const onAbort = () => abort();
+  signal.addEventListener("abort", onAbort);
   let exhausted = false;
   try {
     for (;;) {
+      signal.throwIfAborted();
+      // One each time: what is raced with a promise is held by it.
+      const { promise: aborted, reject } = Promise.withResolvers<never>();
+      abort = () => reject(signal.reason);
       const next = await Promise.race([aborted, iterator.next()]);
-      signal?.throwIfAborted();
+      signal.throwIfAborted();
       exhausted = next.done === true;
       if (next.done) return;
       yield next.value;
     }
   } finally {
-    signal?.removeEventListener("abort", onAbort);
+    signal.removeEventListener("abort", onAbort);
     // A source that stalls answers this when it goes on: nobody waits for it.
     if (!exhausted) Promise.resolve(iterator.return?.()).catch(() => {});
   }

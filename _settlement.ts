@@ -6,7 +6,7 @@
  */
 
 import { type Clock, sleep } from "./_clock.ts";
-import type { EntryResult } from "./_connection.ts";
+import { type EntryResult, UNANSWERED } from "./_connection.ts";
 import type { EngineConnection } from "./_counters.ts";
 import { type Lease, MAX_BATCH, saysLost } from "./_leases.ts";
 import type { Logger } from "./_loggers.ts";
@@ -94,6 +94,7 @@ export class Settler {
   /** When an entry must be on its way: while its lease has time. */
   #latest(lease: Lease): number {
     const now = this.#options.clock.now();
+    if (this.#options.signal.aborted) return now;
     const left = Math.max(0, lease.deadlineMs - now);
     return now + Math.min(this.#options.delayMs, left / 4);
   }
@@ -186,7 +187,9 @@ class Batch<T> {
       const failure = failureOf(error);
       results = entries.map(() => ({ ok: false, failure }));
     }
-    for (const [i, { resolve }] of entries.entries()) resolve(results[i]!);
+    for (const [i, { resolve }] of entries.entries()) {
+      resolve(results[i] ?? UNANSWERED);
+    }
   }
 }
 

@@ -23,13 +23,13 @@ import {
   type Connection,
   ConnectionError,
   type ConnectOptions,
-  type EntryFailure,
   type EntryResult,
   type OutgoingMessage,
   type QueueAttributes,
   type ReceivedMessage,
   type ReceiveOptions,
   type Sent,
+  UNANSWERED,
   type VisibilityChange,
   type WireAttribute,
 } from "./_connection.ts";
@@ -298,15 +298,7 @@ function byPosition<S extends { Id?: string | undefined }, T>(
   },
   read: (entry: S) => T,
 ): EntryResult<T>[] {
-  const unanswered: EntryFailure = {
-    code: "MissingResult",
-    message: "SQS did not answer for this entry",
-    senderFault: false,
-  };
-  const results: EntryResult<T>[] = Array.from(
-    { length },
-    () => ({ ok: false, failure: unanswered }),
-  );
+  const results: EntryResult<T>[] = Array.from({ length }, () => UNANSWERED);
   for (const entry of output.Successful ?? []) {
     results[Number(entry.Id)] = { ok: true, value: read(entry) };
   }

@@ -22,6 +22,14 @@ export class WaitingList {
     return this.#leases.length;
   }
 
+  /** How many of them could start now: of each group one at most. */
+  get ready(): number {
+    if (!this.#fifo) return this.#leases.length;
+    const groups = new Set(this.#leases.map(groupOf));
+    for (const group of this.#busy.keys()) groups.delete(group);
+    return groups.size;
+  }
+
   add(lease: Lease): void {
     this.#leases.push(lease);
   }

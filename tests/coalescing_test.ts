@@ -64,6 +64,33 @@ Deno.test("Queue() called 1,000 times at once makes 100 requests", async () => {
   assertEquals(requests.flat(), [...Array(1000).keys()].map(body));
 });
 
+Deno.test("Queue() takes a burst of any size", async () => {
+  const { sender, requests } = open();
+  await Promise.all(Array.from({ length: 200_000 }, () => sender.send([0])));
+  assertEquals(requests.length, 20_000);
+});
+
+Deno.test("Queue#close() ends where a server does not answer for entries", async () => {
+  const { sender } = open(() => []);
+  const sending = [sender.send([1]), sender.send([2])];
+  const results = await Promise.allSettled(sending);
+  assertEquals(results.map(({ status }) => status), ["rejected", "rejected"]);
+  await sender.close();
+});
+
+Deno.test("Queue() shows the failure of a send that nobody awaits", async () => {
+  const { sender } = open((messages) => messages.map(() => failure(true)));
+  const { promise, resolve } = Promise.withResolvers<unknown>();
+  const onRejection = (event: PromiseRejectionEvent) => {
+    event.preventDefault();
+    resolve(event.reason);
+  };
+  addEventListener("unhandledrejection", onRejection);
+  sender.send([1]);
+  assert(await promise instanceof SendError);
+  removeEventListener("unhandledrejection", onRejection);
+});
+
 Deno.test("Queue() sends a lone job at once", async () => {
   const { sender, requests } = open();
   await sender.send([1]);

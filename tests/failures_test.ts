@@ -160,3 +160,31 @@ Deno.test("runContainer() refuses a failures queue that does not exist, or is it
     assertStringIncludes((error as Error).message, message);
   }
 });
+
+Deno.test("failures = QUEUE keeps jobs whatever they throw", async () => {
+  const thrown: unknown[] = [
+    Object.assign(new Error("no name"), { name: undefined }),
+    Object.create(null),
+    Object.defineProperty(new Error(), "message", {
+      get() {
+        throw new Error("unreadable");
+      },
+    }),
+    undefined,
+  ];
+  for (const [i, value] of thrown.entries()) {
+    using _error = stub(console, "error", () => {});
+    await using queues = setUp({ silent: true });
+    await runContainer({
+      queue: "adder",
+      failures: "adder-failed",
+      worker: () => () => {
+        throw value;
+      },
+      loggers: "",
+    });
+    await (await Queue("adder"))(i);
+    assertEquals(queues.get("adder").messages, []);
+    assertEquals(queues.get("adder-failed").jobs, [[i]]);
+  }
+});

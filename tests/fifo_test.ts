@@ -68,6 +68,24 @@ Deno.test("Engine releases what waits behind a job that is to be retried", async
   assertEquals(engine.left, []);
 });
 
+Deno.test("Engine lets no slow group stop the others", async () => {
+  const done: string[] = [];
+  const engine = new Harness(async (group: string, i: number) => {
+    await pass(engine.clock, group === "slow" && i === 0 ? 600 : 1);
+    done.push(group);
+  }, { fifo: true, concurrency: 5 });
+  for (let i = 0; i < 10; i++) engine.send(["slow", i], { groupId: "slow" });
+  for (let i = 0; i < 20; i++) {
+    engine.send([`g${i}`, i], { groupId: `g${i}` });
+  }
+  await engine.start();
+  await engine.advance(60);
+  assertEquals(done.length, 20);
+  await engine.advance(620);
+  await engine.end();
+  assertEquals([done.length, engine.left], [30, []]);
+});
+
 Deno.test("Engine starts the next job of a group only when the last is deleted", async () => {
   const started: number[] = [];
   const engine = new Harness((i: number) => void started.push(i), {

@@ -278,8 +278,8 @@ const TRANSIENT: [
   ],
   [
     "TransientError with the longest delaySeconds",
-    () => new TransientError("not now", { delaySeconds: 43_200 }),
-    43_200,
+    () => new TransientError("not now", { delaySeconds: 43_198 }),
+    43_198,
     /\nTransientError: not now\n/,
   ],
   ["a subclass of TransientError", () => new Busy(), 7, /\nBusy: busy\n/],

@@ -45,6 +45,8 @@ export class SendFailure extends Error {
 interface Entry {
   /** Its FIFO group; all of a standard queue's entries share one lane. */
   readonly lane: string;
+  /** When it was sent: entries go in this order where they travel together. */
+  readonly position: number;
   readonly message: OutgoingMessage;
   readonly bytes: number;
   readonly resolve: (sent: Sent) => void;
@@ -94,6 +96,7 @@ export class SendQueue {
   readonly #fifo: boolean;
   readonly #lanes = new Map<string, Lane>();
   #requests = 0;
+  #sent = 0;
   #scheduled = false;
 
   constructor(connection: Connection, url: string, fifo: boolean) {
@@ -111,6 +114,7 @@ export class SendQueue {
     const { promise, resolve, reject } = Promise.withResolvers<Sent>();
     const entry: Entry = {
       lane: this.#fifo ? message.groupId! : "",
+      position: this.#sent++,
       message,
       bytes: messageBytes(message.body, message.attributes),
       resolve,
@@ -156,7 +160,7 @@ export class SendQueue {
 
   #flush(): void {
     while (this.#requests < MAX_REQUESTS) {
-      const batch = this.#takeBatch();
+      const batch = this.#takeBatch().sort((a, b) => a.position - b.position);
       if (batch.length === 0) return;
       this.#deliver(batch);
     }

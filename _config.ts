@@ -10,7 +10,7 @@
 import { closestString } from "@std/text/closest-string";
 import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
-import { ConfigError } from "./_errors.ts";
+import { ConfigError, messageOf } from "./_errors.ts";
 import {
   DEFAULT_SECTION,
   type IniFile,
@@ -292,7 +292,7 @@ function settle(
       wrong.add(option.key);
       problems.push(
         `Cannot start container as ${where.subject(option)} ` +
-          `${reason(error)}: current value is ${where.shown(option, value)}`,
+          `${messageOf(error)}: current value is ${where.shown(option, value)}`,
       );
     }
   }
@@ -356,7 +356,7 @@ function readProblem(file: string, error: unknown): string {
       return `Cannot read ${file} as this user may not: ` +
         "check the permissions of the file and its folders";
     default:
-      return `Cannot read ${file}: ${printable(reason(error))}`;
+      return `Cannot read ${file}: ${printable(messageOf(error))}`;
   }
 }
 
@@ -431,8 +431,4 @@ function show(value: unknown): string {
   if (typeof value === "string") return quote(value);
   if (typeof value === "object" && value !== null) return "an object";
   return typeof value === "function" ? "a function" : String(value);
-}
-
-function reason(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -10,6 +10,9 @@
 
 import { Brand } from "./_brand.ts";
 
+/** SQS's limit on the entries of a batch, and on what a receive brings. */
+export const MAX_BATCH = 10;
+
 /**
  * A message attribute as it is on the wire: SQS's data type, which may carry a
  * custom label (`Number.int`), and its value, binary ones as bytes.

@@ -246,7 +246,6 @@ function isInteger(value: unknown): value is number {
   return Number.isInteger(value);
 }
 
-// URLs are parsed with line ends left out, which no queue's URL has.
 function isQueue(text: string): boolean {
-  return !/[\s\p{Cc}]/u.test(text) && parseQueueRef(text) !== undefined;
+  return parseQueueRef(text) !== undefined;
 }

@@ -12,6 +12,7 @@ import {
   type Connection,
   ConnectionError,
   type EntryResult,
+  MAX_BATCH,
   type OutgoingMessage,
   type QueueAttributes,
   type ReceivedMessage,
@@ -24,9 +25,6 @@ import { MAX_VISIBILITY_SECONDS } from "./_errors.ts";
 
 /** How long a FIFO queue remembers a deduplication id, in milliseconds. */
 const DEDUPLICATION_MS = 5 * 60_000;
-
-/** How many entries a request may have. */
-const MAX_ENTRIES = 10;
 
 /**
  * How often a message may be received while the clock stands still: a job that
@@ -460,9 +458,9 @@ function checkBatch(entries: readonly unknown[]): void {
       senderFault: true,
     });
   }
-  if (entries.length > MAX_ENTRIES) {
+  if (entries.length > MAX_BATCH) {
     throw new ConnectionError(
-      `Maximum number of entries per request are ${MAX_ENTRIES}. You have sent ${entries.length}.`,
+      `Maximum number of entries per request are ${MAX_BATCH}. You have sent ${entries.length}.`,
       { code: "TooManyEntriesInBatchRequest", senderFault: true },
     );
   }

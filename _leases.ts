@@ -6,16 +6,17 @@
  */
 
 import type { Clock } from "./_clock.ts";
-import type { EntryResult, ReceivedMessage } from "./_connection.ts";
+import {
+  type EntryResult,
+  MAX_BATCH,
+  type ReceivedMessage,
+} from "./_connection.ts";
 import type { Counters, EngineConnection } from "./_counters.ts";
 import { MAX_VISIBILITY_SECONDS, messageOf } from "./_errors.ts";
 import type { Logger } from "./_loggers.ts";
 
 /** SQS refuses what goes beyond 12 hours when the request reaches it. */
 const LIMIT_MARGIN_SECONDS = 2;
-
-/** SQS's limit on the entries of a batch. */
-export const MAX_BATCH = 10;
 
 /** What says that a message is no longer ours: trying on is no use. */
 const LOST_CODES: ReadonlySet<string> = new Set([

@@ -6,10 +6,13 @@
  */
 
 import type { Clock } from "./_clock.ts";
-import { ConnectionError, type ReceivedMessage } from "./_connection.ts";
+import {
+  ConnectionError,
+  MAX_BATCH,
+  type ReceivedMessage,
+} from "./_connection.ts";
 import { messageOf } from "./_errors.ts";
 import type { EngineConnection } from "./_counters.ts";
-import { MAX_BATCH } from "./_leases.ts";
 import type { Logger } from "./_loggers.ts";
 
 /** How much longer than its wait a receive may take, in milliseconds. */

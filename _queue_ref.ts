@@ -34,6 +34,7 @@ export const QUEUE_REF_HINT =
  * @returns Its parts, or `undefined` where it is none of them.
  */
 export function parseQueueRef(text: string): QueueRef | undefined {
+  // URLs are parsed with line ends left out, which no queue's URL has.
   if (/[\s\p{Cc}?#]/u.test(text)) return undefined;
   if (/^https?:\/\//i.test(text)) return parseUrl(text);
   if (text.startsWith("arn:")) return parseArn(text);

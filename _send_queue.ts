@@ -14,13 +14,11 @@ import {
   ConnectionError,
   type EntryFailure,
   type EntryResult,
+  MAX_BATCH,
   type OutgoingMessage,
   type Sent,
   UNANSWERED,
 } from "./_connection.ts";
-
-/** SQS's limit on the entries of a batch. */
-const MAX_BATCH = 10;
 
 /** How many requests are in flight at most; the others fill up meanwhile. */
 const MAX_REQUESTS = 16;

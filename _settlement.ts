@@ -6,9 +6,9 @@
  */
 
 import { type Clock, sleep } from "./_clock.ts";
-import { type EntryResult, UNANSWERED } from "./_connection.ts";
+import { type EntryResult, MAX_BATCH, UNANSWERED } from "./_connection.ts";
 import type { EngineConnection } from "./_counters.ts";
-import { type Lease, MAX_BATCH, saysLost } from "./_leases.ts";
+import { type Lease, saysLost } from "./_leases.ts";
 import type { Logger } from "./_loggers.ts";
 
 /** The pause before a refused entry is tried again, in milliseconds. */

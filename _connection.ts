@@ -145,6 +145,9 @@ export interface Connection {
   close(): void;
 }
 
+/** What a producer needs of a connection. */
+export type SendConnection = Pick<Connection, "send">;
+
 const CONNECTION = new Brand("ConnectionError");
 
 /**

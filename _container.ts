@@ -26,6 +26,11 @@ import {
 } from "./_loggers.ts";
 import { currentScope, runInScope } from "./_scope.ts";
 import { logStrayErrors } from "./_stray_errors.ts";
+import {
+  type ContainerTelemetry,
+  loadTelemetry,
+  type Telemetry,
+} from "./_telemetry.ts";
 import { loadWorker, type Worker } from "./_worker.ts";
 
 /** SQS's default, which is asked for where the queue's own is not known. */
@@ -63,6 +68,7 @@ export class Container implements AttachedConsumer {
   readonly #queues: Queues;
   readonly #worker: Worker;
   readonly #engine: Engine;
+  readonly #telemetry: ContainerTelemetry | undefined;
 
   /**
    * Loads the worker, opens the queue, and calls the factory.
@@ -85,7 +91,8 @@ export class Container implements AttachedConsumer {
           return await make();
         },
       );
-      return new Container(config, loggers, queues!, worker);
+      const telemetry = await loadTelemetry();
+      return new Container(config, loggers, queues!, worker, telemetry);
     } catch (error) {
       if (queues !== undefined) closeQueues(queues);
       loggers.close();
@@ -98,6 +105,7 @@ export class Container implements AttachedConsumer {
     loggers: Loggers,
     queues: Queues,
     worker: Worker,
+    telemetry: Telemetry | undefined,
   ) {
     this.#config = config;
     this.#loggers = loggers;
@@ -105,12 +113,17 @@ export class Container implements AttachedConsumer {
     this.#worker = worker;
     const { source, failures, visibility } = queues;
     const clock = testMode()?.clock ?? systemClock;
+    this.#telemetry = telemetry?.container(
+      { name: source.ref.name, url: source.url },
+      () => this.summary,
+    );
     this.#engine = new Engine({
-      connection: source.connection,
+      connection: this.#telemetry?.connection(source.connection) ??
+        source.connection,
       url: source.url,
       queue: source.ref.name,
       fifo: source.ref.fifo,
-      handler: worker.handler,
+      handler: this.#telemetry?.handler(worker.handler) ?? worker.handler,
       loggers,
       clock,
       concurrency: config.concurrency,
@@ -122,7 +135,10 @@ export class Container implements AttachedConsumer {
       failures: failures === undefined
         ? config.failures as "delete" | "keep"
         : new FailureQueue({
-          connection: failures.connection,
+          connection: telemetry?.producer({
+            name: failures.ref.name,
+            url: failures.url,
+          }).connection(failures.connection) ?? failures.connection,
           url: failures.url,
           fifo: failures.ref.fifo,
           logger: loggers.get("zsqs"),
@@ -178,6 +194,7 @@ export class Container implements AttachedConsumer {
     try {
       await this.#disposeWorker(forceSignal ?? NEVER);
     } finally {
+      this.#telemetry?.record();
       closeQueues(this.#queues);
       this.#loggers.close();
     }

@@ -53,7 +53,7 @@ export class Counters implements ContainerSummary {
   }
 
   /** The part of a connection that the engine uses, its requests counted. */
-  counting(connection: Connection): EngineConnection {
+  counting(connection: EngineConnection): EngineConnection {
     const { requests } = this;
     return {
       receive(url, options) {

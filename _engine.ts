@@ -9,8 +9,12 @@
  */
 
 import type { Clock } from "./_clock.ts";
-import type { Connection, ReceivedMessage } from "./_connection.ts";
-import { type ContainerSummary, Counters } from "./_counters.ts";
+import type { ReceivedMessage } from "./_connection.ts";
+import {
+  type ContainerSummary,
+  Counters,
+  type EngineConnection,
+} from "./_counters.ts";
 import { JobAbortedError, messageOf } from "./_errors.ts";
 import type { FailureQueue } from "./_failures.ts";
 import { type Handler, type Outcome, runJob } from "./_job.ts";
@@ -30,7 +34,7 @@ const MAX_HELD = 10;
 
 /** What the engine works with. */
 export interface EngineOptions {
-  readonly connection: Connection;
+  readonly connection: EngineConnection;
   readonly url: string;
   /** The queue's name. */
   readonly queue: string;

@@ -14,6 +14,7 @@ import type { OpenQueue } from "./_connect.ts";
 import type { EntryFailure, OutgoingMessage } from "./_connection.ts";
 import { SendError } from "./_errors.ts";
 import { SendFailure, SendQueue } from "./_send_queue.ts";
+import type { ProducerTelemetry, Telemetry } from "./_telemetry.ts";
 import { refuseUnknown } from "./_unknown.ts";
 import { encodeBody, type Encoding } from "./_wire.ts";
 
@@ -129,14 +130,21 @@ export class Sender implements AsyncDisposable {
   readonly region: string;
   readonly #open: OpenQueue;
   readonly #encoding: Encoding;
+  readonly #telemetry: ProducerTelemetry | undefined;
   readonly #queue: SendQueue;
   readonly #pending = new Set<Promise<unknown>>();
   #closed = false;
 
-  constructor(open: OpenQueue, encoding: Encoding) {
+  constructor(open: OpenQueue, encoding: Encoding, telemetry?: Telemetry) {
+    const { connection, url, ref } = open;
     this.#open = open;
     this.#encoding = encoding;
-    this.#queue = new SendQueue(open.connection, open.url, open.ref.fifo);
+    this.#telemetry = telemetry?.producer({ name: ref.name, url });
+    this.#queue = new SendQueue(
+      this.#telemetry?.connection(connection) ?? connection,
+      url,
+      ref.fifo,
+    );
     this.name = open.ref.name;
     this.url = open.url;
     this.region = open.connection.region;
@@ -159,7 +167,11 @@ export class Sender implements AsyncDisposable {
     } catch (error) {
       return Promise.reject(error);
     }
-    return this.#track(this.#request(message, options.signal, index));
+    const request = (message: OutgoingMessage) =>
+      this.#request(message, options.signal, index);
+    return this.#track(
+      this.#telemetry?.send(message, request) ?? request(message),
+    );
   }
 
   async sendAll(

@@ -26,6 +26,7 @@ import {
   type SendOptions,
   type SendResult,
 } from "./_sender.ts";
+import { loadTelemetry } from "./_telemetry.ts";
 import { refuseUnknown } from "./_unknown.ts";
 import type { Encoding } from "./_wire.ts";
 
@@ -152,7 +153,8 @@ export async function Queue<
       }`,
     );
   }
-  const sender = new Sender(await openQueue(nameOrUrlOrArn, where), encoding);
+  const open = await openQueue(nameOrUrlOrArn, where);
+  const sender = new Sender(open, encoding, await loadTelemetry());
   const queue = (...args: Args) => sender.send(args);
   return Object.defineProperties(queue, {
     name: { value: sender.name },

@@ -34,13 +34,40 @@ import type { WorkerSpec } from "./_worker_spec.ts";
  * also, as Python has them, in lower case.
  *
  * It has no prototype and is frozen.
+ *
+ * @example Read the options of a worker
+ * ```ts
+ * import type { WorkerConfig } from "@zsqs/cli";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const scaleOf = (config: WorkerConfig) => Number(config.scale ?? 1);
+ *
+ * assertEquals(scaleOf({ scale: "2" }), 2);
+ * assertEquals(scaleOf({}), 1);
+ * ```
  */
 export interface WorkerConfig {
   /** An option's value, by its name. */
   readonly [name: string]: string | undefined;
 }
 
-/** A container's configuration, with defaults applied and all of it checked. */
+/**
+ * A container's configuration, with defaults applied and all of it checked.
+ *
+ * @example Look at the defaults
+ * ```ts
+ * import { type ContainerConfig, resolveConfig } from "@zsqs/cli/container";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const config: ContainerConfig = resolveConfig({
+ *   queue: "adder",
+ *   worker: () => () => {},
+ * });
+ *
+ * assertEquals(config.concurrency, 1);
+ * assertEquals(config.failures, "delete");
+ * ```
+ */
 export interface ContainerConfig {
   /**
    * The module that holds the worker, and the path into it. A program may give
@@ -87,6 +114,24 @@ export interface ContainerConfig {
 /**
  * A container's configuration as a program gives it: what has a default may be
  * left out.
+ *
+ * @example Settings that containers share
+ * ```ts
+ * import { type ContainerSettings, resolveConfig } from "@zsqs/cli/container";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const shared: Partial<ContainerSettings> = {
+ *   concurrency: 100,
+ *   retryDelay: "1..600",
+ * };
+ * const config = resolveConfig({
+ *   ...shared,
+ *   queue: "adder",
+ *   worker: "worker.ts",
+ * });
+ *
+ * assertEquals(config.retryDelay, { minSeconds: 1, maxSeconds: 600 });
+ * ```
  */
 export interface ContainerSettings
   extends Partial<Omit<ContainerConfig, "worker" | "queue" | "retryDelay">> {
@@ -109,6 +154,22 @@ export interface ContainerSettings
  * @returns The configuration.
  * @throws {ConfigError} If the file cannot be read, or for all that is wrong
  * in it at once.
+ *
+ * @example Read a file and change it
+ * ```ts
+ * import { readConfig, resolveConfig } from "@zsqs/cli/container";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const file = await Deno.makeTempFile({ suffix: ".ini" });
+ * await Deno.writeTextFile(
+ *   file,
+ *   "[container]\nworker = worker.ts\nqueue = adder\n",
+ * );
+ *
+ * const config = await readConfig(file);
+ * assertEquals(config.queue, "adder");
+ * assertEquals(resolveConfig({ ...config, concurrency: 10 }).concurrency, 10);
+ * ```
  */
 export async function readConfig(file: string): Promise<ContainerConfig> {
   return settled(inspectText(await readText(file), file));
@@ -207,6 +268,19 @@ function inspectText(text: string, file: string): InspectedConfig {
  * @param settings The configuration without its defaults.
  * @returns The configuration.
  * @throws {ConfigError} For all that is wrong in it at once.
+ *
+ * @example All that is wrong at once
+ * ```ts
+ * import { ConfigError, resolveConfig } from "@zsqs/cli/container";
+ * import { assertThrows } from "@std/assert";
+ *
+ * const error = assertThrows(
+ *   () => resolveConfig({ queue: "adder", worker: "w.ts", concurrency: 0 }),
+ *   ConfigError,
+ * );
+ *
+ * console.log(error.problems);
+ * ```
  */
 export function resolveConfig(settings: ContainerSettings): ContainerConfig {
   const problems: string[] = [];

@@ -15,7 +15,19 @@ import {
 import { type Job, runInScope, type Scope } from "./_scope.ts";
 import { checkCount, decodeBody, type DecodedJob } from "./_wire.ts";
 
-/** A worker's handler, as a job sees it. */
+/**
+ * A worker's handler, as a job sees it.
+ *
+ * @example A handler
+ * ```ts
+ * import type { Handler } from "@zsqs/cli";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const add: Handler = (a: number, b: number) => a + b;
+ *
+ * assertEquals(add(1, 2), 3);
+ * ```
+ */
 // deno-lint-ignore no-explicit-any
 export type Handler = (...args: any[]) => unknown;
 

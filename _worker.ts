@@ -9,7 +9,21 @@ import { ConfigError, isNotCapable } from "./_errors.ts";
 import type { Handler } from "./_job.ts";
 import type { WorkerSpec } from "./_worker_spec.ts";
 
-/** What a factory may return: a handler, or an object with a `handle` method. */
+/**
+ * What a factory may return: a handler, or an object with a `handle` method.
+ *
+ * @example A handler, or an object with one
+ * ```ts
+ * import type { WorkerLike } from "@zsqs/cli";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const sums: number[] = [];
+ * const add = (a: number, b: number) => sums.push(a + b);
+ * const workers: WorkerLike[] = [add, { handle: add }];
+ *
+ * assertEquals(workers.length, 2);
+ * ```
+ */
 export type WorkerLike =
   | Handler
   | { handle: Handler };
@@ -17,6 +31,28 @@ export type WorkerLike =
 /**
  * Makes a worker from the `[worker]` options: a function, which may be async,
  * or a class with a `handle(...args)` method.
+ *
+ * @example A function and a class
+ * ```ts
+ * import type { WorkerConfig, WorkerFactory } from "@zsqs/cli";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const adder: WorkerFactory = () => (a: number, b: number) => a + b;
+ *
+ * class Scaled {
+ *   #scale: number;
+ *   constructor(config: WorkerConfig) {
+ *     this.#scale = Number(config.scale ?? 1);
+ *   }
+ *   handle(a: number): number {
+ *     return this.#scale * a;
+ *   }
+ * }
+ * const factories: WorkerFactory[] = [adder, Scaled];
+ *
+ * assertEquals(new Scaled({ scale: "2" }).handle(3), 6);
+ * assertEquals(factories.length, 2);
+ * ```
  */
 export type WorkerFactory =
   | ((config: WorkerConfig) => WorkerLike | Promise<WorkerLike>)
@@ -53,7 +89,20 @@ export type JobArgs<Factory> =
     : Factory extends (config: any) => infer Made ? ArgsOf<Awaited<Made>>
     : never;
 
-/** The arguments of a handler, or of an object's `handle` method. */
+/**
+ * The arguments of a handler, or of an object's `handle` method.
+ *
+ * @example The arguments of a handler
+ * ```ts
+ * import type { ArgsOf } from "@zsqs/cli";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const add = (a: number, b: number) => a + b;
+ * const args: ArgsOf<typeof add> = [1, 2];
+ *
+ * assertEquals(add(...args), 3);
+ * ```
+ */
 export type ArgsOf<Made> = Made extends { handle(...args: infer Args): unknown }
   ? Args
   : Made extends (...args: infer Args) => unknown ? Args

@@ -16,6 +16,7 @@ import { servePackage, TestServer } from "./_server.ts";
 const PRODUCER = `\
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { runContainer } from "@zsqs/cli/container";
 import { kwargs, NonExistentQueueError, Queue } from "@zsqs/cli/producer";
 
 test("a producer sends jobs", async () => {
@@ -25,6 +26,22 @@ test("a producer sends jobs", async () => {
   const all = await adder.sendAll([[4, 5, 6], [7, 8, kwargs({ x: 9 })]]);
   assert.deepEqual(all, { sent: 2, failed: 0 });
   await assert.rejects(Queue("missing"), NonExistentQueueError);
+});
+
+test("a container does jobs", async () => {
+  await using doubler = await Queue("doubler");
+  await doubler(21);
+  const stop = new AbortController();
+  const done = [];
+  const worker = () => (n) => {
+    done.push(2 * n);
+    stop.abort();
+  };
+  await runContainer(
+    { queue: "doubler", waitTimeSeconds: 1, worker },
+    { signal: stop.signal },
+  );
+  assert.deepEqual(done, [42]);
 });
 `;
 
@@ -54,7 +71,7 @@ test("a job that cannot be done is retried", async () => {
 });
 `;
 
-Deno.test("producers and the double run on Node 24", async () => {
+Deno.test("producers, the double and a container of a program run on Node 24", async () => {
   await using folder = await Folder.with({
     "producer.test.js": PRODUCER,
     "double.test.js": DOUBLE,
@@ -63,6 +80,7 @@ Deno.test("producers and the double run on Node 24", async () => {
   await installForNode(folder.path, registry.env.JSR_URL!);
   await using server = await TestServer.start();
   const url = await server.createQueue("adder");
+  await server.createQueue("doubler");
   const { code, stdout, stderr } = await new Deno.Command("npx", {
     args: ["-y", "node@24", "--test", "--test-reporter=tap"],
     cwd: folder.path,
@@ -73,7 +91,11 @@ Deno.test("producers and the double run on Node 24", async () => {
   assertEquals(code, 0, output);
   assertEquals(
     [...output.matchAll(/^ok \d+ - (.+)$/gm)].map(([, name]) => name).sort(),
-    ["a job that cannot be done is retried", "a producer sends jobs"],
+    [
+      "a container does jobs",
+      "a job that cannot be done is retried",
+      "a producer sends jobs",
+    ],
   );
   assertEquals((await server.receive(url)).sort(), [
     "[[1,2,3],{}]",

@@ -11,9 +11,11 @@
 import type { Clock } from "./_clock.ts";
 import type { Connection, ReceivedMessage } from "./_connection.ts";
 import { type ContainerSummary, Counters } from "./_counters.ts";
-import { JobAbortedError, messageOf } from "./_errors.ts";
+import { messageOf } from "./_errors.ts";
 import type { FailureQueue } from "./_failures.ts";
+import { HeldMessages } from "./_held.ts";
 import { type Handler, type Outcome, runJob } from "./_job.ts";
+import { JobControl } from "./_job_control.ts";
 import { Lease, LeaseKeeper } from "./_leases.ts";
 import type { Logger } from "./_loggers.ts";
 import { Polls } from "./_polls.ts";
@@ -70,13 +72,6 @@ export interface EngineRunOptions {
   readonly drain: boolean;
 }
 
-/** A job that runs. */
-interface Running {
-  readonly abort: AbortController;
-  /** Its message was given back: how it ends does not matter any more. */
-  givenUp: boolean;
-}
-
 /** Runs one container's jobs. */
 export class Engine {
   readonly #options: EngineOptions;
@@ -87,10 +82,9 @@ export class Engine {
   readonly #settler: Settler;
   readonly #polls: Polls;
   readonly #waiting: WaitingList;
-  readonly #running = new Map<Lease, Running>();
-  /** All messages that are waiting, running or being settled, by id. */
-  readonly #held = new Map<string, Lease>();
+  readonly #held = new HeldMessages();
   readonly #force = new AbortController();
+  #running = 0;
   #settling = 0;
   /** Whether it polls by itself. */
   #polling = false;
@@ -109,6 +103,8 @@ export class Engine {
     this.#keeper = new LeaseKeeper({
       ...shared,
       counters: this.#counters,
+      held: this.#held,
+      onLost: (lease) => this.#lost(lease),
       visibilityTimeoutSeconds: options.visibilityTimeoutSeconds,
     });
     this.#settler = new Settler({
@@ -178,7 +174,7 @@ export class Engine {
       });
       return;
     }
-    const jobs = this.#force.signal.aborted ? 0 : this.#running.size;
+    const jobs = this.#force.signal.aborted ? 0 : this.#running;
     if (this.#polls.size === 0 && jobs === 0 && this.#settling === 0) {
       this.#ended.resolve();
     }
@@ -196,14 +192,14 @@ export class Engine {
     this.#stop();
     this.#force.abort();
     this.#polls.abort();
-    const given = [...this.#running];
-    for (const [lease, job] of given) {
-      job.givenUp = true;
-      job.abort.abort(new JobAbortedError("stopping"));
+    const given = [...this.#held].filter(({ job }) => job?.running);
+    for (const lease of given) {
+      lease.job!.givenUp = true;
+      lease.job!.abort("stopping");
       this.#giveBack(lease);
     }
     if (given.length > 0) {
-      const ids = given.map(([lease]) => lease.message.messageId).join(", ");
+      const ids = given.map(({ message }) => message.messageId).join(", ");
       this.#logger.warn(
         `Gave up on ${
           given.length === 1 ? "job" : "jobs"
@@ -222,7 +218,7 @@ export class Engine {
   }
 
   #hasNoJobs(): boolean {
-    return this.#running.size === 0 && this.#waiting.size === 0;
+    return this.#running === 0 && this.#waiting.size === 0;
   }
 
   /** How many messages more may be received. */
@@ -239,7 +235,7 @@ export class Engine {
     const waiting = capacity > 1 ? this.#waiting.ready : this.#waiting.size;
     const most = Math.max(capacity, MAX_HELD * concurrency);
     return Math.min(capacity - waiting, most - this.#waiting.size) -
-      this.#running.size - settling;
+      this.#running - settling;
   }
 
   async #quiet(): Promise<void> {
@@ -269,7 +265,7 @@ export class Engine {
       const same = this.#held.get(message.messageId);
       if (same !== undefined && this.#isAlive(same)) {
         this.#adopt(same, lease);
-      } else if (same !== undefined && this.#held.has(message.messageId)) {
+      } else if (same !== undefined && this.#held.has(same)) {
         // Its job still runs: a second one beside it would do it twice. If it
         // returns, this receipt handle is the one that deletes the message.
         same.receiptHandle = message.receiptHandle;
@@ -307,20 +303,26 @@ export class Engine {
   }
 
   #hold(lease: Lease): void {
-    this.#held.set(lease.message.messageId, lease);
-    lease.onLost = () => {
-      this.#waiting.remove(lease);
-      this.#forget(lease);
-      this.#releaseBehind(lease);
-      this.#happened();
-    };
+    this.#held.add(lease);
     this.#waiting.add(lease);
     this.#keeper.keep(lease);
   }
 
+  #lost(lease: Lease): void {
+    if (lease.job !== undefined) {
+      lease.job.abort("lease lost");
+      this.#releaseBehind(lease);
+      return;
+    }
+    this.#waiting.remove(lease);
+    this.#held.delete(lease);
+    this.#releaseBehind(lease);
+    this.#happened();
+  }
+
   #startJobs(): void {
     const { concurrency, clock } = this.#options;
-    while (this.#running.size < concurrency && !this.#stopping) {
+    while (this.#running < concurrency && !this.#stopping) {
       const lease = this.#waiting.take();
       if (lease === undefined) return;
       if (clock.now() < lease.deadlineMs) this.#run(lease);
@@ -333,28 +335,22 @@ export class Engine {
 
   async #run(lease: Lease): Promise<void> {
     const { handler, queue, loggers, clock, timeoutSeconds } = this.#options;
-    const job: Running = { abort: new AbortController(), givenUp: false };
-    this.#running.set(lease, job);
-    lease.onLost = () => {
-      job.abort.abort(new JobAbortedError("lease lost"));
-      this.#releaseBehind(lease);
-    };
+    const job = new JobControl();
+    lease.job = job;
+    this.#running++;
     const cancel = timeoutSeconds === undefined
       ? undefined
-      : clock.timer(timeoutSeconds * 1000, () => {
-        job.abort.abort(new JobAbortedError("timed out"));
-      });
+      : clock.timer(timeoutSeconds * 1000, () => job.abort("timed out"));
     const outcome = await runJob(lease.message, {
       handler,
       queue,
       loggers,
-      signal: job.abort.signal,
+      control: job,
     });
     cancel?.();
-    this.#running.delete(lease);
-    if (!job.givenUp) {
-      this.#track(lease, this.#settle(lease, outcome));
-    }
+    job.running = false;
+    this.#running--;
+    if (!job.givenUp) this.#track(lease, this.#settle(lease, outcome));
     this.#happened();
   }
 
@@ -376,32 +372,33 @@ export class Engine {
       );
     } finally {
       this.#waiting.free(lease);
-      this.#forget(lease);
+      this.#held.delete(lease);
       this.#settling--;
       this.#happened();
     }
   }
 
-  /** What is received of this message from now on is a message of its own. */
-  #forget(lease: Lease): void {
-    const id = lease.message.messageId;
-    if (this.#held.get(id) === lease) this.#held.delete(id);
-  }
-
   /** Settles a message; tells whether it was deleted. */
-  async #settle(lease: Lease, outcome: Outcome): Promise<boolean> {
+  #settle(lease: Lease, outcome: Outcome): Promise<boolean> {
     switch (outcome.kind) {
       case "done":
         this.#counters.done++;
-        return await this.#delete(lease);
+        return this.#delete(lease);
       case "failed":
-        return await this.#fail(lease, outcome.error);
+        return this.#fail(lease, outcome.error);
       case "retry":
-        this.#counters.retried++;
-        this.#logRetry(lease.message, outcome);
-        await this.#retryLater(lease, outcome.delaySeconds);
-        return false;
+        return this.#retry(lease, outcome);
     }
+  }
+
+  async #retry(
+    lease: Lease,
+    outcome: Outcome & { kind: "retry" },
+  ): Promise<boolean> {
+    this.#counters.retried++;
+    this.#logRetry(lease.message, outcome);
+    await this.#retryLater(lease, outcome.delaySeconds);
+    return false;
   }
 
   async #fail(lease: Lease, error: unknown): Promise<boolean> {
@@ -454,8 +451,8 @@ export class Engine {
       );
     }
     // It may come back before the answer to this request does, and so may
-    // those behind it.
-    this.#forget(lease);
+    // those behind it: what is received of it is a message of its own.
+    this.#held.delete(lease);
     this.#releaseBehind(lease);
     const hiding = this.#settler.hide(lease, Math.min(seconds, left));
     this.#flushFor(lease);
@@ -487,7 +484,7 @@ export class Engine {
   /** Gives a held message back: it is visible at once. */
   #giveBack(lease: Lease): void {
     this.#keeper.release(lease);
-    this.#forget(lease);
+    this.#held.delete(lease);
     if (!lease.lost) this.#release(lease);
   }
 

@@ -226,10 +226,10 @@ export class Engine {
     const { concurrency, prefetch } = this.#options;
     const capacity = concurrency + prefetch;
     // One at a time is what zc.sqs does: the message is settled before, if
-    // SQS takes that.
-    const settling = capacity === 1
-      ? this.#settling - this.#settler.retrying
-      : 0;
+    // SQS takes that. Elsewhere what SQS refuses to delete holds its place, or
+    // every job of the queue would be done, and none deleted.
+    const { retrying } = this.#settler;
+    const settling = capacity === 1 ? this.#settling - retrying : retrying;
     // What waits behind its own group takes no room, as one slow group would
     // else stop all others; there is an end to it too.
     const waiting = capacity > 1 ? this.#waiting.ready : this.#waiting.size;
@@ -461,9 +461,9 @@ export class Engine {
 
   /** Sends what is gathered where nothing will join it, or something waits. */
   #flushFor(lease: Lease): void {
-    if (
-      this.#stopping || this.#hasNoJobs() || this.#waiting.hasBehind(lease)
-    ) this.#settler.flush();
+    if (this.#hasNoJobs() || this.#waiting.hasBehind(lease)) {
+      this.#settler.flush();
+    }
   }
 
   #logRetry(

@@ -21,6 +21,7 @@ import type { Logger } from "./_loggers.ts";
 import { Polls } from "./_polls.ts";
 import { type RetryDelay, retryDelaySeconds } from "./_retry_delay.ts";
 import { Settler } from "./_settlement.ts";
+import type { Visibility } from "./_visibility.ts";
 import { WaitingList } from "./_waiting.ts";
 import { bodyText } from "./_wire.ts";
 
@@ -46,10 +47,15 @@ export interface EngineOptions {
   readonly prefetch: number;
   /** How long a receive waits for a message, in seconds. */
   readonly waitTimeSeconds: number;
-  /** For how long a receive hides a message, in seconds. */
-  readonly visibilityTimeoutSeconds: number;
-  /** Whether that is asked for, as it is not the queue's own. */
-  readonly askVisibility: boolean;
+  /** For how long a receive hides a message; it may change. */
+  readonly visibility: Visibility;
+  /**
+   * Resolves when the queue was found and its visibility timeout is known, which
+   * a run does not wait for; it ends where this rejects.
+   */
+  readonly opened?: Promise<unknown>;
+  /** Whether nobody has seen that the queue exists: a first receive will. */
+  readonly mayBeMissing?: boolean;
   /** How long a delete may wait for company, in seconds. */
   readonly deleteDelaySeconds: number;
   /** After which a job's signal aborts, in seconds. */
@@ -83,6 +89,7 @@ export class Engine {
   readonly #polls: Polls;
   readonly #waiting: WaitingList;
   readonly #held = new HeldMessages();
+  readonly #opened: Promise<unknown>;
   readonly #force = new AbortController();
   #running = 0;
   #settling = 0;
@@ -90,11 +97,13 @@ export class Engine {
   #polling = false;
   #stopping = false;
   #drain = false;
+  #failure: { readonly error: unknown } | undefined;
   #ended = Promise.withResolvers<void>();
   #change = Promise.withResolvers<void>();
 
   constructor(options: EngineOptions) {
     this.#options = options;
+    this.#opened = options.opened ?? Promise.resolve();
     const { clock, url, loggers } = options;
     this.#logger = loggers.get("zsqs");
     this.#messages = loggers.get("zsqs.messages");
@@ -105,7 +114,7 @@ export class Engine {
       counters: this.#counters,
       held: this.#held,
       onLost: (lease) => this.#lost(lease),
-      visibilityTimeoutSeconds: options.visibilityTimeoutSeconds,
+      visibility: options.visibility,
     });
     this.#settler = new Settler({
       ...shared,
@@ -119,10 +128,11 @@ export class Engine {
       queue: options.queue,
       fifo: options.fifo,
       capacity: options.concurrency + options.prefetch,
-      ...(options.askVisibility
-        ? { visibilityTimeoutSeconds: options.visibilityTimeoutSeconds }
-        : {}),
-      onAnswer: (messages, sentAtMs) => this.#receive(messages, sentAtMs),
+      visibility: options.visibility,
+      opened: this.#opened,
+      mayBeMissing: options.mayBeMissing ?? false,
+      onMissing: (error) => this.#abandon(error),
+      onAnswer: (messages, sent) => this.#receive(messages, sent),
       onChange: () => this.#step(),
     });
   }
@@ -134,6 +144,7 @@ export class Engine {
 
   /** Receives and handles what is visible now; for the testing double. */
   async drain(): Promise<void> {
+    await this.#opened;
     for (;;) {
       const answered = await this.#polls.once(this.#room());
       await this.#quiet();
@@ -141,7 +152,11 @@ export class Engine {
     }
   }
 
-  /** Receives and handles messages until it is told to end. */
+  /**
+   * Receives and handles messages until it is told to end.
+   *
+   * @throws {ConnectionError} If the queue cannot be opened.
+   */
   async run(options: EngineRunOptions): Promise<void> {
     const { signal, forceSignal } = options;
     this.#drain = options.drain;
@@ -152,10 +167,18 @@ export class Engine {
     if (signal.aborted) stop();
     if (forceSignal.aborted) force();
     this.#polling = true;
+    this.#opened.catch((error) => this.#abandon(error));
     this.#step();
     await this.#ended.promise;
     signal.removeEventListener("abort", stop);
     forceSignal.removeEventListener("abort", force);
+    if (this.#failure !== undefined) throw this.#failure.error;
+  }
+
+  /** Ends the run with an error: the queue cannot be opened. */
+  #abandon(error: unknown): void {
+    this.#failure ??= { error };
+    this.#forceStop();
   }
 
   /** Starts all that may start now, and tells when the run has ended. */
@@ -170,7 +193,10 @@ export class Engine {
       this.#polls.start({
         room: this.#room(),
         waiting: this.#waiting.ready,
-        waitTimeSeconds: this.#options.waitTimeSeconds,
+        waitTimeSeconds: Math.min(
+          this.#options.waitTimeSeconds,
+          this.#options.visibility.longestWaitSeconds,
+        ),
       });
       return;
     }
@@ -250,18 +276,17 @@ export class Engine {
     this.#change = Promise.withResolvers();
   }
 
-  #receive(messages: readonly ReceivedMessage[], sentAtMs: number): void {
-    const { visibilityTimeoutSeconds, clock } = this.#options;
+  #receive(
+    messages: readonly ReceivedMessage[],
+    sent: { readonly atMs: number; readonly visibilitySeconds: number },
+  ): void {
+    const { clock } = this.#options;
     this.#counters.received += messages.length;
     if (messages.length === 0) this.#counters.emptyReceives++;
     /** Groups of which a message was left: those behind must not overtake. */
     const left = new Set<string | undefined>();
     for (const message of messages) {
-      const lease = new Lease(
-        message,
-        sentAtMs,
-        visibilityTimeoutSeconds * 1000,
-      );
+      const lease = new Lease(message, sent.atMs, sent.visibilitySeconds);
       const same = this.#held.get(message.messageId);
       if (same !== undefined && this.#isAlive(same)) {
         this.#adopt(same, lease);
@@ -434,11 +459,16 @@ export class Engine {
   }
 
   async #retryLater(lease: Lease, delaySeconds?: number): Promise<void> {
-    const { retryDelay, clock } = this.#options;
+    const { retryDelay, clock, visibility } = this.#options;
     this.#keeper.release(lease);
     if (lease.lost) return;
+    // A message that came before the queue's own visibility timeout was known
+    // stays away for as long as others do.
+    const other = lease.visibilitySeconds < visibility.seconds
+      ? visibility.seconds
+      : undefined;
     const seconds = delaySeconds ??
-      (retryDelay === undefined ? undefined : retryDelaySeconds(
+      (retryDelay === undefined ? other : retryDelaySeconds(
         retryDelay,
         lease.message.receiveCount,
         Math.random(),

@@ -16,6 +16,7 @@ import type { HeldMessages } from "./_held.ts";
 import type { JobControl } from "./_job_control.ts";
 import { MAX_VISIBILITY_SECONDS, messageOf } from "./_errors.ts";
 import type { Logger } from "./_loggers.ts";
+import type { Visibility } from "./_visibility.ts";
 
 /** SQS refuses what goes beyond 12 hours when the request reaches it. */
 const LIMIT_MARGIN_SECONDS = 2;
@@ -56,16 +57,20 @@ export class Lease {
   /** ... and whether one is under way. */
   extending = false;
 
+  /** What that receive asked for. */
+  readonly visibilitySeconds: number;
+
   constructor(
     message: ReceivedMessage,
     receivedAtMs: number,
-    visibilityMs: number,
+    visibilitySeconds: number,
   ) {
     this.message = message;
     this.receiptHandle = message.receiptHandle;
     this.receiveCount = message.receiveCount;
     this.receivedAtMs = receivedAtMs;
-    this.deadlineMs = receivedAtMs + visibilityMs;
+    this.visibilitySeconds = visibilitySeconds;
+    this.deadlineMs = receivedAtMs + visibilitySeconds * 1000;
   }
 
   /** The longest that the message may be hidden from now on, in seconds. */
@@ -86,21 +91,23 @@ export interface LeaseKeeperOptions {
   readonly held: HeldMessages;
   /** Called once for a lease that is lost. */
   readonly onLost: (lease: Lease) => void;
-  /** For how long a receive hides a message, and an extension again. */
-  readonly visibilityTimeoutSeconds: number;
+  /** For how long an extension hides a message. */
+  readonly visibility: Visibility;
 }
 
 /** Extends leases well before they end. */
 export class LeaseKeeper {
   readonly #options: LeaseKeeperOptions;
-  readonly #visibilityMs: number;
   #size = 0;
   #cancel: (() => void) | undefined;
   #wakeAtMs = Infinity;
 
   constructor(options: LeaseKeeperOptions) {
     this.#options = options;
-    this.#visibilityMs = options.visibilityTimeoutSeconds * 1000;
+  }
+
+  get #visibilityMs(): number {
+    return this.#options.visibility.seconds * 1000;
   }
 
   /** Keeps a lease from now on. */
@@ -182,7 +189,7 @@ export class LeaseKeeper {
     const now = clock.now();
     const changes = leases.flatMap((lease) => {
       const seconds = Math.min(
-        this.#options.visibilityTimeoutSeconds,
+        this.#options.visibility.seconds,
         lease.secondsLeft(now),
       );
       // Losing another one may have given this one back meanwhile.

@@ -19,7 +19,9 @@ import { Engine } from "../_engine.ts";
 import { TransientError } from "../_errors.ts";
 import type { Logger } from "../_loggers.ts";
 import { currentJob } from "../_scope.ts";
+import { Visibility } from "../_visibility.ts";
 import { VirtualClock } from "../_virtual_clock.ts";
+import { ownVisibility } from "./_harness.ts";
 
 /** Numbers from 0 to below 1 that a seed makes (mulberry32). */
 export function randomOf(seed: number): () => number {
@@ -370,8 +372,9 @@ export async function run(
           1,
           Math.min(int(1, 20), Math.floor(visibility * 2 / 3)),
         ),
-        visibilityTimeoutSeconds: visibility,
-        askVisibility: random() < 0.5,
+        visibility: random() < 0.5
+          ? new Visibility(visibility)
+          : ownVisibility(visibility),
         deleteDelaySeconds: pick(0, 1, 10),
         failures: "delete",
         ...(random() < 0.3 ? { timeoutSeconds: int(1, 5) } : {}),

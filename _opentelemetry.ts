@@ -11,10 +11,6 @@ import {
   type Attributes,
   type Context,
   context,
-  type Counter,
-  diag,
-  type Histogram,
-  metrics,
   propagation,
   ROOT_CONTEXT,
   type Span,
@@ -25,14 +21,21 @@ import {
   type Tracer,
 } from "@opentelemetry/api";
 import { MAX_ATTRIBUTES, MAX_BYTES, messageBytes } from "./_attributes.ts";
-import type {
-  OutgoingMessage,
-  SendConnection,
-  WireAttributes,
-} from "./_connection.ts";
+import type { OutgoingMessage, SendConnection } from "./_connection.ts";
 import type { ContainerSummary, EngineConnection } from "./_counters.ts";
 import { messageOf } from "./_errors.ts";
 import type { Handler } from "./_job.ts";
+import {
+  attributesOf,
+  createInstruments,
+  errorType,
+  type Instruments,
+  type OperationKey,
+  quietly,
+  SCOPE,
+  type Thrown,
+  type Timer,
+} from "./_otel_instruments.ts";
 import { currentScope, type Job } from "./_scope.ts";
 import type {
   ContainerTelemetry,
@@ -41,47 +44,20 @@ import type {
   TelemetryQueue,
 } from "./_telemetry.ts";
 
-const SCOPE = "@zsqs/cli";
+/** The message attribute that carries a span's context (W3C Trace Context). */
+const CARRIER = "traceparent";
 
-/** The message attributes that carry a span's context (W3C Trace Context). */
-const CARRIED = ["traceparent", "tracestate"] as const;
-
-/** Of durations, in seconds, as the conventions give them. */
-const BOUNDARIES = [
-  0.005,
-  0.01,
-  0.025,
-  0.05,
-  0.075,
-  0.1,
-  0.25,
-  0.5,
-  0.75,
-  1,
-  2.5,
-  5,
-  7.5,
-  10,
-];
-
-/** SQS's operations, as the conventions name and type them. */
-const OPERATIONS = {
-  send: { name: "send", type: "send" },
-  receive: { name: "receive", type: "receive" },
-  delete: { name: "delete", type: "settle" },
-  changeVisibility: { name: "change_visibility", type: "settle" },
-  process: { name: "process", type: "process" },
-} as const;
-
-/** Makes what reports to OpenTelemetry. */
-export function createTelemetry(): Telemetry {
-  const tracer = trace.getTracer(SCOPE);
-  const instruments = createInstruments();
-  return {
-    producer: (queue) => new Producer(tracer, instruments, queue),
-    container: (queue, summary) =>
-      new Container(tracer, instruments, queue, summary),
-  };
+/** Makes what reports to OpenTelemetry; nothing where that throws. */
+export function createTelemetry(): Telemetry | undefined {
+  return quietly(() => {
+    const tracer = trace.getTracer(SCOPE);
+    const instruments = createInstruments();
+    return {
+      producer: (queue) => new Producer(tracer, instruments, queue),
+      container: (queue, summary) =>
+        new Container(tracer, instruments, queue, summary),
+    };
+  });
 }
 
 class Producer implements ProducerTelemetry {
@@ -114,7 +90,7 @@ class Producer implements ProducerTelemetry {
   ): Promise<T> {
     const span = quietly(() => this.#start(message));
     const traced = quietly(() => withContext(message, span)) ?? message;
-    let failure: { readonly error: unknown } | undefined;
+    let failure: Thrown | undefined;
     try {
       const sent = await send(traced);
       quietly(() => span?.setAttribute("messaging.message.id", sent.messageId));
@@ -133,7 +109,9 @@ class Producer implements ProducerTelemetry {
 
   #start({ attributes }: OutgoingMessage): Span {
     // A context that the caller put there is kept, and linked to.
-    const given = contextIn(texts(attributes));
+    const given = trace.getSpanContext(
+      contextOf(attributes[CARRIER]?.value),
+    );
     return this.#tracer.startSpan(`send ${this.#queue.name}`, {
       kind: given === undefined ? SpanKind.PRODUCER : SpanKind.CLIENT,
       attributes: spanAttributes("send", this.#queue),
@@ -196,7 +174,7 @@ class Container implements ContainerTelemetry {
       const started = quietly(() => this.#start(job));
       if (started === undefined) return await handler(...args);
       const startMs = performance.now();
-      let failure: { readonly error: unknown } | undefined;
+      let failure: Thrown | undefined;
       try {
         return await context.with(started.context, () => handler(...args));
       } catch (error) {
@@ -234,9 +212,7 @@ class Container implements ContainerTelemetry {
   }
 
   #start(job: Job): { readonly span: Span; readonly context: Context } {
-    const carrier = texts(job.attributes);
-    // Nothing else that is active here is the cause of the job.
-    const parent = propagation.extract(ROOT_CONTEXT, carrier);
+    const parent = contextOf(job.attributes[CARRIER]);
     const span = this.#tracer.startSpan(`process ${this.#queue.name}`, {
       kind: SpanKind.CONSUMER,
       attributes: {
@@ -266,104 +242,8 @@ type Counted = Pick<
   typeof OUTCOMES[number] | "released" | "leasesLost"
 >;
 
-interface Instruments {
-  readonly sent: Counter;
-  readonly consumed: Counter;
-  readonly emptyReceives: Counter;
-  readonly jobs: Counter;
-  readonly released: Counter;
-  readonly leasesLost: Counter;
-  readonly process: Histogram;
-  /** What measures the requests to a queue. */
-  readonly timer: (queue: TelemetryQueue) => Timer;
-}
-
-type Timer = <T>(
-  operation: keyof typeof OPERATIONS,
-  call: () => Promise<T>,
-) => Promise<T>;
-
-function createInstruments(): Instruments {
-  const meter = metrics.getMeter(SCOPE);
-  const counter = (name: string, unit: string, description: string) =>
-    meter.createCounter(name, { unit: `{${unit}}`, description });
-  const duration = (name: string, description: string) =>
-    meter.createHistogram(name, {
-      unit: "s",
-      description,
-      advice: { explicitBucketBoundaries: BOUNDARIES },
-    });
-  const requests = duration(
-    "messaging.client.operation.duration",
-    "Duration of messaging operation initiated by a producer or consumer client.",
-  );
-  return {
-    sent: counter(
-      "messaging.client.sent.messages",
-      "message",
-      "Number of messages producer attempted to send to the broker.",
-    ),
-    consumed: counter(
-      "messaging.client.consumed.messages",
-      "message",
-      "Number of messages that were delivered to the application.",
-    ),
-    process: duration(
-      "messaging.process.duration",
-      "Duration of processing operation.",
-    ),
-    emptyReceives: counter(
-      "zsqs.receives.empty",
-      "request",
-      "Number of receives that brought no message.",
-    ),
-    jobs: counter("zsqs.jobs", "job", "Number of jobs, by how they ended."),
-    released: counter(
-      "zsqs.messages.released",
-      "message",
-      "Number of messages given back unrun, or while their job ran.",
-    ),
-    leasesLost: counter(
-      "zsqs.leases.lost",
-      "message",
-      "Number of messages whose visibility timeout ended before they were settled.",
-    ),
-    timer: (queue) => async (operation, call) => {
-      const startMs = performance.now();
-      let failure: { readonly error: unknown } | undefined;
-      try {
-        return await call();
-      } catch (error) {
-        failure = { error };
-        throw error;
-      } finally {
-        const seconds = (performance.now() - startMs) / 1000;
-        quietly(() =>
-          requests.record(seconds, {
-            ...attributesOf(operation, queue),
-            ...errorType(failure),
-          })
-        );
-      }
-    },
-  };
-}
-
-function attributesOf(
-  operation: keyof typeof OPERATIONS,
-  queue: TelemetryQueue,
-): Attributes {
-  const { name, type } = OPERATIONS[operation];
-  return {
-    "messaging.system.name": "aws.sqs",
-    "messaging.destination.name": queue.name,
-    "messaging.operation.name": name,
-    "messaging.operation.type": type,
-  };
-}
-
 function spanAttributes(
-  operation: keyof typeof OPERATIONS,
+  operation: OperationKey,
   queue: TelemetryQueue,
 ): Attributes {
   return { ...attributesOf(operation, queue), "aws.sqs.queue.url": queue.url };
@@ -374,41 +254,27 @@ function withContext(
   message: OutgoingMessage,
   span: Span | undefined,
 ): OutgoingMessage {
-  const own = message.attributes;
-  if (span === undefined || CARRIED.some((name) => name in own)) return message;
+  if (span === undefined || CARRIER in message.attributes) return message;
   const carrier: Record<string, string> = {};
   propagation.inject(trace.setSpan(context.active(), span), carrier);
-  let attributes = own;
-  for (const name of CARRIED) {
-    const value = carrier[name];
-    if (!value) return { ...message, attributes };
-    const more = { ...attributes, [name]: { type: "String", value } };
-    // The last place is left to the reason, should the job fail.
-    const fits = Object.keys(more).length < MAX_ATTRIBUTES &&
-      messageBytes(message.body, more) <= MAX_BYTES;
-    if (!fits) return { ...message, attributes };
-    attributes = more;
-  }
-  return { ...message, attributes };
+  const value = carrier[CARRIER];
+  if (!value) return message;
+  const attributes = {
+    ...message.attributes,
+    [CARRIER]: { type: "String", value },
+  };
+  // The last place is left to the reason, should the job fail.
+  const fits = Object.keys(attributes).length < MAX_ATTRIBUTES &&
+    messageBytes(message.body, attributes) <= MAX_BYTES;
+  return fits ? { ...message, attributes } : message;
 }
 
-/** The attributes that carry a context, as text. */
-function texts(
-  attributes: Job["attributes"] | WireAttributes,
-): Record<string, string> {
-  const carrier: Record<string, string> = {};
-  for (const name of CARRIED) {
-    const attribute = attributes[name];
-    const value = typeof attribute === "object" && "value" in attribute
-      ? attribute.value
-      : attribute;
-    if (typeof value === "string") carrier[name] = value;
-  }
-  return carrier;
-}
-
-function contextIn(carrier: Record<string, string>): SpanContext | undefined {
-  return trace.getSpanContext(propagation.extract(ROOT_CONTEXT, carrier));
+/** The context that a message attribute carries, if it does. */
+function contextOf(value: unknown): Context {
+  // Nothing else that is active here is the cause of a job.
+  return typeof value === "string"
+    ? propagation.extract(ROOT_CONTEXT, { [CARRIER]: value })
+    : ROOT_CONTEXT;
 }
 
 function linksTo(
@@ -419,7 +285,7 @@ function linksTo(
 
 function end(
   span: Span | undefined,
-  failure: { readonly error: unknown } | undefined,
+  failure: Thrown | undefined,
 ): void {
   if (span === undefined) return;
   quietly(() => {
@@ -430,23 +296,4 @@ function end(
     if (error instanceof Error) span.recordException(error);
   });
   quietly(() => span.end());
-}
-
-function errorType(
-  failure: { readonly error: unknown } | undefined,
-): Attributes {
-  if (failure === undefined) return {};
-  const { error } = failure;
-  if (!(error instanceof Error)) return { "error.type": "_OTHER" };
-  const { code } = error as { code?: unknown };
-  return { "error.type": typeof code === "string" ? code : error.name };
-}
-
-function quietly<T>(run: () => T): T | undefined {
-  try {
-    return run();
-  } catch (error) {
-    diag.error(`Cannot report to OpenTelemetry: ${error}`);
-    return undefined;
-  }
 }

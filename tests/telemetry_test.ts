@@ -30,6 +30,9 @@ const OTEL = {
   OTEL_EXPORTER_OTLP_PROTOCOL: "console",
 };
 
+/** Where the API keeps what is registered. */
+const REGISTERED = Symbol.for("opentelemetry.js.api.1");
+
 /** A span as the console exporter writes it. */
 interface Span {
   readonly name: string;
@@ -97,7 +100,7 @@ function theOne<T>(all: readonly T[], what: string): T {
 }
 
 const PRODUCER = `\
-import { SpanKind, trace } from "npm:@opentelemetry/api@^1.9.0";
+import { trace } from "npm:@opentelemetry/api@^1.9.0";
 import { Queue } from "jsr:@zsqs/cli";
 
 const tracer = trace.getTracer("shop");
@@ -312,29 +315,29 @@ Deno.test("OpenTelemetry that throws ends no job, and keeps none from being sent
   const broken = () => {
     throw new Error("broken");
   };
-  trace.setGlobalTracerProvider(
-    { getTracer: () => ({ startSpan: broken }) } as unknown as TracerProvider,
-  );
-  metrics.setGlobalMeterProvider({
-    getMeter: () => ({
-      createCounter: () => ({ add: broken }),
-      createHistogram: () => ({ record: broken }),
-    }),
-  } as unknown as MeterProvider);
-  try {
-    await using queues = setUp({ silent: true });
-    const done: string[] = [];
-    await runContainer({
-      queue: "orders",
-      worker: () => (what: string) => done.push(what),
-    });
-    await (await Queue("orders"))("fine");
-    assertEquals(done, ["fine"]);
-    assertEquals(queues.get("orders").deleted.length, 1);
-  } finally {
-    Reflect.deleteProperty(
-      globalThis,
-      Symbol.for("opentelemetry.js.api.1"),
+  const meter = {
+    createCounter: () => ({ add: broken }),
+    createHistogram: () => ({ record: broken }),
+  };
+  for (const getTracer of [broken, () => ({ startSpan: broken })]) {
+    trace.setGlobalTracerProvider({ getTracer } as unknown as TracerProvider);
+    metrics.setGlobalMeterProvider(
+      { getMeter: () => meter } as unknown as MeterProvider,
     );
+    try {
+      await using queues = setUp({ silent: true });
+      const done: string[] = [];
+      await runContainer({
+        queue: "orders",
+        worker: () => (what: string) => done.push(what),
+      });
+      await (await Queue("orders"))("fine");
+      assertEquals(done, ["fine"]);
+      assertEquals(queues.get("orders").deleted.length, 1);
+    } finally {
+      trace.disable();
+      metrics.disable();
+      Reflect.deleteProperty(globalThis, REGISTERED);
+    }
   }
 });

@@ -37,8 +37,7 @@ async function enqueue(request: Request): Promise<Response> {
   }
   try {
     const queue = await sums();
-    // Whoever went away meanwhile need not be waited for.
-    const { messageId } = await queue.send([a, b], { signal: request.signal });
+    const { messageId } = await queue(a, b);
     return Response.json({ messageId }, { status: 202 });
   } catch (error) {
     console.error(error);

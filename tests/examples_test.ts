@@ -180,7 +180,8 @@ Deno.test("examples/deploy leaves a container the time to stop, and starts it ag
 
   const port = number(kubernetes, /health = 0\.0\.0\.0:(\d+)$/m);
   assertEquals(number(kubernetes, /containerPort: (\d+)$/m), port);
-  assertEquals(number(kubernetes, /path: \/healthz, port: (\d+)/), port);
+  const probes = [...kubernetes.matchAll(/path: \/healthz, port: (\d+)/g)];
+  assertEquals(probes.map((match) => Number(match[1])), [port, port]);
 });
 
 function silence(): Disposable {

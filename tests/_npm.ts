@@ -27,14 +27,11 @@ export async function installForNode(
   registry: string,
 ): Promise<void> {
   const npm: Record<string, string> = {};
-  const todo = ["@zsqs/cli"];
-  const done = new Set<string>();
-  for (let name = todo.pop(); name !== undefined; name = todo.pop()) {
-    if (done.has(name)) continue;
-    done.add(name);
-    const uses = await installPackage(folder, registry, name);
-    todo.push(...uses.jsr);
-    Object.assign(npm, uses.npm);
+  for (const [name, version] of await packagesOf(registry)) {
+    Object.assign(
+      npm,
+      await installPackage(folder, `${registry}${name}/${version}`, name),
+    );
   }
   // Deno has what npm would bring, as the tests use it themselves.
   await Deno.writeTextFile(
@@ -50,52 +47,61 @@ export async function installForNode(
   if (!success) throw new Error(new TextDecoder().decode(stderr));
 }
 
-/** What a package needs: npm packages with their versions, and JSR packages. */
-interface Uses {
-  readonly npm: Record<string, string>;
-  readonly jsr: string[];
+/** This package and those from JSR that it needs, with their versions. */
+async function packagesOf(registry: string): Promise<Map<string, string>> {
+  const { stdout } = await new Deno.Command(Deno.execPath(), {
+    args: ["info", "--json", "--no-config", "jsr:@zsqs/cli"],
+    env: { JSR_URL: registry },
+  }).output();
+  const { packages } = JSON.parse(new TextDecoder().decode(stdout));
+  return new Map(
+    Object.values<string>(packages).map((id) => {
+      const [, name, version] = /^(.+)@([^@]+)$/.exec(id)!;
+      return [name!, version!];
+    }),
+  );
 }
 
+/** Installs a package, and tells which npm packages it needs. */
 async function installPackage(
   folder: string,
-  registry: string,
+  url: string,
   name: string,
-): Promise<Uses> {
+): Promise<Record<string, string>> {
   const get = async (path: string) => {
-    const response = await fetch(`${registry}${name}/${path}`);
-    if (!response.ok) throw new Error(`No ${name}/${path} in ${registry}`);
+    const response = await fetch(`${url}${path}`);
+    if (!response.ok) throw new Error(`There is no ${url}${path}`);
     return response;
   };
-  const { latest } = await (await get("meta.json")).json();
-  const { manifest, exports }: VersionMeta =
-    await (await get(`${latest}_meta.json`)).json();
+  const { manifest, exports }: VersionMeta = await (await get("_meta.json"))
+    .json();
   const target = join(folder, "node_modules", npmName(name));
-  const uses: Uses = { npm: {}, jsr: [] };
   const write = async (path: string, text: string) => {
     await Deno.mkdir(dirname(join(target, path)), { recursive: true });
     await Deno.writeTextFile(join(target, path), text);
   };
+  const npm: Record<string, string> = {};
   for (const path of Object.keys(manifest)) {
-    const text = await (await get(`${latest}${path}`)).text();
+    const text = await (await get(path)).text();
     await (path.endsWith(".ts")
-      ? write(jsName(path), asJavaScript(text, uses))
+      ? write(jsName(path), asJavaScript(text, npm))
       : write(path, text));
   }
   await write(
     "package.json",
     JSON.stringify({
       name: npmName(name),
-      version: latest,
       type: "module",
       exports: Object.fromEntries(
         Object.entries(exports).map(([entry, path]) => [entry, jsName(path)]),
       ),
     }),
   );
-  return uses;
+  return npm;
 }
 
-function asJavaScript(code: string, uses: Uses): string {
+/** A module as JavaScript; what it needs of npm is added to `npm`. */
+function asJavaScript(code: string, npm: Record<string, string>): string {
   return mapImports(
     stripTypeScriptTypes(code, { mode: "transform" }),
     (specifier) => {
@@ -105,9 +111,9 @@ function asJavaScript(code: string, uses: Uses): string {
         );
       if (match === null) return jsName(specifier);
       const [, from, name, version = "*", entry = ""] = match;
-      if (from === "npm") uses.npm[name!] = version;
-      else uses.jsr.push(name!);
-      return `${from === "npm" ? name : npmName(name!)}${entry}`;
+      if (from === "jsr") return `${npmName(name!)}${entry}`;
+      npm[name!] = version;
+      return `${name}${entry}`;
     },
   );
 }

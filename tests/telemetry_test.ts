@@ -137,11 +137,12 @@ Deno.test("OpenTelemetry shows a job's span in another process as the child of t
     "producer.js": PRODUCER,
     "worker.js": WORKER,
     "orders.ini":
-      "[container]\nworker = worker.js\nqueue = orders\nwait_time = 1\n",
+      "[container]\nworker = worker.js\nqueue = orders\nwait_time = 1\nfailures = orders-failed\n",
   });
   await using registry = await servePackage();
   await using server = await TestServer.start();
   await server.createQueue("orders");
+  await server.createQueue("orders-failed");
   await using shop = Deno.serve(
     { hostname: "127.0.0.1", port: 0, onListen: () => {} },
     () => new Response("yes"),
@@ -296,6 +297,7 @@ Deno.test("OpenTelemetry shows a job's span in another process as the child of t
     [on("receive")]: Number(summary[1]),
     [on("delete", "settle")]: Number(summary[2]),
     [on("change_visibility", "settle")]: Number(summary[3]),
+    [on("send").replace("orders", "orders-failed")]: 1,
   });
   assertEquals(counted.get("zsqs.receives.empty"), {
     type: "Sum",

@@ -75,7 +75,7 @@ async function checkFile(
     try {
       await look();
     } catch (error) {
-      const report = describeError(error);
+      const report = await describeError(error);
       lines.push(...report.lines);
       status = Math.max(status, report.status);
     }

@@ -221,19 +221,27 @@ export function checkLoggers(options: LoggersOptions): string[] {
  * @returns One line for each file.
  */
 export function checkLogFiles(options: LoggersOptions): string[] {
-  const { text } = options;
+  return listLogFiles(options).flatMap((file) => {
+    try {
+      checkLogFile(file.path);
+      return [];
+    } catch (error) {
+      return [toLine(openProblem(file, error), options)];
+    }
+  });
+}
+
+/**
+ * Lists the log files of a text, as far as it can be read.
+ *
+ * @param options The text, and how to speak of it.
+ * @returns The files.
+ */
+export function listLogFiles({ text, lines }: LoggersOptions): LogFileConfig[] {
   if (text === undefined || isJson(text)) return [];
-  const { loggers } = readLoggers(text, options.lines);
+  const { loggers } = readLoggers(text, lines);
   return loggers.flatMap(({ files }) => files)
-    .filter(({ path }) => !isStream(path))
-    .flatMap((file) => {
-      try {
-        checkLogFile(file.path);
-        return [];
-      } catch (error) {
-        return [toLine(openProblem(file, error), options)];
-      }
-    });
+    .filter(({ path }) => !isStream(path));
 }
 
 let shared: Loggers | undefined;

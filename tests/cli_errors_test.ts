@@ -71,7 +71,7 @@ const RUN_OPTIONS =
 
 /** Command lines, what is said of them, and whose help is offered. */
 const NO_COMMAND =
-  'the commands, which come first, are "check" and "send", and an ini file is given by its path';
+  'the commands, which come first, are "check", "permissions" and "send", and an ini file is given by its path';
 
 const BAD_USAGE: [args: string[], line: string, command?: string][] = [
   [

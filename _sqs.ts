@@ -220,6 +220,7 @@ class SqsConnection implements Connection {
       ...count("visible", Attributes?.ApproximateNumberOfMessages),
       ...count("inFlight", Attributes?.ApproximateNumberOfMessagesNotVisible),
       ...count("delayed", Attributes?.ApproximateNumberOfMessagesDelayed),
+      ...redrive(Attributes?.RedrivePolicy),
     };
   }
 
@@ -435,6 +436,18 @@ function count<K extends string>(
 ): { [P in K]?: number } {
   return (text === undefined ? {} : { [key]: Number(text) }) as {
     [P in K]?: number;
+  };
+}
+
+/** What a queue's redrive policy says, which is JSON. */
+function redrive(policy: string | undefined): Pick<QueueAttributes, "redrive"> {
+  if (!policy) return {};
+  const { deadLetterTargetArn, maxReceiveCount } = JSON.parse(policy);
+  return {
+    redrive: {
+      deadLetterQueue: deadLetterTargetArn,
+      maxReceiveCount: Number(maxReceiveCount),
+    },
   };
 }
 

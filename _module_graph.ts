@@ -9,8 +9,11 @@ import { hostOf } from "./_rights.ts";
 
 /** What a module needs to be loaded. */
 export interface ModuleFiles {
-  /** Its own file and those that it imports, of this machine. */
-  readonly files: readonly string[];
+  /**
+   * What must be read of this machine: its own file and those that it imports,
+   * and the folder of each that requires others.
+   */
+  readonly paths: readonly string[];
   /**
    * The hosts that are imported from, where Deno would not allow them by
    * itself; the registry's is among them, as a list of hosts replaces Deno's.
@@ -27,9 +30,14 @@ interface Graph {
 interface GraphModule {
   readonly specifier: string;
   readonly error?: string;
+  readonly mediaType?: string;
   readonly dependencies?: readonly {
     /** What is imported to run; absent where only types are. */
-    readonly code?: { readonly specifier?: string; readonly error?: string };
+    readonly code?: {
+      readonly specifier?: string;
+      readonly resolutionMode?: string;
+      readonly error?: string;
+    };
     readonly isDynamic?: boolean;
   }[];
 }
@@ -49,7 +57,7 @@ const DEFAULT_HOSTS: ReadonlySet<string> = new Set([
  * Lists what a module loads, without running any of it.
  *
  * @param specifier The module's URL.
- * @returns Its files and hosts.
+ * @returns Its paths and hosts.
  * @throws {ModuleGraphError} If a module of it is missing or cannot be read.
  */
 export async function listModules(specifier: string): Promise<ModuleFiles> {
@@ -58,10 +66,11 @@ export async function listModules(specifier: string): Promise<ModuleFiles> {
     graph.modules.map((module) => [module.specifier, module]),
   );
   const loaded = new Set<string>();
+  const folders = new Set<string>();
   /** What may never be imported may be missing. */
   const visit = (name: string, isDynamic: boolean) => {
     const target = graph.redirects?.[name] ?? name;
-    const { error, dependencies = [] } = modules.get(target) ?? {};
+    const { error, mediaType, dependencies = [] } = modules.get(target) ?? {};
     if (error !== undefined && isDynamic) return;
     if (error !== undefined) throw new ModuleGraphError(error);
     if (loaded.has(target)) return;
@@ -70,16 +79,28 @@ export async function listModules(specifier: string): Promise<ModuleFiles> {
       if (code?.error !== undefined && !dynamic) {
         throw new ModuleGraphError(`${code.error} in ${target}`);
       }
-      if (code?.specifier !== undefined) visit(code.specifier, dynamic);
+      if (code?.specifier === undefined) continue;
+      const isRequired = code.resolutionMode === "require" ||
+        mediaType === "Cjs" || mediaType === "Cts";
+      if (isRequired && isLocal(code.specifier)) {
+        folders.add(new URL(".", target).href);
+      }
+      visit(code.specifier, dynamic);
     }
   };
   visit(specifier, false);
-  const targets = [...loaded];
+  // What is in node_modules Deno reads without a permission.
+  const local = [...loaded, ...folders].filter((url) =>
+    isLocal(url) && !url.includes("/node_modules/")
+  );
   return {
-    files: targets.filter((target) => target.startsWith("file:"))
-      .map((target) => fileURLToPath(target)),
-    hosts: importHosts(targets.filter((target) => /^https?:/.test(target))),
+    paths: local.map((url) => fileURLToPath(url)),
+    hosts: importHosts([...loaded].filter((url) => /^https?:/.test(url))),
   };
+}
+
+function isLocal(url: string): boolean {
+  return url.startsWith("file:");
 }
 
 /** A module that cannot be loaded, or nothing that tells of it. */

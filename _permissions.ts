@@ -74,8 +74,8 @@ async function addWorker(
   // What a program from JSR imports of JSR and npm takes no permission.
   if (!specifier.startsWith("file:")) return;
   try {
-    const { files, hosts } = await listModules(specifier);
-    rights.add("read", ...files);
+    const { paths, hosts } = await listModules(specifier);
+    rights.add("read", ...paths);
     rights.add("import", ...hosts);
   } catch (error) {
     if (!(error instanceof ModuleGraphError)) throw error;

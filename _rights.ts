@@ -61,12 +61,9 @@ export class Rights {
   flags(): string[] {
     return KINDS.flatMap((kind) => {
       if (this.has(kind)) return [`--allow-${kind}`];
-      const values = this.of(kind).map((value) =>
-        isOfPaths(kind) ? grantablePath(value) : value
-      );
-      return values.length === 0
-        ? []
-        : [`--allow-${kind}=${[...new Set(values)].join(",")}`];
+      const isOfPaths = kind === "read" || kind === "write";
+      const values = isOfPaths ? grantable(this.of(kind)) : this.of(kind);
+      return values.length === 0 ? [] : [`--allow-${kind}=${values.join(",")}`];
     });
   }
 
@@ -88,20 +85,31 @@ export function hostOf({ protocol, hostname, port }: URL): string {
   return `${hostname}:${port || (protocol === "https:" ? 443 : 80)}`;
 }
 
-function isOfPaths(kind: Right): boolean {
-  return kind === "read" || kind === "write";
+/**
+ * Paths as a flag can grant them: those that others do not hold, relative where
+ * they are below this folder. Deno splits what a flag grants at each comma: for
+ * a path with one its folder stands.
+ */
+function grantable(paths: readonly string[]): string[] {
+  const absolute = new Set(paths.map((path) => {
+    let granted = resolve(path);
+    while (granted.includes(",")) granted = dirname(granted);
+    return granted;
+  }));
+  return [...absolute].filter((path) => !isHeld(path, absolute))
+    .map(shortPath);
 }
 
-/**
- * A path as a flag can grant it, relative where it is below this folder. Deno
- * splits what a flag grants at each comma: there the folder stands for it.
- */
-function grantablePath(path: string): string {
-  let absolute = resolve(path);
-  while (absolute.includes(",")) absolute = dirname(absolute);
-  const below = relative(process.cwd(), absolute);
+/** Whether a folder that a path is in is among others. */
+function isHeld(path: string, others: ReadonlySet<string>): boolean {
+  const folder = dirname(path);
+  return folder !== path && (others.has(folder) || isHeld(folder, others));
+}
+
+function shortPath(path: string): string {
+  const below = relative(process.cwd(), path);
   if (below === "") return ".";
-  return below === ".." || below.startsWith(`..${sep}`) ? absolute : below;
+  return below === ".." || below.startsWith(`..${sep}`) ? path : below;
 }
 
 function isGranted(kind: Right, value?: string): boolean {

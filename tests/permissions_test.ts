@@ -175,13 +175,19 @@ loggers =
         headers: { "content-type": "text/typescript" },
       }),
   );
-  await Deno.mkdir(folder.at("lib"));
+  await Deno.mkdir(folder.at("lib/old"), { recursive: true });
   await folder.write(
     "lib/scale.ts",
     `import type { Nothing } from "./types.ts";
     import { factor } from "http://127.0.0.1:${modules.addr.port}/factor.ts";
-    export const scale: number = factor;`,
+    import { offset } from "./old/offset.cjs";
+    export const scale: number = factor + offset;`,
   );
+  await folder.write(
+    "lib/old/offset.cjs",
+    'module.exports = { offset: require("./zero.cjs") };',
+  );
+  await folder.write("lib/old/zero.cjs", "module.exports = 0;");
   await folder.write("lib/types.ts", "export type Nothing = never;");
   await using registry = await servePackage();
   await using server = await TestServer.start("eu-west-1");
@@ -203,7 +209,7 @@ loggers =
   assertEquals(words, [
     "deno",
     "run",
-    "--allow-read=it's $1.ini,app.log,app.log.1,worker.ts,lib/scale.ts",
+    "--allow-read=it's $1.ini,app.log,app.log.1,worker.ts,lib/scale.ts,lib/old",
     "--allow-write=app.log,app.log.1,app.log.2,messages.log",
     `--allow-net=${sqs}`,
     "--allow-env=AWS_*,HOME,USERPROFILE,HOMEPATH,HOMEDRIVE,_X_AMZN_TRACE_ID",
@@ -362,6 +368,54 @@ Deno.test("zsqs refuses to take the default region where it may not read the pro
         }", run again with the --allow-read flag\nGive a "region" or AWS_REGION, or run again with --allow-read=.aws/config,.aws/credentials, as far as it is there\n`,
     },
   );
+});
+
+Deno.test("zsqs permissions grants a folder where a flag can name no path", async () => {
+  await using folder = await Folder.with({});
+  await Deno.mkdir(folder.at("jobs/a,b"), { recursive: true });
+  const ini = await folder.write(
+    "jobs/a,b/jobs.ini",
+    "[container]\nworker = jsr:@own/worker\nqueue = adder\nregion = eu-west-1\n",
+  );
+  using _env = setEnv(await bareEnvironment(folder.path, CREDENTIALS));
+  const { stdout, stderr } = await cli(["permissions", ini]);
+  const words = await wordsOf(stdout.join("\n"));
+  assertEquals(words[2], `--allow-read=${folder.at("jobs")}`);
+  assert(
+    stderr.includes(
+      `The folder of ${ini} is granted, as Deno takes no path with a comma`,
+    ),
+    stderr.join("\n"),
+  );
+});
+
+Deno.test("zsqs permissions refuses what it cannot tell the permissions of", async () => {
+  await using folder = await Folder.with({
+    "worker.ts": 'import "./lib.ts";\nexport default () => () => {};',
+    "jobs.ini":
+      "[container]\nworker = worker.ts\nqueue = adder\nregion = eu-west-1\n",
+    "bad.ini":
+      "[container]\nworker = worker.ts\nqueue = adder\nloggers = <log>\n",
+  });
+  const ini = folder.at("jobs.ini");
+  assertEquals(await cli(["permissions", ini]), {
+    status: 2,
+    stdout: [],
+    stderr: [
+      `Cannot list what worker "worker.ts" of ${ini} imports: Module not found "${folder.url}/lib.ts".`,
+    ],
+  });
+  const { status, stderr } = await cli(["permissions", folder.at("bad.ini")]);
+  assertEquals(status, 2);
+  assertMatch(stderr.join("\n"), /^Cannot start container as "loggers" /);
+  assertEquals(await cli(["permissions"]), {
+    status: 2,
+    stdout: [],
+    stderr: [
+      "No ini file given: name the files to run",
+      "Try deno run -A jsr:@zsqs/cli permissions --help",
+    ],
+  });
 });
 
 const PROFILES = `[profile sso]

@@ -60,7 +60,10 @@ export function sdkRights(env: Environment): Rights {
   const rights = new Rights();
   rights.add("env", ...SDK_VARIABLES);
   rights.add("sys", "osRelease");
-  if (!namesHome(env)) rights.add("sys", "homedir");
+  if (!namesHome(env)) {
+    if (process.geteuid !== undefined) rights.add("sys", "uid");
+    rights.add("sys", "homedir");
+  }
   return rights;
 }
 

@@ -506,6 +506,10 @@ const CASES: Readonly<Record<string, Case>> = {
     flags: { read: "INI,HOME/.aws/config", env: "", run: "/bin/sh" },
     hint: 'Credentials come from profile "program", a program',
   },
+  "no home": {
+    env: { ...CREDENTIALS, HOME: "" },
+    flags: { sys: "osRelease,uid,homedir" },
+  },
   "FIPS": {
     env: { ...CREDENTIALS, AWS_USE_FIPS_ENDPOINT: "true" },
     flags: { net: "sqs-fips.eu-west-1.amazonaws.com:443" },

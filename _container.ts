@@ -5,7 +5,7 @@
  * @module
  */
 
-import { systemClock } from "./_clock.ts";
+import { type Clock, systemClock } from "./_clock.ts";
 import type { ContainerConfig } from "./_config.ts";
 import {
   type AttachedConsumer,
@@ -27,6 +27,7 @@ import {
 import { currentScope, runInScope } from "./_scope.ts";
 import { logStrayErrors } from "./_stray_errors.ts";
 import { loadWorker, type Worker } from "./_worker.ts";
+import type { WorkerSpec } from "./_worker_spec.ts";
 
 /** SQS's default, which is asked for where the queue's own is not known. */
 const DEFAULT_VISIBILITY_SECONDS = 30;
@@ -76,17 +77,19 @@ export class Container implements AttachedConsumer {
   ): Promise<Container> {
     const loggers = createLoggers(loggersOptions(config));
     let queues: Queues | undefined;
+    let loaded: LoadedWorker | undefined;
     try {
       const worker = await runInScope(
         { loggers },
         async () => {
-          const make = await loadWorker(config);
+          loaded = await load(config, loggers);
           queues = await openQueues(config, options, loggers.get("zsqs"));
-          return await make();
+          return await loaded.make(queues.source.ref.name);
         },
       );
       return new Container(config, loggers, queues!, worker);
     } catch (error) {
+      await loaded?.end?.();
       if (queues !== undefined) closeQueues(queues);
       loggers.close();
       throw error;
@@ -104,7 +107,7 @@ export class Container implements AttachedConsumer {
     this.#queues = queues;
     this.#worker = worker;
     const { source, failures, visibility } = queues;
-    const clock = testMode()?.clock ?? systemClock;
+    const clock = clockOf();
     this.#engine = new Engine({
       connection: source.connection,
       url: source.url,
@@ -178,6 +181,7 @@ export class Container implements AttachedConsumer {
     try {
       await this.#disposeWorker(forceSignal ?? NEVER);
     } finally {
+      this.#worker.kill?.();
       closeQueues(this.#queues);
       this.#loggers.close();
     }
@@ -234,6 +238,31 @@ export class Container implements AttachedConsumer {
       // A container needs no right to ask for this.
     }
   }
+}
+
+/** A worker whose module is loaded, and whose factory is yet to be called. */
+interface LoadedWorker {
+  make(queue: string): Promise<Worker>;
+  /** Ends what it holds. */
+  end?(): Promise<void>;
+}
+
+async function load(
+  config: ContainerConfig,
+  loggers: Loggers,
+): Promise<LoadedWorker> {
+  const { isolation, worker, processes } = config;
+  if (isolation === "none") return { make: await loadWorker(config) };
+  const { Pool } = await import("./_isolation.ts");
+  return await Pool.load({
+    ...config,
+    worker: worker as WorkerSpec,
+    processes: processes!,
+  }, { loggers, clock: clockOf() });
+}
+
+function clockOf(): Clock {
+  return testMode()?.clock ?? systemClock;
 }
 
 /** The queues of a container. */

@@ -10,6 +10,7 @@ import type { ReceivedMessage } from "./_connection.ts";
 import {
   isNotCapable,
   isVisibilitySeconds,
+  LostJobError,
   TransientError,
 } from "./_errors.ts";
 import { type Job, runInScope, type Scope } from "./_scope.ts";
@@ -26,7 +27,10 @@ export type Outcome =
   /** The job is to be tried again. */
   | {
     readonly kind: "retry";
-    /** Why: the handler said so, its signal had aborted, or Deno refused. */
+    /**
+     * Why: the handler said so, its signal had aborted or its process ended, or
+     * Deno refused.
+     */
     readonly reason: "transient" | "aborted" | "not capable";
     readonly error: unknown;
     /** In how many seconds, if that was said. */
@@ -67,7 +71,10 @@ export async function runJob(
   const keywords = Object.keys(kwargs).length > 0 ? [kwargs] : [];
   const { handler, loggers } = context;
   try {
-    await runInScope({ loggers, job }, () => handler(...args, ...keywords));
+    await runInScope(
+      { loggers, job, message },
+      () => handler(...args, ...keywords),
+    );
     return { kind: "done" };
   } catch (error) {
     return safeOutcome(error, context.signal);
@@ -83,10 +90,11 @@ function safeOutcome(error: unknown, signal: AbortSignal): Outcome {
   }
 }
 
-function describeJob(
-  message: ReceivedMessage,
+/** What a handler can ask of its job. */
+export function describeJob(
+  message: Omit<ReceivedMessage, "receiptHandle">,
   { args, kwargs }: DecodedJob,
-  context: JobContext,
+  context: Pick<JobContext, "queue" | "signal">,
 ): Job {
   return {
     args,
@@ -111,7 +119,9 @@ function outcomeOf(error: unknown, signal: AbortSignal): Outcome {
       ...(isVisibilitySeconds(delaySeconds) ? { delaySeconds } : {}),
     };
   }
-  if (signal.aborted) return { kind: "retry", reason: "aborted", error };
+  if (signal.aborted || error instanceof LostJobError) {
+    return { kind: "retry", reason: "aborted", error };
+  }
   if (isNotCapable(error)) {
     return { kind: "retry", reason: "not capable", error };
   }

@@ -56,7 +56,7 @@ async function permissions(options: ParsedOptions, io: Io): Promise<number> {
   const { permissionsOf } = await import("./_permissions.ts");
   const { rights, hints } = await permissionsOf(configs);
   io.stdout(commandLine(rights.flags(), files));
-  for (const hint of [...hints, ...hintsOn(rights)]) io.stderr(hint);
+  for (const hint of [...hintsOn(rights), ...hints]) io.stderr(hint);
   return DONE;
 }
 
@@ -72,7 +72,6 @@ function hintsOn(rights: Rights): string[] {
         "All of --allow-sys is granted, as NODE_EXTRA_CA_CERTS is set: DENO_CERT with the same file needs less",
       ]
       : [],
-    "Without isolation a job has the container's permissions: add what the worker itself needs",
   ];
 }
 

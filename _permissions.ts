@@ -6,6 +6,7 @@
 
 import { dirname } from "node:path";
 import process from "node:process";
+import { DENO_ENV } from "./_child_command.ts";
 import {
   addServer,
   credentialAccess,
@@ -63,6 +64,11 @@ export async function permissionsOf(
     await addWorker(rights, config);
     await addQueues(rights, hints, config);
   }
+  if (configs.some(({ isolation }) => isolation === "none")) {
+    hints.add(
+      "Without isolation a job has the container's permissions: add what the worker itself needs",
+    );
+  }
   return { rights, hints: [...hints] };
 }
 
@@ -70,6 +76,7 @@ async function addWorker(
   rights: Rights,
   config: ContainerConfig,
 ): Promise<void> {
+  if (config.isolation === "process") return addProcesses(rights, config);
   const { text, specifier } = config.worker as WorkerSpec;
   // What a program from JSR imports of JSR and npm takes no permission.
   if (!specifier.startsWith("file:")) return;
@@ -84,6 +91,22 @@ async function addWorker(
       { cause: error },
     );
   }
+}
+
+/**
+ * What jobs may do is up to their processes. The container starts these, and
+ * makes their environment of its own.
+ */
+function addProcesses(rights: Rights, config: ContainerConfig): void {
+  const { allowAll, allowEnv, allowRun } = config;
+  const names = allowEnv?.split(",") ?? [];
+  rights.add("run", process.execPath);
+  rights.add("env", "NODE_V8_COVERAGE", ...DENO_ENV);
+  if (allowRun !== undefined) rights.add("env", "PATH");
+  // To pass on what is not named, all that there is must be seen.
+  const isOpen = names.some((name) => name === "true" || name.endsWith("*"));
+  if (allowAll || isOpen) rights.addAll("env");
+  else rights.add("env", ...names);
 }
 
 /** A file that is rotated is looked at, and renamed over older ones. */

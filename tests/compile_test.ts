@@ -50,6 +50,8 @@ Deno.test("deno compile makes a program of a container", async (t) => {
   await using folder = await Folder.with({
     "worker.ts": WORKER,
     "adder.ini": INI,
+    "isolated.ini": `${INI}isolation = process\nallow_all = true\n`,
+    "narrow.ini": `${INI}isolation = process\n`,
   });
   await using registry = await servePackage();
   const { code, stderr } = await run(
@@ -71,14 +73,24 @@ Deno.test("deno compile makes a program of a container", async (t) => {
     fn: async () => {
       await using server = await TestServer.start();
       const url = await server.createQueue("adder");
-      await server.send(url, "[[1,2],{}]");
-      const { code, stdout, stderr } = await run(
-        folder.at("adder"),
-        ["--drain"],
-        folder,
-        server.env,
-      );
-      assertEquals([code, stdout], [0, "3 adder\n"], stderr);
+      const drain = async (ini: string) => {
+        if (ini !== "adder.ini") {
+          await Deno.copyFile(folder.at(ini), folder.at("adder.ini"));
+        }
+        return await run(folder.at("adder"), ["--drain"], folder, server.env);
+      };
+      // With isolation the program starts itself for the jobs.
+      for (const ini of ["adder.ini", "isolated.ini"]) {
+        await server.send(url, "[[1,2],{}]");
+        const { code, stdout, stderr } = await drain(ini);
+        assertEquals([ini, code, stdout], [ini, 0, "3 adder\n"], stderr);
+      }
+      assertEquals(await drain("narrow.ini"), {
+        code: 2,
+        stdout: "",
+        stderr:
+          'Cannot start container as "isolation" is "process" in a compiled program, whose permissions cannot be narrowed: give "allow_all" as "true", or run it with "deno run"\n',
+      });
     },
   });
 });

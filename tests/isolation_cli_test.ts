@@ -19,7 +19,7 @@ import {
   runCli,
   servePackage,
   setEnv,
-  type TestProcess,
+  TestProcess,
   TestServer,
 } from "./_server.ts";
 
@@ -295,6 +295,18 @@ Deno.test("zsqs says what keeps a process for jobs from starting", async () => {
     assert(await container.status() !== 0);
     assertEquals(container.stderr.trimEnd().split("\n").at(-1), line);
   }
+  await using container = new TestProcess(
+    [
+      ...["run", "-q", "--no-prompt", "--allow-env", "--allow-read"],
+      ...["--allow-net", "--allow-sys", "jsr:@zsqs/cli", "jobs.ini"],
+    ],
+    { cwd: the.folder.path, env: the.env },
+  );
+  assertEquals(await container.status(), 1);
+  assertMatch(
+    container.stderr,
+    /^A Deno permission is missing: Requires run access to ".*deno.*", run again with the --allow-run flag\n$/,
+  );
 });
 
 Deno.test("main() checks an isolated worker where its jobs would run", async () => {

@@ -37,6 +37,8 @@ const JSR = "https://jsr.io";
 export interface ChildCommand {
   readonly file: string;
   readonly args: readonly string[];
+  /** What it reads from standard input. */
+  readonly input: string;
   readonly env: Readonly<Record<string, string>>;
   /** The permissions that it may hold, and refuses to start with others. */
   readonly granted: readonly string[];
@@ -75,6 +77,7 @@ export function childCommand(
     return {
       file: process.execPath,
       args: [],
+      input: "",
       env: { ...env, [CHILD_MARK]: "1" },
       granted,
     };
@@ -87,8 +90,11 @@ export function childCommand(
       "--no-prompt",
       ...configFlag(),
       ...permissionFlags(config),
-      entryPoint(worker),
+      // From standard input, Deno looks for a deno.json where it would for
+      // this program.
+      "-",
     ],
+    input: entryPoint(worker),
     env,
     granted,
   };
@@ -134,9 +140,7 @@ function checkCompiled({ allowAll }: IsolationConfig): void {
 function entryPoint({ specifier }: WorkerSpec): string {
   const own = JSON.stringify(import.meta.resolve("./_child.ts"));
   const worker = JSON.stringify(specifier);
-  const code =
-    `import { serve } from ${own};\nserve(() => import(${worker}));\n`;
-  return `data:application/javascript,${encodeURIComponent(code)}`;
+  return `import { serve } from ${own};\nserve(() => import(${worker}));\n`;
 }
 
 /** Where this package is in a folder, its own imports are named there. */

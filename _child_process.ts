@@ -76,13 +76,15 @@ export class Child {
    * @throws {Error} If Deno may not start it.
    */
   constructor(options: ChildOptions) {
-    const { file, args, env } = options.command;
+    const { file, args, env, input } = options.command;
     this.#options = options;
     this.#process = spawn(file, [...args], {
       env,
-      stdio: ["ignore", "pipe", "pipe", "ipc"],
+      stdio: ["pipe", "pipe", "pipe", "ipc"],
       windowsHide: true,
     });
+    // Where it ends before it has read this, its end tells.
+    this.#process.stdin!.on("error", () => {}).end(input);
     this.#output = [
       passLines(this.#process.stdout!, 1),
       passLines(this.#process.stderr!, 2),

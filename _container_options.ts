@@ -163,7 +163,8 @@ export const CONTAINER_OPTIONS: readonly ContainerOption[] = [
   integerOption({
     name: "timeout",
     key: "timeoutSeconds",
-    meaning: "after which a job's signal aborts, in seconds",
+    meaning: "after which a job's signal aborts, in seconds; an isolated job " +
+      "that goes on is ended",
     min: 1,
     max: MAX_VISIBILITY_SECONDS,
   }),
@@ -203,7 +204,7 @@ export const CONTAINER_OPTIONS: readonly ContainerOption[] = [
   integerOption({
     name: "processes",
     key: "processes",
-    meaning: "how many processes share the jobs, 1 with isolation = process",
+    meaning: "how many processes share the jobs; 1 by default",
     min: 1,
     max: MAX_PROCESSES,
     default: ({ isolation }) => isolation === "process" ? 1 : undefined,

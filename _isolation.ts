@@ -156,8 +156,11 @@ export class Pool implements Worker {
     const results = await Promise.allSettled(
       this.#slots.map(({ child }) => step(child)),
     );
-    for (const result of results) {
-      if (result.status === "rejected") throw this.#startError(result.reason);
+    for (const [i, result] of results.entries()) {
+      if (result.status === "fulfilled") continue;
+      // Where there is no process, this one may not start any.
+      const isHere = this.#slots[i]!.child.pid === undefined;
+      throw isHere ? result.reason : this.#startError(result.reason);
     }
   }
 

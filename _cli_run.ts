@@ -37,7 +37,7 @@ const HELP = `Run background jobs from Amazon SQS.
 Usage:
   ${PROGRAM} [OPTIONS] CONFIG.ini...       run containers
   ${PROGRAM} check CONFIG.ini...           tell what is wrong with them
-  ${PROGRAM} permissions CONFIG.ini...     tell the Deno permissions that they need
+  ${PROGRAM} permissions CONFIG.ini...     print the permissions they need
   ${PROGRAM} send [OPTIONS] QUEUE ARG...   send a job
 
 Options:

@@ -41,6 +41,11 @@ Deno.test("main() prints the help of each command", async () => {
       "Exit status:",
     ],
     [
+      ["permissions", "--help"],
+      "Print the command line that runs containers with no more Deno permissions than",
+      "Exit status:",
+    ],
+    [
       ["send", "--help", "adder"],
       "Send a job to an SQS queue.",
       "--deduplication-id=ID",

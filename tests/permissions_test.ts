@@ -443,6 +443,34 @@ Deno.test("zsqs permissions grants a folder where a flag can name no path", asyn
   );
 });
 
+Deno.test("zsqs permissions prints one line for several files", async () => {
+  const ini = (queue: string, region: string, more = "") =>
+    `[container]\nworker = jsr:@own/worker\nqueue = ${queue}\nregion = ${region}\n${more}`;
+  await using folder = await Folder.with({
+    "one.ini": ini("one", "eu-west-1"),
+    "two.ini": ini("two", "eu-west-2", "isolation = process\n"),
+  });
+  using _env = setEnv(await bareEnvironment(folder.path, CREDENTIALS));
+  const files = [folder.at("one.ini"), folder.at("two.ini")];
+  const { status, stdout, stderr } = await cli(["permissions", ...files]);
+  assertEquals([status, stdout.length], [0, 1]);
+  const words = await wordsOf(stdout[0]!);
+  assertEquals(words.slice(2, 4), [
+    `--allow-read=${files.join(",")}`,
+    "--allow-net=sqs.eu-west-1.amazonaws.com:443,sqs.eu-west-2.amazonaws.com:443",
+  ]);
+  assertEquals(words.slice(-4), [
+    `--allow-run=${Deno.execPath()}`,
+    "jsr:@zsqs/cli",
+    ...files,
+  ]);
+  // Jobs of the first are not isolated.
+  assertEquals(stderr, [
+    "Credentials come from AWS_ACCESS_KEY_ID",
+    "Without isolation a job has the container's permissions: add what the worker itself needs",
+  ]);
+});
+
 Deno.test("zsqs permissions refuses what it cannot tell the permissions of", async () => {
   await using folder = await Folder.with({
     "worker.ts": 'import "./lib.ts";\nexport default () => () => {};',

@@ -148,15 +148,25 @@ export function isMissingQueue(error: unknown): boolean {
     error.code === "QueueDoesNotExist";
 }
 
+/**
+ * Where a queue is looked for: its URL or ARN may name the region.
+ *
+ * @param ref The queue.
+ * @param options What was asked for, which comes first.
+ */
+export function whereOf(
+  ref: QueueRef,
+  options: ConnectOptions,
+): ConnectOptions {
+  const region = options.region ?? ref.region;
+  return { ...options, ...(region === undefined ? {} : { region }) };
+}
+
 async function connect(
   ref: QueueRef,
   options: ConnectOptions,
 ): Promise<Connection> {
-  const region = options.region ?? ref.region;
-  const where: ConnectOptions = {
-    ...options,
-    ...(region === undefined ? {} : { region }),
-  };
+  const where = whereOf(ref, options);
   const mode = testMode();
   if (mode !== undefined) return mode.connect(where);
   const { connectToSqs } = await import("./_sqs.ts");

@@ -104,6 +104,12 @@ export interface QueueAttributes {
   readonly visible?: number;
   readonly inFlight?: number;
   readonly delayed?: number;
+  /** Where SQS moves what is received too often. */
+  readonly redrive?: {
+    /** The dead-letter queue, by its ARN. */
+    readonly deadLetterQueue: string;
+    readonly maxReceiveCount: number;
+  };
 }
 
 /** What a call may carry. */

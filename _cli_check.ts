@@ -12,14 +12,15 @@ import {
   UsageError,
 } from "./_cli_command.ts";
 import { describeError, DONE, USAGE } from "./_cli_errors.ts";
-import { inspectConfig } from "./_config.ts";
+import { systemClock } from "./_clock.ts";
+import { type ContainerConfig, inspectConfig } from "./_config.ts";
 import { openQueue } from "./_connect.ts";
 import {
   connectOptions,
   isFailureQueue,
   loggersOptions,
 } from "./_container.ts";
-import { checkLogFiles, checkLoggers } from "./_loggers.ts";
+import { checkLogFiles, checkLoggers, defaultLoggers } from "./_loggers.ts";
 import { loadWorker } from "./_worker.ts";
 
 const HELP = `Tell all that is wrong with containers, without running them.
@@ -59,6 +60,23 @@ async function check(options: ParsedOptions, io: Io): Promise<number> {
   return worst;
 }
 
+/** Imports the worker's module where its jobs would run. */
+async function checkWorker(
+  config: Partial<ContainerConfig> & Pick<ContainerConfig, "worker">,
+): Promise<void> {
+  const { worker, isolation, concurrency = 1 } = config;
+  const filled = { workerConfig: {}, ...config };
+  if (isolation !== "process" || typeof worker === "function") {
+    await loadWorker(filled);
+    return;
+  }
+  const { checkIsolated } = await import("./_isolation.ts");
+  await checkIsolated(
+    { ...filled, worker, concurrency },
+    { loggers: defaultLoggers(), clock: systemClock },
+  );
+}
+
 /** All that is wrong with one file's container, and the exit status of it. */
 async function checkFile(
   file: string,
@@ -82,7 +100,7 @@ async function checkFile(
   };
   const { worker, queue, failures = "delete" } = config;
   if (worker !== undefined) {
-    await attempt(() => loadWorker({ workerConfig: {}, ...config, worker }));
+    await attempt(() => checkWorker({ ...config, worker }));
   }
   const queues = isFailureQueue(failures) ? [queue, failures] : [queue];
   for (

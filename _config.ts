@@ -23,6 +23,7 @@ import {
 import {
   CONTAINER_OPTIONS,
   type ContainerOption,
+  PERMISSION_KEYS,
 } from "./_container_options.ts";
 import type { RetryDelay } from "./_retry_delay.ts";
 import type { WorkerFactory } from "./_worker.ts";
@@ -107,6 +108,28 @@ export interface ContainerConfig {
   readonly failures: string;
   /** From the stop signal to giving up on running jobs, in seconds. */
   readonly shutdownTimeoutSeconds: number;
+  /** Whether jobs run in processes of their own. */
+  readonly isolation: "none" | "process";
+  /** How many processes share the jobs, where they run in such. */
+  readonly processes?: number;
+  /** Hosts and ports that isolated jobs may reach, as Deno's flag has them. */
+  readonly allowNet?: string;
+  /** Paths that isolated jobs may read, relative to the current folder. */
+  readonly allowRead?: string;
+  /** Paths that isolated jobs may write, relative to the current folder. */
+  readonly allowWrite?: string;
+  /** Environment variables that isolated jobs are given and may read. */
+  readonly allowEnv?: string;
+  /** Programs that isolated jobs may start. */
+  readonly allowRun?: string;
+  /** What isolated jobs may ask of the system, such as `osRelease`. */
+  readonly allowSys?: string;
+  /** Native libraries that isolated jobs may load. */
+  readonly allowFfi?: string;
+  /** Hosts that isolated jobs may import code from, beside JSR and npm. */
+  readonly allowImport?: string;
+  /** Whether isolated jobs may do all that Deno may. */
+  readonly allowAll?: boolean;
   /** The ini file's path as the user gave it, for messages. */
   readonly file?: string;
 }
@@ -370,19 +393,72 @@ function settle(
       );
     }
   }
-  const { queue, failures } = config;
-  if (queue !== undefined && queue === failures) {
-    problems.push(
-      `Cannot start container as "failures" must be another queue than "queue": current value of both is ${
-        show(queue)
-      }`,
-    );
-  }
+  problems.push(...togetherProblems(config, wrong, where));
   return {
     config: Object.freeze(config) as Partial<ContainerConfig>,
     problems,
     wrong,
   };
+}
+
+/** What is wrong with options that are right each by itself. */
+function togetherProblems(
+  config: Partial<ContainerConfig>,
+  wrong: ReadonlySet<keyof ContainerConfig>,
+  where: Place,
+): string[] {
+  const { queue, failures, isolation, worker } = config;
+  const { concurrency, processes = 1, allowAll } = config;
+  const problems: string[] = [];
+  const subject = (key: keyof ContainerConfig) =>
+    where.subject(CONTAINER_OPTIONS.find((option) => option.key === key)!);
+  if (queue !== undefined && queue === failures) {
+    problems.push(
+      `"failures" must be another queue than "queue": current value of both is ${
+        show(queue)
+      }`,
+    );
+  }
+  const isolated = isolation === "process" || wrong.has("isolation");
+  const allowed = Object.values(PERMISSION_KEYS)
+    .filter((key) => config[key] !== undefined);
+  const needing: readonly (keyof ContainerConfig)[] = [
+    "processes",
+    ...allowed,
+    "allowAll",
+  ];
+  for (const key of isolated ? [] : needing) {
+    if (config[key] === undefined) continue;
+    problems.push(
+      `${subject(key)} needs "isolation" to be "process": current value is ${
+        show(isolation)
+      }`,
+    );
+  }
+  if (isolated && allowAll === true) {
+    for (const key of allowed) {
+      problems.push(
+        `${subject(key)} must not be given where ${
+          subject("allowAll")
+        } is "true": give one of them`,
+      );
+    }
+  }
+  if (concurrency !== undefined && concurrency < processes) {
+    problems.push(
+      `${
+        subject("concurrency")
+      } must be at least "processes", as each runs a job at a time or more: current values are ${concurrency} and ${processes}`,
+    );
+  }
+  if (isolation === "process" && typeof worker === "function") {
+    problems.push(
+      `${
+        subject("worker")
+      } must be MODULE:expr where "isolation" is "process": current value is a function`,
+    );
+  }
+  return problems.map((problem) => `Cannot start container as ${problem}`);
 }
 
 function settled({ config, problems }: InspectedConfig): ContainerConfig {

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { systemClock } from "./_clock.ts";
+import { type Clock, systemClock } from "./_clock.ts";
 import type { ContainerConfig } from "./_config.ts";
 import {
   type AttachedConsumer,
@@ -33,6 +33,7 @@ import {
 } from "./_telemetry.ts";
 import { learnVisibility, Visibility } from "./_visibility.ts";
 import { loadWorker, type Worker } from "./_worker.ts";
+import type { WorkerSpec } from "./_worker_spec.ts";
 
 /** How long a worker may take to dispose itself after a forced stop. */
 const DISPOSAL_GRACE_MS = 2_000;
@@ -82,18 +83,20 @@ export class Container implements AttachedConsumer {
   ): Promise<Container> {
     const loggers = createLoggers(loggersOptions(config));
     let queues: Queues | undefined;
+    let loaded: LoadedWorker | undefined;
     try {
       const worker = await runInScope(
         { loggers },
         async () => {
-          const make = await loadWorker(config);
+          loaded = await load(config, loggers);
           queues = await openQueues(config, options);
-          return await make();
+          return await loaded.make(queues.source.ref.name);
         },
       );
       const telemetry = await loadTelemetry();
       return new Container(config, loggers, queues!, worker, telemetry);
     } catch (error) {
+      await loaded?.end?.();
       if (queues !== undefined) closeQueues(queues);
       loggers.close();
       throw error;
@@ -116,7 +119,7 @@ export class Container implements AttachedConsumer {
     const opened = this.#open();
     // A container may be closed that was never run.
     opened.catch(() => {});
-    const clock = testMode()?.clock ?? systemClock;
+    const clock = clockOf();
     this.#telemetry = telemetry?.container(
       { name: source.ref.name, url: source.url },
       () => this.summary,
@@ -200,6 +203,7 @@ export class Container implements AttachedConsumer {
     try {
       await this.#disposeWorker(forceSignal ?? NEVER);
     } finally {
+      this.#worker.kill?.();
       this.#telemetry?.record();
       closeQueues(this.#queues);
       this.#loggers.close();
@@ -281,6 +285,31 @@ export class Container implements AttachedConsumer {
       // A container needs no right to ask for this.
     }
   }
+}
+
+/** A worker whose module is loaded, and whose factory is yet to be called. */
+interface LoadedWorker {
+  make(queue: string): Promise<Worker>;
+  /** Ends what it holds. */
+  end?(): Promise<void>;
+}
+
+async function load(
+  config: ContainerConfig,
+  loggers: Loggers,
+): Promise<LoadedWorker> {
+  const { isolation, worker, processes } = config;
+  if (isolation === "none") return { make: await loadWorker(config) };
+  const { Pool } = await import("./_isolation.ts");
+  return await Pool.load({
+    ...config,
+    worker: worker as WorkerSpec,
+    processes: processes!,
+  }, { loggers, clock: clockOf() });
+}
+
+function clockOf(): Clock {
+  return testMode()?.clock ?? systemClock;
 }
 
 /** The queues of a container. */

@@ -278,6 +278,20 @@ export class JobAbortedError extends Error {
 }
 
 /**
+ * A job's process ended before its handler did: the job is to be tried again,
+ * whether it was the one that ended the process or another.
+ */
+export class LostJobError extends Error {
+  /** The message is how the process ended. */
+  constructor(message: string) {
+    super(message);
+    this.name = "LostJobError";
+    // Where this process heard of it tells nothing.
+    this.stack = `LostJobError: ${message}`;
+  }
+}
+
+/**
  * Options of {@linkcode SendError}.
  *
  * @example Make one in a test
@@ -354,9 +368,15 @@ export class SendError extends Error {
   }
 }
 
-/** Whether an error says that a Deno permission is missing. */
+/**
+ * Whether an error says that a Deno permission is missing. Where an import is
+ * refused, Deno wraps what says so in a `TypeError`.
+ */
 export function isNotCapable(error: unknown): boolean {
-  return error instanceof Error && error.name === "NotCapable";
+  return error instanceof Error && (error.name === "NotCapable" ||
+    /^Requires \w+ access to .*, run again with the --allow-\w+ flag/.test(
+      error.message,
+    ));
 }
 
 /** What an error says, or whatever else was thrown. */

@@ -10,6 +10,7 @@ import type { ReceivedMessage } from "./_connection.ts";
 import {
   isNotCapable,
   isVisibilitySeconds,
+  LostJobError,
   TransientError,
 } from "./_errors.ts";
 import type { JobControl } from "./_job_control.ts";
@@ -39,7 +40,10 @@ export type Outcome =
   /** The job is to be tried again. */
   | {
     readonly kind: "retry";
-    /** Why: the handler said so, its signal had aborted, or Deno refused. */
+    /**
+     * Why: the handler said so, its signal had aborted or its process ended, or
+     * Deno refused.
+     */
     readonly reason: "transient" | "aborted" | "not capable";
     readonly error: unknown;
     /** In how many seconds, if that was said. */
@@ -81,7 +85,10 @@ export async function runJob(
   const keywords = Object.keys(kwargs).length > 0 ? [kwargs] : [];
   const { handler, loggers } = context;
   try {
-    await runInScope({ loggers, job }, () => handler(...args, ...keywords));
+    await runInScope(
+      { loggers, job, message },
+      () => handler(...args, ...keywords),
+    );
     return { kind: "done" };
   } catch (error) {
     return safeOutcome(error, context.control);
@@ -97,8 +104,15 @@ function safeOutcome(error: unknown, control: JobControl): Outcome {
   }
 }
 
+/** What a job can ask for of where it runs. */
+export interface JobPlace {
+  /** The queue's name. */
+  readonly queue: string;
+  readonly control: Pick<JobControl, "signal">;
+}
+
 /** A job, as its handler sees it. */
-class RunningJob implements Job {
+export class RunningJob implements Job {
   readonly args: readonly unknown[];
   readonly kwargs: Readonly<Record<string, unknown>>;
   readonly messageId: string;
@@ -107,12 +121,12 @@ class RunningJob implements Job {
   readonly sentAt: Date;
   readonly groupId: string | undefined;
   readonly attributes: Attributes;
-  readonly #control: JobControl;
+  readonly #control: JobPlace["control"];
 
   constructor(
-    message: ReceivedMessage,
+    message: Omit<ReceivedMessage, "receiptHandle">,
     { args, kwargs }: DecodedJob,
-    { queue, control }: JobContext,
+    { queue, control }: JobPlace,
   ) {
     this.args = args;
     this.kwargs = kwargs;
@@ -140,7 +154,9 @@ function outcomeOf(error: unknown, control: JobControl): Outcome {
       ...(isVisibilitySeconds(delaySeconds) ? { delaySeconds } : {}),
     };
   }
-  if (control.aborted) return { kind: "retry", reason: "aborted", error };
+  if (control.aborted || error instanceof LostJobError) {
+    return { kind: "retry", reason: "aborted", error };
+  }
   if (isNotCapable(error)) {
     return { kind: "retry", reason: "not capable", error };
   }

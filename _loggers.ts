@@ -288,17 +288,35 @@ class TreeLogger implements Logger {
 
   #log(method: Method, values: readonly unknown[]): void {
     if (METHOD_LEVELS[method] < this.#logger.level) return;
-    try {
-      this.#logger[method](messageText(values), ...values.filter(isError));
-    } catch (error) {
-      // A value whose getters throw, for example: the job goes on.
-      const text = values.filter((value) => typeof value === "string").join(
-        " ",
-      );
-      console.error(
-        `Cannot write all of log message "${text}": ${reasonOf(error)}`,
-      );
-    }
+    writeRecord(
+      values,
+      (text, errors) => this.#logger[method](text, ...errors),
+    );
+  }
+}
+
+/** The methods of a logger. */
+export const LOG_METHODS = Object.keys(METHOD_LEVELS) as readonly Method[];
+
+/**
+ * Writes what a logger was given as one text and the errors in it; where that
+ * cannot be done, it says so on standard error.
+ *
+ * @param values What the logger was given.
+ * @param write Writes it.
+ */
+export function writeRecord(
+  values: readonly unknown[],
+  write: (text: string, errors: readonly Error[]) => void,
+): void {
+  try {
+    write(messageText(values), values.filter(isError));
+  } catch (error) {
+    // A value whose getters throw, for example: the job goes on.
+    const text = values.filter((value) => typeof value === "string").join(" ");
+    console.error(
+      `Cannot write all of log message "${text}": ${reasonOf(error)}`,
+    );
   }
 }
 

@@ -8,6 +8,7 @@
 
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { Attributes } from "./_attributes.ts";
+import type { ReceivedMessage } from "./_connection.ts";
 import { defaultLoggers, type Logger } from "./_loggers.ts";
 
 /**
@@ -60,6 +61,8 @@ export interface Job {
 export interface Scope {
   readonly loggers: { get(name: string): Logger };
   readonly job?: Job;
+  /** The message that the job is of. */
+  readonly message?: ReceivedMessage;
 }
 
 const SCOPE = Symbol.for("zsqs/1/scope");

@@ -113,36 +113,50 @@ export interface Worker {
   readonly handler: Handler;
   /** Disposes it, if it has anything to dispose. */
   dispose(): Promise<void>;
+  /** Ends what is left of it; where it is absent there is nothing to end. */
+  kill?(): void;
 }
+
+/** Imports a module by its specifier. */
+export type ModuleLoader = (specifier: string) => Promise<object>;
 
 /**
  * Finds the factory that a configuration names, and imports its module.
  *
  * @param config The container's configuration.
+ * @param load Imports a module by its specifier.
  * @returns A function that calls the factory and gives the worker.
  * @throws {ConfigError} If the module cannot be imported, or lacks the name;
  * the returned function too, if the factory throws or returns no handler.
  */
 export async function loadWorker(
   config: Pick<ContainerConfig, "worker" | "workerConfig" | "file">,
+  load: ModuleLoader = (specifier) => import(specifier),
 ): Promise<() => Promise<Worker>> {
   const { worker, workerConfig } = config;
   if (typeof worker === "function") {
     return () => makeWorker(worker, workerConfig, `"${worker.name}"`);
   }
-  const subject = `"${worker.text}"${
-    config.file === undefined ? "" : ` of ${config.file}`
-  }`;
-  const factory = await importFactory(worker, subject);
+  const subject = workerSubject(worker, config.file);
+  const factory = await importFactory(worker, subject, load);
   return () => makeWorker(factory, workerConfig, subject);
+}
+
+/** How problems speak of a worker. */
+export function workerSubject(
+  worker: WorkerSpec,
+  file: string | undefined,
+): string {
+  return `"${worker.text}"${file === undefined ? "" : ` of ${file}`}`;
 }
 
 async function importFactory(
   spec: WorkerSpec,
   subject: string,
+  load: ModuleLoader,
 ): Promise<WorkerFactory> {
   const path = (spec.expr ?? "default").split(".");
-  let value: unknown = await importModule(spec, subject);
+  let value: unknown = await importModule(spec, subject, load);
   for (const [i, name] of path.entries()) {
     const found = memberOf(value, name);
     if (found === undefined) {
@@ -228,9 +242,10 @@ async function dispose(made: unknown): Promise<void> {
 async function importModule(
   spec: WorkerSpec,
   subject: string,
+  load: ModuleLoader,
 ): Promise<object> {
   try {
-    return await import(spec.specifier);
+    return await load(spec.specifier);
   } catch (error) {
     if (isNotCapable(error)) throw error;
     throw problem(

@@ -26,6 +26,7 @@
 
 import process from "node:process";
 import { createInterface } from "node:readline";
+import { isCompiledChild } from "./_child_command.ts";
 import { parseOptions } from "./_cli_args.ts";
 import { CHECK } from "./_cli_check.ts";
 import { type Command, type Io, PROGRAM } from "./_cli_command.ts";
@@ -67,6 +68,7 @@ export async function main(
   args: readonly string[],
   io: Partial<Io> = {},
 ): Promise<number> {
+  if (isCompiledChild()) return await serveJobs();
   const { stdout, stderr, stdin } = { ...PROCESS_IO, ...io };
   const [first = "--help", ...rest] = args;
   const command = COMMANDS.get(first);
@@ -112,6 +114,13 @@ export async function main(
 export async function runCli(): Promise<never> {
   // Work that a job left behind must not keep a stopped container alive.
   Deno.exit(await main(Deno.args));
+}
+
+/** Runs the jobs of a container that this program, compiled, started. */
+async function serveJobs(): Promise<never> {
+  const { serve } = await import("./_child.ts");
+  serve((specifier) => import(specifier));
+  return await new Promise(() => {});
 }
 
 const PROCESS_IO: Io = {

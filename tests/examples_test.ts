@@ -70,6 +70,28 @@ Deno.test("examples/orders does each order's steps in order, a busy bank or not"
   ]);
 });
 
+Deno.test("examples/cpu computes in two processes that may do nothing else", async () => {
+  await using registry = await servePackage();
+  await using server = await TestServer.start();
+  const url = await server.createQueue("primes");
+  const options = {
+    cwd: folder("cpu"),
+    env: { ...registry.env, ...server.env },
+  };
+  await using check = runCli(["check", "primes.ini"], options);
+  assertEquals([await check.status(), check.stderr], [0, ""]);
+  await using container = runCli(["primes.ini"], options);
+  for (const range of [["0", "10000"], ["10000", "20000"]]) {
+    await using send = runCli(["send", "primes", ...range], options);
+    assertEquals(await send.status(), 0, send.stderr);
+  }
+  await container.saw(" 1229 primes from 0 to 10000\n");
+  await container.saw(" 1033 primes from 10000 to 20000\n");
+  await server.left(url, 0);
+  const config = await readConfig(folder("cpu/primes.ini"));
+  assertEquals([config.isolation, config.processes], ["process", 2]);
+});
+
 Deno.test("examples/web takes jobs, and tells what it cannot take", async () => {
   const post = (body: string) =>
     web.fetch(new Request("http://shop/sums", { method: "POST", body }));

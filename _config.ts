@@ -80,6 +80,13 @@ export interface ContainerConfig {
   readonly failures: string;
   /** From the stop signal to giving up on running jobs, in seconds. */
   readonly shutdownTimeoutSeconds: number;
+  /**
+   * Where `/healthz` is answered, as `host:port`: 503 with the reason where
+   * receives have failed for a minute with none succeeding, and while stopping,
+   * else 200. Nowhere where it is absent, or while the testing double is set
+   * up; port 0 takes a free one, which is logged.
+   */
+  readonly health?: string;
   /** The ini file's path as the user gave it, for messages. */
   readonly file?: string;
 }

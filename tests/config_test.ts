@@ -324,7 +324,7 @@ function specOf(config: ContainerConfig): WorkerSpec {
 }
 
 const OPTIONS = '"worker", "queue", "region", "endpoint", "loggers", ' +
-  '"concurrency", "prefetch", "wait_time", "visibility_timeout", "delete_delay", "timeout", "retry_delay", "failures", "shutdown_timeout"';
+  '"concurrency", "prefetch", "wait_time", "visibility_timeout", "delete_delay", "timeout", "retry_delay", "failures", "shutdown_timeout", "health"';
 
 /** Each is one option added to those that must be there. */
 const BAD_OPTIONS: [line: string, subject: string, problem: string][] = [
@@ -723,7 +723,7 @@ Deno.test("resolveConfig() refuses what is wrong, by the names of the program", 
   } as unknown as ContainerSettings;
   const error = assertThrows(() => resolveConfig(settings), ConfigError);
   assertEquals(error.problems, [
-    'Cannot start container as "waitTimeSecond" is not an option: the nearest is "waitTimeSeconds", the options are "worker", "queue", "region", "endpoint", "loggers", "concurrency", "prefetch", "waitTimeSeconds", "visibilityTimeoutSeconds", "deleteDelaySeconds", "timeoutSeconds", "retryDelay", "failures", "shutdownTimeoutSeconds", "workerConfig", "loggersLines", "file"',
+    'Cannot start container as "waitTimeSecond" is not an option: the nearest is "waitTimeSeconds", the options are "worker", "queue", "region", "endpoint", "loggers", "concurrency", "prefetch", "waitTimeSeconds", "visibilityTimeoutSeconds", "deleteDelaySeconds", "timeoutSeconds", "retryDelay", "failures", "shutdownTimeoutSeconds", "health", "workerConfig", "loggersLines", "file"',
     'Cannot start container as "scale" in "workerConfig" must be a string: current value is 2',
     'Cannot start container as "worker" must be a factory or MODULE:expr: current value is 1',
     'Cannot start container as "queue" is missing: give the name, URL or ARN of an SQS queue',

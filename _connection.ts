@@ -46,6 +46,8 @@ export interface ReceivedMessage {
   readonly sentAtMs: number;
   readonly groupId?: string;
   readonly deduplicationId?: string;
+  /** The ARN of the queue from which SQS moved it here, as nobody did it. */
+  readonly deadLetterSource?: string;
 }
 
 /** One entry of a batch that SQS refused. */
@@ -104,6 +106,12 @@ export interface QueueAttributes {
   readonly visible?: number;
   readonly inFlight?: number;
   readonly delayed?: number;
+  /** Where SQS moves what is received too often. */
+  readonly redrive?: {
+    /** The dead-letter queue, by its ARN. */
+    readonly deadLetterQueue: string;
+    readonly maxReceiveCount: number;
+  };
 }
 
 /** What a call may carry. */

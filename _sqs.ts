@@ -146,6 +146,7 @@ class SqsConnection implements Connection {
       ...count("visible", Attributes?.ApproximateNumberOfMessages),
       ...count("inFlight", Attributes?.ApproximateNumberOfMessagesNotVisible),
       ...count("delayed", Attributes?.ApproximateNumberOfMessagesDelayed),
+      ...redrive(Attributes?.RedrivePolicy),
     };
   }
 
@@ -330,6 +331,9 @@ function received(message: Message): ReceivedMessage {
     ...(system.MessageDeduplicationId === undefined
       ? {}
       : { deduplicationId: system.MessageDeduplicationId }),
+    ...(system.DeadLetterQueueSourceArn === undefined
+      ? {}
+      : { deadLetterSource: system.DeadLetterQueueSourceArn }),
   };
 }
 
@@ -361,6 +365,18 @@ function count<K extends string>(
 ): { [P in K]?: number } {
   return (text === undefined ? {} : { [key]: Number(text) }) as {
     [P in K]?: number;
+  };
+}
+
+/** What a queue's redrive policy says, which is JSON. */
+function redrive(policy: string | undefined): Pick<QueueAttributes, "redrive"> {
+  if (!policy) return {};
+  const { deadLetterTargetArn, maxReceiveCount } = JSON.parse(policy);
+  return {
+    redrive: {
+      deadLetterQueue: deadLetterTargetArn,
+      maxReceiveCount: Number(maxReceiveCount),
+    },
   };
 }
 

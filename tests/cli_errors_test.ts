@@ -71,7 +71,7 @@ const RUN_OPTIONS =
 
 /** Command lines, what is said of them, and whose help is offered. */
 const NO_COMMAND =
-  'the commands, which come first, are "check" and "send", and an ini file is given by its path';
+  'the commands, which come first, are "check", "send", "status" and "failed", and an ini file is given by its path';
 
 const BAD_USAGE: [args: string[], line: string, command?: string][] = [
   [
@@ -101,7 +101,7 @@ const BAD_USAGE: [args: string[], line: string, command?: string][] = [
   ],
   [
     ["send", "--dely=1", "adder"],
-    "Unknown option --dely=1: the nearest is --delay, the options are --help, --version, --debug, --local, --base64, --stdin, --region, --endpoint, --port, --delay, --group, --deduplication-id, --attribute",
+    "Unknown option --dely=1: the nearest is --delay, the options are --help, --version, --debug, --local, --base64, --stdin, --region, --endpoint, --port, --delay, --group, --deduplication-id, --lines, --attribute",
     "send",
   ],
   [
@@ -223,7 +223,7 @@ const EXPORTS =
   '"Adder", "needy", "nothing", "number", "rejects", "scale", "throwsText", "tools"';
 
 const OPTIONS =
-  '"worker", "queue", "region", "endpoint", "loggers", "concurrency", "prefetch", "wait_time", "visibility_timeout", "delete_delay", "timeout", "retry_delay", "failures", "shutdown_timeout"';
+  '"worker", "queue", "region", "endpoint", "loggers", "concurrency", "prefetch", "wait_time", "visibility_timeout", "delete_delay", "timeout", "retry_delay", "failures", "shutdown_timeout", "health"';
 
 const SECTIONS = "the sections are [container], [worker], [DEFAULT]";
 

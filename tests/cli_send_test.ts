@@ -7,6 +7,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { runContainer } from "../container.ts";
 import { type Queues, setUp, type TestMessage } from "../testing.ts";
+import type { Screen } from "../cli.ts";
 import { cli, freeAddress } from "./_cli.ts";
 import {
   CREDENTIALS,
@@ -291,12 +292,13 @@ Deno.test("zsqs send --stdin names a bad line, and sends those before it only", 
         ["[1]", "", line, "[2]"],
       );
       assertEquals([status, stdout], [2, ["Sent 1 job to adder"]]);
+      const [first, ...rest] = stderr;
       if (typeof problem === "string") {
-        assertEquals(stderr, [`Cannot send line 3: ${problem}`]);
-      } else {
-        assertEquals(stderr.length, 1);
-        assertMatch(stderr[0]!, problem);
-      }
+        assertEquals(first, `Cannot send line 3: ${problem}`);
+      } else assertMatch(first!, problem);
+      assertEquals(rest, [
+        "Mend what is wrong, and run it again with --lines=3-",
+      ]);
       assertEquals(queues.get("adder").jobs, [[1]]);
     });
   }
@@ -314,20 +316,115 @@ Deno.test("zsqs send --stdin names the line of a job that is refused, and where 
     ["[-1]", "", large, ...small],
   );
   assertEquals(status, 1);
+  const sent = queues.get("adder").jobs.map(([number]) => number as number);
+  const next = 5 + sent.at(-1)!;
   assertEquals(stderr, [
     "Line 3: Cannot send job as it has 1026 bytes, attributes counted: the limit is 1024 bytes",
+    `Mend what is wrong, and run it again with --lines=3,${next}-`,
   ]);
-  const sent = queues.get("adder").jobs.map(([number]) => number as number);
-  const last = 4 + sent.at(-1)!;
   assertEquals(sent, [-1, ...sent.keys().drop(1).map((i) => i - 1)]);
   assert(sent.length < small.length);
-  assertEquals(stdout, [
-    `Sent ${sent.length} jobs to adder: nothing after line ${last} was sent`,
+  assertEquals(stdout, [`Sent ${sent.length} jobs to adder`]);
+  // As it says, with line 3 mended.
+  await cli(["send", "--stdin", `--lines=3,${next}-`, "adder"], [
+    "[-1]",
+    "",
+    "[-2]",
+    ...small,
   ]);
+  const all = queues.get("adder").jobs.map(([number]) => number as number);
+  assertEquals(all.sort((a, b) => a - b), [-2, -1, ...small.keys()]);
+});
+
+Deno.test("zsqs send --stdin sends nothing after a line that is too large", async () => {
+  using queues = setUp({ queues: ["adder"], silent: true });
   const tooLarge = JSON.stringify(["x".repeat(1_048_576)]);
-  assertEquals((await cli(["send", "--stdin", "adder"], [tooLarge])).stderr, [
-    "Line 1: Cannot send job as it has 1048585 bytes, attributes counted: the limit is 1048576 bytes",
+  assertEquals(
+    await cli(["send", "--stdin", "adder"], ["[1]", tooLarge, "[3]"]),
+    {
+      status: 2,
+      stdout: ["Sent 1 job to adder"],
+      stderr: [
+        "Cannot send line 2: Cannot send job as it has 1048585 bytes, attributes counted: the limit is 1048576 bytes",
+        "Mend what is wrong, and run it again with --lines=2-",
+      ],
+    },
+  );
+  assertEquals(queues.get("adder").jobs, [[1]]);
+});
+
+Deno.test("zsqs send --lines sends only these lines, and reads no further", async () => {
+  using queues = setUp({ queues: ["adder"], silent: true });
+  const cases: [lines: string, sent: number[], read: number][] = [
+    ["2", [2], 2],
+    ["4,1-2", [1, 2, 4], 4],
+    ["8-", [8, 9], 9],
+    ["1,8-", [1, 8, 9], 9],
+    ["12-", [], 9],
+  ];
+  for (const [lines, sent, wanted] of cases) {
+    const before = queues.get("adder").jobs.length;
+    let read = 0;
+    const feed = async function* () {
+      while (read < 9) yield `[${++read}]`;
+    };
+    const { status, stderr } = await cli(
+      ["send", "--stdin", `--lines=${lines}`, "adder"],
+      feed(),
+    );
+    assertEquals([status, stderr, read], [0, [], wanted]);
+    assertEquals(
+      queues.get("adder").jobs.slice(before),
+      sent.map((number) => [number]),
+    );
+  }
+  // What is left is told within what was asked for.
+  const { stderr } = await cli(
+    ["send", "--stdin", "--lines=1-3,7-8", "adder"],
+    ["[1]", "[2", "[3]"],
+  );
+  assertEquals(
+    stderr.at(-1),
+    "Mend what is wrong, and run it again with --lines=2-3,7-8",
+  );
+});
+
+Deno.test("zsqs send --lines refuses what names no lines", async () => {
+  using _queues = setUp({ queues: ["adder"], silent: true });
+  for (const lines of ["0", "x", "3-2", "-3", "1,,2", "1.5", "1-2-3"]) {
+    assertEquals(await cli(["send", "--stdin", `--lines=${lines}`, "adder"]), {
+      status: 2,
+      stdout: [],
+      stderr: [
+        `Option --lines must be line numbers and ranges such as 7, 3,7-9 or 105-: current value is "${lines}"`,
+        "Try deno run -A jsr:@zsqs/cli send --help",
+      ],
+    });
+  }
+});
+
+Deno.test("zsqs send --stdin draws a bar on a terminal, and writes plain lines elsewhere", async () => {
+  using queues = setUp({ queues: ["adder"], silent: true });
+  const lines = Array.from({ length: 2500 }, (_, i) => `[${i}]`);
+  const inputBytes = lines.join("\n").length + 1;
+  const send = (screen: Partial<Screen>) =>
+    cli(["send", "--stdin", "adder"], lines, screen);
+  const plain = await send({ inputBytes });
+  assertEquals(plain, {
+    status: 0,
+    stdout: ["Sent 2,500 jobs to adder"],
+    stderr: ["Sent 1,000 jobs", "Sent 2,000 jobs"],
+  });
+  // The double's time stands still: what is drawn first is not drawn over.
+  const bar = await send({ stderr: true, inputBytes, columns: 60 });
+  assertEquals([bar.status, bar.stderr], [0, []]);
+  assertEquals(bar.drawn, [
+    `\r\x1b[K[${"-".repeat(20)}]   2 % Sent 1 job`,
+    "\r\x1b[K",
   ]);
+  const piped = await send({ stderr: true });
+  assertEquals(piped.drawn, ["\r\x1b[KSent 1 job", "\r\x1b[K"]);
+  assertEquals(queues.get("adder").messages.length, 7500);
 });
 
 /** Lets all go on that can. */

@@ -46,9 +46,9 @@ was started is left.
 
 Options:
   --error=PATTERN    only messages whose "ERROR: MESSAGE" holds this text, in
-                     upper or lower case, or matches it: /REGULAR EXPRESSION/
-  --redrive          send them back, then delete them here: ten at a time, and
-                     where it is stopped between, these ten are there twice
+                     upper or lower case, or matches it: /REGULAR EXPRESSION/;
+                     SQS's own dead letters carry no error
+  --redrive          send them back, then delete them here, ten at a time
   --to=QUEUE         where to, instead of the queue each of them came from
   --purge            delete them
   --yes              do not ask before

@@ -93,10 +93,11 @@ async function sendJobs(options: ParsedOptions, io: Io): Promise<number> {
   const where = whereOf(options);
   const job = options.has("stdin") ? undefined : argumentsOf(texts);
   const encoding = options.has("base64") ? "base64" : "json";
-  await using queue = new Sender(await openQueue(name, where), encoding);
+  const sender = new Sender(await openQueue(name, where), encoding);
   if (job === undefined) {
-    return await sendLines(queue, { defaults, io, ...(lines && { lines }) });
+    return await sendLines(sender, { defaults, io, ...(lines && { lines }) });
   }
+  await using queue = sender;
   const { messageId } = await queue.send(job, defaults);
   io.stdout(`Sent to ${queue.name}: ${messageId}`);
   // Who writes -- means what stands after it.

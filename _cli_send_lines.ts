@@ -67,7 +67,7 @@ export function linesOf(text: string | undefined): Lines | undefined {
 /**
  * Sends a job for each line of standard input, until one is wrong or refused.
  *
- * @param queue The queue.
+ * @param queue The queue, which is closed when all is settled.
  * @param options What is sent how.
  * @returns The exit status.
  * @throws {InputError} If a line is wrong.
@@ -78,13 +78,14 @@ export async function sendLines(
 ): Promise<number> {
   using stop = listenToStopSignals();
   const sending = new LineSender(queue, options);
-  const status = await unlessAborted(
-    sending.run(stop.signal),
-    stop.forceSignal,
-  );
+  const run = async () => {
+    await using _queue = queue;
+    return await sending.run(stop.signal);
+  };
+  const status = await unlessAborted(run(), stop.forceSignal);
   if (status !== undefined) return status;
   options.io.stderr(
-    `Stopped at once: whether ${sending.underWay} was sent is not known`,
+    `Stopped at once: it is not known whether ${sending.underWay} went out`,
   );
   return FAILED;
 }
@@ -159,6 +160,8 @@ class LineSender {
         const line = this.#underWay.shift()!;
         if ("error" in result) this.#refuse(result.error.message, line);
         else this.#sent++;
+        // Who types the lines sees how far it is.
+        if (this.#options.io.screen.stdin) return;
         progress.update(
           this.#sent,
           this.#size ? this.#readBytes / this.#size : undefined,

@@ -16,6 +16,7 @@ import {
   type ReceivedMessage,
 } from "./_connection.ts";
 import { Counters } from "./_counters.ts";
+import { messageOf } from "./_errors.ts";
 import { Lease, LeaseKeeper } from "./_leases.ts";
 
 /** For how long a message that is looked at is hidden, in seconds. */
@@ -169,13 +170,20 @@ export class Sweep implements AsyncDisposable {
       { length: Math.ceil(leases.length / MAX_BATCH) },
       (_, i) => leases.slice(i * MAX_BATCH, (i + 1) * MAX_BATCH),
     ).values();
+    let reached = true;
     const release = async () => {
-      for (const batch of batches) await this.#release(batch);
+      for (const batch of batches) {
+        const left = reached ? await this.#release(batch) : batch.length;
+        // Where nothing of a batch is taken, the others need not be tried.
+        reached &&= left < batch.length;
+        this.unreleased += left;
+      }
     };
     await Promise.all(Array.from({ length: RELEASES_AT_ONCE }, release));
   }
 
-  async #release(batch: readonly Lease[]): Promise<void> {
+  /** Tells how many were not released. */
+  async #release(batch: readonly Lease[]): Promise<number> {
     const left = await this.#insist(
       batch,
       (leases) =>
@@ -187,7 +195,7 @@ export class Sweep implements AsyncDisposable {
           })),
         ),
     );
-    this.unreleased += left.length;
+    return left.length;
   }
 
   async #delete(entries: readonly Entry[]): Promise<readonly Entry[]> {
@@ -220,7 +228,7 @@ export class Sweep implements AsyncDisposable {
       try {
         results = await call(rest);
       } catch (error) {
-        if (tries === MAX_TRIES - 1) this.#options.warn(String(error));
+        if (tries === MAX_TRIES - 1) this.#options.warn(messageOf(error));
         continue;
       }
       const again: T[] = [];

@@ -1,11 +1,13 @@
 /**
- * The command line: runs containers from ini files, checks them, and sends
- * jobs.
+ * The command line: runs containers from ini files, checks them, sends jobs,
+ * tells how many messages queues hold, and handles those that failed.
  *
  * ```sh
  * deno run -A jsr:@zsqs/cli adder.ini
  * deno run -A jsr:@zsqs/cli check adder.ini
  * deno run -A jsr:@zsqs/cli send adder 1 2 3
+ * deno run -A jsr:@zsqs/cli status adder
+ * deno run -A jsr:@zsqs/cli failed --redrive adder-failed
  * ```
  *
  * ```ts

@@ -45,6 +45,22 @@ Deno.test("main() prints the help of each command", async () => {
       "Send a job to an SQS queue.",
       "--deduplication-id=ID",
       "--stdin",
+      "--lines=LIST",
+    ],
+    [
+      ["status", "--help"],
+      "Tell how many messages SQS queues hold.",
+      "--json",
+      "--region=REGION",
+      "Exit status:",
+    ],
+    [
+      ["failed", "--help"],
+      "List failed messages, send them back to be tried again, or delete them.",
+      "--error=PATTERN",
+      "--purge",
+      "--local",
+      "Exit status:",
     ],
   ];
   for (const [args, first, ...parts] of helps) {

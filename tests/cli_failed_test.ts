@@ -486,6 +486,52 @@ Deno.test("zsqs failed stops at a signal after the batch that is under way", asy
   assertEquals(numbers(queues, "adder"), upTo(100));
 });
 
+Deno.test("zsqs failed ends at a second signal, and says what is hidden", async () => {
+  await using _queues = start();
+  await putKept(3);
+  let now = performance.now();
+  using _now = stub(performance, "now", () => now);
+  using _calls = replaceCalls({
+    send() {
+      process.emit("SIGTERM");
+      now += 1001;
+      process.emit("SIGTERM");
+      return new Promise(() => {});
+    },
+  });
+  assertEquals(await cli(["failed", "--redrive", KEPT]), {
+    status: 1,
+    stdout: [],
+    stderr: [
+      "Stopped at once: what was received is visible again within 120 s",
+    ],
+  });
+});
+
+Deno.test("zsqs failed says what it could not release, and does not try for ever", async () => {
+  await using _queues = start();
+  await putKept(300);
+  let calls = 0;
+  using _calls = replaceCalls({
+    changeVisibility() {
+      calls++;
+      return Promise.reject(
+        new ConnectionError("ChangeMessageVisibility failed: cut off", {
+          code: "ECONNRESET",
+          senderFault: false,
+        }),
+      );
+    },
+  });
+  const { status, stdout, stderr } = await cli(["failed", KEPT]);
+  assertEquals([status, stdout.length, stderr.at(-1)], [
+    0,
+    300,
+    "Could not release 300 messages: visible again within 120 s",
+  ]);
+  assert(calls <= 8 * 4, `${calls} calls`);
+});
+
 const cutOff = () =>
   new ConnectionError("SendMessage failed: socket hang up", {
     code: "ECONNRESET",

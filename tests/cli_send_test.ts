@@ -5,10 +5,13 @@
  */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { stub } from "@std/testing/mock";
+import process from "node:process";
 import { runContainer } from "../container.ts";
 import { type Queues, setUp, type TestMessage } from "../testing.ts";
 import type { Screen } from "../cli.ts";
 import { cli, freeAddress } from "./_cli.ts";
+import { replaceCalls } from "./_faults.ts";
 import {
   CREDENTIALS,
   runCli,
@@ -515,4 +518,56 @@ Deno.test("zsqs send says that an option after the queue is an argument", async 
     "--delay=3",
     "--other",
   ]]);
+});
+
+/** Sends each line, and then a signal; the lines do not end before. */
+async function* linesAndSignal(
+  lines: readonly string[],
+  sent: () => boolean,
+  ...signals: (() => void)[]
+): AsyncGenerator<string> {
+  yield* lines;
+  while (!sent()) await turn();
+  for (const signal of signals) signal();
+  await new Promise(() => {});
+}
+
+Deno.test("zsqs send --stdin stops at a signal, and says how to go on", async () => {
+  using queues = setUp({ queues: ["adder"], silent: true });
+  const feed = linesAndSignal(
+    ["[1]", "", "[3]"],
+    () => queues.get("adder").messages.length === 2,
+    () => process.emit("SIGINT"),
+  );
+  assertEquals(await cli(["send", "--stdin", "adder"], feed), {
+    status: 0,
+    stdout: ["Sent 2 jobs to adder"],
+    stderr: ["Stopped as asked: for the rest run it again with --lines=4-"],
+  });
+});
+
+Deno.test("zsqs send --stdin ends at a second signal, and says what is not known", async () => {
+  await using _queues = setUp({ queues: ["adder"], silent: true });
+  let begun = 0;
+  const hang = Promise.withResolvers<never>();
+  using _calls = replaceCalls({
+    send: () => {
+      begun++;
+      return hang.promise;
+    },
+  });
+  let now = performance.now();
+  using _now = stub(performance, "now", () => now);
+  const feed = linesAndSignal(
+    ["[1]", "[2]"],
+    () => begun > 0,
+    () => process.emit("SIGTERM"),
+    () => now += 1001,
+    () => process.emit("SIGTERM"),
+  );
+  assertEquals(await cli(["send", "--stdin", "adder"], feed), {
+    status: 1,
+    stdout: [],
+    stderr: ["Stopped at once: it is not known whether lines 1-2 went out"],
+  });
 });

@@ -6,6 +6,7 @@
 
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import process from "node:process";
 import { ConfigError, messageOf } from "./_errors.ts";
 
 /** Where the question is answered. */
@@ -111,9 +112,15 @@ async function listen(
 ): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   server.once("error", reject);
-  server.listen(port, host, resolve);
-  await promise;
-  server.off("error", reject);
+  // Deno throws a missing permission where nobody can catch it.
+  process.once("uncaughtException", reject);
+  try {
+    server.listen(port, host, resolve);
+    await promise;
+  } finally {
+    server.off("error", reject);
+    process.off("uncaughtException", reject);
+  }
 }
 
 function listenError(address: string, error: unknown): unknown {

@@ -12,7 +12,13 @@ import { Queue } from "../producer.ts";
 import { setUp } from "../testing.ts";
 import { cli, Folder, freeAddress } from "./_cli.ts";
 import { Harness, pass } from "./_harness.ts";
-import { CREDENTIALS, setEnv, TestServer } from "./_server.ts";
+import {
+  CREDENTIALS,
+  servePackage,
+  setEnv,
+  TestProcess,
+  TestServer,
+} from "./_server.ts";
 
 /** What a server answers to a request as it stands, until it closes. */
 async function ask(address: string, request: string): Promise<string> {
@@ -163,6 +169,35 @@ Deno.test("zsqs refuses two containers that answer on one address", async () => 
       } too: give each its own port, current value of both is "127.0.0.1:8080"`,
     ],
   });
+});
+
+Deno.test("zsqs names the Deno permission that health needs", async () => {
+  await using server = await TestServer.start();
+  await using registry = await servePackage();
+  await server.createQueue("jobs");
+  await using folder = await Folder.with({
+    "jobs.ini": ini("127.0.0.1:8080"),
+    "worker.ts": "export default () => () => {};",
+  });
+  const { host } = new URL(server.endpoint);
+  await using process = new TestProcess(
+    [
+      "run",
+      "-q",
+      "--no-prompt",
+      "--allow-read",
+      "--allow-env",
+      "--allow-sys",
+      `--allow-net=${host}`,
+      "jsr:@zsqs/cli",
+      "jobs.ini",
+    ],
+    { cwd: folder.path, env: { ...registry.env, ...server.env } },
+  );
+  assertEquals([await process.status(), process.stderr], [
+    1,
+    'A Deno permission is missing: Requires net access to "127.0.0.1:8080", run again with the --allow-net flag\n',
+  ]);
 });
 
 Deno.test("runContainer() answers 200 while it runs a job, and 503 while it stops", async () => {

@@ -436,6 +436,53 @@ Deno.test("zsqs failed --redrive sends each message once where they fail again",
   assertEquals(numbers(queues, KEPT), upTo(25));
 });
 
+Deno.test("zsqs failed ends where messages come all the time, and leaves those", async () => {
+  await using queues = start();
+  await putKept(25);
+  let came = 0;
+  using _calls = replaceCalls({
+    async receive(real, url, options) {
+      await queues.advance(1);
+      if (++came > 50) throw new Error("It goes on and on");
+      await real.send(url, [kept(100 + came)]);
+      return await real.receive(url, options);
+    },
+  });
+  const { status, stdout, stderr } = await cli(["failed", KEPT]);
+  assertEquals([status, stdout.length, stderr], [0, 25, [
+    "Listed 25 messages of adder-failed, received once more and visible again",
+    `Left ${came} messages that came meanwhile`,
+  ]]);
+  assertEquals(queues.get(KEPT).messages.length, 25 + came);
+});
+
+Deno.test("zsqs failed deletes what it could not delete when it comes again", async () => {
+  await using queues = start();
+  await putKept(40);
+  let deletes = 0;
+  using _calls = replaceCalls({
+    async send(real, url, messages) {
+      // The first ten are visible again before the last ten are sent.
+      await queues.advance(50);
+      return await real.send(url, messages);
+    },
+    async delete(real, url, handles) {
+      if (++deletes > 4) return await real.delete(url, handles);
+      throw new ConnectionError("DeleteMessage failed: cut off", {
+        code: "ECONNRESET",
+        senderFault: false,
+      });
+    },
+  });
+  assertEquals(await cli(["failed", "--redrive", KEPT]), {
+    status: 0,
+    stdout: ["Sent back 40 messages of adder-failed: 40 to adder"],
+    stderr: ["DeleteMessage failed: cut off"],
+  });
+  assertEquals(queues.get(KEPT).messages, []);
+  assertEquals(numbers(queues, "adder"), upTo(40));
+});
+
 Deno.test("zsqs failed holds what it leaves for as long as it works", async () => {
   await using queues = start();
   await putKept(60);

@@ -77,7 +77,7 @@ Deno.test("serveHealth() answers as a Kubernetes probe asks", async () => {
   }
 });
 
-Deno.test("serveHealth() ends connections that are kept alive", async () => {
+Deno.test("serveHealth() ends connections that are kept alive or have not asked", async () => {
   const server = await serveHealth({
     address: "127.0.0.1:0",
     problem: () => undefined,
@@ -85,10 +85,11 @@ Deno.test("serveHealth() ends connections that are kept alive", async () => {
   const { host } = new URL(server.url);
   const request = probe("GET", "/healthz").replace("close", "keep-alive");
   const answered = ask(host, request);
+  const asking = ask(host, request.slice(0, 10));
   // It is answered first: the connection stays open only then.
   assertEquals(await answer(host), [200, "ok\n"]);
   server[Symbol.dispose]();
-  await answered.catch(() => {});
+  await Promise.allSettled([answered, asking]);
   await assertRejects(() => answer(host), Deno.errors.ConnectionRefused);
 });
 

@@ -12,6 +12,7 @@ import {
   UsageError,
 } from "./_cli_command.ts";
 import { describeError, DONE, USAGE } from "./_cli_errors.ts";
+import { paint } from "./_cli_screen.ts";
 import { inspectConfig } from "./_config.ts";
 import { openQueue } from "./_connect.ts";
 import {
@@ -52,8 +53,8 @@ async function check(options: ParsedOptions, io: Io): Promise<number> {
   let worst = DONE;
   for (const file of options.positional) {
     const { lines, status } = await checkFile(file);
-    for (const line of lines) io.stderr(line);
-    if (status === DONE) io.stdout(`${file} is fine`);
+    for (const line of lines) io.stderr(paint(line, "red", io, "stderr"));
+    if (status === DONE) io.stdout(paint(`${file} is fine`, "green", io));
     worst = Math.max(worst, status);
   }
   return worst;

@@ -90,21 +90,31 @@ async function failed(options: ParsedOptions, io: Io): Promise<number> {
     );
   }
   const order = orderOf(options, io);
+  using stack = new DisposableStack();
+  const { open, redrive } = await openAll(name, options, stack);
+  const attributes = await attributesOf(open);
+  if (!options.has("yes") && !await agreed(order, open, attributes, io)) {
+    io.stderr("Nothing was done");
+    return DONE;
+  }
+  return await new Work(io, order, open, redrive).run(attributes);
+}
+
+/** Opens the queue, and the one to send to where it is named for all. */
+async function openAll(
+  name: string,
+  options: ParsedOptions,
+  stack: DisposableStack,
+): Promise<{ open: OpenQueue; redrive: Redrive }> {
   const where = whereOf(options);
   try {
     const open = await openQueue(name, where);
-    using redrive = new Redrive({ from: open, where, to: options.get("to") });
-    try {
-      await redrive.checkTarget();
-      const attributes = await attributesOf(open);
-      if (!options.has("yes") && !await agreed(order, open, attributes, io)) {
-        io.stderr("Nothing was done");
-        return DONE;
-      }
-      return await new Work(io, order, open, redrive).run(attributes);
-    } finally {
-      open.connection.close();
-    }
+    stack.defer(() => open.connection.close());
+    const redrive = stack.use(
+      new Redrive({ from: open, where, to: options.get("to") }),
+    );
+    await redrive.checkTarget();
+    return { open, redrive };
   } catch (error) {
     throw asInputError(error);
   }

@@ -16,7 +16,6 @@ import {
   type ReceivedMessage,
 } from "./_connection.ts";
 import { Counters } from "./_counters.ts";
-import { messageOf } from "./_errors.ts";
 import { Lease, LeaseKeeper } from "./_leases.ts";
 
 /** For how long a message that is looked at is hidden, in seconds. */
@@ -62,7 +61,7 @@ interface Entry {
   lease: Lease;
   /** Whether it had its turn, and stays. */
   passed: boolean;
-  /** Whether it is to be deleted as soon as it can be. */
+  /** Whether it was to be deleted. */
   deleting: boolean;
 }
 
@@ -80,6 +79,8 @@ export class Sweep implements AsyncDisposable {
   seen = 0;
   /** How many came after it had started, and were left. */
   newer = 0;
+  /** How many could not be deleted. */
+  undeleted = 0;
   /** How many could not be released, and are hidden until their lease ends. */
   unreleased = 0;
 
@@ -141,23 +142,30 @@ export class Sweep implements AsyncDisposable {
   }
 
   /**
-   * Deletes messages. Those that could not be deleted are when they are
-   * received again before the end.
+   * Deletes messages.
+   *
+   * @throws {ConnectionError} If any could not be deleted.
    */
   async delete(swept: readonly Swept[]): Promise<void> {
     const entries = swept.map(({ message }) =>
       this.#entries.get(message.messageId)!
     );
     for (const entry of entries) entry.deleting = true;
-    for (const { lease } of await this.#delete(entries)) {
-      this.#keeper.release(lease);
+    const { left, error } = await this.#insist(
+      entries,
+      (some) =>
+        this.#connection.delete(
+          this.#url,
+          some.map(({ lease }) => lease.receiptHandle),
+        ),
+    );
+    for (const entry of entries) {
+      this.#keeper.release(entry.lease);
+      if (left.includes(entry)) continue;
+      this.#entries.delete(entry.lease.message.messageId);
     }
-  }
-
-  /** How many messages it could not delete so far. */
-  get undeleted(): number {
-    return this.#entries.values().filter(({ deleting }) => deleting)
-      .reduce((count) => count + 1, 0);
+    this.undeleted += left.length;
+    if (error !== undefined) throw error;
   }
 
   /** Releases what is left: it is visible again at once. */
@@ -184,7 +192,7 @@ export class Sweep implements AsyncDisposable {
 
   /** Tells how many were not released. */
   async #release(batch: readonly Lease[]): Promise<number> {
-    const left = await this.#insist(
+    const { left } = await this.#insist(
       batch,
       (leases) =>
         this.#connection.changeVisibility(
@@ -198,48 +206,36 @@ export class Sweep implements AsyncDisposable {
     return left.length;
   }
 
-  async #delete(entries: readonly Entry[]): Promise<readonly Entry[]> {
-    const left = await this.#insist(
-      entries,
-      (some) =>
-        this.#connection.delete(
-          this.#url,
-          some.map(({ lease }) => lease.receiptHandle),
-        ),
-    );
-    for (const entry of entries) {
-      if (left.includes(entry)) continue;
-      this.#keeper.release(entry.lease);
-      this.#entries.delete(entry.lease.message.messageId);
-    }
-    return left;
-  }
-
-  /** Makes a batch of calls, again where SQS is to blame; tells what is left. */
+  /** Makes calls for a batch, again where that helps. */
   async #insist<T>(
     all: readonly T[],
     call: (some: readonly T[]) => Promise<EntryResult[]>,
-  ): Promise<readonly T[]> {
+  ): Promise<{ left: readonly T[]; error?: unknown }> {
     const refused: T[] = [];
     let rest = all;
-    for (let tries = 0; rest.length > 0 && tries < MAX_TRIES; tries++) {
-      if (tries > 0) await this.#pause(tries);
+    let error: unknown;
+    for (let tries = 1; rest.length > 0 && tries <= MAX_TRIES; tries++) {
+      if (tries > 1) await this.#pause(tries - 1);
       let results: readonly EntryResult[];
       try {
         results = await call(rest);
-      } catch (error) {
-        if (tries === MAX_TRIES - 1) this.#options.warn(messageOf(error));
+      } catch (thrown) {
+        error = thrown;
+        if (isFinal(thrown)) break;
         continue;
       }
       const again: T[] = [];
       for (const [i, each] of rest.entries()) {
         const result = results[i]!;
         if (result.ok) continue;
-        (result.failure.senderFault ? refused : again).push(each);
+        const { code, message, senderFault } = result.failure;
+        error = new ConnectionError(`${code}: ${message}`, result.failure);
+        (senderFault ? refused : again).push(each);
       }
       rest = again;
     }
-    return [...refused, ...rest];
+    const left = [...refused, ...rest];
+    return left.length === 0 ? { left } : { left, error };
   }
 
   /** A receive whose failure shows where it is awaited, and nowhere else. */
@@ -263,7 +259,7 @@ export class Sweep implements AsyncDisposable {
           visibilityTimeoutSeconds: SWEEP_VISIBILITY_SECONDS,
           signal: cut.signal,
         });
-        return await this.#take(messages, sentAtMs);
+        return this.#take(messages, sentAtMs);
       } catch (error) {
         if (tries === MAX_TRIES || isFinal(error)) throw error;
         await this.#pause(tries);
@@ -274,12 +270,11 @@ export class Sweep implements AsyncDisposable {
   }
 
   /** Holds what came; tells what of it has not had its turn. */
-  async #take(
+  #take(
     messages: readonly ReceivedMessage[],
     sentAtMs: number,
-  ): Promise<readonly Swept[]> {
+  ): readonly Swept[] {
     const fresh: Swept[] = [];
-    const undeleted: Entry[] = [];
     for (const message of messages) {
       // What is held for long must not hold its body.
       const lease = new Lease(
@@ -295,10 +290,8 @@ export class Sweep implements AsyncDisposable {
       entry.lease = lease;
       this.#entries.set(message.messageId, entry);
       this.#keeper.keep(lease);
-      if (entry.deleting) undeleted.push(entry);
-      else if (!entry.passed) fresh.push({ message, lease });
+      if (!entry.passed && !entry.deleting) fresh.push({ message, lease });
     }
-    if (undeleted.length > 0) await this.#delete(undeleted);
     return fresh;
   }
 

@@ -456,31 +456,48 @@ Deno.test("zsqs failed ends where messages come all the time, and leaves those",
   assertEquals(queues.get(KEPT).messages.length, 25 + came);
 });
 
-Deno.test("zsqs failed deletes what it could not delete when it comes again", async () => {
-  await using queues = start();
-  await putKept(40);
-  let deletes = 0;
-  using _calls = replaceCalls({
-    async send(real, url, messages) {
-      // The first ten are visible again before the last ten are sent.
-      await queues.advance(50);
-      return await real.send(url, messages);
-    },
-    async delete(real, url, handles) {
-      if (++deletes > 4) return await real.delete(url, handles);
-      throw new ConnectionError("DeleteMessage failed: cut off", {
-        code: "ECONNRESET",
-        senderFault: false,
+Deno.test("zsqs failed stops where it cannot delete, so that no more is there twice", async (t) => {
+  const codes: [code: string, tries: number][] = [
+    ["ECONNRESET", 4],
+    ["AccessDenied", 1],
+  ];
+  for (const [code, tries] of codes) {
+    await t.step(code, async () => {
+      await using queues = start();
+      await putKept(40);
+      let deletes = 0;
+      using _calls = replaceCalls({
+        delete() {
+          deletes++;
+          return Promise.reject(
+            new ConnectionError("DeleteMessage failed: not now", {
+              code,
+              senderFault: true,
+            }),
+          );
+        },
       });
-    },
-  });
-  assertEquals(await cli(["failed", "--redrive", KEPT]), {
-    status: 0,
-    stdout: ["Sent back 40 messages of adder-failed: 40 to adder"],
-    stderr: ["DeleteMessage failed: cut off"],
-  });
-  assertEquals(queues.get(KEPT).messages, []);
-  assertEquals(numbers(queues, "adder"), upTo(40));
+      const { status, stdout, stderr } = await cli([
+        "failed",
+        "--redrive",
+        KEPT,
+      ]);
+      assertEquals([status, stdout, stderr.slice(0, 2), deletes], [
+        1,
+        ["Sent back 10 messages of adder-failed: 10 to adder"],
+        [
+          "Could not delete 10 messages of adder-failed: sent, and sent again by the next run",
+          "DeleteMessage failed: not now",
+        ],
+        tries,
+      ]);
+      assertEquals(numbers(queues, "adder"), upTo(10));
+      assertEquals(
+        queues.get(KEPT).messages.filter(({ visible }) => visible).length,
+        30,
+      );
+    });
+  }
 });
 
 Deno.test("zsqs failed holds what it leaves for as long as it works", async () => {
@@ -653,6 +670,7 @@ Deno.test("zsqs failed deletes again what could not be deleted, and says what is
     stdout: ["Sent back 15 messages of adder-failed: 15 to adder"],
     stderr: [
       "Could not delete 5 messages of adder-failed: sent, and sent again by the next run",
+      "InternalError: later",
     ],
   });
   assertEquals(numbers(queues, KEPT), [10, 11, 12, 13, 14]);

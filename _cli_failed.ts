@@ -37,7 +37,8 @@ Usage:
 
 QUEUE is the name, URL or ARN of a queue that keeps failures ("failures" in an
 ini file), or of an SQS dead-letter queue. Without --redrive and --purge it
-lists its messages: id, age, the queue it came from, error, body.
+lists its messages: age, the queue it came from, error, body; in a pipe the id
+first.
 
 It receives every message, hidden from others for ${SWEEP_VISIBILITY_SECONDS} s and longer as needed,
 until two long polls in a row bring nothing new, and then releases what it did

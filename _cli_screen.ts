@@ -27,7 +27,7 @@ const BAR = 20;
 
 const CLEAR_LINE = "\r\x1b[K";
 
-const STYLES = { bold: 1, dim: 2, red: 31, green: 32 } as const;
+const STYLES = { plain: 0, bold: 1, dim: 2, red: 31, green: 32 } as const;
 
 /** A way to show text that stands out. */
 export type Style = keyof typeof STYLES;
@@ -39,7 +39,7 @@ export function paint(
   { screen }: Io,
   stream: "stdout" | "stderr" = "stdout",
 ): string {
-  return screen[stream] && screen.color && text !== ""
+  return screen[stream] && screen.color && text !== "" && style !== "plain"
     ? `\x1b[${STYLES[style]}m${text}\x1b[0m`
     : text;
 }

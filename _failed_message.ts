@@ -51,7 +51,10 @@ export function describeMessage(
   };
 }
 
-/** It in a line, cut to the width of a terminal. */
+/**
+ * It in a line: with its id first in a pipe; on a terminal without, and cut to
+ * the width.
+ */
 export function messageLine(
   message: ReceivedMessage,
   nowMs: number,
@@ -60,13 +63,12 @@ export function messageLine(
   const error = errorOf(message) ??
     `received ${counted(message.receiveCount, "time")}`;
   const parts = [
-    message.messageId,
     age(nowMs - failedAtMs(message)).padStart(6),
     sourceName(message) ?? "-",
     error,
     bodyText(message.body),
   ].map(printable);
-  if (!io.screen.stdout) return parts.join("  ");
+  if (!io.screen.stdout) return [message.messageId, ...parts].join("  ");
   let room = io.screen.columns;
   return parts.map((part, i) => {
     const text = i === 0 ? part : `  ${part}`;
@@ -74,13 +76,11 @@ export function messageLine(
       ? text
       : text.slice(0, Math.max(0, room - 1)) + (room > 0 ? "…" : "");
     room -= cut.length;
-    return i === 3
-      ? paint(cut, "red", io)
-      : i === 0
-      ? paint(cut, "dim", io)
-      : cut;
+    return paint(cut, STYLES[i]!, io);
   }).join("");
 }
+
+const STYLES = ["dim", "bold", "red", "plain"] as const;
 
 /** The name of the queue that it came from. */
 function sourceName(

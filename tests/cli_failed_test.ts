@@ -96,16 +96,30 @@ Deno.test("zsqs failed lists messages with age, source, error and body", async (
     messages.map(({ visible, receiveCount }) => [visible, receiveCount]),
     [[true, 1], [true, 1], [true, 1]],
   );
+  const terminal = { stdout: true, stderr: true, color: true };
   const { stdout } = await cli(["failed", KEPT], [], {
-    stdout: true,
-    stderr: true,
-    columns: 64,
-    color: true,
+    ...terminal,
+    columns: 40,
   });
+  assertEquals(stdout, [
+    "\x1b[2m   3 h\x1b[0m\x1b[1m  adder\x1b[0m\x1b[31m  TypeError: 0 is bad\x1b[0m  [[0…",
+    "\x1b[2m   3 h\x1b[0m\x1b[1m  adder\x1b[0m\x1b[31m  RangeError: 1 is bad\x1b[0m  [[…",
+    '\x1b[2m   0 s\x1b[0m\x1b[1m  -\x1b[0m\x1b[31m  received 2 times\x1b[0m  [["\\u001b[…',
+  ]);
+});
+
+Deno.test("zsqs failed draws a bar only where it does not list on the same terminal", async () => {
+  await using _queues = start();
+  await putKept(20);
+  const drawnWith = async (stdout: boolean) => {
+    const { drawn } = await cli(["failed", KEPT], [], { stdout, stderr: true });
+    return drawn?.[0];
+  };
   assertEquals(
-    stdout[0],
-    `\x1b[2m${ids[0]}\x1b[0m     3 h  adder\x1b[31m  TypeError:…\x1b[0m`,
+    await drawnWith(false),
+    "\r\x1b[K[##########----------]  50 % Listed 10 of about 20 messages",
   );
+  assertEquals(await drawnWith(true), undefined);
 });
 
 Deno.test("zsqs failed --json writes a line for each message", async () => {

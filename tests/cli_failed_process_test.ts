@@ -74,7 +74,7 @@ Deno.test("zsqs failed --redrive loses nothing and doubles one batch at most, ho
   const args = ["failed", "--redrive", "failed"];
   const halfWay = async (signal: Deno.Signal): Promise<TestProcess> => {
     await using process = runCli(args, options);
-    await process.saw("Sent back 2,000 of about ");
+    await process.saw("Sent back 1,000 of about ");
     process.kill(signal);
     await process.status();
     return process;
@@ -85,7 +85,7 @@ Deno.test("zsqs failed --redrive loses nothing and doubles one batch at most, ho
     assertEquals(await process.status(), 0);
     assertMatch(
       process.stdout,
-      /^Sent back [2-9],\d{3} messages of failed: [2-9],\d{3} to adder\n$/,
+      /^Sent back [\d,]+ messages of failed: [\d,]+ to adder\n$/,
     );
     assertMatch(
       process.stderr,
@@ -122,7 +122,7 @@ Deno.test("zsqs failed --redrive loses nothing and doubles one batch at most, ho
       const { stdout } = process;
       assertMatch(
         stdout,
-        /Send about \d,\d{3} messages in failed back to be tried again\? \[y\/N\] /,
+        /Send about [\d,]+ messages in failed back to be tried again\? \[y\/N\] /,
       );
       const bars = stdout.split("\r\x1b[K").slice(1, -1);
       assert(bars.length > 1, `${bars.length} bars were drawn`);
@@ -135,7 +135,7 @@ Deno.test("zsqs failed --redrive loses nothing and doubles one batch at most, ho
       }
       assertMatch(
         stdout.split("\r\x1b[K").at(-1)!,
-        /^Sent back \d,\d{3} messages of failed: \d,\d{3} to adder\r\n$/,
+        /^Sent back [\d,]+ messages of failed: [\d,]+ to adder\r\n$/,
       );
     },
   });

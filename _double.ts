@@ -53,6 +53,8 @@ export interface StoredMessage {
   readonly groupId?: string;
   readonly deduplicationId?: string;
   readonly sequenceNumber?: string;
+  /** The ARN of the queue from which it was moved to this one. */
+  readonly deadLetterSource?: string;
   receiveCount: number;
   /** When it is visible again, in milliseconds of the clock. */
   visibleAtMs: number;
@@ -214,6 +216,12 @@ export class DoubleQueue {
       visible: this.messages.length - hidden.length,
       inFlight,
       delayed: hidden.length - inFlight,
+      ...(this.settings.redrive === undefined ? {} : {
+        redrive: {
+          ...this.settings.redrive,
+          deadLetterQueue: arnOf(this.settings.redrive.deadLetterQueue),
+        },
+      }),
     };
   }
 
@@ -300,7 +308,10 @@ export class DoubleQueue {
     );
     for (const message of spent) {
       this.messages.splice(this.messages.indexOf(message), 1);
-      this.#server.redrive({ ...message }, redrive.deadLetterQueue);
+      this.#server.redrive(
+        { ...message, deadLetterSource: arnOf(this.name) },
+        redrive.deadLetterQueue,
+      );
     }
   }
 
@@ -446,6 +457,11 @@ const INVALID_HANDLE: Refusal = {
   code: "ReceiptHandleIsInvalid",
   message: "The input receipt handle is invalid.",
 };
+
+/** The ARN of a queue of the double, whichever region it was asked in. */
+function arnOf(name: string): string {
+  return `arn:aws:sqs:us-east-1:000000000000:${name}`;
+}
 
 function refuse(refusal: Refusal): EntryResult<never> {
   return { ok: false, failure: { ...refusal, senderFault: true } };

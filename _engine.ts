@@ -146,6 +146,11 @@ export class Engine {
     return this.#counters.summary;
   }
 
+  /** Why it is not well; nothing where it is. */
+  get problem(): string | undefined {
+    return this.#stopping ? "Stopping" : this.#polls.problem;
+  }
+
   /** Receives and handles what is visible now; for the testing double. */
   async drain(): Promise<void> {
     await this.#opened;

@@ -20,6 +20,9 @@ import type { Visibility } from "./_visibility.ts";
 /** How much longer than its wait a receive may take, in milliseconds. */
 const GRACE_MS = 10_000;
 
+/** For how long receives must have failed to be a problem, in milliseconds. */
+const PROBLEM_MS = 60_000;
+
 /** The shortest and longest pause after failed receives, in milliseconds. */
 const MIN_PAUSE_MS = 1_000;
 const MAX_PAUSE_MS = 30_000;
@@ -73,6 +76,9 @@ export class Polls {
   #allowed = 1;
   #failures = 0;
   #answered = false;
+  /** When the first of them was, and what the last one said. */
+  #failingSinceMs = 0;
+  #lastError: unknown;
   #stopped = false;
   #cancelPause: (() => void) | undefined;
   /** How many answers in a row were empty. */
@@ -85,6 +91,17 @@ export class Polls {
   /** How many polls are in flight. */
   get size(): number {
     return this.#size;
+  }
+
+  /** Why no messages come, where receives have failed for a minute. */
+  get problem(): string | undefined {
+    const ms = this.#options.clock.now() - this.#failingSinceMs;
+    // After one alone there may have been no room to try again.
+    return this.#failures < 2 || ms < PROBLEM_MS
+      ? undefined
+      : `Cannot receive from ${this.#options.queue} for ${
+        Math.floor(ms / 1000)
+      } s: ${messageOf(this.#lastError)}`;
   }
 
   /** Starts as many polls as there is room and reason for. */
@@ -190,6 +207,8 @@ export class Polls {
     const { clock, logger, queue, onChange } = this.#options;
     if (this.#cancelPause !== undefined) return;
     this.#failures++;
+    if (this.#failures === 1) this.#failingSinceMs = clock.now();
+    this.#lastError = error;
     this.#allowed = 1;
     if (this.#failures === 1) {
       logger.error(

@@ -405,6 +405,9 @@ function received(message: Message): ReceivedMessage {
     ...(system.MessageDeduplicationId === undefined
       ? {}
       : { deduplicationId: system.MessageDeduplicationId }),
+    ...(system.DeadLetterQueueSourceArn === undefined
+      ? {}
+      : { deadLetterSource: system.DeadLetterQueueSourceArn }),
   };
 }
 

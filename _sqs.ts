@@ -18,6 +18,7 @@ import {
   SQSClient,
   type SQSClientConfig,
 } from "@aws-sdk/client-sqs";
+import { makeAgents } from "./_agents.ts";
 import {
   type CallOptions,
   type Connection,
@@ -93,6 +94,7 @@ class SqsConnection implements Connection {
       ...config,
       maxAttempts: 3,
       requestHandler: {
+        ...makeAgents(),
         connectionTimeout: TRY_TIMEOUT_MS,
         requestTimeout: TRY_TIMEOUT_MS,
         throwOnRequestTimeout: true,
@@ -102,7 +104,7 @@ class SqsConnection implements Connection {
       ...config,
       credentials: this.#calls.config.credentials,
       maxAttempts: 1,
-      requestHandler: { connectionTimeout: TRY_TIMEOUT_MS },
+      requestHandler: { ...makeAgents(), connectionTimeout: TRY_TIMEOUT_MS },
     });
   }
 

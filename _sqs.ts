@@ -310,7 +310,7 @@ function byPosition<S extends { Id?: string | undefined }, T>(
       failure: {
         code: plainCode(entry.Code ?? "Unknown"),
         message: entry.Message ?? "no message",
-        senderFault: entry.SenderFault ?? false,
+        senderFault: isSendersFault(entry.SenderFault, entry.Code),
       },
     };
   }
@@ -394,7 +394,15 @@ function connectionError(operation: string, error: unknown): unknown {
     code: plainCode(
       $fault === undefined ? (code ?? error.name) : error.name,
     ),
-    senderFault: $fault === "client",
+    senderFault: isSendersFault($fault === "client", error.name),
     cause: error,
   });
+}
+
+/** Throttling counts as the sender's fault in SQS; but a retry may help. */
+function isSendersFault(
+  isClients: boolean | undefined,
+  code: string | undefined,
+): boolean {
+  return isClients === true && !/Throttl|TooManyRequests/.test(code ?? "");
 }

@@ -5,9 +5,11 @@
  * @module
  */
 
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertRejects } from "@std/assert";
 import { createServer, type Socket } from "node:net";
 import { runContainer } from "../container.ts";
+import { SendError } from "../mod.ts";
+import { Queue } from "../producer.ts";
 import {
   type HttpAnswer,
   type HttpRequest,
@@ -91,4 +93,30 @@ Deno.test("a receive that is dropped on a used connection is not made again", as
   // What was sent before this is there when this is answered.
   for (let i = 0; i < 3; i++) await (await fetch(endpoint)).body?.cancel();
   assertEquals(server.count("ReceiveMessage"), 2);
+});
+
+Deno.test("a batch that is throttled is not made into ten requests", async () => {
+  using _env = setEnv(CREDENTIALS);
+  await using server = new ScriptedServer((operation) =>
+    operation === "SendMessageBatch"
+      ? {
+        ...json({ __type: "com.amazonaws.sqs#RequestThrottled" }, 400),
+        headers: { "x-amzn-query-error": "RequestThrottled;Sender" },
+      }
+      : json({})
+  );
+  const endpoint = await server.listen();
+  await using queue = await Queue(`${endpoint}/000000000000/adder`, {
+    endpoint,
+    region: "us-east-1",
+  });
+  const sends = Array.from({ length: 10 }, (_, i) => queue(i));
+  const errors = await Promise.all(
+    sends.map((send) => assertRejects(() => send, SendError)),
+  );
+  assertEquals(
+    errors.map(({ code, senderFault }) => [code, senderFault]),
+    errors.map(() => ["RequestThrottled", false]),
+  );
+  assertEquals(server.count("SendMessageBatch"), 3);
 });

@@ -385,7 +385,8 @@ function connectionError(operation: string, error: unknown): unknown {
     $metadata?: { httpStatusCode?: number };
   };
   // A connection refused on every address of a host is an AggregateError.
-  const said = error.message ||
+  // The SDK's hints for programmers come on lines of their own.
+  const said = error.message.split("\n")[0] ||
     (errors ?? []).map((each) => each.message).join(", ") || error.name;
   const message = said === "UnknownError"
     ? `the answer is not one of SQS (HTTP status ${$metadata?.httpStatusCode})`

@@ -470,6 +470,14 @@ Deno.test("bodyText() gives one line, so that no body passes for others", () => 
   assertEquals(bodyText("oh\r\nERROR zsqs lie"), "oh\\r\\nERROR zsqs lie");
   assertEquals(bodyText('[["a\\n"],\n {}]'), '[["a\\n"],  {}]');
   assertEquals(bodyText(btoa("[[1],\n{}]")), "[[1], {}]");
+  assertEquals(
+    bodyText("a\u0085b\u2028c\u001b[31m"),
+    "a\\u0085b\\u2028c\\u001b[31m",
+  );
+  assertEquals(
+    bodyText('[["\u2029\u009b31m"],\t{}]'),
+    '[["\\u2029\\u009b31m"],\t{}]',
+  );
 });
 
 Deno.test("Queue() refuses more arguments than a handler can be called with", async () => {

@@ -80,7 +80,7 @@ const FIFO = "soak.fifo";
 const STOP_LIMIT_SECONDS = 45;
 
 /** Without a job done for so long, the run has failed. */
-const STALL_LIMIT_SECONDS = 120;
+const STALL_LIMIT_SECONDS = 60;
 
 /** The status of a process that SIGTERM ended. */
 const SIGTERM_STATUS = 128 + 15;
@@ -181,11 +181,16 @@ class Soak implements AsyncDisposable {
   async run(): Promise<SoakResult> {
     const startedAt = Date.now();
     await this.#startAll();
-    await this.#untilDone(startedAt);
-    for (const url of Object.values(this.#urls)) {
-      await this.#server.left(url, 0);
+    try {
+      await this.#untilDone(startedAt);
+      for (const url of Object.values(this.#urls)) {
+        await this.#server.left(url, 0);
+      }
+      await this.#stopDuringPolls();
+    } catch (error) {
+      // The notes tell more of what went wrong.
+      this.#problems.push((error as Error).message);
     }
-    await this.#stopDuringPolls();
     return this.#result((Date.now() - startedAt) / 1000);
   }
 
@@ -234,7 +239,7 @@ class Soak implements AsyncDisposable {
       if (this.#done.size + this.#accepted.size > before) changedAt = now;
       if (now - changedAt > STALL_LIMIT_SECONDS * 1000) {
         throw new Error(
-          `Nothing happens any more: ${this.#progress()}; see ${this.#options.folder}`,
+          `nothing happens any more: ${this.#progress()}`,
         );
       }
       if (now - startedAt > minutes * 60_000) this.#cutAllOff();

@@ -82,6 +82,9 @@ const STOP_LIMIT_SECONDS = 45;
 /** Without a job done for so long, the run has failed. */
 const STALL_LIMIT_SECONDS = 60;
 
+/** How much longer than it waits a poll may be on its way. */
+const ORPHAN_GRACE_MS = 500;
+
 /** The status of a process that SIGTERM ended. */
 const SIGTERM_STATUS = 128 + 15;
 
@@ -392,6 +395,9 @@ class Soak implements AsyncDisposable {
   /** Jobs that are sent while idle containers stop stay visible, or are done. */
   async #stopDuringPolls(): Promise<void> {
     await Promise.all(this.#ending);
+    // The server still waits for messages for those that were killed, and would
+    // hide what it finds for them.
+    await setTimeout(this.#options.waitSeconds * 1000 + ORPHAN_GRACE_MS);
     const journal = new Journal<SentLine>(
       join(this.#options.folder, FILES.sent),
     );

@@ -7,6 +7,21 @@
 /** How many groups the jobs of the FIFO queue have. */
 export const GROUPS = 24;
 
+/** The queues that jobs are sent to. */
+export const STANDARD = "soak";
+export const FIFO = "soak.fifo";
+
+/** Where the failed messages of each are kept. */
+export const FAILED: Readonly<Record<string, string>> = {
+  [STANDARD]: "soak-failed",
+  [FIFO]: "soak-failed.fifo",
+};
+
+/** Whether a queue keeps failed messages. */
+export function isFailedQueue(name: string): boolean {
+  return Object.values(FAILED).includes(name);
+}
+
 /** A job's arguments. */
 export type SoakArgs = [
   job: number,
@@ -24,10 +39,13 @@ export type Behaviour =
   /** It takes longer than its first lease. */
   | "long"
   /** It says that it cannot be done, when received for the first time. */
-  | "transient";
+  | "transient"
+  /** It fails, and its message is kept. */
+  | "bad";
 
 export function behaviourOf(job: number): Behaviour {
   if (job % 499 === 7) return "long";
+  if (job % 211 === 9) return "bad";
   if (job % 53 === 5) return "transient";
   return job % 7 === 0 ? "short" : "plain";
 }

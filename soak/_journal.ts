@@ -46,6 +46,8 @@ export interface DoneLine {
   /** How often the message had been received. */
   readonly count: number;
   readonly group?: string;
+  /** It failed: its message is to be kept. */
+  readonly failed?: true;
   /** Its arguments were not those that were sent. */
   readonly wrong?: true;
 }
@@ -76,6 +78,8 @@ export interface RequestLine {
   /** When it came, in milliseconds since the Unix epoch. */
   readonly t: number;
   readonly op: string;
+  /** The queue's name. */
+  readonly queue: string;
   /** What was done to it. */
   readonly fault?: string;
   /** How long it took until the server had answered. */

@@ -152,6 +152,7 @@ export class FaultProxy implements AsyncDisposable {
     this.#options.journal.add({
       t,
       op,
+      queue: queueOf(request),
       ...(fault === undefined ? {} : { fault: faultText(fault) }),
       ms: Date.now() - t,
       entries,
@@ -358,6 +359,12 @@ function errorAnswer(status: number, code: string): HttpAnswer {
 
 function operationOf(request: HttpRequest): string {
   return (request.headers["x-amz-target"] ?? "").replace("AmazonSQS.", "");
+}
+
+/** The name of the queue that a request is about. */
+function queueOf(request: HttpRequest): string {
+  const { QueueUrl } = JSON.parse(request.body.toString());
+  return QueueUrl.split("/").at(-1);
 }
 
 /** A fault as it is noted and counted. */

@@ -17,7 +17,7 @@ import {
   TestServer,
 } from "../tests/_server.ts";
 import type { FaultRates } from "./_faults.ts";
-import { type SoakArgs, textOf } from "./_jobs.ts";
+import { FAILED, FIFO, type SoakArgs, STANDARD, textOf } from "./_jobs.ts";
 import {
   type DoneLine,
   FILES,
@@ -72,9 +72,6 @@ export interface Sample {
   readonly residentMb: number;
   readonly descriptors: number;
 }
-
-const STANDARD = "soak";
-const FIFO = "soak.fifo";
 
 /** How long a stopped container may take, in seconds: a poll may be silent. */
 const STOP_LIMIT_SECONDS = 45;
@@ -171,6 +168,8 @@ class Soak implements AsyncDisposable {
     const { direct, proxied }: ServerUrls = JSON.parse(process.stdout);
     const server = TestServer.at(direct);
     const attributes = { VisibilityTimeout: String(visibilitySeconds) };
+    await server.createQueue(FAILED[STANDARD]!);
+    await server.createQueue(FAILED[FIFO]!, { FifoQueue: "true" });
     const urls = {
       [STANDARD]: await server.createQueue(STANDARD, attributes),
       [FIFO]: await server.createQueue(FIFO, {
@@ -245,12 +244,13 @@ class Soak implements AsyncDisposable {
           `nothing happens any more: ${this.#progress()}`,
         );
       }
-      if (now - startedAt > minutes * 60_000) this.#cutAllOff();
+      const isOver = now - startedAt > minutes * 60_000;
+      if (isOver) this.#cutAllOff();
       if (this.#done.size >= stopEvery * (stops + 1)) {
         stops++;
         await this.#stopOne();
       }
-      if (this.#accepted.size >= cutEvery * (cuts + 1)) {
+      if (!isOver && this.#accepted.size >= cutEvery * (cuts + 1)) {
         cuts++;
         this.#cutOne();
       }
@@ -471,6 +471,7 @@ worker = ${scriptPath("_worker.ts")}:journal
 queue = ${queue}
 region = us-east-1
 endpoint = ${this.#proxied}
+failures = ${FAILED[queue]}
 concurrency = 10
 wait_time = ${waitSeconds}
 shutdown_timeout = ${SHUTDOWN_SECONDS}

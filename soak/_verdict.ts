@@ -4,6 +4,7 @@
  * @module
  */
 
+import { isFailedQueue } from "./_jobs.ts";
 import type { DoneLine, RequestLine, SentLine } from "./_journal.ts";
 
 /** What a verdict is made of. */
@@ -26,6 +27,8 @@ export interface Verdict {
   readonly rejected: number;
   /** Accepted jobs that were done. */
   readonly done: number;
+  /** Accepted jobs that failed, and whose message was kept. */
+  readonly kept: number;
   /** Messages beyond a job's first, by cause. */
   readonly extraMessages: Readonly<Record<string, number>>;
   /** Times that a message's job was done again, by cause. */
@@ -54,19 +57,22 @@ export function judge(evidence: Evidence): Verdict {
     if (id === undefined) rejected++;
     else accepted.add(job);
   }
-  const doneJobs = new Set(evidence.done.map(({ job }) => job));
+  const done = new Set(
+    evidence.done.flatMap(({ job, failed }) => failed ? [] : [job]),
+  );
+  const kept = checkDeletes(evidence, problems);
   for (const job of accepted) {
-    if (!doneJobs.has(job)) problems.add("lost: job", job);
+    if (!done.has(job) && !kept.has(job)) problems.add("lost: job", job);
   }
   for (const { wrong, job } of evidence.done) {
     if (wrong) problems.add("done with other arguments than sent: job", job);
   }
-  checkDeletes(evidence, problems);
   checkOrder(evidence, problems);
   return {
     accepted: accepted.size,
     rejected,
-    done: [...accepted].filter((job) => doneJobs.has(job)).length,
+    done: accepted.intersection(done).size,
+    kept: accepted.intersection(kept).size,
     extraMessages: explainMessages(evidence, problems),
     extraRuns: explainRuns(evidence, problems),
     faults: faultsOf(evidence.requests),
@@ -92,17 +98,27 @@ class Problems {
   }
 }
 
-/** What is deleted was done before. */
-function checkDeletes({ requests, done }: Evidence, problems: Problems): void {
-  const doneIds = new Set(done.map(({ id }) => id));
-  for (const { op, entries } of requests) {
-    if (op !== "DeleteMessageBatch") continue;
-    for (const { ok, id } of entries) {
-      if (ok && id !== undefined && !doneIds.has(id)) {
+/** What is deleted was done or kept before; tells which jobs were kept. */
+function checkDeletes(
+  { requests, done }: Evidence,
+  problems: Problems,
+): Set<number> {
+  const lines = new Map(done.map((line) => [line.id, line]));
+  const kept = new Set<number>();
+  for (const { op, queue, entries } of requests) {
+    for (const { ok, id, job } of entries) {
+      if (!ok || id === undefined) continue;
+      if (op === "SendMessageBatch" && isFailedQueue(queue)) kept.add(job!);
+      if (op !== "DeleteMessageBatch") continue;
+      const line = lines.get(id);
+      if (line === undefined) {
         problems.add("deleted without being done: message", id);
+      } else if (line.failed && !kept.has(line.job)) {
+        problems.add("deleted before it was kept: message", id);
       }
     }
   }
+  return kept;
 }
 
 /** Groups are sent, and done for the first time, in order. */
@@ -160,8 +176,8 @@ function explainMessages(
   const told = new Set(sent.map(({ id }) => id));
   /** By job: its messages, each with why its sender may have sent another. */
   const messages = new Map<number, Map<string, string | undefined>>();
-  for (const { op, fault, ms, entries } of requests) {
-    if (op !== "SendMessageBatch") continue;
+  for (const { op, queue, fault, ms, entries } of requests) {
+    if (op !== "SendMessageBatch" || isFailedQueue(queue)) continue;
     for (const { job, id, by, ok } of entries) {
       if (!ok) continue;
       const cause = fault !== undefined
@@ -246,6 +262,7 @@ function causeOf(
   if (logged.has("lost") || faulty("ChangeMessageVisibilityBatch", 0)) {
     return "its lease was lost";
   }
+  if (logged.has("not kept")) return "it could not be kept";
   if (logged.has("given up")) return "its process was stopped meanwhile";
   if (
     requests.some(({ op, ms, t }) =>
@@ -282,6 +299,9 @@ function loggedOf(logs: ReadonlyMap<string, string>): Map<string, Set<string>> {
   for (const log of logs.values()) {
     for (const [, id] of log.matchAll(/Lost the lease of message (\S+?),/g)) {
       add(id!, "lost");
+    }
+    for (const [, id] of log.matchAll(/Cannot keep failed message (\S+?),/g)) {
+      add(id!, "not kept");
     }
     for (const [, ids] of log.matchAll(/Gave up on jobs? (.+) as the/g)) {
       for (const id of ids!.split(", ")) add(id, "given up");

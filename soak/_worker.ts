@@ -36,10 +36,12 @@ export function journal(
       by,
       count: receiveCount,
       ...(groupId === undefined ? {} : { group: groupId }),
+      ...(behaviour === "bad" ? { failed: true } : {}),
       ...(text === textOf(job) && typeof sender === "string"
         ? {}
         : { wrong: true }),
     });
+    if (behaviour === "bad") throw new TypeError("It is bad");
     const { gc } = globalThis as { gc?: () => void };
     if (gc !== undefined && ++count % MEASURE_EVERY === 0) {
       gc();

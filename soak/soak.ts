@@ -90,8 +90,8 @@ function reportText(result: SoakResult): string {
   const { samples, heapMb } = result;
   return [
     `${result.accepted} jobs accepted in ${Math.round(result.seconds)} s, ${
-      result.accepted - result.done
-    } lost; ${result.rejected} sends rejected, each made again`,
+      result.accepted - result.done - result.kept
+    } lost, ${result.kept} failed and kept; ${result.rejected} sends rejected, each made again`,
     `Processes: ${countsText(result.processes)}`,
     `Faults: ${countsText(result.faults)}`,
     `Messages beyond a job's first: ${countsText(result.extraMessages)}`,

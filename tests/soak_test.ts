@@ -28,7 +28,8 @@ Deno.test(`${JOBS} jobs survive faults, kills and stops, and every duplicate is 
   });
   assertEquals(result.problems, []);
   assertGreater(result.accepted, JOBS);
-  assertEquals(result.done, result.accepted);
+  assertEquals(result.done + result.kept, result.accepted);
+  assertGreater(result.kept, 0);
   assert(result.processes["producers killed"]! >= 1);
   assert(result.processes["containers started"]! >= 6);
   assertGreater(Object.keys(result.faults).length, 5);
@@ -75,12 +76,18 @@ function request(
 ): RequestLine {
   return {
     op,
+    queue: "soak",
     t,
     ms: 1,
     entries: [{ ok: true, ...entry }],
     ...(fault === undefined ? {} : { fault }),
   };
 }
+
+const KEPT: RequestLine = {
+  ...request("SendMessageBatch", 1, { job: 1, id: "kept", by: "p-1" }),
+  queue: "soak-failed",
+};
 
 const TWICE = [done(1, "a", 1_000), done(1, "a", 9_000)];
 
@@ -183,6 +190,27 @@ const VERDICTS: [what: string, evidence: Evidence, problems: string[]][] = [
       requests: [request("DeleteMessageBatch", 1, { id: "b" })],
     }),
     ["deleted without being done: message b"],
+  ],
+  [
+    "a failed job that was kept",
+    evidence({
+      done: [done(1, "a", 1_000, { failed: true })],
+      requests: [KEPT, request("DeleteMessageBatch", 2, { id: "a" })],
+    }),
+    [],
+  ],
+  [
+    "a failed job that was deleted before it was kept",
+    evidence({
+      done: [done(1, "a", 1_000, { failed: true })],
+      requests: [request("DeleteMessageBatch", 2, { id: "a" }), KEPT],
+    }),
+    ["deleted before it was kept: message a"],
+  ],
+  [
+    "a failed job that was not kept",
+    evidence({ done: [done(1, "a", 1_000, { failed: true })] }),
+    ["lost: job 1"],
   ],
   [
     "other arguments",

@@ -19,6 +19,7 @@ import {
   SQSClient,
   type SQSClientConfig,
 } from "@aws-sdk/client-sqs";
+import { makeAgents } from "./_agents.ts";
 import { profileFiles } from "./_aws_profiles.ts";
 import {
   type CallOptions,
@@ -167,6 +168,7 @@ class SqsConnection implements Connection {
       ...config,
       maxAttempts: 3,
       requestHandler: {
+        ...makeAgents(),
         connectionTimeout: TRY_TIMEOUT_MS,
         requestTimeout: TRY_TIMEOUT_MS,
         throwOnRequestTimeout: true,
@@ -176,7 +178,7 @@ class SqsConnection implements Connection {
       ...config,
       credentials: this.#calls.config.credentials,
       maxAttempts: 1,
-      requestHandler: { connectionTimeout: TRY_TIMEOUT_MS },
+      requestHandler: { ...makeAgents(), connectionTimeout: TRY_TIMEOUT_MS },
     });
   }
 
@@ -383,7 +385,7 @@ function byPosition<S extends { Id?: string | undefined }, T>(
       failure: {
         code: plainCode(entry.Code ?? "Unknown"),
         message: entry.Message ?? "no message",
-        senderFault: entry.SenderFault ?? false,
+        senderFault: isSendersFault(entry.SenderFault, entry.Code),
       },
     };
   }
@@ -473,7 +475,8 @@ function connectionError(operation: string, error: unknown): unknown {
     $metadata?: { httpStatusCode?: number };
   };
   // A connection refused on every address of a host is an AggregateError.
-  const said = error.message ||
+  // The SDK's hints for programmers come on lines of their own.
+  const said = error.message.split("\n")[0] ||
     (errors ?? []).map((each) => each.message).join(", ") || error.name;
   const message = said === "UnknownError"
     ? `the answer is not one of SQS (HTTP status ${$metadata?.httpStatusCode})`
@@ -482,7 +485,15 @@ function connectionError(operation: string, error: unknown): unknown {
     code: plainCode(
       $fault === undefined ? (code ?? error.name) : error.name,
     ),
-    senderFault: $fault === "client",
+    senderFault: isSendersFault($fault === "client", error.name),
     cause: error,
   });
+}
+
+/** Throttling counts as the sender's fault in SQS; but a retry may help. */
+function isSendersFault(
+  isClients: boolean | undefined,
+  code: string | undefined,
+): boolean {
+  return isClients === true && !/Throttl|TooManyRequests/.test(code ?? "");
 }

@@ -82,6 +82,11 @@ export class TestServer implements AsyncDisposable {
     );
   }
 
+  /** A server that another process runs: disposing this does not stop it. */
+  static at(endpoint: string): TestServer {
+    return new TestServer(endpoint, "us-east-1", () => Promise.resolve());
+  }
+
   /** The environment of a process that is to use this server. */
   get env(): Record<string, string> {
     return { ...CREDENTIALS, AWS_ENDPOINT_URL: this.endpoint };
@@ -240,6 +245,15 @@ export class TestProcess implements AsyncDisposable {
     } finally {
       clearTimeout(limit);
     }
+  }
+
+  get pid(): number {
+    return this.#child.pid;
+  }
+
+  /** Whether it has ended. */
+  get ended(): boolean {
+    return this.#closed;
   }
 
   kill(signal: Deno.Signal): void {

@@ -346,18 +346,27 @@ Deno.test("timeout ends a job in an endless loop with its process, and no other"
   });
   const release = Promise.withResolvers<void>();
   reports.holds.set("held", release.promise);
-  const both = Promise.all([stage.queue("loop"), stage.queue("held")]);
-  const begun = new Map([await reports.next(), await reports.next()].map(
-    ([what, pid]) => [what, pid],
-  ));
+  const sent = stage.queue.sendAll([["loop"], ["held"], ["wait"]]);
+  const begun = new Map(
+    [await reports.next(), await reports.next()]
+      .map(([what, pid]) => [what, pid]),
+  );
   assert(begun.get("loop") !== begun.get("held"));
   release.resolve();
-  await stage.logged("held: done");
-  await stage.queues.advance(5 + KILL_GRACE_SECONDS);
-  await both;
-  assertEquals(stage.left, ['[["loop"],{}]']);
+  assertEquals(await reports.next(), ["held"]);
+  // The third begins when the second is done.
+  const [what, pid] = await reports.next();
+  assertEquals([what, pid], ["wait", begun.get("held")]);
+  const aborted = stage.queues.advance(5);
+  await stage.logged("JobAbortedError: The job is to end: timed out");
+  await stage.queues.advance(KILL_GRACE_SECONDS);
+  await Promise.all([aborted, sent]);
+  assertEquals(stage.left, ['[["loop"],{}]', '[["wait"],{}]']);
+  const log = await stage.log();
+  assertMatch(log, /INFO worker held: done\n/);
+  assertMatch(log, /INFO worker wait: timed out, /);
   assertMatch(
-    await stage.log(),
+    log,
     /WARNING zsqs Job ID will be received again\nLostJobError: Its process was killed as job ID did not end within 2 s of its timeout\n/,
   );
   await stage.queues.advance(30);

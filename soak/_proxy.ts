@@ -127,8 +127,10 @@ export class FaultProxy implements AsyncDisposable {
           writeAnswer(socket, { status: 200, headers: {}, body: "" });
         } else if (!await this.#handle(socket, request)) return;
       }
-    } catch {
-      // The client has gone.
+    } catch (error) {
+      // The server is gone, or the proxy is wrong: no fault that was drawn.
+      console.error(error);
+      socket.destroy();
     }
   }
 

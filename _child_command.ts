@@ -27,8 +27,8 @@ export const DENO_ENV: readonly string[] = [
   ...["NO_COLOR", "FORCE_COLOR", "TERM"],
 ];
 
-/** Tells a compiled program that it is to run jobs, and nothing else. */
-export const CHILD_MARK = "ZSQS_CHILD";
+/** The argument that tells a compiled program to run jobs, and nothing else. */
+const CHILD_ARGUMENT = "--zsqs-jobs";
 
 /** The registry whose modules need no permission to be imported. */
 const JSR = "https://jsr.io";
@@ -76,9 +76,9 @@ export function childCommand(
     checkCompiled(config);
     return {
       file: process.execPath,
-      args: [],
+      args: [CHILD_ARGUMENT],
       input: "",
-      env: { ...env, [CHILD_MARK]: "1" },
+      env,
       granted,
     };
   }
@@ -109,10 +109,9 @@ let servesCompiled = false;
 export function isCompiledChild(): boolean {
   if (!isCompiled()) return false;
   servesCompiled = true;
-  const isChild = process.env[CHILD_MARK] === "1";
-  // A program that a job starts is none.
-  if (isChild) delete process.env[CHILD_MARK];
-  return isChild;
+  // Unlike the environment, arguments need no permission to be read; those that
+  // were compiled in come first.
+  return Deno.args.at(-1) === CHILD_ARGUMENT;
 }
 
 function isCompiled(): boolean {

@@ -74,7 +74,9 @@ interface Scene extends AsyncDisposable {
   readonly reports: Reports;
   readonly url: string;
   readonly env: Record<string, string>;
-  run(worker: string, options: string, packages?: string): Promise<TestProcess>;
+  /** Writes its ini file. */
+  write(worker: string, options: string): Promise<void>;
+  run(worker: string, options: string): Promise<TestProcess>;
 }
 
 async function scene(...packages: string[]): Promise<Scene> {
@@ -88,22 +90,26 @@ async function scene(...packages: string[]): Promise<Scene> {
   const server = stack.use(await TestServer.start());
   const registry = stack.use(await servePackage(...packages));
   const env = { ...registry.env, ...server.env };
-  return {
+  const scene: Scene = {
     folder,
     server,
     reports,
     env,
     url: await server.createQueue("jobs"),
-    async run(worker, options) {
+    async write(worker, options) {
       await folder.write(
         "jobs.ini",
         `[container]\nworker = ${worker}\nqueue = jobs\nisolation = process\n` +
           `wait_time = 1\n${options}\n[worker]\nreport = ${reports.url}\n`,
       );
+    },
+    async run(worker, options) {
+      await scene.write(worker, options);
       return runCli(["jobs.ini"], { cwd: folder.path, env });
     },
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
+  return scene;
 }
 
 async function stopped(container: TestProcess): Promise<string> {
@@ -246,6 +252,53 @@ Deno.test({
     container.kill("SIGKILL");
     await ends;
     assert(!lives(pid));
+  },
+});
+
+Deno.test({
+  name: "a compiled program runs its jobs in itself, with allow_all alone",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    await using the = await scene();
+    const { folder } = the;
+    // Stands in for one: it knows itself as compiled, and its own path.
+    const program = await folder.write(
+      "program",
+      `#!/bin/sh\nexec "${Deno.execPath()}" run -q -A "${
+        folder.at("main.ts")
+      }" jobs.ini "$@"\n`,
+    );
+    await Deno.chmod(program, 0o755);
+    await folder.write(
+      "main.ts",
+      `import process from "node:process";
+Object.defineProperty(Deno, "build", {
+  value: { ...Deno.build, standalone: true },
+});
+process.execPath = ${JSON.stringify(program)};
+const { runCli } = await import("jsr:@zsqs/cli/cli");
+runCli();
+`,
+    );
+    const start = async (options: string) => {
+      await the.write("worker.ts:tell", options);
+      return new TestProcess(["run", "-q", "-A", "main.ts", "jobs.ini"], {
+        cwd: folder.path,
+        env: the.env,
+      });
+    };
+    await the.server.send(the.url, '[["one"],{}]');
+    await using container = await start("allow_all = true");
+    await container.saw("did one well\n");
+    await the.server.left(the.url, 0);
+    await stopped(container);
+
+    await using refused = await start(`allow_net = ${the.reports.host}`);
+    assertEquals(await refused.status(), 2);
+    assertEquals(
+      refused.stderr,
+      'Cannot start container as "isolation" is "process" in a compiled program, whose permissions cannot be narrowed: give "allow_all" as "true", or run it with "deno run"\n',
+    );
   },
 });
 

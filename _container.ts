@@ -104,7 +104,7 @@ export class Container implements AttachedConsumer {
     this.#queues = queues;
     this.#worker = worker;
     const { source, failures, visibility } = queues;
-    const clock = testMode()?.clock ?? systemClock;
+    const { clock = systemClock, random = Math.random } = testMode() ?? {};
     this.#engine = new Engine({
       connection: source.connection,
       url: source.url,
@@ -113,6 +113,7 @@ export class Container implements AttachedConsumer {
       handler: worker.handler,
       loggers,
       clock,
+      random,
       concurrency: config.concurrency,
       prefetch: config.prefetch,
       waitTimeSeconds: waitTime(config, visibility.seconds),
@@ -143,6 +144,14 @@ export class Container implements AttachedConsumer {
 
   get queueUrl(): string {
     return this.#queues.source.url;
+  }
+
+  get jobs(): ReadonlySet<object> {
+    return this.#engine.jobs;
+  }
+
+  get changed(): Promise<void> {
+    return this.#engine.changed;
   }
 
   drain(): Promise<void> {

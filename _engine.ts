@@ -17,6 +17,7 @@ import { type Handler, type Outcome, runJob } from "./_job.ts";
 import { Lease, LeaseKeeper } from "./_leases.ts";
 import type { Logger } from "./_loggers.ts";
 import { Polls } from "./_polls.ts";
+import type { Random } from "./_random.ts";
 import { type RetryDelay, retryDelaySeconds } from "./_retry_delay.ts";
 import { Settler } from "./_settlement.ts";
 import { WaitingList } from "./_waiting.ts";
@@ -38,6 +39,7 @@ export interface EngineOptions {
   readonly handler: Handler;
   readonly loggers: { get(name: string): Logger };
   readonly clock: Clock;
+  readonly random: Random;
   /** Jobs at a time. */
   readonly concurrency: number;
   /** Messages received and waiting beyond those. */
@@ -101,7 +103,7 @@ export class Engine {
 
   constructor(options: EngineOptions) {
     this.#options = options;
-    const { clock, url, loggers } = options;
+    const { clock, random, url, loggers } = options;
     this.#logger = loggers.get("zsqs");
     this.#messages = loggers.get("zsqs.messages");
     const connection = this.#counters.counting(options.connection);
@@ -120,6 +122,7 @@ export class Engine {
     this.#waiting = new WaitingList(options.fifo);
     this.#polls = new Polls({
       ...shared,
+      random,
       queue: options.queue,
       fifo: options.fifo,
       capacity: options.concurrency + options.prefetch,
@@ -136,7 +139,17 @@ export class Engine {
     return this.#counters.summary;
   }
 
-  /** Receives and handles what is visible now; for the testing double. */
+  /** The jobs that run; for the testing double, as are the next two. */
+  get jobs(): ReadonlySet<object> {
+    return new Set(this.#running.keys());
+  }
+
+  /** Resolves when something happens: a job has ended, a message is settled. */
+  get changed(): Promise<void> {
+    return this.#change.promise;
+  }
+
+  /** Receives and handles what is visible now. */
   async drain(): Promise<void> {
     for (;;) {
       const answered = await this.#polls.once(this.#room());
@@ -437,14 +450,14 @@ export class Engine {
   }
 
   async #retryLater(lease: Lease, delaySeconds?: number): Promise<void> {
-    const { retryDelay, clock } = this.#options;
+    const { retryDelay, clock, random } = this.#options;
     this.#keeper.release(lease);
     if (lease.lost) return;
     const seconds = delaySeconds ??
       (retryDelay === undefined ? undefined : retryDelaySeconds(
         retryDelay,
         lease.message.receiveCount,
-        Math.random(),
+        random(),
       ));
     if (seconds === undefined) return;
     const left = lease.secondsLeft(clock.now());

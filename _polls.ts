@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { Clock } from "./_clock.ts";
+import { type Clock, sleep } from "./_clock.ts";
 import {
   ConnectionError,
   MAX_BATCH,
@@ -14,6 +14,7 @@ import {
 import { messageOf } from "./_errors.ts";
 import type { EngineConnection } from "./_counters.ts";
 import type { Logger } from "./_loggers.ts";
+import type { Random } from "./_random.ts";
 
 /** How much longer than its wait a receive may take, in milliseconds. */
 const GRACE_MS = 10_000;
@@ -30,6 +31,7 @@ export interface PollsOptions {
   readonly queue: string;
   readonly fifo: boolean;
   readonly clock: Clock;
+  readonly random: Random;
   readonly logger: Logger;
   /** How many messages the container holds at most. */
   readonly capacity: number;
@@ -90,10 +92,21 @@ export class Polls {
     }
   }
 
-  /** One receive that waits for nothing; tells how many messages it brought. */
+  /**
+   * One receive that waits for nothing, made again where it fails; tells how
+   * many messages it brought.
+   */
   async once(room: number): Promise<number> {
-    const messages = await this.#receive(Math.min(MAX_BATCH, room), 0);
-    return messages.length;
+    for (;;) {
+      try {
+        const messages = await this.#receive(Math.min(MAX_BATCH, room), 0);
+        this.#recovered();
+        return messages.length;
+      } catch (error) {
+        if (!(error instanceof ConnectionError)) throw error;
+        await sleep(this.#options.clock, this.#failed(error));
+      }
+    }
   }
 
   /** Ends a pause after failures: no poll is to start any more. */
@@ -160,9 +173,8 @@ export class Polls {
 
   /** A full answer means that there is more, an empty one that there is not. */
   #adapt(count: number, max: number): void {
-    const { capacity, logger, queue } = this.#options;
-    if (this.#failures > 0) logger.info(`Receiving from ${queue} again`);
-    this.#failures = 0;
+    const { capacity } = this.#options;
+    this.#recovered();
     this.empty = count === 0 ? this.empty + 1 : 0;
     if (count === 0) this.#allowed = 1;
     else if (count < max) this.#allowed = Math.max(1, this.#allowed - 1);
@@ -172,23 +184,34 @@ export class Polls {
     }
   }
 
-  /** Waits after a failed receive, longer each time, and says so once. */
+  /** Waits after a failed receive. */
   #pause(error: unknown): void {
-    const { clock, logger, queue, onChange } = this.#options;
+    const { clock, onChange } = this.#options;
     if (this.#cancelPause !== undefined) return;
-    this.#failures++;
     this.#allowed = 1;
+    this.#cancelPause = clock.timer(this.#failed(error), () => {
+      this.#cancelPause = undefined;
+      onChange();
+    });
+  }
+
+  #recovered(): void {
+    const { logger, queue } = this.#options;
+    if (this.#failures > 0) logger.info(`Receiving from ${queue} again`);
+    this.#failures = 0;
+  }
+
+  /** Says once that receives fail; tells the pause, longer each time, in ms. */
+  #failed(error: unknown): number {
+    const { random, logger, queue } = this.#options;
+    this.#failures++;
     if (this.#failures === 1) {
       logger.error(
         `Cannot receive from ${queue}, trying on: ${messageOf(error)}`,
       );
     }
     const longest = Math.min(MAX_PAUSE_MS, MIN_PAUSE_MS * 2 ** this.#failures);
-    const ms = MIN_PAUSE_MS + Math.random() * (longest - MIN_PAUSE_MS);
-    this.#cancelPause = clock.timer(ms, () => {
-      this.#cancelPause = undefined;
-      onChange();
-    });
+    return MIN_PAUSE_MS + random() * (longest - MIN_PAUSE_MS);
   }
 }
 

@@ -706,6 +706,7 @@ class ScriptedConnection implements Connection {
 function connectTo(connection: Connection): Disposable {
   const before = setTestMode({
     clock: new VirtualClock(0),
+    random: Math.random,
     connect: () => connection,
     attach: () => Promise.resolve(),
   });

@@ -239,25 +239,25 @@ export const behaviours: readonly Behaviour[] = [
   {
     name: "a standard queue deletes by the last receipt handle, late too",
     async check(server) {
+      const queue = await Subject.make(server);
+      await queue.send("a");
+      const message = await queue.one();
+      assertEquals(await queue.hide(message, 0), "ok");
+      assertEquals(await queue.delete(message), "ok");
+      assertEquals(await queue.bodies({ waitTimeSeconds: 1 }), []);
+    },
+  },
+  {
+    // Whether it deletes the message is left open.
+    name: "a standard queue takes a delete by an older receipt handle",
+    async check(server) {
       const queue = await Subject.make(server, { visibilityTimeoutSeconds: 1 });
       await queue.send("a");
       const old = await queue.one();
       const last = await queue.one();
       assertEquals(await queue.delete(old), "ok");
-      assertEquals(await queue.hide(last, 0), "ok");
       assertEquals(await queue.delete(last), "ok");
       assertEquals(await queue.bodies({ waitTimeSeconds: 1 }), []);
-    },
-  },
-  {
-    name: "a standard queue deletes nothing by an older receipt handle",
-    async check(server) {
-      const queue = await Subject.make(server, { visibilityTimeoutSeconds: 1 });
-      await queue.send("a");
-      const old = await queue.one();
-      await queue.one();
-      assertEquals(await queue.delete(old), "ok");
-      assertEquals((await queue.one()).receiveCount, 3);
     },
   },
   {

@@ -66,17 +66,8 @@ const DIFFERENCES: readonly Difference[] = [
   {
     behaviour: "a standard queue deletes by the last receipt handle, late too",
     source:
-      `${API}DeleteMessage.html: the most recently received receipt handle deletes the message`,
-    servers: {
-      fauxqs: "deletes nothing by the handle of a message given back",
-      moto: "deletes by an older handle, so that the last one finds nothing",
-    },
-  },
-  {
-    behaviour: "a standard queue deletes nothing by an older receipt handle",
-    source:
-      `${API}DeleteMessage.html: with an older receipt handle the request succeeds, but the message is not deleted`,
-    servers: { moto: "deletes it" },
+      `${API}DeleteMessage.html: the receipt handle from the most recent time the message was received is the one to delete it by`,
+    servers: { fauxqs: "deletes nothing once the message was given back" },
   },
   {
     behaviour: "a FIFO queue refuses a delete by an expired receipt handle",

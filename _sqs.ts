@@ -38,6 +38,13 @@ import { isNotCapable } from "./_errors.ts";
 /** How long a try of a call other than a receive may take, in milliseconds. */
 const TRY_TIMEOUT_MS = 5_000;
 
+/** Refusals that name the sender though a later try may succeed. */
+const THROTTLED: ReadonlySet<string> = new Set([
+  "KmsThrottled",
+  "RequestThrottled",
+  "ThrottlingException",
+]);
+
 /** The region where nothing else names one, as in zc.sqs. */
 const DEFAULT_REGION = "us-east-1";
 
@@ -388,11 +395,12 @@ function connectionError(operation: string, error: unknown): unknown {
   const message = said === "UnknownError"
     ? `the answer is not one of SQS (HTTP status ${$metadata?.httpStatusCode})`
     : said;
+  const plain = plainCode(
+    $fault === undefined ? (code ?? error.name) : error.name,
+  );
   return new ConnectionError(`${operation} failed: ${message}`, {
-    code: plainCode(
-      $fault === undefined ? (code ?? error.name) : error.name,
-    ),
-    senderFault: $fault === "client",
+    code: plain,
+    senderFault: $fault === "client" && !THROTTLED.has(plain),
     cause: error,
   });
 }

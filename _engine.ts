@@ -92,6 +92,8 @@ export class Engine {
   readonly #running = new Map<Lease, Running>();
   /** All messages that are waiting, running or being settled, by id. */
   readonly #held = new Map<string, Lease>();
+  /** Failed messages on their way to the queue that keeps them. */
+  readonly #keeping = new Set<Lease>();
   readonly #force = new AbortController();
   #settling = 0;
   /** Whether it polls by itself. */
@@ -139,9 +141,12 @@ export class Engine {
     return this.#counters.summary;
   }
 
-  /** The jobs that run; for the testing double, as are the next two. */
+  /**
+   * The jobs that run, and those whose failed message is being kept; for the
+   * testing double, as are the next two.
+   */
   get jobs(): ReadonlySet<object> {
-    return new Set(this.#running.keys());
+    return new Set([...this.#running.keys(), ...this.#keeping]);
   }
 
   /** Resolves when something happens: a job has ended, a message is settled. */
@@ -428,6 +433,7 @@ export class Engine {
       await this.#retryLater(lease);
       return false;
     }
+    this.#keeping.add(lease);
     try {
       await failures.keep(message, { error, queue });
     } catch (cause) {
@@ -438,6 +444,8 @@ export class Engine {
       );
       await this.#retryLater(lease);
       return false;
+    } finally {
+      this.#keeping.delete(lease);
     }
     return await this.#delete(lease);
   }

@@ -634,6 +634,31 @@ Deno.test("Queues.advance() waits for a job that takes its time", async () => {
   assertEquals(done, [start + 60_000]);
 });
 
+Deno.test("a send waits for a job of the queue that keeps failures", async () => {
+  await using queues = setUp({ silent: true });
+  const done: string[] = [];
+  await runContainer({
+    queue: "failed",
+    loggers: "",
+    worker: () => async (name: string) => {
+      await new Promise((resolve) => setTimeout(resolve, 0));
+      await new Promise((resolve) => setTimeout(resolve, 0));
+      done.push(name);
+    },
+  });
+  await runContainer({
+    queue: "adder",
+    loggers: "",
+    failures: "failed",
+    worker: () => () => {
+      throw new TypeError("bad input");
+    },
+  });
+  await (await Queue("adder"))("a");
+  assertEquals(done, ["a"]);
+  assertEquals(queues.get("adder").messages, []);
+});
+
 Deno.test("a producer is told what its own entry's fault is", async () => {
   await using queues = setUp({ silent: true });
   const queue = await Queue("adder");

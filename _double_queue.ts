@@ -139,8 +139,8 @@ export class DoubleQueue {
   readonly #readyGroups = new Heap<Group>();
   /** What is hidden, by the time when it is visible; some of it is gone. */
   readonly #hidden = new Heap<StoredMessage>();
-  /** What is there once more though it was received, by time. */
-  readonly #copies = new Heap<StoredMessage>();
+  /** What a receive finds once more though it was received, from a time on. */
+  #copies: { readonly atMs: number; readonly message: StoredMessage }[] = [];
   /** All messages, by the time when their retention ends. */
   readonly #retained = new Heap<StoredMessage>();
   readonly #deduplication = new Map<string, { sent: Sent; until: number }>();
@@ -184,7 +184,11 @@ export class DoubleQueue {
       if (current) break;
       this.#hidden.take();
     }
-    return Math.min(this.#hidden.key, this.#copies.key);
+    const now = this.#clock.now();
+    // A copy that is due is there for the next receive, whenever that comes.
+    const copies = this.#copies.map(({ atMs }) => atMs)
+      .filter((atMs) => atMs > now);
+    return Math.min(this.#hidden.key, ...copies);
   }
 
   /** The message of a receipt handle, whichever receive it came from. */
@@ -427,8 +431,10 @@ export class DoubleQueue {
   /** Brings back what was received, deleted or not: SQS delivers it again. */
   #showCopies(): void {
     const now = this.#clock.now();
-    while (this.#copies.key <= now) {
-      const message = this.#copies.take()!;
+    const due = this.#copies.filter(({ atMs }) => atMs <= now);
+    if (due.length === 0) return;
+    this.#copies = this.#copies.filter(({ atMs }) => atMs > now);
+    for (const { message } of due) {
       const note = this.#notes.get(message)!;
       if (note.gone) continue;
       if (!this.#messages.has(message)) {
@@ -463,7 +469,9 @@ export class DoubleQueue {
       if (note.group !== undefined) note.group.inFlight++;
       this.#hide(message, now + visibility * 1000);
       const copyIn = hooks?.duplicate(message);
-      if (copyIn !== undefined) this.#copies.add(now + copyIn * 1000, message);
+      if (copyIn !== undefined) {
+        this.#copies.push({ atMs: now + copyIn * 1000, message });
+      }
       return seen(message, receiptHandle);
     });
     if (options.attemptId !== undefined && taken.length > 0) {

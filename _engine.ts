@@ -446,6 +446,7 @@ export class Engine {
       return false;
     } finally {
       this.#keeping.delete(lease);
+      this.#happened();
     }
     return await this.#delete(lease);
   }

@@ -18,12 +18,8 @@ import { type Random, randomOf } from "../_random.ts";
 import { currentJob } from "../_scope.ts";
 import type { VirtualClock } from "../_virtual_clock.ts";
 import { Queue, SendError, type SendResult } from "../producer.ts";
-import {
-  type Fault,
-  type FaultOperation,
-  type InjectedFault,
-  setUp,
-} from "../testing.ts";
+import { type InjectedFault, setUp } from "../testing.ts";
+import { anyFault } from "./_any_fault.ts";
 import { type Cause, type Holder, Ledger, nameOf } from "./_ledger.ts";
 
 /** What a round brought about. */
@@ -551,50 +547,9 @@ class Game implements Disposable {
   }
 
   #injectAny(): void {
-    const fault = this.#anyFault();
+    const fault = anyFault(this.#random, this.#fifo);
     this.ledger.say(`inject ${JSON.stringify(fault)}`);
     this.#injected.push(this.#queues.inject(fault));
-  }
-
-  #anyFault(): Fault {
-    const amount = this.#chance(0.5)
-      ? { times: this.#int(1, 5) }
-      : { probability: this.#pick(0.03, 0.1, 0.3) };
-    const operation = this.#pick<FaultOperation>(
-      "SendMessage",
-      "ReceiveMessage",
-      "DeleteMessage",
-      "ChangeMessageVisibility",
-    );
-    const batch = operation === "ReceiveMessage" ? "DeleteMessage" : operation;
-    const hold = batch === "SendMessage" ? "DeleteMessage" : batch;
-    const late = operation === "ReceiveMessage"
-      ? this.#pick(this.#upTo(12), Infinity)
-      : this.#upTo(4);
-    return this.#pick<Fault>(
-      {
-        kind: "error",
-        operation,
-        code: this.#pick("InternalError", "ECONNRESET", "AccessDenied"),
-        ...amount,
-      },
-      { kind: "lost answer", operation, ...amount },
-      {
-        kind: "partial failure",
-        operation: batch,
-        afterEffect: this.#chance(0.3),
-        ...amount,
-      },
-      { kind: "throttle", operation, durationSeconds: this.#upTo(20) },
-      { kind: "late answer", operation, delaySeconds: late, ...amount },
-      { kind: "expired handle", operation: hold, ...amount },
-      this.#fifo
-        ? { kind: "lost answer", operation: "ReceiveMessage", ...amount }
-        : this.#pick<Fault>(
-          { kind: "duplicate", delaySeconds: this.#upTo(30), ...amount },
-          { kind: "reordering", ...amount },
-        ),
-    );
   }
 
   async #advance(seconds: number): Promise<void> {

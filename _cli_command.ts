@@ -7,7 +7,21 @@
 /** How the command line is called, in help and hints. */
 export const PROGRAM = "deno run -A jsr:@zsqs/cli";
 
-/** The command line's output and input. */
+/**
+ * The command line's output and input.
+ *
+ * @example Catch what the command line prints
+ * ```ts
+ * import { type Io, main } from "@zsqs/cli/cli";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const lines: string[] = [];
+ * const io: Partial<Io> = { stdout: (line) => lines.push(line) };
+ *
+ * assertEquals(await main(["send", "--help"], io), 0);
+ * assertEquals(lines.length, 1);
+ * ```
+ */
 export interface Io {
   /** Writes a line to standard output. */
   stdout(line: string): void;

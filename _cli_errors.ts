@@ -33,10 +33,10 @@ export interface ErrorReport {
  * @param error What was thrown.
  * @param call How the command that threw it is called.
  */
-export function describeError(
+export async function describeError(
   error: unknown,
   call: string = PROGRAM,
-): ErrorReport {
+): Promise<ErrorReport> {
   if (error instanceof UsageError) {
     return {
       lines: [error.message, `Try ${call} --help`],
@@ -47,7 +47,9 @@ export function describeError(
     return { lines: error.problems, status: USAGE };
   }
   if (error instanceof AggregateError) {
-    const reports = error.errors.map((each) => describeError(each, call));
+    const reports = await Promise.all(
+      error.errors.map((each) => describeError(each, call)),
+    );
     return {
       lines: reports.flatMap(({ lines }) => lines),
       status: Math.max(...reports.map(({ status }) => status)),
@@ -57,7 +59,10 @@ export function describeError(
     return { lines: [firstLine(error)], status: USAGE };
   }
   if (error instanceof ConnectionError || error instanceof SendError) {
-    return { lines: [firstLine(error), ...nextStep(error)], status: FAILED };
+    return {
+      lines: [firstLine(error), ...await nextStep(error)],
+      status: FAILED,
+    };
   }
   if (isNotCapable(error)) {
     return {
@@ -80,11 +85,18 @@ export function stackOf(error: unknown): string {
     : `${stack}\nCaused by: ${stackOf(error.cause)}`;
 }
 
-function nextStep(error: ConnectionError | SendError): string[] {
+async function nextStep(
+  error: ConnectionError | SendError,
+): Promise<string[]> {
   switch (error.code) {
     case "CredentialsProviderError":
       return [
+        ...await deniedHint(),
         "Give AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or run with a role",
+      ];
+    case "RegionDenied":
+      return [
+        `Give a "region" or AWS_REGION, or run again with ${await deniedFlags()}, as far as it is there`,
       ];
     case "AccessDenied":
       return [
@@ -99,6 +111,20 @@ function nextStep(error: ConnectionError | SendError): string[] {
     default:
       return [];
   }
+}
+
+/** The SDK passes over each place of credentials that Deno denies to it. */
+async function deniedHint(): Promise<string[]> {
+  const flags = await deniedFlags();
+  return flags === "" ? [] : [
+    `Deno permissions are missing to look for them: run again with ${flags}, as far as they are there`,
+  ];
+}
+
+/** The flags that let the SDK look wherever it would. */
+async function deniedFlags(): Promise<string> {
+  const { deniedAccess } = await import("./_aws_access.ts");
+  return deniedAccess().flags().join(" ");
 }
 
 /** Deno refuses to look a host up in the words of the operating system. */

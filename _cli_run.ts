@@ -37,6 +37,7 @@ const HELP = `Run background jobs from Amazon SQS.
 Usage:
   ${PROGRAM} [OPTIONS] CONFIG.ini...       run containers
   ${PROGRAM} check CONFIG.ini...           tell what is wrong with them
+  ${PROGRAM} permissions CONFIG.ini...     print the permissions they need
   ${PROGRAM} send [OPTIONS] QUEUE ARG...   send a job
 
 Options:
@@ -135,7 +136,7 @@ interface Stop {
 function refuseMistyped(word: string): void {
   if (/[./\\]/.test(word) || existsSync(word)) return;
   throw new UsageError(
-    `There is no command and no file "${word}": the commands, which come first, are "check" and "send", and an ini file is given by its path`,
+    `There is no command and no file "${word}": the commands, which come first, are "check", "permissions" and "send", and an ini file is given by its path`,
   );
 }
 

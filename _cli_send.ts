@@ -18,6 +18,7 @@ import { LOCAL_PORT, LOCAL_REGION } from "./_local.ts";
 import { openQueue } from "./_connect.ts";
 import type { ConnectOptions } from "./_connection.ts";
 import { type JobOptions, Sender } from "./_sender.ts";
+import { loadTelemetry } from "./_telemetry.ts";
 import { refuseUnknown } from "./_unknown.ts";
 import { kwargs } from "./_wire.ts";
 
@@ -84,7 +85,8 @@ async function sendJobs(options: ParsedOptions, io: Io): Promise<number> {
   const where = whereOf(options);
   const job = options.has("stdin") ? undefined : argumentsOf(texts);
   const encoding = options.has("base64") ? "base64" : "json";
-  await using queue = new Sender(await openQueue(name, where), encoding);
+  const open = await openQueue(name, where);
+  await using queue = new Sender(open, encoding, await loadTelemetry());
   if (job === undefined) return await sendLines(queue, jobOptions, io);
   const { messageId } = await queue.send(job, jobOptions);
   io.stdout(`Sent to ${queue.name}: ${messageId}`);

@@ -23,6 +23,7 @@ import {
 import {
   CONTAINER_OPTIONS,
   type ContainerOption,
+  PERMISSION_KEYS,
 } from "./_container_options.ts";
 import type { RetryDelay } from "./_retry_delay.ts";
 import type { WorkerFactory } from "./_worker.ts";
@@ -34,13 +35,40 @@ import type { WorkerSpec } from "./_worker_spec.ts";
  * also, as Python has them, in lower case.
  *
  * It has no prototype and is frozen.
+ *
+ * @example Read the options of a worker
+ * ```ts
+ * import type { WorkerConfig } from "@zsqs/cli";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const scaleOf = (config: WorkerConfig) => Number(config.scale ?? 1);
+ *
+ * assertEquals(scaleOf({ scale: "2" }), 2);
+ * assertEquals(scaleOf({}), 1);
+ * ```
  */
 export interface WorkerConfig {
   /** An option's value, by its name. */
   readonly [name: string]: string | undefined;
 }
 
-/** A container's configuration, with defaults applied and all of it checked. */
+/**
+ * A container's configuration, with defaults applied and all of it checked.
+ *
+ * @example Look at the defaults
+ * ```ts
+ * import { type ContainerConfig, resolveConfig } from "@zsqs/cli/container";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const config: ContainerConfig = resolveConfig({
+ *   queue: "adder",
+ *   worker: () => () => {},
+ * });
+ *
+ * assertEquals(config.concurrency, 1);
+ * assertEquals(config.failures, "delete");
+ * ```
+ */
 export interface ContainerConfig {
   /**
    * The module that holds the worker, and the path into it. A program may give
@@ -80,6 +108,28 @@ export interface ContainerConfig {
   readonly failures: string;
   /** From the stop signal to giving up on running jobs, in seconds. */
   readonly shutdownTimeoutSeconds: number;
+  /** Whether jobs run in processes of their own. */
+  readonly isolation: "none" | "process";
+  /** How many processes share the jobs, where they run in such. */
+  readonly processes?: number;
+  /** Hosts and ports that isolated jobs may reach, as Deno's flag has them. */
+  readonly allowNet?: string;
+  /** Paths that isolated jobs may read, relative to the current folder. */
+  readonly allowRead?: string;
+  /** Paths that isolated jobs may write, relative to the current folder. */
+  readonly allowWrite?: string;
+  /** Environment variables that isolated jobs are given and may read. */
+  readonly allowEnv?: string;
+  /** Programs that isolated jobs may start. */
+  readonly allowRun?: string;
+  /** What isolated jobs may ask of the system, such as `osRelease`. */
+  readonly allowSys?: string;
+  /** Native libraries that isolated jobs may load. */
+  readonly allowFfi?: string;
+  /** Hosts that isolated jobs may import code from, beside JSR and npm. */
+  readonly allowImport?: string;
+  /** Whether isolated jobs may do all that Deno may. */
+  readonly allowAll?: boolean;
   /** The ini file's path as the user gave it, for messages. */
   readonly file?: string;
 }
@@ -87,6 +137,24 @@ export interface ContainerConfig {
 /**
  * A container's configuration as a program gives it: what has a default may be
  * left out.
+ *
+ * @example Settings that containers share
+ * ```ts
+ * import { type ContainerSettings, resolveConfig } from "@zsqs/cli/container";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const shared: Partial<ContainerSettings> = {
+ *   concurrency: 100,
+ *   retryDelay: "1..600",
+ * };
+ * const config = resolveConfig({
+ *   ...shared,
+ *   queue: "adder",
+ *   worker: "worker.ts",
+ * });
+ *
+ * assertEquals(config.retryDelay, { minSeconds: 1, maxSeconds: 600 });
+ * ```
  */
 export interface ContainerSettings
   extends Partial<Omit<ContainerConfig, "worker" | "queue" | "retryDelay">> {
@@ -109,6 +177,22 @@ export interface ContainerSettings
  * @returns The configuration.
  * @throws {ConfigError} If the file cannot be read, or for all that is wrong
  * in it at once.
+ *
+ * @example Read a file and change it
+ * ```ts
+ * import { readConfig, resolveConfig } from "@zsqs/cli/container";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const file = await Deno.makeTempFile({ suffix: ".ini" });
+ * await Deno.writeTextFile(
+ *   file,
+ *   "[container]\nworker = worker.ts\nqueue = adder\n",
+ * );
+ *
+ * const config = await readConfig(file);
+ * assertEquals(config.queue, "adder");
+ * assertEquals(resolveConfig({ ...config, concurrency: 10 }).concurrency, 10);
+ * ```
  */
 export async function readConfig(file: string): Promise<ContainerConfig> {
   return settled(inspectText(await readText(file), file));
@@ -207,6 +291,19 @@ function inspectText(text: string, file: string): InspectedConfig {
  * @param settings The configuration without its defaults.
  * @returns The configuration.
  * @throws {ConfigError} For all that is wrong in it at once.
+ *
+ * @example All that is wrong at once
+ * ```ts
+ * import { ConfigError, resolveConfig } from "@zsqs/cli/container";
+ * import { assertThrows } from "@std/assert";
+ *
+ * const error = assertThrows(
+ *   () => resolveConfig({ queue: "adder", worker: "w.ts", concurrency: 0 }),
+ *   ConfigError,
+ * );
+ *
+ * console.log(error.problems);
+ * ```
  */
 export function resolveConfig(settings: ContainerSettings): ContainerConfig {
   const problems: string[] = [];
@@ -296,19 +393,72 @@ function settle(
       );
     }
   }
-  const { queue, failures } = config;
-  if (queue !== undefined && queue === failures) {
-    problems.push(
-      `Cannot start container as "failures" must be another queue than "queue": current value of both is ${
-        show(queue)
-      }`,
-    );
-  }
+  problems.push(...togetherProblems(config, wrong, where));
   return {
     config: Object.freeze(config) as Partial<ContainerConfig>,
     problems,
     wrong,
   };
+}
+
+/** What is wrong with options that are right each by itself. */
+function togetherProblems(
+  config: Partial<ContainerConfig>,
+  wrong: ReadonlySet<keyof ContainerConfig>,
+  where: Place,
+): string[] {
+  const { queue, failures, isolation, worker } = config;
+  const { concurrency, processes = 1, allowAll } = config;
+  const problems: string[] = [];
+  const subject = (key: keyof ContainerConfig) =>
+    where.subject(CONTAINER_OPTIONS.find((option) => option.key === key)!);
+  if (queue !== undefined && queue === failures) {
+    problems.push(
+      `"failures" must be another queue than "queue": current value of both is ${
+        show(queue)
+      }`,
+    );
+  }
+  const isolated = isolation === "process" || wrong.has("isolation");
+  const allowed = Object.values(PERMISSION_KEYS)
+    .filter((key) => config[key] !== undefined);
+  const needing: readonly (keyof ContainerConfig)[] = [
+    "processes",
+    ...allowed,
+    "allowAll",
+  ];
+  for (const key of isolated ? [] : needing) {
+    if (config[key] === undefined) continue;
+    problems.push(
+      `${subject(key)} needs "isolation" to be "process": current value is ${
+        show(isolation)
+      }`,
+    );
+  }
+  if (isolated && allowAll === true) {
+    for (const key of allowed) {
+      problems.push(
+        `${subject(key)} must not be given where ${
+          subject("allowAll")
+        } is "true": give one of them`,
+      );
+    }
+  }
+  if (concurrency !== undefined && concurrency < processes) {
+    problems.push(
+      `${
+        subject("concurrency")
+      } must be at least "processes", as each runs a job at a time or more: current values are ${concurrency} and ${processes}`,
+    );
+  }
+  if (isolation === "process" && typeof worker === "function") {
+    problems.push(
+      `${
+        subject("worker")
+      } must be MODULE:expr where "isolation" is "process": current value is a function`,
+    );
+  }
+  return problems.map((problem) => `Cannot start container as ${problem}`);
 }
 
 function settled({ config, problems }: InspectedConfig): ContainerConfig {

@@ -8,7 +8,6 @@ import {
   type Connection,
   ConnectionError,
   type ConnectOptions,
-  type QueueAttributes,
 } from "./_connection.ts";
 import { NonExistentQueueError } from "./_errors.ts";
 import {
@@ -65,8 +64,18 @@ export interface OpenQueue {
   readonly ref: QueueRef;
   readonly url: string;
   readonly connection: Connection;
-  /** What was asked to see that the queue is there, where its URL was given. */
-  readonly attributes?: QueueAttributes;
+}
+
+/** How a queue is looked for. */
+export interface OpenOptions extends ConnectOptions {
+  /**
+   * Whether a queue given by its URL is asked for its attributes, as nothing
+   * else tells early that it does not exist.
+   *
+   * @default {true}
+   */
+  readonly probe?: boolean;
+  readonly signal?: AbortSignal;
 }
 
 /**
@@ -81,7 +90,7 @@ export interface OpenQueue {
  */
 export async function openQueue(
   queue: string,
-  options: ConnectOptions & { readonly signal?: AbortSignal } = {},
+  options: OpenOptions = {},
 ): Promise<OpenQueue> {
   const ref = typeof queue === "string" ? parseQueueRef(queue) : undefined;
   if (ref === undefined) {
@@ -89,7 +98,7 @@ export async function openQueue(
       `Cannot open queue ${JSON.stringify(queue)}: wanted ${QUEUE_REF_HINT}`,
     );
   }
-  const { signal, ...where } = options;
+  const { signal, probe = true, ...where } = options;
   if (where.endpoint !== undefined && !isHttpUrl(where.endpoint)) {
     throw new TypeError(
       `Cannot open queue as "endpoint" must be an http or https URL: current value is ${
@@ -114,30 +123,30 @@ export async function openQueue(
       });
       return { ref, url, connection };
     }
-    // Where the URL was given nothing is looked up, as that needs a right of
-    // its own: the attributes tell whether the queue is there.
-    const attributes = await probe(connection, ref.url, call);
-    return {
-      ref,
-      url: ref.url,
-      connection,
-      ...(attributes === undefined ? {} : { attributes }),
-    };
+    // Nothing is looked up, as that needs a right of its own.
+    if (probe) await probeQueue(connection, ref.url, call);
+    return { ref, url: ref.url, connection };
   } catch (error) {
     connection.close();
-    if (isMissingQueue(error)) {
-      throw new NonExistentQueueError(queue, {
-        cause: error,
-        region: connection.region,
-      });
-    }
-    throw error instanceof ConnectionError
-      ? new ConnectionError(
-        `Cannot open queue "${queue}" in region "${connection.region}": ${error.message}`,
-        { code: error.code, senderFault: error.senderFault, cause: error },
-      )
-      : error;
+    throw openError(error, queue, connection.region);
   }
+}
+
+/** Why a queue cannot be opened, as an error that names it. */
+export function openError(
+  error: unknown,
+  queue: string,
+  region: string,
+): unknown {
+  if (isMissingQueue(error)) {
+    return new NonExistentQueueError(queue, { cause: error, region });
+  }
+  return error instanceof ConnectionError
+    ? new ConnectionError(
+      `Cannot open queue "${queue}" in region "${region}": ${error.message}`,
+      { code: error.code, senderFault: error.senderFault, cause: error },
+    )
+    : error;
 }
 
 /** Whether an error says that a queue does not exist. */
@@ -146,28 +155,38 @@ export function isMissingQueue(error: unknown): boolean {
     error.code === "QueueDoesNotExist";
 }
 
+/**
+ * Where a queue is looked for: its URL or ARN may name the region.
+ *
+ * @param ref The queue.
+ * @param options What was asked for, which comes first.
+ */
+export function whereOf(
+  ref: QueueRef,
+  options: ConnectOptions,
+): ConnectOptions {
+  const region = options.region ?? ref.region;
+  return { ...options, ...(region === undefined ? {} : { region }) };
+}
+
 async function connect(
   ref: QueueRef,
   options: ConnectOptions,
 ): Promise<Connection> {
-  const region = options.region ?? ref.region;
-  const where: ConnectOptions = {
-    ...options,
-    ...(region === undefined ? {} : { region }),
-  };
+  const where = whereOf(ref, options);
   const mode = testMode();
   if (mode !== undefined) return mode.connect(where);
   const { connectToSqs } = await import("./_sqs.ts");
   return await connectToSqs(where, ref.origin);
 }
 
-async function probe(
+async function probeQueue(
   connection: Connection,
   url: string,
   options: { readonly signal?: AbortSignal },
-): Promise<QueueAttributes | undefined> {
+): Promise<void> {
   try {
-    return await connection.attributes(url, options);
+    await connection.attributes(url, options);
   } catch (error) {
     // Without that right the first receive or send will tell.
     if (!(error instanceof ConnectionError) || error.code !== "AccessDenied") {

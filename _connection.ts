@@ -104,6 +104,12 @@ export interface QueueAttributes {
   readonly visible?: number;
   readonly inFlight?: number;
   readonly delayed?: number;
+  /** Where SQS moves what is received too often. */
+  readonly redrive?: {
+    /** The dead-letter queue, by its ARN. */
+    readonly deadLetterQueue: string;
+    readonly maxReceiveCount: number;
+  };
 }
 
 /** What a call may carry. */
@@ -144,6 +150,9 @@ export interface Connection {
   /** Gives up what the connection holds: sockets, timers. */
   close(): void;
 }
+
+/** What a producer needs of a connection. */
+export type SendConnection = Pick<Connection, "send">;
 
 const CONNECTION = new Brand("ConnectionError");
 

@@ -5,31 +5,35 @@
  * @module
  */
 
-import { systemClock } from "./_clock.ts";
+import { type Clock, systemClock } from "./_clock.ts";
 import type { ContainerConfig } from "./_config.ts";
 import {
   type AttachedConsumer,
+  openError,
   type OpenQueue,
   openQueue,
   testMode,
 } from "./_connect.ts";
-import { ConnectionError, type ConnectOptions } from "./_connection.ts";
+import type { ConnectOptions } from "./_connection.ts";
 import type { ContainerSummary } from "./_counters.ts";
 import { Engine, type EngineRunOptions } from "./_engine.ts";
 import { messageOf } from "./_errors.ts";
 import { FailureQueue } from "./_failures.ts";
 import {
   createLoggers,
-  type Logger,
   type Loggers,
   type LoggersOptions,
 } from "./_loggers.ts";
 import { currentScope, runInScope } from "./_scope.ts";
 import { logStrayErrors } from "./_stray_errors.ts";
+import {
+  type ContainerTelemetry,
+  loadTelemetry,
+  type Telemetry,
+} from "./_telemetry.ts";
+import { learnVisibility, Visibility } from "./_visibility.ts";
 import { loadWorker, type Worker } from "./_worker.ts";
-
-/** SQS's default, which is asked for where the queue's own is not known. */
-const DEFAULT_VISIBILITY_SECONDS = 30;
+import type { WorkerSpec } from "./_worker_spec.ts";
 
 /** How long a worker may take to dispose itself after a forced stop. */
 const DISPOSAL_GRACE_MS = 2_000;
@@ -62,7 +66,10 @@ export class Container implements AttachedConsumer {
   readonly #loggers: Loggers;
   readonly #queues: Queues;
   readonly #worker: Worker;
+  readonly #visibility: Visibility;
   readonly #engine: Engine;
+  readonly #telemetry: ContainerTelemetry | undefined;
+  readonly #closed = new AbortController();
 
   /**
    * Loads the worker, opens the queue, and calls the factory.
@@ -76,17 +83,20 @@ export class Container implements AttachedConsumer {
   ): Promise<Container> {
     const loggers = createLoggers(loggersOptions(config));
     let queues: Queues | undefined;
+    let loaded: LoadedWorker | undefined;
     try {
       const worker = await runInScope(
         { loggers },
         async () => {
-          const make = await loadWorker(config);
-          queues = await openQueues(config, options, loggers.get("zsqs"));
-          return await make();
+          loaded = await load(config, loggers);
+          queues = await openQueues(config, options);
+          return await loaded.make(queues.source.ref.name);
         },
       );
-      return new Container(config, loggers, queues!, worker);
+      const telemetry = await loadTelemetry();
+      return new Container(config, loggers, queues!, worker, telemetry);
     } catch (error) {
+      await loaded?.end?.();
       if (queues !== undefined) closeQueues(queues);
       loggers.close();
       throw error;
@@ -98,32 +108,47 @@ export class Container implements AttachedConsumer {
     loggers: Loggers,
     queues: Queues,
     worker: Worker,
+    telemetry: Telemetry | undefined,
   ) {
     this.#config = config;
     this.#loggers = loggers;
     this.#queues = queues;
     this.#worker = worker;
-    const { source, failures, visibility } = queues;
-    const { clock = systemClock, random = Math.random } = testMode() ?? {};
+    this.#visibility = new Visibility(config.visibilityTimeoutSeconds);
+    const { source, failures } = queues;
+    const opened = this.#open();
+    // A container may be closed that was never run.
+    opened.catch(() => {});
+    const clock = clockOf();
+    const random = testMode()?.random ?? Math.random;
+    this.#telemetry = telemetry?.container(
+      { name: source.ref.name, url: source.url },
+      () => this.summary,
+    );
     this.#engine = new Engine({
-      connection: source.connection,
+      connection: this.#telemetry?.connection(source.connection) ??
+        source.connection,
       url: source.url,
       queue: source.ref.name,
       fifo: source.ref.fifo,
-      handler: worker.handler,
+      handler: this.#telemetry?.handler(worker.handler) ?? worker.handler,
       loggers,
       clock,
       random,
       concurrency: config.concurrency,
       prefetch: config.prefetch,
-      waitTimeSeconds: waitTime(config, visibility.seconds),
-      visibilityTimeoutSeconds: visibility.seconds,
-      askVisibility: visibility.ask,
+      waitTimeSeconds: config.waitTimeSeconds,
+      visibility: this.#visibility,
+      opened,
+      mayBeMissing: source.ref.url !== undefined,
       deleteDelaySeconds: config.deleteDelaySeconds,
       failures: failures === undefined
         ? config.failures as "delete" | "keep"
         : new FailureQueue({
-          connection: failures.connection,
+          connection: telemetry?.producer({
+            name: failures.ref.name,
+            url: failures.url,
+          }).connection(failures.connection) ?? failures.connection,
           url: failures.url,
           fifo: failures.ref.fifo,
           logger: loggers.get("zsqs"),
@@ -155,7 +180,7 @@ export class Container implements AttachedConsumer {
   }
 
   drain(): Promise<void> {
-    return this.#engine.drain();
+    return this.#whileOpen(() => this.#engine.drain());
   }
 
   /** Runs until it is stopped, then disposes all it holds. */
@@ -184,11 +209,24 @@ export class Container implements AttachedConsumer {
    * @param forceSignal Ends the wait for the worker.
    */
   async close(forceSignal?: AbortSignal): Promise<void> {
+    this.#closed.abort();
     try {
       await this.#disposeWorker(forceSignal ?? NEVER);
     } finally {
+      this.#worker.kill?.();
+      this.#telemetry?.record();
       closeQueues(this.#queues);
       this.#loggers.close();
+    }
+  }
+
+  /** What fails here is that the queue cannot be opened. */
+  async #whileOpen(run: () => Promise<void>): Promise<void> {
+    try {
+      await run();
+    } catch (error) {
+      const { region } = this.#queues.source.connection;
+      throw openError(error, this.#config.queue, region);
     }
   }
 
@@ -203,10 +241,24 @@ export class Container implements AttachedConsumer {
         `Stopping: no new receive from ${queue}, waiting for what has begun`,
       );
     signal.addEventListener("abort", onStop, { once: true });
-    await this.#engine.run(options);
+    await this.#whileOpen(() => this.#engine.run(options));
     signal.removeEventListener("abort", onStop);
     logger.info(`Stopped listening to ${queue}: ${summaryText(this.summary)}`);
     if (drain && !signal.aborted) await this.#logRemaining();
+  }
+
+  /**
+   * Finds a queue given by its URL, and learns its visibility timeout. The first
+   * receive does not wait for it.
+   */
+  async #open(): Promise<void> {
+    const { source } = this.#queues;
+    // What was looked up by its name is there.
+    if (this.#visibility.isConfigured && source.ref.url === undefined) return;
+    await learnVisibility(this.#visibility, source, {
+      logger: this.#loggers.get("zsqs"),
+      signal: this.#closed.signal,
+    });
   }
 
   async #disposeWorker(forceSignal: AbortSignal): Promise<void> {
@@ -245,37 +297,48 @@ export class Container implements AttachedConsumer {
   }
 }
 
+/** A worker whose module is loaded, and whose factory is yet to be called. */
+interface LoadedWorker {
+  make(queue: string): Promise<Worker>;
+  /** Ends what it holds. */
+  end?(): Promise<void>;
+}
+
+async function load(
+  config: ContainerConfig,
+  loggers: Loggers,
+): Promise<LoadedWorker> {
+  const { isolation, worker, processes } = config;
+  if (isolation === "none") return { make: await loadWorker(config) };
+  const { Pool } = await import("./_isolation.ts");
+  return await Pool.load({
+    ...config,
+    worker: worker as WorkerSpec,
+    processes: processes!,
+  }, { loggers, clock: clockOf() });
+}
+
+function clockOf(): Clock {
+  return testMode()?.clock ?? systemClock;
+}
+
 /** The queues of a container. */
 interface Queues {
   readonly source: OpenQueue;
   /** Where bad input is kept, if it is. */
   readonly failures: OpenQueue | undefined;
-  readonly visibility: Visibility;
-}
-
-/** For how long a receive hides a message. */
-interface Visibility {
-  readonly seconds: number;
-  /** Whether each receive must ask for it. */
-  readonly ask: boolean;
 }
 
 async function openQueues(
   config: ContainerConfig,
   options: StartOptions,
-  logger: Logger,
 ): Promise<Queues> {
   const where = { ...connectOptions(config), ...options };
-  const source = await openQueue(config.queue, where);
-  let failures: OpenQueue | undefined;
+  const source = await openQueue(config.queue, { ...where, probe: false });
+  if (!isFailureQueue(config.failures)) return { source, failures: undefined };
   try {
-    if (isFailureQueue(config.failures)) {
-      failures = await openQueue(config.failures, where);
-    }
-    const visibility = await visibilityOf(config, source, logger);
-    return { source, failures, visibility };
+    return { source, failures: await openQueue(config.failures, where) };
   } catch (error) {
-    failures?.connection.close();
     source.connection.close();
     throw error;
   }
@@ -289,41 +352,6 @@ export function isFailureQueue(failures: string): boolean {
 function closeQueues({ source, failures }: Queues): void {
   failures?.connection.close();
   source.connection.close();
-}
-
-async function visibilityOf(
-  config: ContainerConfig,
-  { connection, url, ref, attributes }: OpenQueue,
-  logger: Logger,
-): Promise<Visibility> {
-  if (config.visibilityTimeoutSeconds !== undefined) {
-    return { seconds: config.visibilityTimeoutSeconds, ask: true };
-  }
-  try {
-    const { visibilityTimeoutSeconds } = attributes ??
-      await connection.attributes(url);
-    // A queue may hide messages for 0 s, which would have two run each job.
-    if (visibilityTimeoutSeconds) {
-      return { seconds: visibilityTimeoutSeconds, ask: false };
-    }
-  } catch (error) {
-    if (!(error instanceof ConnectionError) || error.code !== "AccessDenied") {
-      throw error;
-    }
-  }
-  logger.info(
-    `Hiding messages of ${ref.name} for ${DEFAULT_VISIBILITY_SECONDS} s, as the queue's own visibility timeout cannot be used: it is 0, or the right sqs:GetQueueAttributes is missing`,
-  );
-  return { seconds: DEFAULT_VISIBILITY_SECONDS, ask: true };
-}
-
-/**
- * How long a receive waits: a lease counts from the sending of its receive, so
- * a third of it must be left when a message comes at the end of the wait.
- */
-function waitTime(config: ContainerConfig, visibilitySeconds: number): number {
-  const longest = Math.max(1, Math.floor(visibilitySeconds * 2 / 3));
-  return Math.min(config.waitTimeSeconds, longest);
 }
 
 /** Where a container's queue is looked for. */

@@ -17,7 +17,31 @@ import {
 import type { WorkerFactory } from "./_worker.ts";
 import { parseWorkerSpec, type WorkerSpec } from "./_worker_spec.ts";
 
+/** More processes than this would be more than a machine has cores for. */
+const MAX_PROCESSES = 64;
+
 const RETRY_DELAY = "seconds from 0 to 43200 such as 30, or two such as 1..600";
+
+const PERMISSION_LIST =
+  'a list such as Deno\'s flag takes, separated by commas, or "true" for all';
+
+/**
+ * The permissions that a job in a process of its own may be given, as Deno
+ * names them, and the option of each.
+ */
+export const PERMISSION_KEYS = {
+  net: "allowNet",
+  read: "allowRead",
+  write: "allowWrite",
+  env: "allowEnv",
+  run: "allowRun",
+  sys: "allowSys",
+  ffi: "allowFfi",
+  import: "allowImport",
+} as const;
+
+/** A permission that a job in a process of its own may be given. */
+export type PermissionName = keyof typeof PERMISSION_KEYS;
 
 /** A row of {@linkcode CONTAINER_OPTIONS}. */
 export interface ContainerOption {
@@ -36,7 +60,7 @@ export interface ContainerOption {
   readonly default?:
     | string
     | number
-    | ((config: Partial<ContainerConfig>) => number);
+    | ((config: Partial<ContainerConfig>) => number | undefined);
   /** What to give where the option is missing; only required options have it. */
   readonly required?: string;
   /**
@@ -139,7 +163,8 @@ export const CONTAINER_OPTIONS: readonly ContainerOption[] = [
   integerOption({
     name: "timeout",
     key: "timeoutSeconds",
-    meaning: "after which a job's signal aborts, in seconds",
+    meaning: "after which a job's signal aborts, in seconds; an isolated job " +
+      "that goes on is ended",
     min: 1,
     max: MAX_VISIBILITY_SECONDS,
   }),
@@ -168,7 +193,69 @@ export const CONTAINER_OPTIONS: readonly ContainerOption[] = [
     max: 3600,
     default: 25,
   }),
+  textOption({
+    name: "isolation",
+    key: "isolation",
+    meaning: "process runs jobs in processes that may do only what is allowed",
+    allowed: '"none" or "process"',
+    default: "none",
+    test: (text) => text === "none" || text === "process",
+  }),
+  integerOption({
+    name: "processes",
+    key: "processes",
+    meaning: "how many processes share the jobs; 1 by default",
+    min: 1,
+    max: MAX_PROCESSES,
+    default: ({ isolation }) => isolation === "process" ? 1 : undefined,
+  }),
+  permissionOption("net", "hosts and ports that jobs may reach"),
+  permissionOption("read", "paths that jobs may read"),
+  permissionOption("write", "paths that jobs may write"),
+  permissionOption("env", "environment variables that jobs are given"),
+  permissionOption("run", "programs that jobs may start"),
+  permissionOption("sys", "what of the system jobs may ask for"),
+  permissionOption("ffi", "native libraries that jobs may load"),
+  permissionOption("import", "hosts that jobs may import code from"),
+  {
+    name: "allow_all",
+    key: "allowAll",
+    meaning: "true lets isolated jobs do all that Deno may",
+    allowed: '"true" or "false"',
+    fromText: (text) =>
+      text === "true" ? true : text === "false" ? false : text,
+    check(value) {
+      if (typeof value === "boolean") return value;
+      throw new TypeError('must be "true" or "false"');
+    },
+  },
 ];
+
+function permissionOption(
+  name: PermissionName,
+  meaning: string,
+): ContainerOption {
+  return {
+    name: `allow_${name}`,
+    key: PERMISSION_KEYS[name],
+    meaning,
+    allowed: PERMISSION_LIST,
+    check(value) {
+      const items = typeof value === "string"
+        ? value.split(",").map((item) => item.trim())
+        : [];
+      // Deno would take an empty item for one that names nothing, or all.
+      if (items.length > 0 && items.every(isPermissionItem)) {
+        return items.join(",");
+      }
+      throw new TypeError(`must be ${PERMISSION_LIST}`);
+    },
+  };
+}
+
+function isPermissionItem(item: string): boolean {
+  return item !== "" && item !== "false" && !/\p{Cc}/u.test(item);
+}
 
 function checkRetryDelay(value: unknown): RetryDelay {
   const { minSeconds, maxSeconds } = parseRetryDelay(value) ?? {};

@@ -9,17 +9,24 @@
  */
 
 import type { Clock } from "./_clock.ts";
-import type { Connection, ReceivedMessage } from "./_connection.ts";
-import { type ContainerSummary, Counters } from "./_counters.ts";
-import { JobAbortedError, messageOf } from "./_errors.ts";
+import type { ReceivedMessage } from "./_connection.ts";
+import {
+  type ContainerSummary,
+  Counters,
+  type EngineConnection,
+} from "./_counters.ts";
+import { messageOf } from "./_errors.ts";
 import type { FailureQueue } from "./_failures.ts";
+import { HeldMessages } from "./_held.ts";
 import { type Handler, type Outcome, runJob } from "./_job.ts";
+import { JobControl } from "./_job_control.ts";
 import { Lease, LeaseKeeper } from "./_leases.ts";
 import type { Logger } from "./_loggers.ts";
 import { Polls } from "./_polls.ts";
 import type { Random } from "./_random.ts";
 import { type RetryDelay, retryDelaySeconds } from "./_retry_delay.ts";
 import { Settler } from "./_settlement.ts";
+import type { Visibility } from "./_visibility.ts";
 import { WaitingList } from "./_waiting.ts";
 import { bodyText } from "./_wire.ts";
 
@@ -31,7 +38,7 @@ const MAX_HELD = 10;
 
 /** What the engine works with. */
 export interface EngineOptions {
-  readonly connection: Connection;
+  readonly connection: EngineConnection;
   readonly url: string;
   /** The queue's name. */
   readonly queue: string;
@@ -46,10 +53,15 @@ export interface EngineOptions {
   readonly prefetch: number;
   /** How long a receive waits for a message, in seconds. */
   readonly waitTimeSeconds: number;
-  /** For how long a receive hides a message, in seconds. */
-  readonly visibilityTimeoutSeconds: number;
-  /** Whether that is asked for, as it is not the queue's own. */
-  readonly askVisibility: boolean;
+  /** For how long a receive hides a message; it may change. */
+  readonly visibility: Visibility;
+  /**
+   * Resolves when the queue was found and its visibility timeout is known, which
+   * a run does not wait for; it ends where this rejects.
+   */
+  readonly opened?: Promise<unknown>;
+  /** Whether nobody has seen that the queue exists: a first receive will. */
+  readonly mayBeMissing?: boolean;
   /** How long a delete may wait for company, in seconds. */
   readonly deleteDelaySeconds: number;
   /** After which a job's signal aborts, in seconds. */
@@ -72,13 +84,6 @@ export interface EngineRunOptions {
   readonly drain: boolean;
 }
 
-/** A job that runs. */
-interface Running {
-  readonly abort: AbortController;
-  /** Its message was given back: how it ends does not matter any more. */
-  givenUp: boolean;
-}
-
 /** Runs one container's jobs. */
 export class Engine {
   readonly #options: EngineOptions;
@@ -89,22 +94,24 @@ export class Engine {
   readonly #settler: Settler;
   readonly #polls: Polls;
   readonly #waiting: WaitingList;
-  readonly #running = new Map<Lease, Running>();
-  /** All messages that are waiting, running or being settled, by id. */
-  readonly #held = new Map<string, Lease>();
+  readonly #held = new HeldMessages();
   /** Failed messages on their way to the queue that keeps them. */
   readonly #keeping = new Set<Lease>();
+  readonly #opened: Promise<unknown>;
   readonly #force = new AbortController();
+  #running = 0;
   #settling = 0;
   /** Whether it polls by itself. */
   #polling = false;
   #stopping = false;
   #drain = false;
+  #failure: { readonly error: unknown } | undefined;
   #ended = Promise.withResolvers<void>();
   #change = Promise.withResolvers<void>();
 
   constructor(options: EngineOptions) {
     this.#options = options;
+    this.#opened = options.opened ?? Promise.resolve();
     const { clock, random, url, loggers } = options;
     this.#logger = loggers.get("zsqs");
     this.#messages = loggers.get("zsqs.messages");
@@ -113,7 +120,9 @@ export class Engine {
     this.#keeper = new LeaseKeeper({
       ...shared,
       counters: this.#counters,
-      visibilityTimeoutSeconds: options.visibilityTimeoutSeconds,
+      held: this.#held,
+      onLost: (lease) => this.#lost(lease),
+      visibility: options.visibility,
     });
     this.#settler = new Settler({
       ...shared,
@@ -128,10 +137,11 @@ export class Engine {
       queue: options.queue,
       fifo: options.fifo,
       capacity: options.concurrency + options.prefetch,
-      ...(options.askVisibility
-        ? { visibilityTimeoutSeconds: options.visibilityTimeoutSeconds }
-        : {}),
-      onAnswer: (messages, sentAtMs) => this.#receive(messages, sentAtMs),
+      visibility: options.visibility,
+      opened: this.#opened,
+      mayBeMissing: options.mayBeMissing ?? false,
+      onMissing: (error) => this.#abandon(error),
+      onAnswer: (messages, sent) => this.#receive(messages, sent),
       onChange: () => this.#step(),
     });
   }
@@ -146,7 +156,8 @@ export class Engine {
    * testing double, as are the next two.
    */
   get jobs(): ReadonlySet<object> {
-    return new Set([...this.#running.keys(), ...this.#keeping]);
+    const running = [...this.#held].filter(({ job }) => job?.running);
+    return new Set([...running, ...this.#keeping]);
   }
 
   /** Resolves when something happens: a job has ended, a message is settled. */
@@ -156,6 +167,7 @@ export class Engine {
 
   /** Receives and handles what is visible now. */
   async drain(): Promise<void> {
+    await this.#opened;
     for (;;) {
       const answered = await this.#polls.once(this.#room());
       await this.#quiet();
@@ -163,7 +175,11 @@ export class Engine {
     }
   }
 
-  /** Receives and handles messages until it is told to end. */
+  /**
+   * Receives and handles messages until it is told to end.
+   *
+   * @throws {ConnectionError} If the queue cannot be opened.
+   */
   async run(options: EngineRunOptions): Promise<void> {
     const { signal, forceSignal } = options;
     this.#drain = options.drain;
@@ -174,10 +190,18 @@ export class Engine {
     if (signal.aborted) stop();
     if (forceSignal.aborted) force();
     this.#polling = true;
+    this.#opened.catch((error) => this.#abandon(error));
     this.#step();
     await this.#ended.promise;
     signal.removeEventListener("abort", stop);
     forceSignal.removeEventListener("abort", force);
+    if (this.#failure !== undefined) throw this.#failure.error;
+  }
+
+  /** Ends the run with an error: the queue cannot be opened. */
+  #abandon(error: unknown): void {
+    this.#failure ??= { error };
+    this.#forceStop();
   }
 
   /** Starts all that may start now, and tells when the run has ended. */
@@ -192,11 +216,14 @@ export class Engine {
       this.#polls.start({
         room: this.#room(),
         waiting: this.#waiting.ready,
-        waitTimeSeconds: this.#options.waitTimeSeconds,
+        waitTimeSeconds: Math.min(
+          this.#options.waitTimeSeconds,
+          this.#options.visibility.longestWaitSeconds,
+        ),
       });
       return;
     }
-    const jobs = this.#force.signal.aborted ? 0 : this.#running.size;
+    const jobs = this.#force.signal.aborted ? 0 : this.#running;
     if (this.#polls.size === 0 && jobs === 0 && this.#settling === 0) {
       this.#ended.resolve();
     }
@@ -214,14 +241,14 @@ export class Engine {
     this.#stop();
     this.#force.abort();
     this.#polls.abort();
-    const given = [...this.#running];
-    for (const [lease, job] of given) {
-      job.givenUp = true;
-      job.abort.abort(new JobAbortedError("stopping"));
+    const given = [...this.#held].filter(({ job }) => job?.running);
+    for (const lease of given) {
+      lease.job!.givenUp = true;
+      lease.job!.abort("stopping");
       this.#giveBack(lease);
     }
     if (given.length > 0) {
-      const ids = given.map(([lease]) => lease.message.messageId).join(", ");
+      const ids = given.map(({ message }) => message.messageId).join(", ");
       this.#logger.warn(
         `Gave up on ${
           given.length === 1 ? "job" : "jobs"
@@ -240,7 +267,7 @@ export class Engine {
   }
 
   #hasNoJobs(): boolean {
-    return this.#running.size === 0 && this.#waiting.size === 0;
+    return this.#running === 0 && this.#waiting.size === 0;
   }
 
   /** How many messages more may be received. */
@@ -248,16 +275,16 @@ export class Engine {
     const { concurrency, prefetch } = this.#options;
     const capacity = concurrency + prefetch;
     // One at a time is what zc.sqs does: the message is settled before, if
-    // SQS takes that.
-    const settling = capacity === 1
-      ? this.#settling - this.#settler.retrying
-      : 0;
+    // SQS takes that. Elsewhere what SQS refuses to delete holds its place, or
+    // every job of the queue would be done, and none deleted.
+    const { retrying } = this.#settler;
+    const settling = capacity === 1 ? this.#settling - retrying : retrying;
     // What waits behind its own group takes no room, as one slow group would
     // else stop all others; there is an end to it too.
     const waiting = capacity > 1 ? this.#waiting.ready : this.#waiting.size;
     const most = Math.max(capacity, MAX_HELD * concurrency);
     return Math.min(capacity - waiting, most - this.#waiting.size) -
-      this.#running.size - settling;
+      this.#running - settling;
   }
 
   async #quiet(): Promise<void> {
@@ -272,22 +299,21 @@ export class Engine {
     this.#change = Promise.withResolvers();
   }
 
-  #receive(messages: readonly ReceivedMessage[], sentAtMs: number): void {
-    const { visibilityTimeoutSeconds, clock } = this.#options;
+  #receive(
+    messages: readonly ReceivedMessage[],
+    sent: { readonly atMs: number; readonly visibilitySeconds: number },
+  ): void {
+    const { clock } = this.#options;
     this.#counters.received += messages.length;
     if (messages.length === 0) this.#counters.emptyReceives++;
     /** Groups of which a message was left: those behind must not overtake. */
     const left = new Set<string | undefined>();
     for (const message of messages) {
-      const lease = new Lease(
-        message,
-        sentAtMs,
-        visibilityTimeoutSeconds * 1000,
-      );
+      const lease = new Lease(message, sent.atMs, sent.visibilitySeconds);
       const same = this.#held.get(message.messageId);
       if (same !== undefined && this.#isAlive(same)) {
         this.#adopt(same, lease);
-      } else if (same !== undefined && this.#held.has(message.messageId)) {
+      } else if (same !== undefined && this.#held.has(same)) {
         // Its job still runs: a second one beside it would do it twice. If it
         // returns, this receipt handle is the one that deletes the message.
         same.receiptHandle = message.receiptHandle;
@@ -325,20 +351,26 @@ export class Engine {
   }
 
   #hold(lease: Lease): void {
-    this.#held.set(lease.message.messageId, lease);
-    lease.onLost = () => {
-      this.#waiting.remove(lease);
-      this.#forget(lease);
-      this.#releaseBehind(lease);
-      this.#happened();
-    };
+    this.#held.add(lease);
     this.#waiting.add(lease);
     this.#keeper.keep(lease);
   }
 
+  #lost(lease: Lease): void {
+    if (lease.job !== undefined) {
+      lease.job.abort("lease lost");
+      this.#releaseBehind(lease);
+      return;
+    }
+    this.#waiting.remove(lease);
+    this.#held.delete(lease);
+    this.#releaseBehind(lease);
+    this.#happened();
+  }
+
   #startJobs(): void {
     const { concurrency, clock } = this.#options;
-    while (this.#running.size < concurrency && !this.#stopping) {
+    while (this.#running < concurrency && !this.#stopping) {
       const lease = this.#waiting.take();
       if (lease === undefined) return;
       if (clock.now() < lease.deadlineMs) this.#run(lease);
@@ -351,28 +383,22 @@ export class Engine {
 
   async #run(lease: Lease): Promise<void> {
     const { handler, queue, loggers, clock, timeoutSeconds } = this.#options;
-    const job: Running = { abort: new AbortController(), givenUp: false };
-    this.#running.set(lease, job);
-    lease.onLost = () => {
-      job.abort.abort(new JobAbortedError("lease lost"));
-      this.#releaseBehind(lease);
-    };
+    const job = new JobControl();
+    lease.job = job;
+    this.#running++;
     const cancel = timeoutSeconds === undefined
       ? undefined
-      : clock.timer(timeoutSeconds * 1000, () => {
-        job.abort.abort(new JobAbortedError("timed out"));
-      });
+      : clock.timer(timeoutSeconds * 1000, () => job.abort("timed out"));
     const outcome = await runJob(lease.message, {
       handler,
       queue,
       loggers,
-      signal: job.abort.signal,
+      control: job,
     });
     cancel?.();
-    this.#running.delete(lease);
-    if (!job.givenUp) {
-      this.#track(lease, this.#settle(lease, outcome));
-    }
+    job.running = false;
+    this.#running--;
+    if (!job.givenUp) this.#track(lease, this.#settle(lease, outcome));
     this.#happened();
   }
 
@@ -394,36 +420,37 @@ export class Engine {
       );
     } finally {
       this.#waiting.free(lease);
-      this.#forget(lease);
+      this.#held.delete(lease);
       this.#settling--;
       this.#happened();
     }
   }
 
-  /** What is received of this message from now on is a message of its own. */
-  #forget(lease: Lease): void {
-    const id = lease.message.messageId;
-    if (this.#held.get(id) === lease) this.#held.delete(id);
-  }
-
   /** Settles a message; tells whether it was deleted. */
-  async #settle(lease: Lease, outcome: Outcome): Promise<boolean> {
+  #settle(lease: Lease, outcome: Outcome): Promise<boolean> {
     switch (outcome.kind) {
       case "done":
         this.#counters.done++;
-        return await this.#delete(lease);
+        return this.#delete(lease);
       case "failed":
-        return await this.#fail(lease, outcome.error);
+        return this.#fail(lease, outcome.error);
       case "retry":
-        this.#counters.retried++;
-        this.#logRetry(lease.message, outcome);
-        await this.#retryLater(lease, outcome.delaySeconds);
-        return false;
+        return this.#retry(lease, outcome);
     }
   }
 
+  async #retry(
+    lease: Lease,
+    outcome: Outcome & { kind: "retry" },
+  ): Promise<boolean> {
+    this.#counters.retried++;
+    this.#logRetry(lease.message, outcome);
+    await this.#retryLater(lease, outcome.delaySeconds);
+    return false;
+  }
+
   async #fail(lease: Lease, error: unknown): Promise<boolean> {
-    const { failures, queue } = this.#options;
+    const { failures } = this.#options;
     const { message } = lease;
     this.#counters.failed++;
     this.#logger.error("Handling a message", error);
@@ -433,9 +460,8 @@ export class Engine {
       await this.#retryLater(lease);
       return false;
     }
-    this.#keeping.add(lease);
     try {
-      await failures.keep(message, { error, queue });
+      await this.#keep(lease, failures, error);
     } catch (cause) {
       this.#logger.error(
         `Cannot keep failed message ${message.messageId}, which will be received again: ${
@@ -444,11 +470,23 @@ export class Engine {
       );
       await this.#retryLater(lease);
       return false;
+    }
+    return await this.#delete(lease);
+  }
+
+  async #keep(
+    lease: Lease,
+    failures: FailureQueue,
+    error: unknown,
+  ): Promise<void> {
+    this.#keeping.add(lease);
+    try {
+      const { queue } = this.#options;
+      await failures.keep(lease.message, { error, queue });
     } finally {
       this.#keeping.delete(lease);
       this.#happened();
     }
-    return await this.#delete(lease);
   }
 
   #delete(lease: Lease): Promise<boolean> {
@@ -459,11 +497,16 @@ export class Engine {
   }
 
   async #retryLater(lease: Lease, delaySeconds?: number): Promise<void> {
-    const { retryDelay, clock, random } = this.#options;
+    const { retryDelay, clock, random, visibility } = this.#options;
     this.#keeper.release(lease);
     if (lease.lost) return;
+    // A message that came before the queue's own visibility timeout was known
+    // stays away for as long as others do.
+    const other = lease.visibilitySeconds < visibility.seconds
+      ? visibility.seconds
+      : undefined;
     const seconds = delaySeconds ??
-      (retryDelay === undefined ? undefined : retryDelaySeconds(
+      (retryDelay === undefined ? other : retryDelaySeconds(
         retryDelay,
         lease.message.receiveCount,
         random(),
@@ -476,8 +519,8 @@ export class Engine {
       );
     }
     // It may come back before the answer to this request does, and so may
-    // those behind it.
-    this.#forget(lease);
+    // those behind it: what is received of it is a message of its own.
+    this.#held.delete(lease);
     this.#releaseBehind(lease);
     const hiding = this.#settler.hide(lease, Math.min(seconds, left));
     this.#flushFor(lease);
@@ -486,9 +529,9 @@ export class Engine {
 
   /** Sends what is gathered where nothing will join it, or something waits. */
   #flushFor(lease: Lease): void {
-    if (
-      this.#stopping || this.#hasNoJobs() || this.#waiting.hasBehind(lease)
-    ) this.#settler.flush();
+    if (this.#hasNoJobs() || this.#waiting.hasBehind(lease)) {
+      this.#settler.flush();
+    }
   }
 
   #logRetry(
@@ -509,7 +552,7 @@ export class Engine {
   /** Gives a held message back: it is visible at once. */
   #giveBack(lease: Lease): void {
     this.#keeper.release(lease);
-    this.#forget(lease);
+    this.#held.delete(lease);
     if (!lease.lost) this.#release(lease);
   }
 

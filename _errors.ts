@@ -12,7 +12,20 @@ const TRANSIENT = new Brand("TransientError");
 const ABORTED = new Brand("JobAbortedError");
 const SEND = new Brand("SendError");
 
-/** An Amazon SQS queue does not exist, or the caller may not see it. */
+/**
+ * An Amazon SQS queue does not exist, or the caller may not see it.
+ *
+ * @example A queue that may not be there
+ * ```ts
+ * import { NonExistentQueueError, Queue } from "@zsqs/cli";
+ * import { setUp } from "@zsqs/cli/testing";
+ * import { assertRejects } from "@std/assert";
+ *
+ * using _queues = setUp({ silent: true, queues: ["adder"] });
+ *
+ * await assertRejects(() => Queue("typo"), NonExistentQueueError);
+ * ```
+ */
 export class NonExistentQueueError extends Error {
   /** The queue's name, URL or ARN as it was asked for. */
   readonly queue: string;
@@ -50,7 +63,25 @@ export class NonExistentQueueError extends Error {
   }
 }
 
-/** What is wrong with a container's configuration: one line a problem. */
+/**
+ * What is wrong with a container's configuration: one line a problem.
+ *
+ * @example Show what is wrong
+ * ```ts
+ * import { ConfigError, runContainer } from "@zsqs/cli";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const problems: string[] = [];
+ * try {
+ *   await runContainer("missing.ini");
+ * } catch (error) {
+ *   if (!(error instanceof ConfigError)) throw error;
+ *   problems.push(...error.problems);
+ * }
+ *
+ * assertEquals(problems.length, 1);
+ * ```
+ */
 export class ConfigError extends Error {
   /** One line for each problem: what, where, and what is allowed. */
   readonly problems: readonly string[];
@@ -83,7 +114,22 @@ export class ConfigError extends Error {
 /** SQS's longest visibility timeout, 12 hours, in seconds. */
 export const MAX_VISIBILITY_SECONDS = 43_200;
 
-/** Options of {@linkcode TransientError}. */
+/**
+ * Options of {@linkcode TransientError}.
+ *
+ * @example Pass the cause on
+ * ```ts
+ * import { TransientError, type TransientErrorOptions } from "@zsqs/cli";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const options: TransientErrorOptions = {
+ *   delaySeconds: 60,
+ *   cause: new Error("503 Service Unavailable"),
+ * };
+ *
+ * assertEquals(new TransientError("not now", options).cause, options.cause);
+ * ```
+ */
 export interface TransientErrorOptions {
   /**
    * How long the message stays hidden before it is received again, in whole
@@ -165,7 +211,19 @@ export function isVisibilitySeconds(value: unknown): value is number {
     (value as number) <= MAX_VISIBILITY_SECONDS;
 }
 
-/** Why a job's signal was aborted. */
+/**
+ * Why a job's signal was aborted.
+ *
+ * @example Tell a timeout from a stop
+ * ```ts
+ * import type { JobAbortReason } from "@zsqs/cli";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const isSlow = (reason: JobAbortReason) => reason === "timed out";
+ *
+ * assertEquals(isSlow("stopping"), false);
+ * ```
+ */
 export type JobAbortReason = "timed out" | "lease lost" | "stopping";
 
 /**
@@ -173,6 +231,24 @@ export type JobAbortReason = "timed out" | "lease lost" | "stopping";
  *
  * Whatever a handler throws after that is taken as transient, so a handler may
  * simply let `fetch(url, { signal })` reject.
+ *
+ * @example Look at why a job is to end
+ * ```ts
+ * import { currentJob, JobAbortedError } from "@zsqs/cli";
+ * import { assertEquals } from "@std/assert";
+ *
+ * export function slow() {
+ *   return async () => {
+ *     const { signal } = currentJob();
+ *     await fetch("https://example.com", { signal }).catch((error) => {
+ *       if (error instanceof JobAbortedError) console.log(error.reason);
+ *       throw error; // transient: the message stays
+ *     });
+ *   };
+ * }
+ *
+ * assertEquals(new JobAbortedError("timed out").reason, "timed out");
+ * ```
  */
 export class JobAbortedError extends Error {
   /** Why: `"timed out"`, `"lease lost"` or `"stopping"`. */
@@ -201,7 +277,33 @@ export class JobAbortedError extends Error {
   }
 }
 
-/** Options of {@linkcode SendError}. */
+/**
+ * A job's process ended before its handler did: the job is to be tried again,
+ * whether it was the one that ended the process or another.
+ */
+export class LostJobError extends Error {
+  /** The message is how the process ended. */
+  constructor(message: string) {
+    super(message);
+    this.name = "LostJobError";
+    // Where this process heard of it tells nothing.
+    this.stack = `LostJobError: ${message}`;
+  }
+}
+
+/**
+ * Options of {@linkcode SendError}.
+ *
+ * @example Make one in a test
+ * ```ts
+ * import { SendError, type SendErrorOptions } from "@zsqs/cli";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const options: SendErrorOptions = { code: "AccessDenied", senderFault: true };
+ *
+ * assertEquals(new SendError("Cannot send", options).index, undefined);
+ * ```
+ */
 export interface SendErrorOptions extends ErrorOptions {
   /** SQS's error code, for example `InvalidMessageContents`. */
   readonly code: string;
@@ -211,7 +313,27 @@ export interface SendErrorOptions extends ErrorOptions {
   readonly index?: number;
 }
 
-/** A job could not be handed to SQS: it is not in the queue as far as known. */
+/**
+ * A job could not be handed to SQS: it is not in the queue as far as known.
+ *
+ * @example Keep what was not sent
+ * ```ts
+ * import { Queue, SendError } from "@zsqs/cli";
+ * import { setUp } from "@zsqs/cli/testing";
+ * import { assertEquals } from "@std/assert";
+ *
+ * using _queues = setUp({ silent: true });
+ * const adder = await Queue("adder");
+ *
+ * const unsent: unknown[] = [];
+ * await adder(1, 2).catch((error) => {
+ *   if (!(error instanceof SendError)) throw error;
+ *   unsent.push([1, 2]);
+ * });
+ *
+ * assertEquals(unsent, []);
+ * ```
+ */
 export class SendError extends Error {
   /** SQS's error code, for example `InvalidMessageContents`. */
   readonly code: string;
@@ -246,9 +368,15 @@ export class SendError extends Error {
   }
 }
 
-/** Whether an error says that a Deno permission is missing. */
+/**
+ * Whether an error says that a Deno permission is missing. Where an import is
+ * refused, Deno wraps what says so in a `TypeError`.
+ */
 export function isNotCapable(error: unknown): boolean {
-  return error instanceof Error && error.name === "NotCapable";
+  return error instanceof Error && (error.name === "NotCapable" ||
+    /^Requires \w+ access to .*, run again with the --allow-\w+ flag/.test(
+      error.message,
+    ));
 }
 
 /** What an error says, or whatever else was thrown. */

@@ -7,9 +7,9 @@
 
 import { MAX_ATTRIBUTES, MAX_BYTES, messageBytes } from "./_attributes.ts";
 import type {
-  Connection,
   OutgoingMessage,
   ReceivedMessage,
+  SendConnection,
   WireAttributes,
 } from "./_connection.ts";
 import { jsonString } from "./_json.ts";
@@ -30,7 +30,7 @@ export interface Failure {
 
 /** Where failed messages go. */
 export interface FailureQueueOptions {
-  readonly connection: Connection;
+  readonly connection: SendConnection;
   readonly url: string;
   readonly fifo: boolean;
   readonly logger: Logger;

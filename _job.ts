@@ -5,17 +5,31 @@
  * @module
  */
 
-import { fromWire } from "./_attributes.ts";
+import { type Attributes, fromWire } from "./_attributes.ts";
 import type { ReceivedMessage } from "./_connection.ts";
 import {
   isNotCapable,
   isVisibilitySeconds,
+  LostJobError,
   TransientError,
 } from "./_errors.ts";
+import type { JobControl } from "./_job_control.ts";
 import { type Job, runInScope, type Scope } from "./_scope.ts";
 import { checkCount, decodeBody, type DecodedJob } from "./_wire.ts";
 
-/** A worker's handler, as a job sees it. */
+/**
+ * A worker's handler, as a job sees it.
+ *
+ * @example A handler
+ * ```ts
+ * import type { Handler } from "@zsqs/cli";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const add: Handler = (a: number, b: number) => a + b;
+ *
+ * assertEquals(add(1, 2), 3);
+ * ```
+ */
 // deno-lint-ignore no-explicit-any
 export type Handler = (...args: any[]) => unknown;
 
@@ -26,7 +40,10 @@ export type Outcome =
   /** The job is to be tried again. */
   | {
     readonly kind: "retry";
-    /** Why: the handler said so, its signal had aborted, or Deno refused. */
+    /**
+     * Why: the handler said so, its signal had aborted or its process ended, or
+     * Deno refused.
+     */
     readonly reason: "transient" | "aborted" | "not capable";
     readonly error: unknown;
     /** In how many seconds, if that was said. */
@@ -41,7 +58,8 @@ export interface JobContext {
   /** The queue's name. */
   readonly queue: string;
   readonly loggers: Scope["loggers"];
-  readonly signal: AbortSignal;
+  /** How it is told to end. */
+  readonly control: JobControl;
 }
 
 /**
@@ -63,45 +81,63 @@ export async function runJob(
     return { kind: "failed", error };
   }
   const { args, kwargs } = decoded;
-  const job = describeJob(message, decoded, context);
+  const job = new RunningJob(message, decoded, context);
   const keywords = Object.keys(kwargs).length > 0 ? [kwargs] : [];
   const { handler, loggers } = context;
   try {
-    await runInScope({ loggers, job }, () => handler(...args, ...keywords));
+    await runInScope(
+      { loggers, job, message },
+      () => handler(...args, ...keywords),
+    );
     return { kind: "done" };
   } catch (error) {
-    return safeOutcome(error, context.signal);
+    return safeOutcome(error, context.control);
   }
 }
 
 /** An error may be anything, a proxy that throws when it is looked at too. */
-function safeOutcome(error: unknown, signal: AbortSignal): Outcome {
+function safeOutcome(error: unknown, control: JobControl): Outcome {
   try {
-    return outcomeOf(error, signal);
+    return outcomeOf(error, control);
   } catch (trap) {
     return { kind: "failed", error: trap };
   }
 }
 
-function describeJob(
-  message: ReceivedMessage,
-  { args, kwargs }: DecodedJob,
-  context: JobContext,
-): Job {
-  return {
-    args,
-    kwargs,
-    messageId: message.messageId,
-    queue: context.queue,
-    receiveCount: message.receiveCount,
-    sentAt: new Date(message.sentAtMs),
-    groupId: message.groupId,
-    attributes: fromWire(message.attributes),
-    signal: context.signal,
-  };
+/** A job, as its handler sees it. */
+export class RunningJob implements Job {
+  readonly args: readonly unknown[];
+  readonly kwargs: Readonly<Record<string, unknown>>;
+  readonly messageId: string;
+  readonly queue: string;
+  readonly receiveCount: number;
+  readonly sentAt: Date;
+  readonly groupId: string | undefined;
+  readonly attributes: Attributes;
+  readonly #control: JobControl;
+
+  constructor(
+    message: Omit<ReceivedMessage, "receiptHandle">,
+    { args, kwargs }: DecodedJob,
+    { queue, control }: Pick<JobContext, "queue" | "control">,
+  ) {
+    this.args = args;
+    this.kwargs = kwargs;
+    this.messageId = message.messageId;
+    this.queue = queue;
+    this.receiveCount = message.receiveCount;
+    this.sentAt = new Date(message.sentAtMs);
+    this.groupId = message.groupId;
+    this.attributes = fromWire(message.attributes);
+    this.#control = control;
+  }
+
+  get signal(): AbortSignal {
+    return this.#control.signal;
+  }
 }
 
-function outcomeOf(error: unknown, signal: AbortSignal): Outcome {
+function outcomeOf(error: unknown, control: JobControl): Outcome {
   if (error instanceof TransientError) {
     const delaySeconds = (error as { delaySeconds?: unknown }).delaySeconds;
     return {
@@ -111,7 +147,9 @@ function outcomeOf(error: unknown, signal: AbortSignal): Outcome {
       ...(isVisibilitySeconds(delaySeconds) ? { delaySeconds } : {}),
     };
   }
-  if (signal.aborted) return { kind: "retry", reason: "aborted", error };
+  if (control.aborted || error instanceof LostJobError) {
+    return { kind: "retry", reason: "aborted", error };
+  }
   if (isNotCapable(error)) {
     return { kind: "retry", reason: "not capable", error };
   }

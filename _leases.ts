@@ -12,8 +12,11 @@ import {
   type ReceivedMessage,
 } from "./_connection.ts";
 import type { Counters, EngineConnection } from "./_counters.ts";
+import type { HeldMessages } from "./_held.ts";
+import type { JobControl } from "./_job_control.ts";
 import { MAX_VISIBILITY_SECONDS, messageOf } from "./_errors.ts";
 import type { Logger } from "./_loggers.ts";
+import type { Visibility } from "./_visibility.ts";
 
 /** SQS refuses what goes beyond 12 hours when the request reaches it. */
 const LIMIT_MARGIN_SECONDS = 2;
@@ -46,19 +49,28 @@ export class Lease {
   receiveCount: number;
   /** Whether the deadline passed, or SQS said that the message is not ours. */
   lost = false;
-  /** Called once when it is lost. */
-  onLost: () => void = () => {};
+  /** Its job, once that was started. */
+  job: JobControl | undefined;
+  /** Whether the keeper extends it, when the next extension is due, ... */
+  kept = false;
+  dueMs = Infinity;
+  /** ... and whether one is under way. */
+  extending = false;
+
+  /** What that receive asked for. */
+  readonly visibilitySeconds: number;
 
   constructor(
     message: ReceivedMessage,
     receivedAtMs: number,
-    visibilityMs: number,
+    visibilitySeconds: number,
   ) {
     this.message = message;
     this.receiptHandle = message.receiptHandle;
     this.receiveCount = message.receiveCount;
     this.receivedAtMs = receivedAtMs;
-    this.deadlineMs = receivedAtMs + visibilityMs;
+    this.visibilitySeconds = visibilitySeconds;
+    this.deadlineMs = receivedAtMs + visibilitySeconds * 1000;
   }
 
   /** The longest that the message may be hidden from now on, in seconds. */
@@ -75,45 +87,48 @@ export interface LeaseKeeperOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly counters: Counters;
-  /** For how long a receive hides a message, and an extension again. */
-  readonly visibilityTimeoutSeconds: number;
-}
-
-interface Kept {
-  /** When the next extension is due. */
-  dueMs: number;
-  extending: boolean;
+  /** All that are kept are among these. */
+  readonly held: HeldMessages;
+  /** Called once for a lease that is lost. */
+  readonly onLost: (lease: Lease) => void;
+  /** For how long an extension hides a message. */
+  readonly visibility: Visibility;
 }
 
 /** Extends leases well before they end. */
 export class LeaseKeeper {
   readonly #options: LeaseKeeperOptions;
-  readonly #visibilityMs: number;
-  readonly #kept = new Map<Lease, Kept>();
+  #size = 0;
   #cancel: (() => void) | undefined;
   #wakeAtMs = Infinity;
 
   constructor(options: LeaseKeeperOptions) {
     this.#options = options;
-    this.#visibilityMs = options.visibilityTimeoutSeconds * 1000;
+  }
+
+  get #visibilityMs(): number {
+    return this.#options.visibility.seconds * 1000;
   }
 
   /** Keeps a lease from now on. */
   keep(lease: Lease): void {
-    const kept = { dueMs: this.#dueMs(lease), extending: false };
-    this.#kept.set(lease, kept);
-    this.#wakeAt(kept.dueMs);
+    if (!lease.kept) this.#size++;
+    lease.kept = true;
+    lease.extending = false;
+    lease.dueMs = this.#dueMs(lease);
+    this.#wakeAt(lease.dueMs);
   }
 
   /** Takes note of a new deadline of a lease that is kept. */
   renew(lease: Lease): void {
-    if (this.#kept.has(lease)) this.keep(lease);
+    if (lease.kept) this.keep(lease);
   }
 
   /** Leaves a lease to its deadline. */
   release(lease: Lease): void {
-    this.#kept.delete(lease);
-    if (this.#kept.size === 0) this.#sleep();
+    if (!lease.kept) return;
+    lease.kept = false;
+    if (--this.#size === 0) this.#sleep();
   }
 
   /** The last quarter of a lease is there to extend it, and to try again. */
@@ -144,11 +159,12 @@ export class LeaseKeeper {
     const horizon = now + this.#visibilityMs / 8;
     const due: Lease[] = [];
     let anyDue = false;
-    for (const [lease, kept] of this.#kept) {
+    for (const lease of this.#options.held) {
+      if (!lease.kept) continue;
       if (lease.deadlineMs <= now) {
         this.lose(lease, "it could not be extended in time");
-      } else if (!kept.extending && kept.dueMs <= horizon) {
-        anyDue ||= kept.dueMs <= now;
+      } else if (!lease.extending && lease.dueMs <= horizon) {
+        anyDue ||= lease.dueMs <= now;
         due.push(lease);
       }
     }
@@ -162,8 +178,8 @@ export class LeaseKeeper {
 
   #wakeForNext(): void {
     let next = Infinity;
-    for (const [lease, { dueMs, extending }] of this.#kept) {
-      next = Math.min(next, lease.deadlineMs, extending ? Infinity : dueMs);
+    for (const { kept, deadlineMs, dueMs, extending } of this.#options.held) {
+      if (kept) next = Math.min(next, deadlineMs, extending ? Infinity : dueMs);
     }
     if (next < Infinity) this.#wakeAt(next);
   }
@@ -173,21 +189,20 @@ export class LeaseKeeper {
     const now = clock.now();
     const changes = leases.flatMap((lease) => {
       const seconds = Math.min(
-        this.#options.visibilityTimeoutSeconds,
+        this.#options.visibility.seconds,
         lease.secondsLeft(now),
       );
-      const kept = this.#kept.get(lease);
       // Losing another one may have given this one back meanwhile.
-      if (kept === undefined) return [];
+      if (!lease.kept) return [];
       const deadlineMs = now + seconds * 1000;
       // SQS hides a message for 12 hours in all: the lease ends there.
       if (deadlineMs <= lease.deadlineMs) {
-        kept.dueMs = Infinity;
+        lease.dueMs = Infinity;
         return [];
       }
-      kept.extending = true;
+      lease.extending = true;
       const handle = lease.receiptHandle;
-      return [{ lease, kept, handle, seconds, deadlineMs }];
+      return [{ lease, handle, seconds, deadlineMs }];
     });
     if (changes.length === 0) return;
     let results: readonly EntryResult[];
@@ -207,19 +222,18 @@ export class LeaseKeeper {
       );
       results = [];
     }
-    for (const [i, { lease, kept, handle, deadlineMs }] of changes.entries()) {
+    for (const [i, { lease, handle, deadlineMs }] of changes.entries()) {
+      // The message was received again meanwhile: it has a new deadline.
+      if (lease.receiptHandle !== handle) continue;
       const result = results[i];
-      kept.extending = false;
-      if (lease.receiptHandle !== handle) {
-        // The message was received again meanwhile, and has a new deadline.
-        kept.dueMs = this.#dueMs(lease);
-      } else if (result?.ok) {
+      lease.extending = false;
+      if (result?.ok) {
         lease.deadlineMs = deadlineMs;
-        kept.dueMs = this.#dueMs(lease);
+        lease.dueMs = this.#dueMs(lease);
       } else if (result !== undefined && saysLost(result.failure.code)) {
-        if (this.#kept.has(lease)) this.lose(lease, result.failure.message);
+        if (lease.kept) this.lose(lease, result.failure.message);
       } else {
-        kept.dueMs = clock.now() + this.#visibilityMs / 16;
+        lease.dueMs = clock.now() + this.#visibilityMs / 16;
       }
     }
     this.#wakeForNext();
@@ -227,13 +241,13 @@ export class LeaseKeeper {
 
   /** Tells that a lease has ended. */
   lose(lease: Lease, why: string): void {
-    const { logger, counters } = this.#options;
-    this.#kept.delete(lease);
+    const { logger, counters, onLost } = this.#options;
+    this.release(lease);
     lease.lost = true;
     counters.leasesLost++;
     logger.warn(
       `Lost the lease of message ${lease.message.messageId}, which others may receive now: ${why}`,
     );
-    lease.onLost();
+    onLost(lease);
   }
 }

@@ -127,13 +127,18 @@ export class FileHandler extends BaseHandler {
   /** Fails now if Deno's permissions would let no file be renamed later. */
   #checkRotation(): void {
     try {
-      for (const path of [this.#path, `${this.#path}.1`]) {
-        fs.lstatSync(path, { throwIfNoEntry: false });
+      fs.lstatSync(this.#path, { throwIfNoEntry: false });
+      for (let number = 1; number <= this.#oldFiles; number++) {
+        checkRenaming(this.#old(number), { again: number < this.#oldFiles });
       }
     } catch (error) {
       this.#close();
       throw error;
     }
+  }
+
+  #old(number: number): string {
+    return `${this.#path}.${number}`;
   }
 
   #close(): void {
@@ -167,8 +172,8 @@ export class FileHandler extends BaseHandler {
     if (stats.size + length < this.#maxSize) return;
     this.#close();
     for (let number = this.#oldFiles; number > 0; number--) {
-      const from = number === 1 ? this.#path : `${this.#path}.${number - 1}`;
-      renameIfThere(from, `${this.#path}.${number}`);
+      const from = number === 1 ? this.#path : this.#old(number - 1);
+      renameIfThere(from, this.#old(number));
     }
   }
 
@@ -216,6 +221,19 @@ function checkWritable(folder: string, mode: number): void {
     fs.accessSync(folder, mode);
   } catch (error) {
     if (!isNotCapable(error)) throw error;
+  }
+}
+
+/**
+ * Fails if Deno's permissions do not let a file be renamed to this path, and
+ * from it again.
+ */
+function checkRenaming(path: string, { again }: { again: boolean }): void {
+  if (again) fs.lstatSync(path, { throwIfNoEntry: false });
+  try {
+    fs.closeSync(fs.openSync(path, fs.constants.O_WRONLY));
+  } catch (error) {
+    if (isNotCapable(error)) throw error;
   }
 }
 

@@ -37,6 +37,17 @@ import {
  * other values as the console shows them. An `Error` among them is written
  * below, with its stack and causes; one in the message's place gives its message
  * too. A method never throws.
+ *
+ * @example Log an error with its stack
+ * ```ts
+ * import { getLogger, type Logger } from "@zsqs/cli";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const log: Logger = getLogger("adder");
+ * log.error("Cannot add %s", "x", new Error("not a number"));
+ *
+ * assertEquals(typeof log.critical, "function");
+ * ```
  */
 export interface Logger {
   /** Logs what helps to find a fault, at level 10. */
@@ -221,19 +232,27 @@ export function checkLoggers(options: LoggersOptions): string[] {
  * @returns One line for each file.
  */
 export function checkLogFiles(options: LoggersOptions): string[] {
-  const { text } = options;
+  return listLogFiles(options).flatMap((file) => {
+    try {
+      checkLogFile(file.path);
+      return [];
+    } catch (error) {
+      return [toLine(openProblem(file, error), options)];
+    }
+  });
+}
+
+/**
+ * Lists the log files of a text, as far as it can be read.
+ *
+ * @param options The text, and how to speak of it.
+ * @returns The files.
+ */
+export function listLogFiles({ text, lines }: LoggersOptions): LogFileConfig[] {
   if (text === undefined || isJson(text)) return [];
-  const { loggers } = readLoggers(text, options.lines);
+  const { loggers } = readLoggers(text, lines);
   return loggers.flatMap(({ files }) => files)
-    .filter(({ path }) => !isStream(path))
-    .flatMap((file) => {
-      try {
-        checkLogFile(file.path);
-        return [];
-      } catch (error) {
-        return [toLine(openProblem(file, error), options)];
-      }
-    });
+    .filter(({ path }) => !isStream(path));
 }
 
 let shared: Loggers | undefined;
@@ -277,17 +296,35 @@ class TreeLogger implements Logger {
 
   #log(method: Method, values: readonly unknown[]): void {
     if (METHOD_LEVELS[method] < this.#logger.level) return;
-    try {
-      this.#logger[method](messageText(values), ...values.filter(isError));
-    } catch (error) {
-      // A value whose getters throw, for example: the job goes on.
-      const text = values.filter((value) => typeof value === "string").join(
-        " ",
-      );
-      console.error(
-        `Cannot write all of log message "${text}": ${reasonOf(error)}`,
-      );
-    }
+    writeRecord(
+      values,
+      (text, errors) => this.#logger[method](text, ...errors),
+    );
+  }
+}
+
+/** The methods of a logger. */
+export const LOG_METHODS = Object.keys(METHOD_LEVELS) as readonly Method[];
+
+/**
+ * Writes what a logger was given as one text and the errors in it; where that
+ * cannot be done, it says so on standard error.
+ *
+ * @param values What the logger was given.
+ * @param write Writes it.
+ */
+export function writeRecord(
+  values: readonly unknown[],
+  write: (text: string, errors: readonly Error[]) => void,
+): void {
+  try {
+    write(messageText(values), values.filter(isError));
+  } catch (error) {
+    // A value whose getters throw, for example: the job goes on.
+    const text = values.filter((value) => typeof value === "string").join(" ");
+    console.error(
+      `Cannot write all of log message "${text}": ${reasonOf(error)}`,
+    );
   }
 }
 

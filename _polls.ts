@@ -6,6 +6,7 @@
  */
 
 import { type Clock, sleep } from "./_clock.ts";
+import { isMissingQueue } from "./_connect.ts";
 import {
   ConnectionError,
   MAX_BATCH,
@@ -15,6 +16,7 @@ import { messageOf } from "./_errors.ts";
 import type { EngineConnection } from "./_counters.ts";
 import type { Logger } from "./_loggers.ts";
 import type { Random } from "./_random.ts";
+import type { Visibility } from "./_visibility.ts";
 
 /** How much longer than its wait a receive may take, in milliseconds. */
 const GRACE_MS = 10_000;
@@ -35,12 +37,17 @@ export interface PollsOptions {
   readonly logger: Logger;
   /** How many messages the container holds at most. */
   readonly capacity: number;
-  /** Asked for at every receive, if it is not the queue's own, in seconds. */
-  readonly visibilityTimeoutSeconds?: number;
-  /** Takes an answer, and when its request was sent. */
+  readonly visibility: Visibility;
+  /** Settles when it is known whether the queue can be opened. */
+  readonly opened: Promise<unknown>;
+  /** Whether nobody has seen that the queue exists. */
+  readonly mayBeMissing: boolean;
+  /** Called where it does not. */
+  readonly onMissing: (error: unknown) => void;
+  /** Takes an answer, when its request was sent, and what that asked for. */
   readonly onAnswer: (
     messages: readonly ReceivedMessage[],
-    sentAtMs: number,
+    sent: { readonly atMs: number; readonly visibilitySeconds: number },
   ) => void;
   /** Called when a poll has ended or may start. */
   readonly onChange: () => void;
@@ -67,6 +74,7 @@ export class Polls {
   /** How many polls may be in flight. */
   #allowed = 1;
   #failures = 0;
+  #answered = false;
   #stopped = false;
   #cancelPause: (() => void) | undefined;
   /** How many answers in a row were empty. */
@@ -128,7 +136,12 @@ export class Polls {
       const messages = await this.#receive(max, waitTimeSeconds);
       this.#adapt(messages.length, max);
     } catch (error) {
-      if (!this.#stopped) this.#pause(error);
+      // Where the queue cannot be opened at all, that is what is said.
+      const { opened, mayBeMissing, onMissing } = this.#options;
+      if (!this.#answered) await opened.catch(() => {});
+      if (mayBeMissing && !this.#answered && isMissingQueue(error)) {
+        onMissing(error);
+      } else if (!this.#stopped) this.#pause(error);
     } finally {
       this.#size--;
       this.#reserved -= max;
@@ -139,8 +152,7 @@ export class Polls {
     maxMessages: number,
     waitTimeSeconds: number,
   ): Promise<readonly ReceivedMessage[]> {
-    const { connection, url, fifo, clock, visibilityTimeoutSeconds } =
-      this.#options;
+    const { connection, url, fifo, clock, visibility } = this.#options;
     const attemptId = fifo
       ? this.#attemptIds.pop() ?? crypto.randomUUID()
       : undefined;
@@ -149,18 +161,19 @@ export class Polls {
     const cancel = clock.timer(limitMs, () => cut.abort(noAnswer(limitMs)));
     const abort = () => cut.abort(this.#abort.signal.reason);
     this.#abort.signal.addEventListener("abort", abort);
-    const sentAtMs = clock.now();
+    const sent = { atMs: clock.now(), visibilitySeconds: visibility.seconds };
     try {
       const messages = await connection.receive(url, {
         maxMessages,
         waitTimeSeconds,
         signal: cut.signal,
-        ...(visibilityTimeoutSeconds === undefined
-          ? {}
-          : { visibilityTimeoutSeconds }),
+        ...(visibility.ask
+          ? { visibilityTimeoutSeconds: visibility.seconds }
+          : {}),
         ...(attemptId === undefined ? {} : { attemptId }),
       });
-      this.#options.onAnswer(messages, sentAtMs);
+      this.#answered = true;
+      this.#options.onAnswer(messages, sent);
       return messages;
     } catch (error) {
       if (attemptId !== undefined) this.#attemptIds.push(attemptId);

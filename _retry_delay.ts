@@ -4,7 +4,20 @@
  * @module
  */
 
-/** Seconds until the next try: fixed where both are the same, else doubling. */
+/**
+ * Seconds until the next try: fixed where both are the same, else doubling.
+ *
+ * @example Doubling up to ten minutes
+ * ```ts
+ * import { resolveConfig, type RetryDelay } from "@zsqs/cli/container";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const retryDelay: RetryDelay = { minSeconds: 1, maxSeconds: 600 };
+ * const config = resolveConfig({ queue: "adder", worker: "w.ts", retryDelay });
+ *
+ * assertEquals(config.retryDelay, retryDelay);
+ * ```
+ */
 export interface RetryDelay {
   /** After the first receive, at most. */
   readonly minSeconds: number;

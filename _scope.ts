@@ -8,9 +8,31 @@
 
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { Attributes } from "./_attributes.ts";
+import type { ReceivedMessage } from "./_connection.ts";
 import { defaultLoggers, type Logger } from "./_loggers.ts";
 
-/** The job that a handler is working on. */
+/**
+ * The job that a handler is working on.
+ *
+ * @example Name a job in a message
+ * ```ts
+ * import { currentJob, type Job, Queue, runContainer } from "@zsqs/cli";
+ * import { setUp } from "@zsqs/cli/testing";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const nameOf = ({ queue, receiveCount }: Job) => `${queue} #${receiveCount}`;
+ *
+ * await using _queues = setUp({ silent: true });
+ * const names: string[] = [];
+ * await runContainer({
+ *   queue: "adder",
+ *   worker: () => () => names.push(nameOf(currentJob())),
+ * });
+ * await (await Queue("adder"))(1, 2);
+ *
+ * assertEquals(names, ["adder #1"]);
+ * ```
+ */
 export interface Job {
   /** The positional arguments. */
   readonly args: readonly unknown[];
@@ -39,6 +61,8 @@ export interface Job {
 export interface Scope {
   readonly loggers: { get(name: string): Logger };
   readonly job?: Job;
+  /** The message that the job is of. */
+  readonly message?: ReceivedMessage;
 }
 
 const SCOPE = Symbol.for("zsqs/1/scope");

@@ -10,12 +10,12 @@ import { MAX_BYTES, messageBytes } from "./_attributes.ts";
 import { sleep, systemClock } from "./_clock.ts";
 import { testMode } from "./_connect.ts";
 import {
-  type Connection,
   ConnectionError,
   type EntryFailure,
   type EntryResult,
   MAX_BATCH,
   type OutgoingMessage,
+  type SendConnection,
   type Sent,
   UNANSWERED,
 } from "./_connection.ts";
@@ -89,7 +89,7 @@ class Lane {
 
 /** What waits to be sent to one queue. */
 export class SendQueue {
-  readonly #connection: Connection;
+  readonly #connection: SendConnection;
   readonly #url: string;
   readonly #fifo: boolean;
   readonly #lanes = new Map<string, Lane>();
@@ -97,7 +97,7 @@ export class SendQueue {
   #sent = 0;
   #scheduled = false;
 
-  constructor(connection: Connection, url: string, fifo: boolean) {
+  constructor(connection: SendConnection, url: string, fifo: boolean) {
     this.#connection = connection;
     this.#url = url;
     this.#fifo = fifo;

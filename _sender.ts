@@ -14,6 +14,7 @@ import type { OpenQueue } from "./_connect.ts";
 import type { EntryFailure, OutgoingMessage } from "./_connection.ts";
 import { SendError } from "./_errors.ts";
 import { SendFailure, SendQueue } from "./_send_queue.ts";
+import type { ProducerTelemetry, Telemetry } from "./_telemetry.ts";
 import { refuseUnknown } from "./_unknown.ts";
 import { encodeBody, type Encoding } from "./_wire.ts";
 
@@ -33,7 +34,22 @@ const SEND_ALL_OPTIONS = ["onResult", "signal"];
 /** How many jobs of one `sendAll` are under way at a time. */
 const SEND_ALL_WINDOW = 100;
 
-/** Options of a job, as SQS has them. */
+/**
+ * Options of a job, as SQS has them.
+ *
+ * @example Later, in a group of its own
+ * ```ts
+ * import { type JobOptions, Queue } from "@zsqs/cli";
+ * import { setUp } from "@zsqs/cli/testing";
+ * import { assertEquals } from "@std/assert";
+ *
+ * using queues = setUp({ silent: true });
+ * const options: JobOptions = { delaySeconds: 60, groupId: "acme" };
+ * await (await Queue("adder")).send([1, 2], options);
+ *
+ * assertEquals(queues.get("adder").messages[0]?.visible, false);
+ * ```
+ */
 export interface JobOptions {
   /**
    * How long the message stays hidden after it was sent, in whole seconds from
@@ -59,7 +75,22 @@ export interface JobOptions {
   readonly attributes?: Attributes;
 }
 
-/** Options of a queue's `send`. */
+/**
+ * Options of a queue's `send`.
+ *
+ * @example Give up waiting
+ * ```ts
+ * import { Queue, type SendOptions } from "@zsqs/cli";
+ * import { setUp } from "@zsqs/cli/testing";
+ * import { assertEquals } from "@std/assert";
+ *
+ * using queues = setUp({ silent: true });
+ * const options: SendOptions = { signal: AbortSignal.timeout(5_000) };
+ * await (await Queue("adder")).send([1, 2], options);
+ *
+ * assertEquals(queues.get("adder").jobs, [[1, 2]]);
+ * ```
+ */
 export interface SendOptions extends JobOptions {
   /**
    * Stops waiting. A job that is on its way with others may be in the queue: that
@@ -68,7 +99,21 @@ export interface SendOptions extends JobOptions {
   readonly signal?: AbortSignal;
 }
 
-/** A job that SQS accepted. */
+/**
+ * A job that SQS accepted.
+ *
+ * @example The id of the message
+ * ```ts
+ * import { Queue, type SendResult } from "@zsqs/cli";
+ * import { setUp } from "@zsqs/cli/testing";
+ * import { assertEquals } from "@std/assert";
+ *
+ * using queues = setUp({ silent: true });
+ * const result: SendResult = await (await Queue("adder"))(1, 2);
+ *
+ * assertEquals(queues.get("adder").messages[0]?.messageId, result.messageId);
+ * ```
+ */
 export interface SendResult {
   /** SQS's id of the message. */
   readonly messageId: string;
@@ -76,14 +121,52 @@ export interface SendResult {
   readonly sequenceNumber?: string;
 }
 
-/** A job of `sendAll` with its options. */
+/**
+ * A job of `sendAll` with its options.
+ *
+ * @example A job of a FIFO queue
+ * ```ts
+ * import { type JobWithOptions, Queue } from "@zsqs/cli";
+ * import { setUp } from "@zsqs/cli/testing";
+ * import { assertEquals } from "@std/assert";
+ *
+ * using queues = setUp({ silent: true });
+ * const job: JobWithOptions<[order: string]> = {
+ *   args: ["paid"],
+ *   groupId: "order-17",
+ *   deduplicationId: "order-17-paid",
+ * };
+ * await (await Queue<[order: string]>("orders.fifo")).sendAll([job]);
+ *
+ * assertEquals(queues.get("orders.fifo").messages[0]?.groupId, "order-17");
+ * ```
+ */
 export interface JobWithOptions<Args extends readonly unknown[]>
   extends JobOptions {
   /** The job's arguments. */
   readonly args: Args;
 }
 
-/** What became of one job of `sendAll`. */
+/**
+ * What became of one job of `sendAll`.
+ *
+ * @example Print each result
+ * ```ts
+ * import { Queue, type SendAllResult } from "@zsqs/cli";
+ * import { setUp } from "@zsqs/cli/testing";
+ * import { assertEquals } from "@std/assert";
+ *
+ * using _queues = setUp({ silent: true });
+ * const indexes: number[] = [];
+ * const onResult = (result: SendAllResult) => {
+ *   if ("error" in result) console.error(result.index, result.error.message);
+ *   else indexes.push(result.index);
+ * };
+ * await (await Queue("adder")).sendAll([[1, 2], [3, 4]], { onResult });
+ *
+ * assertEquals(indexes, [0, 1]);
+ * ```
+ */
 export type SendAllResult =
   | {
     /** The job's position in the input, counted from 0. */
@@ -98,7 +181,28 @@ export type SendAllResult =
     readonly error: Error;
   };
 
-/** Options of a queue's `sendAll`. */
+/**
+ * Options of a queue's `sendAll`.
+ *
+ * @example Go on after a job that fails
+ * ```ts
+ * import { Queue, type SendAllOptions } from "@zsqs/cli";
+ * import { setUp } from "@zsqs/cli/testing";
+ * import { assertEquals } from "@std/assert";
+ *
+ * using _queues = setUp({ silent: true });
+ * const failed: number[] = [];
+ * const options: SendAllOptions = {
+ *   onResult: (result) => {
+ *     if ("error" in result) failed.push(result.index);
+ *   },
+ * };
+ * const jobs = [[1, 2], [() => "no JSON"], [3, 4]];
+ * await (await Queue("adder")).sendAll(jobs, options);
+ *
+ * assertEquals(failed, [1]);
+ * ```
+ */
 export interface SendAllOptions {
   /**
    * Called with each job's result, in the order of the input. Without it the
@@ -109,7 +213,24 @@ export interface SendAllOptions {
   readonly signal?: AbortSignal;
 }
 
-/** How many jobs `sendAll` sent. */
+/**
+ * How many jobs `sendAll` sent.
+ *
+ * @example Count what was sent
+ * ```ts
+ * import { Queue, type SendAllSummary } from "@zsqs/cli";
+ * import { setUp } from "@zsqs/cli/testing";
+ * import { assertEquals } from "@std/assert";
+ *
+ * using _queues = setUp({ silent: true });
+ * const summary: SendAllSummary = await (await Queue("adder")).sendAll([
+ *   [1, 2],
+ *   [3, 4],
+ * ]);
+ *
+ * assertEquals(summary, { sent: 2, failed: 0 });
+ * ```
+ */
 export interface SendAllSummary {
   /** Jobs that SQS accepted. */
   readonly sent: number;
@@ -117,7 +238,25 @@ export interface SendAllSummary {
   readonly failed: number;
 }
 
-/** A job of `sendAll`: its arguments, or those with options. */
+/**
+ * A job of `sendAll`: its arguments, or those with options.
+ *
+ * @example Arguments, or those with options
+ * ```ts
+ * import { type JobInput, Queue } from "@zsqs/cli";
+ * import { setUp } from "@zsqs/cli/testing";
+ * import { assertEquals } from "@std/assert";
+ *
+ * using queues = setUp({ silent: true });
+ * function* jobs(): Generator<JobInput<[n: number]>> {
+ *   yield [1];
+ *   yield { args: [2], delaySeconds: 60 };
+ * }
+ * await (await Queue<[n: number]>("numbers")).sendAll(jobs());
+ *
+ * assertEquals(queues.get("numbers").jobs, [[1], [2]]);
+ * ```
+ */
 export type JobInput<Args extends readonly unknown[]> =
   | Args
   | JobWithOptions<Args>;
@@ -129,14 +268,21 @@ export class Sender implements AsyncDisposable {
   readonly region: string;
   readonly #open: OpenQueue;
   readonly #encoding: Encoding;
+  readonly #telemetry: ProducerTelemetry | undefined;
   readonly #queue: SendQueue;
   readonly #pending = new Set<Promise<unknown>>();
   #closed = false;
 
-  constructor(open: OpenQueue, encoding: Encoding) {
+  constructor(open: OpenQueue, encoding: Encoding, telemetry?: Telemetry) {
+    const { connection, url, ref } = open;
     this.#open = open;
     this.#encoding = encoding;
-    this.#queue = new SendQueue(open.connection, open.url, open.ref.fifo);
+    this.#telemetry = telemetry?.producer({ name: ref.name, url });
+    this.#queue = new SendQueue(
+      this.#telemetry?.connection(connection) ?? connection,
+      url,
+      ref.fifo,
+    );
     this.name = open.ref.name;
     this.url = open.url;
     this.region = open.connection.region;
@@ -159,7 +305,11 @@ export class Sender implements AsyncDisposable {
     } catch (error) {
       return Promise.reject(error);
     }
-    return this.#track(this.#request(message, options.signal, index));
+    const request = (message: OutgoingMessage) =>
+      this.#request(message, options.signal, index);
+    return this.#track(
+      this.#telemetry?.send(message, request) ?? request(message),
+    );
   }
 
   async sendAll(

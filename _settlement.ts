@@ -31,57 +31,55 @@ export interface SettlerOptions {
   readonly onRetry: () => void;
 }
 
-interface Hide {
+/** A delete or a change of visibility that is to be done. */
+interface Settlement {
   readonly lease: Lease;
-  /** When the message is to be visible again. */
-  readonly untilMs: number;
+  /** When the message is to be visible again; absent where it is deleted. */
+  readonly untilMs?: number;
+  /** Told whether SQS says that it did. */
+  readonly resolve: (done: boolean) => void;
+  /** How often it was refused. */
+  refusals: number;
 }
 
 /** Deletes messages and changes their visibility. */
 export class Settler {
   readonly #options: SettlerOptions;
-  readonly #deletes: Batch<Lease>;
-  readonly #hides: Batch<Hide>;
-  /** How many entries were refused and are tried again. */
+  readonly #deletes: Batch;
+  readonly #hides: Batch;
+  /** How many settlements were refused and are tried again. */
   retrying = 0;
 
   constructor(options: SettlerOptions) {
     const { connection, url, clock } = options;
     this.#options = options;
-    this.#deletes = new Batch(
-      clock,
-      (leases) =>
-        connection.delete(url, leases.map((lease) => lease.receiptHandle)),
+    const batch = (
+      send: (entries: readonly Settlement[]) => Promise<EntryResult[]>,
+    ) => new Batch(clock, send, (...answer) => this.#answer(...answer));
+    this.#deletes = batch((entries) =>
+      connection.delete(url, entries.map(({ lease }) => lease.receiptHandle))
     );
-    this.#hides = new Batch(
-      clock,
-      (hides) =>
-        connection.changeVisibility(
-          url,
-          hides.map(({ lease, untilMs }) => ({
-            receiptHandle: lease.receiptHandle,
-            visibilityTimeoutSeconds: secondsUntil(untilMs, clock.now()),
-          })),
-        ),
+    this.#hides = batch((entries) =>
+      connection.changeVisibility(
+        url,
+        entries.map(({ lease, untilMs = 0 }) => ({
+          receiptHandle: lease.receiptHandle,
+          visibilityTimeoutSeconds: secondsUntil(untilMs, clock.now()),
+        })),
+      )
     );
   }
 
   /** Deletes a message; tells whether SQS says that it did. */
   delete(lease: Lease): Promise<boolean> {
-    return this.#settle(
-      lease,
-      () => this.#deletes.add(lease, this.#latest(lease)),
-      "delete",
-    );
+    return new Promise((resolve) => this.#try({ lease, resolve, refusals: 0 }));
   }
 
   /** Hides a message for some seconds from now on, 0 to show it at once. */
   hide(lease: Lease, seconds: number): Promise<boolean> {
     const untilMs = this.#options.clock.now() + seconds * 1000;
-    return this.#settle(
-      lease,
-      () => this.#hides.add({ lease, untilMs }, this.#latest(lease)),
-      "change the visibility of",
+    return new Promise((resolve) =>
+      this.#try({ lease, untilMs, resolve, refusals: 0 })
     );
   }
 
@@ -89,6 +87,13 @@ export class Settler {
   flush(): void {
     this.#deletes.flush();
     this.#hides.flush();
+  }
+
+  #try(settlement: Settlement): void {
+    const batch = settlement.untilMs === undefined
+      ? this.#deletes
+      : this.#hides;
+    batch.add(settlement, this.#latest(settlement.lease));
   }
 
   /** When an entry must be on its way: while its lease has time. */
@@ -99,64 +104,63 @@ export class Settler {
     return now + Math.min(this.#options.delayMs, left / 4);
   }
 
-  /** Tries until it is done, while the lease lives. */
-  async #settle(
-    lease: Lease,
-    attempt: () => Promise<EntryResult>,
-    what: string,
-  ): Promise<boolean> {
-    const { clock, logger, signal, onRetry } = this.#options;
-    const failed = `Cannot ${what} message ${lease.message.messageId}`;
-    let tries = 0;
-    try {
-      for (;;) {
-        const result = await attempt();
-        if (result.ok) return true;
-        const { code, message } = result.failure;
-        const final = saysLost(code) || signal.aborted || lease.lost ||
-          clock.now() >= lease.deadlineMs;
-        if (final) {
-          logger.error(`${failed}: ${code}: ${message}`);
-          return false;
-        }
-        if (tries++ === 0) {
+  #answer(settlement: Settlement, result: EntryResult): void {
+    const { lease, refusals, resolve } = settlement;
+    const { clock, logger, signal } = this.#options;
+    if (!result.ok) {
+      const { code, message } = result.failure;
+      const failed = `Cannot ${
+        settlement.untilMs === undefined ? "delete" : "change the visibility of"
+      } message ${lease.message.messageId}`;
+      const final = saysLost(code) || signal.aborted || lease.lost ||
+        clock.now() >= lease.deadlineMs;
+      if (!final) {
+        if (refusals === 0) {
           logger.error(`${failed}, trying on: ${code}: ${message}`);
-          this.retrying++;
-          onRetry();
         }
-        const pauseMs = Math.min(MAX_RETRY_MS, RETRY_MS * 2 ** (tries - 1));
-        await sleep(clock, pauseMs, signal);
+        this.#tryAgain(settlement);
+        return;
       }
-    } finally {
-      if (tries > 0) this.retrying--;
+      logger.error(`${failed}: ${code}: ${message}`);
     }
+    if (refusals > 0) this.retrying--;
+    resolve(result.ok);
+  }
+
+  /** Tries again while the lease lives, after a pause that grows. */
+  async #tryAgain(settlement: Settlement): Promise<void> {
+    const { clock, signal, onRetry } = this.#options;
+    if (settlement.refusals++ === 0) {
+      this.retrying++;
+      onRetry();
+    }
+    const pauseMs = RETRY_MS * 2 ** (settlement.refusals - 1);
+    await sleep(clock, Math.min(MAX_RETRY_MS, pauseMs), signal);
+    this.#try(settlement);
   }
 }
 
-interface Entry<T> {
-  readonly item: T;
-  readonly resolve: (result: EntryResult) => void;
-}
-
 /** Gathers entries until there are ten, or the first may wait no longer. */
-class Batch<T> {
+class Batch {
   readonly #clock: Clock;
-  readonly #send: (items: readonly T[]) => Promise<readonly EntryResult[]>;
-  #entries: Entry<T>[] = [];
+  readonly #send: (entries: readonly Settlement[]) => Promise<EntryResult[]>;
+  readonly #answer: (entry: Settlement, result: EntryResult) => void;
+  #entries: Settlement[] = [];
   #cancel: (() => void) | undefined;
   #flushAtMs = Infinity;
 
   constructor(
     clock: Clock,
-    send: (items: readonly T[]) => Promise<readonly EntryResult[]>,
+    send: (entries: readonly Settlement[]) => Promise<EntryResult[]>,
+    answer: (entry: Settlement, result: EntryResult) => void,
   ) {
     this.#clock = clock;
     this.#send = send;
+    this.#answer = answer;
   }
 
-  add(item: T, latestMs: number): Promise<EntryResult> {
-    const { promise, resolve } = Promise.withResolvers<EntryResult>();
-    this.#entries.push({ item, resolve });
+  add(entry: Settlement, latestMs: number): void {
+    this.#entries.push(entry);
     if (this.#entries.length >= MAX_BATCH) this.flush();
     else if (latestMs < this.#flushAtMs) {
       this.#cancel?.();
@@ -166,7 +170,6 @@ class Batch<T> {
         () => this.flush(),
       );
     }
-    return promise;
   }
 
   flush(): void {
@@ -179,16 +182,16 @@ class Batch<T> {
     this.#deliver(entries);
   }
 
-  async #deliver(entries: readonly Entry<T>[]): Promise<void> {
+  async #deliver(entries: readonly Settlement[]): Promise<void> {
     let results: readonly EntryResult[];
     try {
-      results = await this.#send(entries.map(({ item }) => item));
+      results = await this.#send(entries);
     } catch (error) {
       const failure = failureOf(error);
       results = entries.map(() => ({ ok: false, failure }));
     }
-    for (const [i, { resolve }] of entries.entries()) {
-      resolve(results[i] ?? UNANSWERED);
+    for (const [i, entry] of entries.entries()) {
+      this.#answer(entry, results[i] ?? UNANSWERED);
     }
   }
 }

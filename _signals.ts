@@ -13,7 +13,8 @@ import process from "node:process";
  */
 const SAME_SIGNAL_MS = 1000;
 
-const SIGNALS: readonly NodeJS.Signals[] = process.platform === "win32"
+/** The signals that stop containers. */
+export const SIGNALS: readonly NodeJS.Signals[] = process.platform === "win32"
   ? ["SIGINT", "SIGBREAK"]
   : ["SIGINT", "SIGTERM"];
 

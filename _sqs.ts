@@ -5,6 +5,7 @@
  * @module
  */
 
+import { lstatSync } from "node:fs";
 import process from "node:process";
 import {
   ChangeMessageVisibilityBatchCommand,
@@ -18,6 +19,7 @@ import {
   SQSClient,
   type SQSClientConfig,
 } from "@aws-sdk/client-sqs";
+import { profileFiles } from "./_aws_profiles.ts";
 import {
   type CallOptions,
   type Connection,
@@ -60,6 +62,61 @@ export async function connectToSqs(
   options: ConnectOptions,
   origin?: string,
 ): Promise<Connection> {
+  const { region, ...config } = await clientConfig(options, origin);
+  return new SqsConnection({ ...config, region }, region);
+}
+
+/** The server that a connection would call, and the region it would sign for. */
+export interface SqsServer {
+  readonly url: URL;
+  readonly region: string;
+}
+
+/** The part of a request of the SDK that tells where it goes. */
+interface SqsRequest {
+  readonly protocol: string;
+  readonly hostname: string;
+  readonly port?: number;
+}
+
+/**
+ * Finds the server that {@linkcode connectToSqs} would call, as the SDK itself
+ * does, and calls nothing there.
+ *
+ * @param options The region and endpoint, where they are given.
+ * @param origin The server that a queue's URL names.
+ * @returns The server.
+ */
+export async function findSqsServer(
+  options: ConnectOptions,
+  origin?: string,
+): Promise<SqsServer> {
+  const config = await clientConfig({ ...options, local: true }, origin);
+  let url: URL | undefined;
+  const client = new SQSClient({
+    ...config,
+    maxAttempts: 1,
+    requestHandler: {
+      handle({ protocol, hostname, port }: SqsRequest) {
+        url = new URL(`${protocol}//${hostname}${port ? `:${port}` : ""}`);
+        return Promise.reject(new Error("Not sent"));
+      },
+    },
+  });
+  try {
+    await client.send(new GetQueueUrlCommand({ QueueName: "queue" }));
+  } catch (error) {
+    if (url === undefined) throw connectionError("GetQueueUrl", error);
+  } finally {
+    client.destroy();
+  }
+  return { url: url!, region: config.region };
+}
+
+async function clientConfig(
+  options: ConnectOptions,
+  origin: string | undefined,
+): Promise<SQSClientConfig & { readonly region: string }> {
   const endpoint = options.endpoint ??
     process.env.AWS_ENDPOINT_URL_SQS ?? process.env.AWS_ENDPOINT_URL ?? origin;
   const config: SQSClientConfig = {
@@ -71,7 +128,7 @@ export async function connectToSqs(
       : {}),
   };
   const region = options.region ?? await environmentRegion(config);
-  return new SqsConnection({ ...config, region }, region);
+  return { ...config, region };
 }
 
 /** The region of the AWS environment and profile, as the SDK finds it. */
@@ -81,9 +138,26 @@ async function environmentRegion(config: SQSClientConfig): Promise<string> {
     return await client.config.region();
   } catch (error) {
     if (isNotCapable(error)) throw error;
-    return process.env.AWS_DEFAULT_REGION || DEFAULT_REGION;
+    if (process.env.AWS_DEFAULT_REGION) return process.env.AWS_DEFAULT_REGION;
+    // The SDK takes a profile that it may not read for none.
+    for (const file of profileFiles(process.env)) mustBeReadable(file);
+    return DEFAULT_REGION;
   } finally {
     client.destroy();
+  }
+}
+
+function mustBeReadable(file: string): void {
+  try {
+    lstatSync(file, { throwIfNoEntry: false });
+  } catch (error) {
+    if (!isNotCapable(error)) return;
+    throw new ConnectionError(
+      `No AWS region is given, and a profile may name one: ${
+        (error as Error).message
+      }`,
+      { code: "RegionDenied", senderFault: true, cause: error },
+    );
   }
 }
 
@@ -153,6 +227,7 @@ class SqsConnection implements Connection {
       ...count("visible", Attributes?.ApproximateNumberOfMessages),
       ...count("inFlight", Attributes?.ApproximateNumberOfMessagesNotVisible),
       ...count("delayed", Attributes?.ApproximateNumberOfMessagesDelayed),
+      ...redrive(Attributes?.RedrivePolicy),
     };
   }
 
@@ -368,6 +443,18 @@ function count<K extends string>(
 ): { [P in K]?: number } {
   return (text === undefined ? {} : { [key]: Number(text) }) as {
     [P in K]?: number;
+  };
+}
+
+/** What a queue's redrive policy says, which is JSON. */
+function redrive(policy: string | undefined): Pick<QueueAttributes, "redrive"> {
+  if (!policy) return {};
+  const { deadLetterTargetArn, maxReceiveCount } = JSON.parse(policy);
+  return {
+    redrive: {
+      deadLetterQueue: deadLetterTargetArn,
+      maxReceiveCount: Number(maxReceiveCount),
+    },
   };
 }
 

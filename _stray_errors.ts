@@ -31,6 +31,10 @@ export function logStrayErrors(options: StrayErrorsOptions): Disposable {
     const error = "reason" in event ? event.reason : event.error;
     loggers.get("zsqs").error(whatHappened(scope), error);
   };
+  // Node has no such events: a stray error ends the process there, as always.
+  if (typeof globalThis.addEventListener !== "function") {
+    return { [Symbol.dispose]() {} };
+  }
   const events = ["unhandledrejection", "error"] as const;
   for (const name of events) addEventListener(name, listen);
   return {

@@ -9,7 +9,21 @@ import { ConfigError, isNotCapable } from "./_errors.ts";
 import type { Handler } from "./_job.ts";
 import type { WorkerSpec } from "./_worker_spec.ts";
 
-/** What a factory may return: a handler, or an object with a `handle` method. */
+/**
+ * What a factory may return: a handler, or an object with a `handle` method.
+ *
+ * @example A handler, or an object with one
+ * ```ts
+ * import type { WorkerLike } from "@zsqs/cli";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const sums: number[] = [];
+ * const add = (a: number, b: number) => sums.push(a + b);
+ * const workers: WorkerLike[] = [add, { handle: add }];
+ *
+ * assertEquals(workers.length, 2);
+ * ```
+ */
 export type WorkerLike =
   | Handler
   | { handle: Handler };
@@ -17,6 +31,28 @@ export type WorkerLike =
 /**
  * Makes a worker from the `[worker]` options: a function, which may be async,
  * or a class with a `handle(...args)` method.
+ *
+ * @example A function and a class
+ * ```ts
+ * import type { WorkerConfig, WorkerFactory } from "@zsqs/cli";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const adder: WorkerFactory = () => (a: number, b: number) => a + b;
+ *
+ * class Scaled {
+ *   #scale: number;
+ *   constructor(config: WorkerConfig) {
+ *     this.#scale = Number(config.scale ?? 1);
+ *   }
+ *   handle(a: number): number {
+ *     return this.#scale * a;
+ *   }
+ * }
+ * const factories: WorkerFactory[] = [adder, Scaled];
+ *
+ * assertEquals(new Scaled({ scale: "2" }).handle(3), 6);
+ * assertEquals(factories.length, 2);
+ * ```
  */
 export type WorkerFactory =
   | ((config: WorkerConfig) => WorkerLike | Promise<WorkerLike>)
@@ -53,7 +89,20 @@ export type JobArgs<Factory> =
     : Factory extends (config: any) => infer Made ? ArgsOf<Awaited<Made>>
     : never;
 
-/** The arguments of a handler, or of an object's `handle` method. */
+/**
+ * The arguments of a handler, or of an object's `handle` method.
+ *
+ * @example The arguments of a handler
+ * ```ts
+ * import type { ArgsOf } from "@zsqs/cli";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const add = (a: number, b: number) => a + b;
+ * const args: ArgsOf<typeof add> = [1, 2];
+ *
+ * assertEquals(add(...args), 3);
+ * ```
+ */
 export type ArgsOf<Made> = Made extends { handle(...args: infer Args): unknown }
   ? Args
   : Made extends (...args: infer Args) => unknown ? Args
@@ -64,36 +113,50 @@ export interface Worker {
   readonly handler: Handler;
   /** Disposes it, if it has anything to dispose. */
   dispose(): Promise<void>;
+  /** Ends what is left of it; where it is absent there is nothing to end. */
+  kill?(): void;
 }
+
+/** Imports a module by its specifier. */
+export type ModuleLoader = (specifier: string) => Promise<object>;
 
 /**
  * Finds the factory that a configuration names, and imports its module.
  *
  * @param config The container's configuration.
+ * @param load Imports a module by its specifier.
  * @returns A function that calls the factory and gives the worker.
  * @throws {ConfigError} If the module cannot be imported, or lacks the name;
  * the returned function too, if the factory throws or returns no handler.
  */
 export async function loadWorker(
   config: Pick<ContainerConfig, "worker" | "workerConfig" | "file">,
+  load: ModuleLoader = (specifier) => import(specifier),
 ): Promise<() => Promise<Worker>> {
   const { worker, workerConfig } = config;
   if (typeof worker === "function") {
     return () => makeWorker(worker, workerConfig, `"${worker.name}"`);
   }
-  const subject = `"${worker.text}"${
-    config.file === undefined ? "" : ` of ${config.file}`
-  }`;
-  const factory = await importFactory(worker, subject);
+  const subject = workerSubject(worker, config.file);
+  const factory = await importFactory(worker, subject, load);
   return () => makeWorker(factory, workerConfig, subject);
+}
+
+/** How problems speak of a worker. */
+export function workerSubject(
+  worker: WorkerSpec,
+  file: string | undefined,
+): string {
+  return `"${worker.text}"${file === undefined ? "" : ` of ${file}`}`;
 }
 
 async function importFactory(
   spec: WorkerSpec,
   subject: string,
+  load: ModuleLoader,
 ): Promise<WorkerFactory> {
   const path = (spec.expr ?? "default").split(".");
-  let value: unknown = await importModule(spec, subject);
+  let value: unknown = await importModule(spec, subject, load);
   for (const [i, name] of path.entries()) {
     const found = memberOf(value, name);
     if (found === undefined) {
@@ -179,9 +242,10 @@ async function dispose(made: unknown): Promise<void> {
 async function importModule(
   spec: WorkerSpec,
   subject: string,
+  load: ModuleLoader,
 ): Promise<object> {
   try {
-    return await import(spec.specifier);
+    return await load(spec.specifier);
   } catch (error) {
     if (isNotCapable(error)) throw error;
     throw problem(

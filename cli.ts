@@ -1,10 +1,11 @@
 /**
- * The command line: runs containers from ini files, checks them, and sends
- * jobs.
+ * The command line: runs containers from ini files, checks them, tells the
+ * permissions that they need, and sends jobs.
  *
  * ```sh
  * deno run -A jsr:@zsqs/cli adder.ini
  * deno run -A jsr:@zsqs/cli check adder.ini
+ * deno run -A jsr:@zsqs/cli permissions adder.ini
  * deno run -A jsr:@zsqs/cli send adder 1 2 3
  * ```
  *
@@ -26,10 +27,12 @@
 
 import process from "node:process";
 import { createInterface } from "node:readline";
+import { isCompiledChild } from "./_child_command.ts";
 import { parseOptions } from "./_cli_args.ts";
 import { CHECK } from "./_cli_check.ts";
 import { type Command, type Io, PROGRAM } from "./_cli_command.ts";
 import { describeError, DONE, stackOf, USAGE } from "./_cli_errors.ts";
+import { PERMISSIONS } from "./_cli_permissions.ts";
 import { RUN } from "./_cli_run.ts";
 import { SEND } from "./_cli_send.ts";
 import manifest from "./deno.json" with { type: "json" };
@@ -38,6 +41,7 @@ export type { Io } from "./_cli_command.ts";
 
 const COMMANDS: ReadonlyMap<string, Command> = new Map([
   ["check", CHECK],
+  ["permissions", PERMISSIONS],
   ["send", SEND],
 ]);
 
@@ -67,6 +71,7 @@ export async function main(
   args: readonly string[],
   io: Partial<Io> = {},
 ): Promise<number> {
+  if (isCompiledChild()) return await serveJobs();
   const { stdout, stderr, stdin } = { ...PROCESS_IO, ...io };
   const [first = "--help", ...rest] = args;
   const command = COMMANDS.get(first);
@@ -90,7 +95,7 @@ export async function main(
     return await run(options, { stdout, stderr, stdin });
   } catch (error) {
     const call = command === undefined ? PROGRAM : `${PROGRAM} ${first}`;
-    const { lines, status } = describeError(error, call);
+    const { lines, status } = await describeError(error, call);
     for (const line of lines) stderr(line);
     if (debug) stderr(stackOf(error));
     return status;
@@ -112,6 +117,13 @@ export async function main(
 export async function runCli(): Promise<never> {
   // Work that a job left behind must not keep a stopped container alive.
   Deno.exit(await main(Deno.args));
+}
+
+/** Runs the jobs of a container that this program, compiled, started. */
+async function serveJobs(): Promise<never> {
+  const { serve } = await import("./_child.ts");
+  serve((specifier) => import(specifier));
+  return await new Promise(() => {});
 }
 
 const PROCESS_IO: Io = {

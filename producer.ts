@@ -26,6 +26,7 @@ import {
   type SendOptions,
   type SendResult,
 } from "./_sender.ts";
+import { loadTelemetry } from "./_telemetry.ts";
 import { refuseUnknown } from "./_unknown.ts";
 import type { Encoding } from "./_wire.ts";
 
@@ -48,7 +49,22 @@ export type { ArgsOf, JobArgs } from "./_worker.ts";
 
 const QUEUE_OPTIONS = ["region", "endpoint", "encoding", "signal"];
 
-/** Options of {@linkcode Queue}. */
+/**
+ * Options of {@linkcode Queue}.
+ *
+ * @example A queue of another region, for Python workers
+ * ```ts
+ * import { Queue, type QueueOptions } from "@zsqs/cli/producer";
+ * import { setUp } from "@zsqs/cli/testing";
+ * import { assertEquals } from "@std/assert";
+ *
+ * using _queues = setUp({ silent: true });
+ * const options: QueueOptions = { region: "eu-west-1", encoding: "base64" };
+ * const queue = await Queue("adder", options);
+ *
+ * assertEquals(queue.region, "eu-west-1");
+ * ```
+ */
 export interface QueueOptions {
   /**
    * The AWS region.
@@ -152,7 +168,8 @@ export async function Queue<
       }`,
     );
   }
-  const sender = new Sender(await openQueue(nameOrUrlOrArn, where), encoding);
+  const open = await openQueue(nameOrUrlOrArn, where);
+  const sender = new Sender(open, encoding, await loadTelemetry());
   const queue = (...args: Args) => sender.send(args);
   return Object.defineProperties(queue, {
     name: { value: sender.name },

@@ -73,7 +73,32 @@ const TURNS = 5;
 
 const SET_UP_OPTIONS = ["queues", "silent", "startTime", "seed"];
 
-/** A queue of the double, with SQS's own settings. */
+/**
+ * A queue of the double, with SQS's own settings.
+ *
+ * @example A queue with a dead-letter queue
+ * ```ts
+ * import { Queue, runContainer, TransientError } from "@zsqs/cli";
+ * import { setUp, type TestQueueOptions } from "@zsqs/cli/testing";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const adder: TestQueueOptions = {
+ *   name: "adder",
+ *   redrive: { deadLetterQueue: "adder-dead", maxReceiveCount: 2 },
+ * };
+ * await using queues = setUp({ silent: true, queues: [adder, "adder-dead"] });
+ * await runContainer({
+ *   queue: "adder",
+ *   worker: () => () => {
+ *     throw new TransientError("never");
+ *   },
+ * });
+ * await (await Queue("adder"))(1, 2);
+ * await queues.advance(60);
+ *
+ * assertEquals(queues.get("adder-dead").jobs, [[1, 2]]);
+ * ```
+ */
 export interface TestQueueOptions {
   /** The queue's name, ending with `.fifo` for a FIFO queue. */
   readonly name: string;
@@ -120,7 +145,24 @@ export interface TestQueueOptions {
   };
 }
 
-/** Options of {@linkcode setUp}. */
+/**
+ * Options of {@linkcode setUp}.
+ *
+ * @example Only these queues exist
+ * ```ts
+ * import { setUp, type SetUpOptions } from "@zsqs/cli/testing";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const options: SetUpOptions = {
+ *   queues: ["adder"],
+ *   silent: true,
+ *   startTime: new Date("2030-01-01"),
+ * };
+ * using queues = setUp(options);
+ *
+ * assertEquals(queues.now, options.startTime);
+ * ```
+ */
 export interface SetUpOptions {
   /**
    * The queues that exist, by name or with settings.
@@ -150,7 +192,23 @@ export interface SetUpOptions {
   readonly seed?: number;
 }
 
-/** A message in a queue of the double, as a test sees it. */
+/**
+ * A message in a queue of the double, as a test sees it.
+ *
+ * @example Which messages are hidden
+ * ```ts
+ * import { Queue } from "@zsqs/cli";
+ * import { setUp, type TestMessage } from "@zsqs/cli/testing";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const isHidden = ({ visible }: TestMessage) => !visible;
+ *
+ * using queues = setUp({ silent: true });
+ * await (await Queue("adder")).send([1, 2], { delaySeconds: 60 });
+ *
+ * assertEquals(queues.get("adder").messages.filter(isHidden).length, 1);
+ * ```
+ */
 export interface TestMessage {
   /** SQS's id of the message. */
   readonly messageId: string;
@@ -174,7 +232,22 @@ export interface TestMessage {
   readonly visibleAt: Date;
 }
 
-/** What a queue of the double holds. */
+/**
+ * What a queue of the double holds.
+ *
+ * @example Assert that a queue is empty
+ * ```ts
+ * import { setUp, type TestQueue } from "@zsqs/cli/testing";
+ * import { assertEquals } from "@std/assert";
+ *
+ * function assertEmpty(queue: TestQueue): void {
+ *   assertEquals(queue.jobs, []);
+ * }
+ *
+ * using queues = setUp({ silent: true });
+ * assertEmpty(queues.get("adder"));
+ * ```
+ */
 export interface TestQueue {
   /** The queue's name. */
   readonly name: string;
@@ -232,7 +305,23 @@ export function setUp(options: SetUpOptions = {}): Queues {
   return new Queues(options);
 }
 
-/** The queues of a double that is set up. */
+/**
+ * The queues of a double that is set up.
+ *
+ * @example Share them in a test file
+ * ```ts
+ * import { Queue } from "@zsqs/cli";
+ * import { type Queues, setUp } from "@zsqs/cli/testing";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const sent = (queues: Queues) => queues.get("adder").jobs.length;
+ *
+ * using queues = setUp({ silent: true });
+ * await (await Queue("adder"))(1, 2);
+ *
+ * assertEquals(sent(queues), 1);
+ * ```
+ */
 export class Queues implements Disposable, AsyncDisposable {
   readonly #clock: VirtualClock;
   readonly #double: Double;

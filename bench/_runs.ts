@@ -8,7 +8,7 @@
 export const REGION = "us-east-1";
 
 /** What consumes the jobs. */
-export type Runner = "zsqs" | "sqs-consumer" | "bare";
+export type Runner = "zsqs" | "isolated" | "sqs-consumer" | "bare";
 
 /** How long a job takes. */
 export type Work =
@@ -17,13 +17,17 @@ export type Work =
   /** One second. */
   | "second"
   /** One second for one in 20, else 10 ms. */
-  | "mixed";
+  | "mixed"
+  /** The same amount of arithmetic, some 40 ms (isolated). */
+  | "cpu";
 
 /** One run of one runner. */
 export interface Run {
   readonly runner: Runner;
   readonly jobs: number;
-  /** Jobs at a time (zsqs). */
+  /** How many processes share the jobs (isolated). */
+  readonly processes?: number;
+  /** Jobs at a time (zsqs, isolated). */
   readonly concurrency?: number;
   /** Messages received and waiting (zsqs). */
   readonly prefetch?: number;

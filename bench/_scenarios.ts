@@ -153,6 +153,38 @@ export const SCENARIOS: readonly Scenario[] = [
     }],
   },
   {
+    name: "CPU-bound jobs",
+    latenciesMs: [0],
+    runs: () => {
+      const cpu = { runner: "isolated", work: "cpu", jobs: 100 } as const;
+      return {
+        "2 processes": { ...cpu, processes: 2, concurrency: 2 },
+        "1 process": { ...cpu, processes: 1, concurrency: 2 },
+      };
+    },
+    targets: [{
+      what: "speed of two processes to one's",
+      atLeast: 1.7,
+      figure: (round) =>
+        jobsPerSecond(round["2 processes"]!) /
+        jobsPerSecond(round["1 process"]!),
+    }],
+  },
+  {
+    name: "small isolated jobs",
+    latenciesMs: [0],
+    runs: () => ({
+      isolated: { ...SMALL, runner: "isolated", jobs: 20_000 },
+      zsqs: { ...SMALL, jobs: 20_000 },
+    }),
+    targets: [{
+      what: "microseconds of CPU that the boundary adds to a job",
+      atMost: 120,
+      figure: ({ isolated, zsqs }) =>
+        (cpuPerJobMs(isolated!) - cpuPerJobMs(zsqs!)) * 1000,
+    }],
+  },
+  {
     name: "100,000 jobs",
     latenciesMs: [0],
     runs: () => {

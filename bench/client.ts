@@ -10,6 +10,7 @@ import type { ClientTask, Runner } from "./_runs.ts";
 
 const MODULES: Readonly<Record<Runner, string>> = {
   "zsqs": "./_zsqs.ts",
+  "isolated": "./_isolated.ts",
   "sqs-consumer": "./_sqs_consumer.ts",
   "bare": "./_bare.ts",
 };
@@ -19,8 +20,8 @@ if (import.meta.main) {
   const jobs = new Jobs(task);
   // No literal specifier: a runner's process loads nothing of the others.
   const { default: run } = await import(MODULES[task.runner]);
-  await run(task, jobs);
-  console.log(JSON.stringify(jobs.stats()));
+  const stats = await run(task, jobs) ?? jobs.stats();
+  console.log(JSON.stringify(stats));
   // Whatever a runner leaves open is not measured.
   Deno.exit();
 }

@@ -12,6 +12,7 @@ import { settingsOf } from "../_double_settings.ts";
 import { Engine, type EngineOptions } from "../_engine.ts";
 import type { Handler } from "../_job.ts";
 import type { Logger } from "../_loggers.ts";
+import { Visibility } from "../_visibility.ts";
 import { VirtualClock } from "../_virtual_clock.ts";
 
 /** What a test may set; the rest is as a container has it by default. */
@@ -86,8 +87,7 @@ export class Harness {
       concurrency,
       prefetch: concurrency === 1 ? 0 : Math.min(10, concurrency),
       waitTimeSeconds: 20,
-      visibilityTimeoutSeconds,
-      askVisibility: false,
+      visibility: ownVisibility(visibilityTimeoutSeconds),
       deleteDelaySeconds: 1,
       failures: "delete",
       ...engine,
@@ -179,6 +179,11 @@ export class Harness {
       critical: write("CRITICAL"),
     };
   }
+}
+
+/** The visibility timeout of a queue that told its own. */
+export function ownVisibility(seconds: number): Visibility {
+  return Object.assign(new Visibility(), { seconds, ask: false });
 }
 
 /** Lets all go on that can without time passing. */

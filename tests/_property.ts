@@ -16,10 +16,12 @@ import { FailureQueue } from "../_failures.ts";
 import type { Logger } from "../_loggers.ts";
 import { type Random, randomOf } from "../_random.ts";
 import { currentJob } from "../_scope.ts";
+import { Visibility } from "../_visibility.ts";
 import type { VirtualClock } from "../_virtual_clock.ts";
 import { Queue, SendError, type SendResult } from "../producer.ts";
 import { type InjectedFault, setUp } from "../testing.ts";
 import { anyFault } from "./_any_fault.ts";
+import { ownVisibility } from "./_harness.ts";
 import { type Cause, type Holder, Ledger, nameOf } from "./_ledger.ts";
 
 /** What a round brought about. */
@@ -286,12 +288,10 @@ class Game implements Disposable {
       random: testMode()!.random,
       concurrency: this.#concurrency,
       prefetch: this.#prefetch,
-      waitTimeSeconds: Math.max(
-        1,
-        Math.min(this.#int(1, 20), Math.floor(this.#visibility * 2 / 3)),
-      ),
-      visibilityTimeoutSeconds: this.#visibility,
-      askVisibility: this.#chance(0.5),
+      waitTimeSeconds: this.#int(1, 20),
+      visibility: this.#chance(0.5)
+        ? new Visibility(this.#visibility)
+        : ownVisibility(this.#visibility),
       deleteDelaySeconds: this.#pick(0, 1, 10),
       failures: this.#failures === "queue"
         ? new FailureQueue({

@@ -57,21 +57,27 @@ export class TestServer implements AsyncDisposable {
   readonly #stop: () => PromiseLike<void>;
   readonly #client: SQSClient;
 
-  private constructor(endpoint: string, stop: () => PromiseLike<void>) {
+  private constructor(
+    endpoint: string,
+    region: string,
+    stop: () => PromiseLike<void>,
+  ) {
     this.endpoint = endpoint;
     this.#stop = stop;
     this.#client = new SQSClient({
       endpoint,
-      region: "us-east-1",
+      region,
       useQueueUrlAsEndpoint: false,
       credentials: { accessKeyId: "test", secretAccessKey: "test" },
     });
   }
 
-  static async start(): Promise<TestServer> {
+  /** Starts one, whose queues are in a region. */
+  static async start(region = "us-east-1"): Promise<TestServer> {
     const server = await startLocalServer({ port: 0 });
     return new TestServer(
       server.endpoint,
+      region,
       () => server[Symbol.asyncDispose](),
     );
   }

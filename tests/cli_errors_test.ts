@@ -41,6 +41,11 @@ Deno.test("main() prints the help of each command", async () => {
       "Exit status:",
     ],
     [
+      ["permissions", "--help"],
+      "Print the command line that runs containers with no more Deno permissions than",
+      "Exit status:",
+    ],
+    [
       ["send", "--help", "adder"],
       "Send a job to an SQS queue.",
       "--deduplication-id=ID",
@@ -71,7 +76,7 @@ const RUN_OPTIONS =
 
 /** Command lines, what is said of them, and whose help is offered. */
 const NO_COMMAND =
-  'the commands, which come first, are "check" and "send", and an ini file is given by its path';
+  'the commands, which come first, are "check", "permissions" and "send", and an ini file is given by its path';
 
 const BAD_USAGE: [args: string[], line: string, command?: string][] = [
   [
@@ -223,7 +228,7 @@ const EXPORTS =
   '"Adder", "needy", "nothing", "number", "rejects", "scale", "throwsText", "tools"';
 
 const OPTIONS =
-  '"worker", "queue", "region", "endpoint", "loggers", "concurrency", "prefetch", "wait_time", "visibility_timeout", "delete_delay", "timeout", "retry_delay", "failures", "shutdown_timeout"';
+  '"worker", "queue", "region", "endpoint", "loggers", "concurrency", "prefetch", "wait_time", "visibility_timeout", "delete_delay", "timeout", "retry_delay", "failures", "shutdown_timeout", "isolation", "processes", "allow_net", "allow_read", "allow_write", "allow_env", "allow_run", "allow_sys", "allow_ffi", "allow_import", "allow_all"';
 
 const SECTIONS = "the sections are [container], [worker], [DEFAULT]";
 

@@ -427,6 +427,43 @@ Deno.test("Engine flushes its deletes before it ends, refused ones too", async (
   assertEquals([engine.ended, engine.left], [true, []]);
 });
 
+Deno.test("Engine deletes by tens while it stops too", async () => {
+  const engine = new Harness(
+    (i: number) => pass(engine.clock, i < 25 ? 1 : 2),
+    { concurrency: 30, deleteDelaySeconds: 10 },
+  );
+  for (let i = 0; i < 30; i++) engine.send([i]);
+  await engine.start();
+  await engine.advance(0.5);
+  await engine.stop();
+  await engine.advance(0.5);
+  assertEquals(engine.engine.summary.requests.DeleteMessage, 2);
+  assertEquals(engine.left.length, 10);
+  await engine.end();
+  assertEquals(engine.engine.summary.requests.DeleteMessage, 3);
+  assertEquals(engine.left, []);
+});
+
+Deno.test("Engine receives no more than it holds while its deletes are refused", async () => {
+  const engine = new Harness(() => {}, { concurrency: 5, prefetch: 5 });
+  let isAllowed = false;
+  engine.faults = {
+    delete(real, url, receiptHandles) {
+      if (isAllowed) return real.delete(url, receiptHandles);
+      throw refuse("AccessDenied");
+    },
+  };
+  for (let i = 0; i < 100; i++) engine.send([i]);
+  await engine.start();
+  await engine.advance(25);
+  const { done } = engine.engine.summary;
+  assert(done >= 10 && done <= 20, `${done} done`);
+  isAllowed = true;
+  await engine.advance(10);
+  assertEquals(engine.left, []);
+  await engine.end();
+});
+
 Deno.test("Engine drains when nothing runs and two long polls were empty", async () => {
   const engine = new Harness(() => pass(engine.clock, 100), { concurrency: 5 });
   for (let i = 0; i < 12; i++) engine.send([i]);

@@ -10,7 +10,7 @@ import {
   readConfig,
   resolveConfig,
 } from "../_config.ts";
-import { CONTAINER_OPTIONS } from "../_container_options.ts";
+import { CONTAINER_OPTIONS, PERMISSION_KEYS } from "../_container_options.ts";
 import { ConfigError } from "../_errors.ts";
 import { QUEUE_REF_HINT } from "../_queue_ref.ts";
 import { parseWorkerSpec, type WorkerSpec } from "../_worker_spec.ts";
@@ -174,6 +174,7 @@ Deno.test("parseConfig() applies the defaults", () => {
     failures: "delete",
     waitTimeSeconds: 20,
     shutdownTimeoutSeconds: 25,
+    isolation: "none",
   });
   assert(Object.isFrozen(config));
 });
@@ -208,6 +209,7 @@ Deno.test("parseConfig() reads every option, in any case and from [DEFAULT]", ()
     waitTimeSeconds: 1,
     visibilityTimeoutSeconds: 43200,
     shutdownTimeoutSeconds: 0,
+    isolation: "none",
   });
 });
 
@@ -227,6 +229,62 @@ Deno.test("parseConfig() reads how jobs are run", () => {
     minSeconds: 30,
     maxSeconds: 30,
   });
+});
+
+Deno.test("parseConfig() reads how jobs are isolated", () => {
+  const read = (lines: string) =>
+    parseConfig(MINIMAL + "isolation = process\n" + lines, "adder.ini");
+  assertEquals(read("").processes, 1);
+  assertEquals(read("").allowNet, undefined);
+  assertEquals(read("processes = 3\nconcurrency = 3\n").processes, 3);
+  const all = read(
+    "allow_net = a.example:443,[::1]:80\nallow_read =\n  a b,\n  c\n" +
+      "allow_write = /tmp\nallow_env = A, B_*\nallow_run = true\n" +
+      "allow_sys = osRelease\nallow_ffi = ./x.so\nallow_import = esm.sh:443\n",
+  );
+  assertEquals(
+    Object.values(PERMISSION_KEYS).map((key) => all[key]),
+    [
+      "a.example:443,[::1]:80",
+      "a b,c",
+      "/tmp",
+      "A,B_*",
+      "true",
+      "osRelease",
+      "./x.so",
+      "esm.sh:443",
+    ],
+  );
+  assertEquals(read("allow_all = true\n").allowAll, true);
+  assertEquals(read("allow_all = false\nallow_env = A\n").allowAll, false);
+});
+
+const ALONE = (option: string, value: string) =>
+  `Cannot start container as "${option}" in [container] of adder.ini (line 4) needs "isolation" to be "process": current value is "${value}"`;
+
+const BAD_TOGETHER: [lines: string, ...problems: string[]][] = [
+  ["processes = 1", ALONE("processes", "none")],
+  ["allow_net = a.example", ALONE("allow_net", "none")],
+  ["allow_all = false", ALONE("allow_all", "none")],
+  [
+    "isolation = process\nallow_all = true\nallow_net = a\nallow_env = B",
+    'Cannot start container as "allow_net" in [container] of adder.ini (line 6) must not be given where "allow_all" in [container] of adder.ini (line 5) is "true": give one of them',
+    'Cannot start container as "allow_env" in [container] of adder.ini (line 7) must not be given where "allow_all" in [container] of adder.ini (line 5) is "true": give one of them',
+  ],
+  [
+    "isolation = process\nprocesses = 2",
+    'Cannot start container as "concurrency" must be at least "processes", as each runs a job at a time or more: current values are 1 and 2',
+  ],
+  [
+    "isolation = worker\nprocesses = 1",
+    'Cannot start container as "isolation" in [container] of adder.ini (line 4) must be "none" or "process": current value is "worker"',
+  ],
+];
+
+Deno.test("parseConfig() refuses options of isolation that do not fit together", () => {
+  for (const [lines, ...problems] of BAD_TOGETHER) {
+    assertEquals(problemsOf(MINIMAL + lines), problems, lines);
+  }
 });
 
 Deno.test("parseConfig() refuses failures that go back to the queue", () => {
@@ -324,10 +382,29 @@ function specOf(config: ContainerConfig): WorkerSpec {
 }
 
 const OPTIONS = '"worker", "queue", "region", "endpoint", "loggers", ' +
-  '"concurrency", "prefetch", "wait_time", "visibility_timeout", "delete_delay", "timeout", "retry_delay", "failures", "shutdown_timeout"';
+  '"concurrency", "prefetch", "wait_time", "visibility_timeout", "delete_delay", "timeout", "retry_delay", "failures", "shutdown_timeout", "isolation", "processes", "allow_net", "allow_read", "allow_write", "allow_env", "allow_run", "allow_sys", "allow_ffi", "allow_import", "allow_all"';
 
 /** Each is one option added to those that must be there. */
 const BAD_OPTIONS: [line: string, subject: string, problem: string][] = [
+  ...["", "a,,b", ",", "false", "a,\tb\tc"].map((
+    value,
+  ): [string, string, string] => [
+    `allow_net = ${value}`,
+    "allow_net",
+    `must be a list such as Deno's flag takes, separated by commas, or "true" for all: current value is ${
+      JSON.stringify(value)
+    }`,
+  ]),
+  [
+    "allow_all = yes",
+    "allow_all",
+    'must be "true" or "false": current value is "yes"',
+  ],
+  [
+    "processes = 0",
+    "processes",
+    'must be an integer from 1 to 64: current value is "0"',
+  ],
   [
     "wait_time = abc",
     "wait_time",
@@ -477,9 +554,9 @@ const BAD_OPTIONS: [line: string, subject: string, problem: string][] = [
     'must be an http or https URL: current value is "http://"',
   ],
   [
-    "isolation = process",
-    "isolation",
-    `is not an option: the nearest is "region", the options are ${OPTIONS}`,
+    "isolaton = process",
+    "isolaton",
+    `is not an option: the nearest is "isolation", the options are ${OPTIONS}`,
   ],
   [
     "wait_tim = 9",
@@ -693,6 +770,7 @@ Deno.test("resolveConfig() applies the defaults to what a program gives", () => 
     failures: "delete",
     waitTimeSeconds: 20,
     shutdownTimeoutSeconds: 25,
+    isolation: "none",
   });
   assertEquals(Object.getPrototypeOf(config.workerConfig), null);
 });
@@ -723,7 +801,7 @@ Deno.test("resolveConfig() refuses what is wrong, by the names of the program", 
   } as unknown as ContainerSettings;
   const error = assertThrows(() => resolveConfig(settings), ConfigError);
   assertEquals(error.problems, [
-    'Cannot start container as "waitTimeSecond" is not an option: the nearest is "waitTimeSeconds", the options are "worker", "queue", "region", "endpoint", "loggers", "concurrency", "prefetch", "waitTimeSeconds", "visibilityTimeoutSeconds", "deleteDelaySeconds", "timeoutSeconds", "retryDelay", "failures", "shutdownTimeoutSeconds", "workerConfig", "loggersLines", "file"',
+    'Cannot start container as "waitTimeSecond" is not an option: the nearest is "waitTimeSeconds", the options are "worker", "queue", "region", "endpoint", "loggers", "concurrency", "prefetch", "waitTimeSeconds", "visibilityTimeoutSeconds", "deleteDelaySeconds", "timeoutSeconds", "retryDelay", "failures", "shutdownTimeoutSeconds", "isolation", "processes", "allowNet", "allowRead", "allowWrite", "allowEnv", "allowRun", "allowSys", "allowFfi", "allowImport", "allowAll", "workerConfig", "loggersLines", "file"',
     'Cannot start container as "scale" in "workerConfig" must be a string: current value is 2',
     'Cannot start container as "worker" must be a factory or MODULE:expr: current value is 1',
     'Cannot start container as "queue" is missing: give the name, URL or ARN of an SQS queue',
@@ -732,6 +810,21 @@ Deno.test("resolveConfig() refuses what is wrong, by the names of the program", 
     'Cannot start container as "waitTimeSeconds" must be an integer from 1 to 20: current value is "5"',
     'Cannot start container as "visibilityTimeoutSeconds" must be an integer from 1 to 43200: current value is null',
     'Cannot start container as "shutdownTimeoutSeconds" must be an integer from 0 to 3600: current value is NaN',
+  ]);
+});
+
+Deno.test("resolveConfig() refuses to isolate a factory that cannot be imported", () => {
+  const error = assertThrows(
+    () =>
+      resolveConfig({
+        worker: () => () => {},
+        queue: "adder",
+        isolation: "process",
+      }),
+    ConfigError,
+  );
+  assertEquals(error.problems, [
+    'Cannot start container as "worker" must be MODULE:expr where "isolation" is "process": current value is a function',
   ]);
 });
 

@@ -23,6 +23,7 @@ import {
 } from "../_engine.ts";
 import type { Logger } from "../_loggers.ts";
 import { VirtualClock } from "../_virtual_clock.ts";
+import { Visibility } from "../_visibility.ts";
 import {
   currentJob,
   JobAbortedError,
@@ -33,6 +34,7 @@ import {
   type WorkerFactory,
 } from "../container.ts";
 import { Queue } from "../producer.ts";
+import { ownVisibility } from "./_harness.ts";
 import { CREDENTIALS, setEnv, TestServer } from "./_server.ts";
 
 /** Lets all that is not waiting for a test go on. */
@@ -140,8 +142,7 @@ class Bench {
       concurrency: 1,
       prefetch: 0,
       waitTimeSeconds: 20,
-      visibilityTimeoutSeconds: 30,
-      askVisibility: false,
+      visibility: ownVisibility(30),
       deleteDelaySeconds: 1,
       failures: "delete",
       ...options,
@@ -215,8 +216,7 @@ Deno.test("Engine.run() receives, runs and deletes one message at a time", async
 
 Deno.test("Engine.run() asks for its own visibility timeout", async () => {
   const bench = new Bench(() => {}, {
-    visibilityTimeoutSeconds: 77,
-    askVisibility: true,
+    visibility: new Visibility(77),
     waitTimeSeconds: 3,
   });
   const running = bench.run({ drain: true });
@@ -229,6 +229,70 @@ Deno.test("Engine.run() asks for its own visibility timeout", async () => {
     ]),
     [[77, 3], [77, 3]],
   );
+});
+
+Deno.test("Engine.run() asks for 30 s until the queue's own visibility timeout is known", async () => {
+  const visibility = new Visibility();
+  const bench = new Bench(() => {
+    throw new TransientError();
+  }, { visibility });
+  bench.connection.answers.push(
+    sleep(bench.clock, 1000).then(() => [message("early")]),
+  );
+  const running = bench.run();
+  await bench.advance(0.5);
+  Object.assign(visibility, { seconds: 300, ask: false });
+  await bench.advance(1);
+  assertEquals(
+    bench.connection.receives.map((receive) =>
+      receive.visibilityTimeoutSeconds
+    ),
+    [30, undefined],
+  );
+  // As long as any other message that is to be received again.
+  assertEquals(bench.connection.hidden, { "handle of early": 300 });
+  bench.force.abort();
+  await running;
+});
+
+Deno.test("Engine.run() says nothing but why its queue cannot be opened", async () => {
+  const denied = new ConnectionError("denied", {
+    code: "InvalidClientTokenId",
+    senderFault: true,
+  });
+  const opened = Promise.withResolvers<void>();
+  const bench = new Bench(() => {}, { opened: opened.promise });
+  bench.connection.answers.push(denied);
+  const running = bench.run();
+  await bench.advance(5);
+  opened.reject(denied);
+  assertEquals(await assertRejects(() => running), denied);
+  assertEquals([bench.log, bench.connection.receives.length], [[], 1]);
+});
+
+Deno.test("Engine.run() ends where its first receive tells that there is no queue", async () => {
+  const missing = new ConnectionError("no such queue", {
+    code: "QueueDoesNotExist",
+    senderFault: true,
+  });
+  const bench = new Bench(() => {}, { mayBeMissing: true });
+  bench.connection.answers.push(missing);
+  assertEquals(await assertRejects(() => bench.run()), missing);
+  assertEquals(bench.log, []);
+});
+
+Deno.test("Engine.run() goes on where its queue goes missing later", async () => {
+  const bench = new Bench(() => {}, { mayBeMissing: true });
+  const missing = new ConnectionError("no such queue", {
+    code: "QueueDoesNotExist",
+    senderFault: true,
+  });
+  bench.connection.answers.push([], missing);
+  const running = bench.run();
+  await bench.advance(60);
+  assertEquals(bench.ended, false);
+  bench.force.abort();
+  await running;
 });
 
 const THROTTLED = new ConnectionError("ReceiveMessage failed: slow down", {
@@ -840,6 +904,27 @@ Deno.test("runContainer() rejects a queue that does not exist, and disposes noth
   );
   assertEquals(error.queue, "nonexistent");
   assertEquals(made, false);
+});
+
+Deno.test("runContainer() rejects the URL of a queue that does not exist, and disposes its worker", async () => {
+  using _env = setEnv(CREDENTIALS);
+  await using server = await TestServer.start();
+  const url = `${server.endpoint}/000000000000/nonexistent`;
+  let disposed = false;
+  const error = await assertRejects(
+    () =>
+      runContainer({
+        queue: url,
+        region: "us-east-1",
+        loggers: "",
+        worker: () => ({
+          handle() {},
+          [Symbol.dispose]: () => disposed = true,
+        }),
+      }),
+    NonExistentQueueError,
+  );
+  assertEquals([error.queue, disposed], [url, true]);
 });
 
 Deno.test("runContainer() rejects with what its worker throws at disposal", async () => {

@@ -11,6 +11,7 @@ import { stub } from "@std/testing/mock";
 import { openQueue } from "../_connect.ts";
 import type { ReceivedMessage } from "../_connection.ts";
 import { runJob } from "../_job.ts";
+import { JobControl } from "../_job_control.ts";
 import { createLoggers } from "../_loggers.ts";
 import {
   ConfigError,
@@ -485,22 +486,24 @@ const ABORTED: [
 for (const [what, thrown, aborted, outcome] of ABORTED) {
   Deno.test(`runJob() takes ${what} thrown ${aborted ? "after" : "without"} an abort as ${outcome}`, async () => {
     using loggers = createLoggers({ where: "", text: "" });
-    const controller = new AbortController();
-    const reason = new JobAbortedError("timed out");
+    const control = new JobControl();
     let seen: unknown;
     const ended = await runJob(message("[[],{}]"), {
       queue: "adder",
       loggers,
-      signal: controller.signal,
+      control,
       handler: async () => {
         const { signal } = currentJob();
-        if (aborted) controller.abort(reason);
+        if (aborted) control.abort("timed out");
         await Promise.resolve();
         seen = signal.reason;
         throw thrown(signal);
       },
     });
-    assertStrictEquals(seen, aborted ? reason : undefined);
+    assertEquals(
+      seen instanceof JobAbortedError ? seen.reason : seen,
+      aborted ? "timed out" : undefined,
+    );
     assertEquals(
       ended.kind === "retry" ? `retry ${ended.reason}` : ended.kind,
       outcome,
@@ -510,12 +513,12 @@ for (const [what, thrown, aborted, outcome] of ABORTED) {
 
 Deno.test("runJob() takes a job that returns after an abort as done", async () => {
   using loggers = createLoggers({ where: "", text: "" });
-  const controller = new AbortController();
+  const control = new JobControl();
   const ended = await runJob(message("[[],{}]"), {
     queue: "adder",
     loggers,
-    signal: controller.signal,
-    handler: () => controller.abort(),
+    control,
+    handler: () => control.abort("timed out"),
   });
   assertEquals(ended, { kind: "done" });
 });

@@ -151,7 +151,10 @@ async function readPackage(
     if (!isServed(path)) continue;
     const content = await Deno.readFile(`${folder}/${path}`);
     if (/\.[cm]?[jt]sx?$/.test(path)) {
-      const code = rewrite(new TextDecoder().decode(content), maps);
+      const code = mapImports(
+        new TextDecoder().decode(content),
+        (name) => resolve(name, maps),
+      );
       files.set(path, new TextEncoder().encode(code));
     } else files.set(path, content);
   }
@@ -212,11 +215,21 @@ const CODE_REGEXP = new RegExp(
   "g",
 );
 
-function rewrite(code: string, maps: readonly ImportMap[]): string {
+/**
+ * Replaces the specifiers of a module's imports, and leaves alone what only
+ * looks like one.
+ *
+ * @param code The module's text.
+ * @param replace Gives the new specifier.
+ * @returns The text with the new ones.
+ */
+export function mapImports(
+  code: string,
+  replace: (name: string) => string,
+): string {
   return code.replace(CODE_REGEXP, (text, ...rest) => {
     const { head, quote, name } = rest.at(-1) as Record<string, string>;
-    if (!name) return text;
-    return `${head}${quote}${resolve(name, maps)}${quote}`;
+    return name ? `${head}${quote}${replace(name)}${quote}` : text;
   });
 }
 

@@ -1,0 +1,225 @@
+/**
+ * The program in a process for jobs: it imports the worker, runs the jobs that
+ * it is given, and tells how each ended.
+ *
+ * It is loaded before any code of the worker. What it needs later of objects
+ * that jobs share with it, it takes here.
+ *
+ * @module
+ */
+
+import process from "node:process";
+import {
+  decodeToChild,
+  encodeFromChild,
+  type FromChild,
+  HELLO,
+  type JobMessage,
+  type ToChild,
+} from "./_isolation_wire.ts";
+import { encodeError } from "./_error_wire.ts";
+import { ConfigError } from "./_errors.ts";
+import { RunningJob } from "./_job.ts";
+import { JobControl } from "./_job_control.ts";
+import { LOG_METHODS, type Logger, writeRecord } from "./_loggers.ts";
+import { currentScope, type Job, runInScope } from "./_scope.ts";
+import { SIGNALS } from "./_signals.ts";
+import { logStrayErrors } from "./_stray_errors.ts";
+import { decodeBody } from "./_wire.ts";
+import {
+  loadWorker,
+  type ModuleLoader,
+  type Worker,
+  workerSubject,
+} from "./_worker.ts";
+
+/** Node's end of the channel, of which jobs must find nothing. */
+interface Channel {
+  send?(message: string, callback: (error: unknown) => void): void;
+  disconnect?(): void;
+}
+
+/** Deno's permissions, by the names that their flags have. */
+const PERMISSIONS = [
+  ...(["net", "read", "write", "env"] as const),
+  ...(["run", "sys", "ffi", "import"] as const),
+];
+
+/**
+ * Runs jobs until the channel to the container's process closes.
+ *
+ * @param load Imports the worker's module.
+ */
+export function serve(load: ModuleLoader): void {
+  const exit = process.exit.bind(process);
+  const send = takeChannel(exit, (message) => program.take(message));
+  const program = new Program(load, send, exit);
+  send(HELLO);
+}
+
+/** Takes the channel out of the reach of all code that runs later. */
+function takeChannel(
+  exit: (code: number) => void,
+  take: (text: string) => void,
+): (text: string) => void {
+  const channel = process as unknown as Channel;
+  const { send } = channel;
+  if (send === undefined) {
+    throw new Error(
+      "Cannot run jobs: this program is started by a container that isolates them",
+    );
+  }
+  const bound = send.bind(process);
+  process.on("message", take);
+  // The container's process has ended, or does not want this one any more.
+  process.on("disconnect", () => exit(0));
+  // Ctrl+C reaches this process too: the container decides what it means.
+  for (const name of SIGNALS) process.on(name, () => {});
+  // Deno reads from `process.channel`, with which nothing can be sent.
+  delete channel.send;
+  delete channel.disconnect;
+  // What cannot be told, as a job broke the channel, is done again elsewhere.
+  return (text) => bound(text, (error) => error && exit(1));
+}
+
+/** What a process for jobs does. */
+class Program {
+  readonly #load: ModuleLoader;
+  readonly #write: (text: string) => void;
+  readonly #exit: (code: number) => void;
+  readonly #running = new Map<number, JobControl>();
+  /** The jobs that this process was ever given, by what they are to others. */
+  readonly #ids = new WeakMap<Job, number>();
+  readonly #loggers = { get: (name: string) => this.#logger(name) };
+  #secret = "";
+  #queue = "";
+  #make: (() => Promise<Worker>) | undefined;
+  #config: Record<string, string> = Object.create(null);
+  #worker: Worker | undefined;
+
+  constructor(
+    load: ModuleLoader,
+    write: (text: string) => void,
+    exit: (code: number) => void,
+  ) {
+    this.#load = load;
+    this.#write = write;
+    this.#exit = exit;
+  }
+
+  /** Does what this process is told. */
+  take(text: string): void {
+    const message = decodeToChild(text);
+    switch (message.type) {
+      case "load":
+        return void this.#step(() => this.#import(message));
+      case "make":
+        return void this.#step(() => this.#makeWorker(message));
+      case "dispose":
+        return void this.#step(async () => await this.#worker?.dispose());
+      case "run":
+        return void this.#run(message.id, message.message);
+      case "abort":
+        this.#running.get(message.id)?.abort(message.reason);
+        return;
+      case "exit":
+        this.#exit(0);
+    }
+  }
+
+  #send(message: FromChild): void {
+    this.#write(encodeFromChild(this.#secret, message));
+  }
+
+  async #step(work: () => Promise<void>): Promise<void> {
+    try {
+      await runInScope({ loggers: this.#loggers }, work);
+      this.#send({ type: "ok" });
+    } catch (error) {
+      this.#send({ type: "failed", error: encodeError(error) });
+    }
+  }
+
+  async #import(told: ToChild & { type: "load" }): Promise<void> {
+    const { secret, worker, file, granted } = told;
+    this.#secret = secret;
+    const more = await permissionsBeside(granted);
+    if (more.length > 0) {
+      throw new ConfigError(
+        `Cannot start container as the process of worker ${
+          workerSubject(worker, file)
+        } would hold permissions that were not given: ${more.join(", ")}`,
+      );
+    }
+    logStrayErrors({ loggers: this.#loggers, whose: "all" });
+    this.#make = await loadWorker({
+      worker,
+      workerConfig: this.#config,
+      ...(file === undefined ? {} : { file }),
+    }, this.#load);
+  }
+
+  async #makeWorker(told: ToChild & { type: "make" }): Promise<void> {
+    Object.freeze(Object.assign(this.#config, told.config));
+    this.#queue = told.queue;
+    this.#worker = await this.#make!();
+  }
+
+  async #run(id: number, message: JobMessage): Promise<void> {
+    const control = new JobControl();
+    this.#running.set(id, control);
+    try {
+      const decoded = decodeBody(message.body);
+      const { args, kwargs } = decoded;
+      const job = new RunningJob(message, decoded, {
+        queue: this.#queue,
+        control,
+      });
+      this.#ids.set(job, id);
+      const keywords = Object.keys(kwargs).length > 0 ? [kwargs] : [];
+      const { handler } = this.#worker!;
+      await runInScope(
+        { loggers: this.#loggers, job },
+        () => handler(...args, ...keywords),
+      );
+      this.#send({ type: "done", id });
+    } catch (error) {
+      this.#send({ type: "threw", id, error: encodeError(error) });
+    }
+    this.#running.delete(id);
+  }
+
+  #logger(name: string): Logger {
+    const methods = LOG_METHODS.map((level) => [
+      level,
+      (...values: unknown[]) =>
+        writeRecord(values, (text, errors) => {
+          const job = currentScope()?.job;
+          const id = job === undefined ? undefined : this.#ids.get(job);
+          this.#send({
+            type: "log",
+            name,
+            level,
+            text,
+            errors: errors.map(encodeError),
+            ...(id === undefined ? {} : { id }),
+          });
+        }),
+    ]);
+    return Object.fromEntries(methods) as Logger;
+  }
+}
+
+/** The permissions that this process holds in full beside those given. */
+async function permissionsBeside(
+  granted: readonly string[],
+): Promise<string[]> {
+  const held = await Promise.all(
+    PERMISSIONS.filter((name) => !granted.includes(name))
+      .map(async (name) => {
+        const { state } = await Deno.permissions.query({ name });
+        return { name, isHeld: state === "granted" };
+      }),
+  );
+  return held.filter(({ isHeld }) => isHeld).map(({ name }) => name);
+}

@@ -1,0 +1,164 @@
+/**
+ * What a container's process and those of its jobs tell each other.
+ *
+ * Messages are JSON text, as the channel's own encoding changes some strings
+ * and numbers. Those of a job's process start with a secret, which it was told
+ * before it loaded the worker: whatever a job writes to the channel is known.
+ *
+ * @module
+ */
+
+import { Buffer } from "node:buffer";
+import type { ReceivedMessage, WireAttributes } from "./_connection.ts";
+import type { WireError } from "./_error_wire.ts";
+import type { JobAbortReason } from "./_errors.ts";
+import type { Logger } from "./_loggers.ts";
+import type { WorkerSpec } from "./_worker_spec.ts";
+
+// Jobs may replace those of the global object.
+const { parse, stringify } = JSON;
+
+/** A process's first word, when it listens. */
+export const HELLO = "zsqs";
+
+/** A message as a job's process gets it: nothing with which to settle it. */
+export type JobMessage = Pick<
+  ReceivedMessage,
+  | "body"
+  | "messageId"
+  | "attributes"
+  | "receiveCount"
+  | "sentAtMs"
+  | "groupId"
+>;
+
+/** What a job's process is told. */
+export type ToChild =
+  /** Import the worker, holding no permissions but these. */
+  | {
+    readonly type: "load";
+    readonly secret: string;
+    readonly worker: WorkerSpec;
+    readonly file?: string;
+    readonly granted: readonly string[];
+  }
+  /** Call the worker's factory. */
+  | {
+    readonly type: "make";
+    readonly config: Readonly<Record<string, string | undefined>>;
+    readonly queue: string;
+  }
+  | {
+    readonly type: "run";
+    readonly id: number;
+    readonly message: JobMessage;
+  }
+  | {
+    readonly type: "abort";
+    readonly id: number;
+    readonly reason: JobAbortReason;
+  }
+  /** Dispose the worker. */
+  | { readonly type: "dispose" }
+  /** End. */
+  | { readonly type: "exit" };
+
+/** What a job's process tells. */
+export type FromChild =
+  /** What it was told to do, other than to run a job, is done. */
+  | { readonly type: "ok" }
+  /** Or cannot be done. */
+  | { readonly type: "failed"; readonly error: WireError }
+  /** A job's handler returned. */
+  | { readonly type: "done"; readonly id: number }
+  | { readonly type: "threw"; readonly id: number; readonly error: WireError }
+  /** Something is to be logged, by a job if its id is known. */
+  | {
+    readonly type: "log";
+    readonly name: string;
+    readonly level: keyof Logger;
+    readonly text: string;
+    readonly errors: readonly WireError[];
+    readonly id?: number;
+  };
+
+/** What may be known of a message that a job's process sent. */
+export type Untrusted = { readonly [Key in string]?: unknown };
+
+/** Writes what a job's process is told. */
+export function encodeToChild(message: ToChild): string {
+  return message.type === "run"
+    ? stringify({ ...message, message: packMessage(message.message) })
+    : stringify(message);
+}
+
+/** Reads what this process, of a job, was told. */
+export function decodeToChild(text: string): ToChild {
+  const message = parse(text) as ToChild;
+  return message.type === "run"
+    ? { ...message, message: unpackMessage(message.message) }
+    : message;
+}
+
+/** Writes what this process, of a job, tells. */
+export function encodeFromChild(secret: string, message: FromChild): string {
+  return secret + stringify(message);
+}
+
+/**
+ * Reads what a job's process told.
+ *
+ * @returns The message, in which anything may be; nothing for what the job
+ * itself wrote to the channel.
+ */
+export function decodeFromChild(
+  secret: string,
+  text: unknown,
+): Untrusted | undefined {
+  if (typeof text !== "string" || !text.startsWith(secret)) return undefined;
+  return parse(text.slice(secret.length)) as Untrusted;
+}
+
+function packMessage(message: JobMessage): JobMessage {
+  const { body, messageId, attributes, receiveCount, sentAtMs } = message;
+  return {
+    body,
+    messageId,
+    attributes: mapValues(
+      attributes,
+      (value) =>
+        typeof value === "string"
+          ? value
+          : { base64: Buffer.from(value).toString("base64") },
+    ) as WireAttributes,
+    receiveCount,
+    sentAtMs,
+    ...(message.groupId === undefined ? {} : { groupId: message.groupId }),
+  };
+}
+
+function unpackMessage(message: JobMessage): JobMessage {
+  const attributes = mapValues(
+    message.attributes,
+    (value) =>
+      typeof value === "string" ? value : new Uint8Array(
+        Buffer.from(
+          (value as unknown as { base64: string }).base64,
+          "base64",
+        ),
+      ),
+  ) as WireAttributes;
+  return { ...message, attributes };
+}
+
+function mapValues(
+  attributes: WireAttributes,
+  map: (value: string | Uint8Array) => unknown,
+): unknown {
+  return Object.fromEntries(
+    Object.entries(attributes).map(([name, { type, value }]) => [
+      name,
+      { type, value: map(value) },
+    ]),
+  );
+}

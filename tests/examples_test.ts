@@ -1,0 +1,217 @@
+/**
+ * The examples, run as they stand, and what they say of exit statuses and stop
+ * timeouts held against the code.
+ *
+ * @module
+ */
+
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertStringIncludes,
+} from "@std/assert";
+import { fileURLToPath } from "node:url";
+import { DONE, FAILED, USAGE } from "../_cli_errors.ts";
+import { CONTAINER_OPTIONS } from "../_container_options.ts";
+import { readConfig } from "../container.ts";
+import { setUp } from "../testing.ts";
+import web from "../examples/web/server.ts";
+import manifest from "../deno.json" with { type: "json" };
+import { startLocalServer } from "../_local.ts";
+import {
+  CREDENTIALS,
+  runCli,
+  servePackage,
+  TestProcess,
+  TestServer,
+} from "./_server.ts";
+
+const EXAMPLES = new URL("../examples/", import.meta.url);
+
+const read = (name: string) => Deno.readTextFile(new URL(name, EXAMPLES));
+
+const folder = (name: string) => fileURLToPath(new URL(name, EXAMPLES));
+
+Deno.test("examples/orders does each order's steps in order, a busy bank or not", async () => {
+  await using registry = await servePackage();
+  await using server = await TestServer.start();
+  const fifo = { FifoQueue: "true" };
+  const url = await server.createQueue("orders.fifo", fifo);
+  await server.createQueue("orders-failed.fifo", fifo);
+  const receipts = await server.createQueue("receipts");
+  const options = {
+    cwd: folder("orders"),
+    env: { ...registry.env, ...server.env },
+  };
+  await using container = runCli(["orders.ini"], options);
+  await using producer = new TestProcess(
+    ["run", "-q", "--check", "-A", "place.ts", "A-1", "A-2"],
+    options,
+  );
+  assertEquals([await producer.status(), producer.stderr], [0, ""]);
+  assertEquals(producer.stdout, "6 steps sent\n");
+  await container.saw(": ship done", 2);
+  await server.left(url, 0);
+  const steps = (order: string) =>
+    [...container.stderr.matchAll(new RegExp(`${order}: (.*)`, "g"))].map(
+      ([, step]) => step,
+    );
+  assertEquals(steps("A-1"), ["reserve done", "charge done", "ship done"]);
+  assertEquals(steps("A-2"), [
+    "reserve done",
+    "the bank is busy, its next steps wait",
+    "charge done",
+    "ship done",
+  ]);
+  assertEquals((await server.receive(receipts)).sort(), [
+    '[["A-1"],{}]',
+    '[["A-2"],{}]',
+  ]);
+});
+
+Deno.test("examples/cpu computes in two processes that may do nothing else", async () => {
+  await using registry = await servePackage();
+  await using server = await TestServer.start();
+  const url = await server.createQueue("primes");
+  const options = {
+    cwd: folder("cpu"),
+    env: { ...registry.env, ...server.env },
+  };
+  await using check = runCli(["check", "primes.ini"], options);
+  assertEquals([await check.status(), check.stderr], [0, ""]);
+  await using container = runCli(["primes.ini"], options);
+  for (const range of [["0", "10000"], ["10000", "20000"]]) {
+    await using send = runCli(["send", "primes", ...range], options);
+    assertEquals(await send.status(), 0, send.stderr);
+  }
+  await container.saw(" 1229 primes from 0 to 10000\n");
+  await container.saw(" 1033 primes from 10000 to 20000\n");
+  await server.left(url, 0);
+  const config = await readConfig(folder("cpu/primes.ini"));
+  assertEquals([config.isolation, config.processes], ["process", 2]);
+});
+
+Deno.test("examples/web takes jobs, and tells what it cannot take", async () => {
+  const post = (body: string) =>
+    web.fetch(new Request("http://shop/sums", { method: "POST", body }));
+  {
+    using _queues = setUp({ silent: true, queues: [] });
+    using _console = silence();
+    const refused = await post('{"a":1,"b":2}');
+    assertEquals(refused.status, 503);
+    assertEquals(refused.headers.get("retry-after"), "5");
+    await refused.body?.cancel();
+  }
+  using queues = setUp({ silent: true });
+  const taken = await post('{"a":1,"b":2}');
+  assertEquals(taken.status, 202);
+  const { messageId } = await taken.json();
+  assertEquals(queues.get("sums").jobs, [[1, 2]]);
+  assertEquals(queues.get("sums").messages[0]?.messageId, messageId);
+  for (const body of ['{"a":1}', "no JSON", '{"a":"1","b":2}']) {
+    const bad = await post(body);
+    assertEquals(bad.status, 400);
+    assertEquals(await bad.json(), { error: '"a" and "b" must be numbers' });
+  }
+  assertEquals(queues.get("sums").jobs.length, 1);
+});
+
+Deno.test("examples/deploy starts with its flags, and fails with the status that is not to be tried again", async () => {
+  const command: string[] = JSON.parse(
+    /^CMD (\[.*\])$/m.exec(await read("deploy/Dockerfile"))![1]!,
+  );
+  const unit = /^ExecStart=\S*\/(deno .*)$/m.exec(
+    await read("deploy/adder.service"),
+  )![1]!;
+  assertEquals(
+    command.filter((arg) => arg !== "--cached-only").join(" "),
+    unit,
+  );
+  assertEquals(command.slice(-2), [
+    `jsr:@zsqs/cli@${manifest.version}`,
+    "adder.ini",
+  ]);
+
+  await using registry = await servePackage();
+  await using server = await startLocalServer({ port: 0 });
+  const options = {
+    cwd: folder("deploy"),
+    env: {
+      ...registry.env,
+      ...CREDENTIALS,
+      AWS_ENDPOINT_URL: server.endpoint,
+    },
+  };
+  // What the image's build leaves in the cache must be enough.
+  const cached = /^RUN deno (cache .*)$/m.exec(await read("deploy/Dockerfile"));
+  await using build = new TestProcess(cached![1]!.split(" "), options);
+  assertEquals(await build.status(), 0, build.stderr);
+  await using lost = new TestProcess(command.slice(1), options);
+  assertEquals(await lost.status(), USAGE);
+  assertStringIncludes(lost.stderr, 'queue "adder"');
+
+  server.makeQueue("adder", "eu-west-1");
+  await using container = new TestProcess(command.slice(1), options);
+  await container.saw("Listening to adder");
+  await using send = runCli(
+    ["send", "--region=eu-west-1", "adder", "1", "2"],
+    options,
+  );
+  assertEquals(await send.status(), 0, send.stderr);
+  await container.saw("3\n");
+});
+
+Deno.test("examples/deploy leaves a container the time to stop, and starts it again where that helps", async () => {
+  const number = (text: string, pattern: RegExp) => {
+    const match = pattern.exec(text);
+    assert(match !== null, `No ${pattern}`);
+    return Number(match[1]);
+  };
+  const service = await read("deploy/adder.service");
+  const kubernetes = await read("deploy/kubernetes.yaml");
+  const dockerfile = await read("deploy/Dockerfile");
+
+  // The README's rule.
+  const readme = await Deno.readTextFile(new URL("../README.md", EXAMPLES));
+  const margin = number(
+    readme,
+    /stop timeout above `shutdown_timeout` \+ (\d+) s/,
+  );
+  const config = await readConfig(folder("deploy/adder.ini"));
+  const shutdown = config.shutdownTimeoutSeconds;
+  const standard = CONTAINER_OPTIONS.find(({ name }) =>
+    name === "shutdown_timeout"
+  )!;
+  assertEquals(shutdown, standard.default);
+  assertEquals(number(kubernetes, /shutdown_timeout = (\d+)$/m), shutdown);
+  const timeouts = [
+    number(service, /^TimeoutStopSec=(\d+)$/m),
+    number(dockerfile, /--stop-timeout (\d+)/),
+    number(kubernetes, /terminationGracePeriodSeconds: (\d+)$/m),
+  ];
+  for (const timeout of timeouts) assert(timeout > shutdown + margin);
+
+  assertMatch(service, /^Restart=on-failure$/m);
+  assertEquals(number(service, /^RestartPreventExitStatus=(\d+)$/m), USAGE);
+  assertStringIncludes(
+    service,
+    `Exit status ${DONE}: stopped as asked. ${FAILED}: `,
+  );
+  assertMatch(dockerfile, /^STOPSIGNAL SIGTERM$/m);
+
+  const port = number(kubernetes, /health = 0\.0\.0\.0:(\d+)$/m);
+  assertEquals(number(kubernetes, /containerPort: (\d+)$/m), port);
+  const probes = [...kubernetes.matchAll(/path: \/healthz, port: (\d+)/g)];
+  assertEquals(probes.map((match) => Number(match[1])), [port, port]);
+});
+
+function silence(): Disposable {
+  const { error } = console;
+  console.error = () => {};
+  return {
+    [Symbol.dispose]() {
+      console.error = error;
+    },
+  };
+}

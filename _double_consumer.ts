@@ -88,12 +88,14 @@ export class Consumer {
   }
 
   async #wait(round: Promise<void>): Promise<void> {
+    // A send that was made before the clock began to move waits for its job.
+    const { patient } = this.#standstill;
     for (let quiet = 0; quiet < QUIET_TURNS;) {
       if (await settlesInTurn(round)) {
         this.#failure = undefined;
         return await round;
       }
-      if (!this.#isBusy()) quiet++;
+      if (!this.#isBusy(patient)) quiet++;
       else {
         quiet = 0;
         await Promise.race([
@@ -106,9 +108,8 @@ export class Consumer {
   }
 
   /** Whether jobs run that do not wait for the clock. */
-  #isBusy(): boolean {
-    const { patient, sleeping } = this.#standstill;
-    if (sleeping > 0) return false;
+  #isBusy(patient: ReadonlySet<object>): boolean {
+    if (this.#standstill.sleeping > 0) return false;
     return [...this.#consumer.jobs].some((job) => !patient.has(job));
   }
 

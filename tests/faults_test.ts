@@ -604,6 +604,29 @@ Deno.test("a job that times out ends when the clock is moved", async () => {
   assertEquals(queues.get("adder").messages, []);
 });
 
+Deno.test("a send that is not awaited waits for its job though the clock is moved", async () => {
+  await using queues = setUp({ silent: true });
+  const done: string[] = [];
+  const begun = Promise.withResolvers<void>();
+  await runContainer({
+    queue: "adder",
+    loggers: "",
+    worker: () => async (name: string) => {
+      begun.resolve();
+      for (let i = 0; i < 20; i++) {
+        await new Promise((resolve) => setTimeout(resolve, 0));
+      }
+      done.push(name);
+    },
+  });
+  const sending = (await Queue("adder"))("a");
+  await begun.promise;
+  await queues.advance(1);
+  assertEquals(done, []);
+  await sending;
+  assertEquals(done, ["a"]);
+});
+
 Deno.test("a double is taken away though a container is held up", async () => {
   const queues = setUp({ silent: true });
   const done = await noting(queues);

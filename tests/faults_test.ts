@@ -608,23 +608,30 @@ Deno.test("a send that is not awaited waits for its job though the clock is move
   await using queues = setUp({ silent: true });
   const done: string[] = [];
   const begun = Promise.withResolvers<void>();
+  const gate = Promise.withResolvers<void>();
   await runContainer({
     queue: "adder",
     loggers: "",
+    concurrency: 2,
     worker: () => async (name: string) => {
-      begun.resolve();
-      for (let i = 0; i < 20; i++) {
-        await new Promise((resolve) => setTimeout(resolve, 0));
+      if (name === "slow") {
+        begun.resolve();
+        await gate.promise;
       }
       done.push(name);
     },
   });
-  const sending = (await Queue("adder"))("a");
+  const queue = await Queue("adder");
+  let sent = false;
+  const sending = Promise.all([queue("slow"), queue("quick")])
+    .then(() => sent = true);
   await begun.promise;
+  // The delete of the quick one goes out on the way.
   await queues.advance(1);
-  assertEquals(done, []);
+  assertEquals([done, sent], [["quick"], false]);
+  gate.resolve();
   await sending;
-  assertEquals(done, ["a"]);
+  assertEquals(done, ["quick", "slow"]);
 });
 
 Deno.test("a double is taken away though a container is held up", async () => {

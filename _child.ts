@@ -33,10 +33,17 @@ import {
   workerSubject,
 } from "./_worker.ts";
 
-/** Node's end of the channel, of which jobs must find nothing. */
-interface Channel {
+/** Node's end of the channel, of which jobs must find nothing to send with. */
+interface NodeChannel {
   send?(message: string, callback: (error: unknown) => void): void;
   disconnect?(): void;
+}
+
+/** The channel to the container's process. */
+interface Channel {
+  send(text: string): void;
+  /** Ends this process. */
+  exit(status: number): void;
 }
 
 /** Deno's permissions, by the names that their flags have. */
@@ -51,44 +58,74 @@ const PERMISSIONS = [
  * @param load Imports the worker's module.
  */
 export function serve(load: ModuleLoader): void {
-  const exit = process.exit.bind(process);
-  const send = takeChannel(exit, (message) => program.take(message));
-  const program = new Program(load, send, exit);
-  send(HELLO);
+  const channel = takeChannel((message) => program.take(message));
+  const program = new Program(load, channel);
+  channel.send(HELLO);
 }
 
 /** Takes the channel out of the reach of all code that runs later. */
-function takeChannel(
-  exit: (code: number) => void,
-  take: (text: string) => void,
-): (text: string) => void {
-  const channel = process as unknown as Channel;
-  const { send } = channel;
-  if (send === undefined) {
+function takeChannel(take: (text: unknown) => void): Channel {
+  const channel = process as unknown as NodeChannel;
+  if (channel.send === undefined) {
     throw new Error(
       "Cannot run jobs: this program is started by a container that isolates them",
     );
   }
-  const bound = send.bind(process);
-  process.on("message", take);
-  // The container's process has ended, or does not want this one any more.
+  const exit = process.exit.bind(process);
+  const send = channel.send.bind(process);
+  interceptMessages(take);
+  // Without a listener Deno keeps messages back.
+  process.on("message", () => {});
+  // The container's process has ended.
   process.on("disconnect", () => exit(0));
   // Ctrl+C reaches this process too: the container decides what it means.
   for (const name of SIGNALS) process.on(name, () => {});
-  // Deno reads from `process.channel`, with which nothing can be sent.
+  // Deno itself reads with `process.channel`, which sends nothing.
   delete channel.send;
   delete channel.disconnect;
-  // What cannot be told, as a job broke the channel, is done again elsewhere.
-  return (text) => bound(text, (error) => error && exit(1));
+  return {
+    // What cannot be told, as a job broke the channel, is done again elsewhere.
+    send: (text) => send(text, (error) => error && exit(1)),
+    exit,
+  };
+}
+
+/**
+ * Has messages taken before any listener gets them, so that a job hears none.
+ * Whoever replaces `process.emit` still gets all other events.
+ */
+function interceptMessages(take: (text: unknown) => void): void {
+  type Emit = (this: unknown, ...args: unknown[]) => boolean;
+  const { apply } = Reflect;
+  const original = process.emit as Emit;
+  let replaced: Emit | undefined;
+  let isWithin = false;
+  function emit(this: unknown, ...args: unknown[]): boolean {
+    if (args[0] === "message") {
+      take(args[1]);
+      return true;
+    }
+    // What replaced it calls this in turn.
+    if (replaced === undefined || isWithin) return apply(original, this, args);
+    isWithin = true;
+    try {
+      return apply(replaced, this, args);
+    } finally {
+      isWithin = false;
+    }
+  }
+  Object.defineProperty(process, "emit", {
+    get: () => emit,
+    set: (value: Emit) => replaced = value === emit ? undefined : value,
+  });
 }
 
 /** What a process for jobs does. */
 class Program {
   readonly #load: ModuleLoader;
-  readonly #write: (text: string) => void;
-  readonly #exit: (code: number) => void;
+  readonly #channel: Channel;
   readonly #running = new Map<number, JobControl>();
-  /** The jobs that this process was ever given, by what they are to others. */
+  /** The numbers of the jobs, for what they log, later too. */
   readonly #ids = new WeakMap<Job, number>();
   readonly #loggers = { get: (name: string) => this.#logger(name) };
   #secret = "";
@@ -97,21 +134,17 @@ class Program {
   #config: Record<string, string> = Object.create(null);
   #worker: Worker | undefined;
 
-  constructor(
-    load: ModuleLoader,
-    write: (text: string) => void,
-    exit: (code: number) => void,
-  ) {
+  constructor(load: ModuleLoader, channel: Channel) {
     this.#load = load;
-    this.#write = write;
-    this.#exit = exit;
+    this.#channel = channel;
   }
 
   /** Does what this process is told. */
-  take(text: string): void {
-    const message = decodeToChild(text);
-    switch (message.type) {
+  take(text: unknown): void {
+    const message = decodeToChild(this.#secret, text);
+    switch (message?.type) {
       case "load":
+        if (this.#secret !== "") return;
         return void this.#step(() => this.#import(message));
       case "make":
         return void this.#step(() => this.#makeWorker(message));
@@ -123,12 +156,12 @@ class Program {
         this.#running.get(message.id)?.abort(message.reason);
         return;
       case "exit":
-        this.#exit(0);
+        this.#channel.exit(0);
     }
   }
 
   #send(message: FromChild): void {
-    this.#write(encodeFromChild(this.#secret, message));
+    this.#channel.send(encodeFromChild(this.#secret, message));
   }
 
   async #step(work: () => Promise<void>): Promise<void> {

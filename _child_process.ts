@@ -189,7 +189,9 @@ export class Child {
   #send(message: ToChild): void {
     // Where the channel is closed its end tells what becomes of the jobs.
     if (this.#hasClosed || this.#hasExited) return;
-    this.#process.send(encodeToChild(message), () => {});
+    // It is told the secret by the first message alone.
+    const secret = message.type === "load" ? "" : this.#secret;
+    this.#process.send(encodeToChild(secret, message), () => {});
   }
 
   #take(text: unknown): void {
@@ -237,7 +239,11 @@ export class Child {
 
   /** It cannot be started, or signalled, or told anything. */
   #fail(error: Error): void {
-    if (this.#process.pid !== undefined) return this.kill("was killed");
+    if (this.#process.pid !== undefined) {
+      // Where it cannot be killed, there is no use in trying again.
+      if (this.#why === undefined) this.kill("was killed as it failed");
+      return;
+    }
     this.#how = `cannot be started: ${error.message}`;
     this.#hasExited = this.#hasClosed = true;
     this.#closing(error);
@@ -269,6 +275,8 @@ export class Child {
     this.#timer = setTimeout(resolve, END_GRACE_MS);
     await Promise.race([Promise.all(this.#output), late]);
     clearTimeout(this.#timer);
+    this.#process.stdout?.destroy();
+    this.#process.stderr?.destroy();
     this.#ended.resolve(how);
   }
 }

@@ -12,6 +12,7 @@ import {
   UsageError,
 } from "./_cli_command.ts";
 import { describeError, DONE, USAGE } from "./_cli_errors.ts";
+import { paint } from "./_cli_screen.ts";
 import { systemClock } from "./_clock.ts";
 import { type ContainerConfig, inspectConfig } from "./_config.ts";
 import { type OpenQueue, openQueue } from "./_connect.ts";
@@ -63,8 +64,11 @@ async function check(options: ParsedOptions, io: Io): Promise<number> {
   let worst = DONE;
   for (const file of options.positional) {
     const { lines, warnings, status } = await checkFile(file);
-    for (const line of [...lines, ...warnings]) io.stderr(line);
-    if (status === DONE) io.stdout(`${file} is fine`);
+    for (const line of lines) io.stderr(paint(line, "red", io, "stderr"));
+    for (const line of warnings) {
+      io.stderr(paint(line, "yellow", io, "stderr"));
+    }
+    if (status === DONE) io.stdout(paint(`${file} is fine`, "green", io));
     worst = Math.max(worst, status);
   }
   return worst;

@@ -29,6 +29,52 @@ export interface Io {
   stderr(line: string): void;
   /** The lines of standard input. */
   stdin(): AsyncIterable<string>;
+  /**
+   * Writes text to standard error as it stands, with no line end; done only
+   * where that is a terminal.
+   */
+  draw(text: string): void;
+  /** What of it is a terminal. */
+  readonly screen: Screen;
+}
+
+/**
+ * What of the command line's output and input is a terminal.
+ *
+ * @example Colours, as on a terminal
+ * ```ts
+ * import { main, type Screen } from "@zsqs/cli/cli";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const screen: Screen = {
+ *   stdin: false,
+ *   stdout: false,
+ *   stderr: true,
+ *   columns: 80,
+ *   color: true,
+ * };
+ * const errors: string[] = [];
+ * await main(["check", "missing.ini"], {
+ *   screen,
+ *   stderr: (line) => errors.push(line),
+ * });
+ *
+ * assertEquals(errors[0]?.startsWith("\x1b[31m"), true);
+ * ```
+ */
+export interface Screen {
+  /** Whether standard input is one, so that questions can be answered. */
+  readonly stdin: boolean;
+  /** Whether standard output is one. */
+  readonly stdout: boolean;
+  /** Whether standard error is one, so that progress can be drawn. */
+  readonly stderr: boolean;
+  /** How many characters a line of it has. */
+  readonly columns: number;
+  /** Whether colours are wanted on it. */
+  readonly color: boolean;
+  /** How many bytes standard input has, where it is a file. */
+  readonly inputBytes?: number | undefined;
 }
 
 /** The options that a command knows. */
@@ -71,10 +117,24 @@ export class UsageError extends Error {
   }
 }
 
-/** Input that cannot be sent: the command line itself is well. */
+/** What a command's input caused: what the producer refuses, it was given. */
+export function asInputError(error: unknown): unknown {
+  return error instanceof TypeError || error instanceof RangeError
+    ? new InputError(error.message, { cause: error })
+    : error;
+}
+
+/** Input that cannot be used: the command line itself is well. */
 export class InputError extends Error {
-  constructor(message: string, options?: ErrorOptions) {
+  /** What to do next. */
+  readonly hint: string | undefined;
+
+  constructor(
+    message: string,
+    { hint, ...options }: ErrorOptions & { readonly hint?: string } = {},
+  ) {
     super(message, options);
     this.name = "InputError";
+    this.hint = hint;
   }
 }

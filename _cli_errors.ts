@@ -55,8 +55,15 @@ export async function describeError(
       status: Math.max(...reports.map(({ status }) => status)),
     };
   }
-  if (error instanceof NonExistentQueueError || error instanceof InputError) {
+  if (error instanceof NonExistentQueueError) {
     return { lines: [firstLine(error)], status: USAGE };
+  }
+  if (error instanceof InputError) {
+    const { hint } = error;
+    return {
+      lines: [firstLine(error), ...(hint === undefined ? [] : [hint])],
+      status: USAGE,
+    };
   }
   if (error instanceof ConnectionError || error instanceof SendError) {
     return {
@@ -100,7 +107,7 @@ async function nextStep(
       ];
     case "AccessDenied":
       return [
-        "Give the identity the rights sqs:GetQueueUrl, sqs:ReceiveMessage, sqs:DeleteMessage and sqs:ChangeMessageVisibility; a producer needs sqs:SendMessage",
+        "Give the identity the rights sqs:GetQueueUrl, sqs:ReceiveMessage, sqs:DeleteMessage and sqs:ChangeMessageVisibility; a producer needs sqs:SendMessage, and status sqs:GetQueueAttributes",
       ];
     case "EPERM":
       return permissionHint(error.message);

@@ -6,6 +6,7 @@
 
 import { existsSync } from "node:fs";
 import process from "node:process";
+import { unlessAborted } from "./_abort.ts";
 import {
   type Command,
   type Io,
@@ -17,18 +18,15 @@ import { DONE } from "./_cli_errors.ts";
 import { optionsHelp, portOf } from "./_cli_options.ts";
 import { type ContainerConfig, readConfig, resolveConfig } from "./_config.ts";
 import { testMode } from "./_connect.ts";
-import {
-  Container,
-  isFailureQueue,
-  type StartOptions,
-  unlessAborted,
-} from "./_container.ts";
+import { Container, isFailureQueue, type StartOptions } from "./_container.ts";
 import {
   LOCAL_PORT,
   LOCAL_REGION,
   type LocalServer,
   startLocalServer,
 } from "./_local.ts";
+import { ConfigError } from "./_errors.ts";
+import { parseAddress } from "./_health.ts";
 import { parseQueueRef } from "./_queue_ref.ts";
 import { listenToStopSignals } from "./_signals.ts";
 
@@ -39,6 +37,8 @@ Usage:
   ${PROGRAM} check CONFIG.ini...           tell what is wrong with them
   ${PROGRAM} permissions CONFIG.ini...     print the permissions they need
   ${PROGRAM} send [OPTIONS] QUEUE ARG...   send a job
+  ${PROGRAM} status QUEUE...               tell how many messages queues hold
+  ${PROGRAM} failed [OPTIONS] QUEUE        list failed messages, send them back
 
 Options:
   --drain       stop when two long polls in a row brought nothing
@@ -82,6 +82,7 @@ async function run(options: ParsedOptions, io: Io): Promise<number> {
   }
   refuseMistyped(options.positional[0]!);
   const configs = await Promise.all(options.positional.map(readConfig));
+  refuseSharedHealth(configs);
   using stop = listenToStopSignals();
   const { signal, forceSignal } = stop;
   const how = { signal, forceSignal, drain: options.has("drain") };
@@ -136,8 +137,25 @@ interface Stop {
 function refuseMistyped(word: string): void {
   if (/[./\\]/.test(word) || existsSync(word)) return;
   throw new UsageError(
-    `There is no command and no file "${word}": the commands, which come first, are "check", "permissions" and "send", and an ini file is given by its path`,
+    `There is no command and no file "${word}": the commands, which come first, are "check", "permissions", "send", "status" and "failed", and an ini file is given by its path`,
   );
+}
+
+/** Containers that answer on one address could not be told apart. */
+function refuseSharedHealth(configs: readonly ContainerConfig[]): void {
+  const problems: string[] = [];
+  const files = new Map<string, string>();
+  for (const { health, file } of configs) {
+    if (health === undefined || parseAddress(health)!.port === 0) continue;
+    const other = files.get(health);
+    if (other === undefined) files.set(health, file!);
+    else {
+      problems.push(
+        `Cannot start container as "health" in [container] of ${file} is that of ${other} too: give each its own port, current value of both is "${health}"`,
+      );
+    }
+  }
+  if (problems.length > 0) throw new ConfigError(problems);
 }
 
 /** A configuration whose queue is on the local server, by name. */

@@ -5,21 +5,25 @@
  */
 
 import {
+  asInputError,
   type Command,
-  InputError,
   type Io,
   type ParsedOptions,
   PROGRAM,
   UsageError,
 } from "./_cli_command.ts";
-import { DONE, FAILED } from "./_cli_errors.ts";
-import { integerOf, portOf } from "./_cli_options.ts";
-import { LOCAL_PORT, LOCAL_REGION } from "./_local.ts";
+import { DONE } from "./_cli_errors.ts";
+import {
+  integerOf,
+  WHERE_HELP,
+  WHERE_OPTIONS,
+  whereOf,
+} from "./_cli_options.ts";
+import { linesOf, sendLines } from "./_cli_send_lines.ts";
 import { openQueue } from "./_connect.ts";
-import type { ConnectOptions } from "./_connection.ts";
 import { type JobOptions, Sender } from "./_sender.ts";
+import { parseExact } from "./_exact_json.ts";
 import { loadTelemetry } from "./_telemetry.ts";
-import { refuseUnknown } from "./_unknown.ts";
 import { kwargs } from "./_wire.ts";
 
 const HELP = `Send a job to an SQS queue.
@@ -29,30 +33,34 @@ Usage:
   ${PROGRAM} send [OPTIONS] --stdin QUEUE
 
 QUEUE is the queue's name, URL or ARN. Options come before it; all after it is
-the job's arguments, an option too: each is JSON where it parses as JSON, else a string, and NAME=ARG is a keyword
-argument. With --stdin each line of standard input is a job: a JSON array of its
+the job's arguments, an option too: each is JSON where it parses as JSON, else a
+string, and NAME=ARG is a keyword argument.
+
+With --stdin each line of standard input is a job: a JSON array of its
 arguments, or an object with "args" and, as needed, "kwargs", "delaySeconds",
-"groupId", "deduplicationId" and "attributes".
+"groupId", "deduplicationId" and "attributes". At a line that is wrong it stops:
+those before are sent, none after, and it says with which --lines to go on.
 
 Options:
-  --region=REGION              the AWS region
-  --endpoint=URL               the SQS server
-  --local                      the server that a container with --local started
-  --port=PORT                  its port, ${LOCAL_PORT} by default
-  --base64                     write the body in Base64, for workers of zc.sqs
-  --delay=SECONDS              hide the job for up to 900 s
-  --group=ID                   the message group
-  --deduplication-id=ID        the deduplication id, on FIFO queues
-  --attribute=NAME=VALUE       a message attribute; may be repeated
-  --stdin                      send a job for each line of standard input
-  --debug                      print stacks with errors
-  --help                       print this`;
+${WHERE_HELP}
+  --base64           write the body in Base64, for workers of zc.sqs
+  --delay=SECONDS    hide the job for up to 900 s
+  --group=ID         the message group
+  --deduplication-id=ID    the deduplication id, on FIFO queues
+  --attribute=NAME=VALUE   a message attribute; may be repeated
+  --stdin            send a job for each line of standard input
+  --lines=LIST       only these lines of it, such as 7 or 3,7-9,105-
+  --debug            print stacks with errors
+  --help             print this
+
+Exit status: 0 done or stopped as asked, 1 a job could not be sent, 2 bad usage
+or input, or there is no such queue.`;
 
 /** Sends a job, or one for each line of standard input. */
 export const SEND: Command = {
   help: HELP,
   boolean: ["local", "base64", "stdin"],
-  string: ["region", "endpoint", "port", "delay", "group", "deduplication-id"],
+  string: [...WHERE_OPTIONS, "delay", "group", "deduplication-id", "lines"],
   collect: ["attribute"],
   stopEarly: true,
   run: send,
@@ -62,10 +70,7 @@ async function send(options: ParsedOptions, io: Io): Promise<number> {
   try {
     return await sendJobs(options, io);
   } catch (error) {
-    // What the producer refuses is what the command line was given.
-    throw error instanceof TypeError || error instanceof RangeError
-      ? new InputError(error.message, { cause: error })
-      : error;
+    throw asInputError(error);
   }
 }
 
@@ -81,14 +86,24 @@ async function sendJobs(options: ParsedOptions, io: Io): Promise<number> {
       } too`,
     );
   }
-  const jobOptions = jobOptionsOf(options);
+  const lines = linesOf(options.get("lines"));
+  if (lines !== undefined && !options.has("stdin")) {
+    throw new UsageError("Option --lines goes with --stdin");
+  }
+  const defaults = jobOptionsOf(options);
   const where = whereOf(options);
   const job = options.has("stdin") ? undefined : argumentsOf(texts);
   const encoding = options.has("base64") ? "base64" : "json";
-  const open = await openQueue(name, where);
-  await using queue = new Sender(open, encoding, await loadTelemetry());
-  if (job === undefined) return await sendLines(queue, jobOptions, io);
-  const { messageId } = await queue.send(job, jobOptions);
+  const sender = new Sender(
+    await openQueue(name, where),
+    encoding,
+    await loadTelemetry(),
+  );
+  if (job === undefined) {
+    return await sendLines(sender, { defaults, io, ...(lines && { lines }) });
+  }
+  await using queue = sender;
+  const { messageId } = await queue.send(job, defaults);
   io.stdout(`Sent to ${queue.name}: ${messageId}`);
   // Who writes -- means what stands after it.
   const end = texts.includes("--") ? texts.indexOf("--") : texts.length;
@@ -105,80 +120,6 @@ function isOption(text: string): boolean {
   const [, name] = /^--([a-z0-9-]+)(?:=.*)?$/s.exec(text) ?? [];
   return name !== undefined &&
     [...SEND.boolean, ...SEND.string, ...SEND.collect ?? []].includes(name);
-}
-
-async function sendLines(
-  queue: Sender,
-  defaults: JobOptions,
-  io: Io,
-): Promise<number> {
-  const lines: number[] = [];
-  let bad: Error | undefined;
-  let failed = false;
-  async function* jobs() {
-    let number = 0;
-    for await (const text of io.stdin()) {
-      const line = number++ === 0 ? text.replace(/^\ufeff/, "") : text;
-      if (line.trim() === "") continue;
-      if (failed) return;
-      try {
-        const job = { ...defaults, ...jobOf(line) };
-        lines.push(number);
-        yield job;
-      } catch (error) {
-        bad = new TypeError(
-          `Cannot send line ${number}: ${(error as Error).message}`,
-        );
-        return;
-      }
-    }
-  }
-  const { sent } = await queue.sendAll(jobs(), {
-    onResult(result) {
-      if (!("error" in result)) return;
-      failed = true;
-      io.stderr(`Line ${lines[result.index]}: ${result.error.message}`);
-    },
-  });
-  const end = failed ? `: nothing after line ${lines.at(-1)} was sent` : "";
-  io.stdout(
-    `Sent ${sent} ${sent === 1 ? "job" : "jobs"} to ${queue.name}${end}`,
-  );
-  if (bad !== undefined) throw bad;
-  return failed ? FAILED : DONE;
-}
-
-/** What an object in a line of `--stdin` may have. */
-const LINE_MEMBERS = [
-  "args",
-  "kwargs",
-  "delaySeconds",
-  "groupId",
-  "deduplicationId",
-  "attributes",
-];
-
-interface LineJob extends JobOptions {
-  readonly args: readonly unknown[];
-}
-
-function jobOf(line: string): LineJob {
-  const value = parseExact(line);
-  if (Array.isArray(value)) return { args: value };
-  if (typeof value !== "object" || value === null || !("args" in value)) {
-    throw new TypeError(
-      'wanted a JSON array of arguments, or an object with "args"',
-    );
-  }
-  refuseUnknown(value, LINE_MEMBERS, "send job");
-  const { args, kwargs: keywords, ...options } = value as
-    & LineJob
-    & { kwargs?: object };
-  if (!Array.isArray(args)) throw new TypeError('"args" must be an array');
-  return {
-    ...options,
-    args: keywords === undefined ? args : [...args, kwargs(keywords)],
-  };
 }
 
 /** The arguments that the command line gives. */
@@ -212,26 +153,6 @@ function valueOf(text: string): unknown {
   }
 }
 
-/** Reads JSON, refusing whole numbers that JavaScript would change. */
-function parseExact(text: string): unknown {
-  return JSON.parse(
-    text,
-    // TypeScript does not know the third parameter yet.
-    ((_key: string, value: unknown, context?: { source?: string }) => {
-      const source = context?.source ?? "";
-      if (
-        typeof value === "number" && /^-?\d+$/.test(source) &&
-        !(Number.isFinite(value) && BigInt(source) === BigInt(value))
-      ) {
-        throw new RangeError(
-          `Cannot send ${source} as a number as JavaScript would change it to ${value}: send it as a string, "${source}" with the quotes`,
-        );
-      }
-      return value;
-    }) as (key: string, value: unknown) => unknown,
-  );
-}
-
 function jobOptionsOf(options: ParsedOptions): JobOptions {
   const delay = options.get("delay");
   const groupId = options.get("group");
@@ -254,23 +175,5 @@ function jobOptionsOf(options: ParsedOptions): JobOptions {
     ...(attributes.length === 0
       ? {}
       : { attributes: Object.fromEntries(attributes) }),
-  };
-}
-
-function whereOf(options: ParsedOptions): ConnectOptions {
-  const local = options.has("local");
-  if (!local && options.get("port") !== undefined) {
-    throw new UsageError("Option --port goes with --local");
-  }
-  if (local && options.get("endpoint") !== undefined) {
-    throw new UsageError("Give --endpoint or --local, not both");
-  }
-  const port = portOf(options.get("port"));
-  const region = options.get("region") ?? (local ? LOCAL_REGION : undefined);
-  const endpoint = local ? `http://127.0.0.1:${port}` : options.get("endpoint");
-  return {
-    local,
-    ...(region === undefined ? {} : { region }),
-    ...(endpoint === undefined ? {} : { endpoint }),
   };
 }

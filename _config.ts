@@ -108,6 +108,13 @@ export interface ContainerConfig {
   readonly failures: string;
   /** From the stop signal to giving up on running jobs, in seconds. */
   readonly shutdownTimeoutSeconds: number;
+  /**
+   * Where `/healthz` is answered, as `host:port`: 503 with the reason where
+   * receives have failed for a minute with none succeeding, and while stopping,
+   * else 200. Nowhere where it is absent, or while the testing double is set
+   * up; port 0 takes a free one, which is logged.
+   */
+  readonly health?: string;
   /** Whether jobs run in processes of their own. */
   readonly isolation: "none" | "process";
   /** How many processes share the jobs, where they run in such. */

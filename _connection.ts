@@ -46,6 +46,8 @@ export interface ReceivedMessage {
   readonly sentAtMs: number;
   readonly groupId?: string;
   readonly deduplicationId?: string;
+  /** The ARN of the queue from which SQS moved it here, as nobody did it. */
+  readonly deadLetterSource?: string;
 }
 
 /** One entry of a batch that SQS refused. */

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { unlessAborted } from "./_abort.ts";
 import { type Clock, systemClock } from "./_clock.ts";
 import type { ContainerConfig } from "./_config.ts";
 import {
@@ -19,6 +20,7 @@ import type { ContainerSummary } from "./_counters.ts";
 import { Engine, type EngineRunOptions } from "./_engine.ts";
 import { messageOf } from "./_errors.ts";
 import { FailureQueue } from "./_failures.ts";
+import { type HealthServer, serveHealth } from "./_health.ts";
 import {
   createLoggers,
   type Loggers,
@@ -70,9 +72,11 @@ export class Container implements AttachedConsumer {
   readonly #engine: Engine;
   readonly #telemetry: ContainerTelemetry | undefined;
   readonly #closed = new AbortController();
+  #health: HealthServer | undefined;
 
   /**
-   * Loads the worker, opens the queue, and calls the factory.
+   * Loads the worker, opens the queue, calls the factory, and answers how it
+   * is where it is told to.
    *
    * @throws {ConfigError} If the loggers or the worker are wrong.
    * @throws {NonExistentQueueError} If there is no such queue.
@@ -80,6 +84,20 @@ export class Container implements AttachedConsumer {
   static async start(
     config: ContainerConfig,
     options: StartOptions = {},
+  ): Promise<Container> {
+    const container = await Container.#make(config, options);
+    try {
+      await container.#serveHealth();
+      return container;
+    } catch (error) {
+      await container.close().catch(() => {});
+      throw error;
+    }
+  }
+
+  static async #make(
+    config: ContainerConfig,
+    options: StartOptions,
   ): Promise<Container> {
     const loggers = createLoggers(loggersOptions(config));
     let queues: Queues | undefined;
@@ -215,6 +233,7 @@ export class Container implements AttachedConsumer {
     } finally {
       this.#worker.kill?.();
       this.#telemetry?.record();
+      this.#health?.[Symbol.dispose]();
       closeQueues(this.#queues);
       this.#loggers.close();
     }
@@ -228,6 +247,19 @@ export class Container implements AttachedConsumer {
       const { region } = this.#queues.source.connection;
       throw openError(error, this.#config.queue, region);
     }
+  }
+
+  /** The double polls nothing: there is nothing to ask of it. */
+  async #serveHealth(): Promise<void> {
+    const { health } = this.#config;
+    if (health === undefined || testMode() !== undefined) return;
+    this.#health = await serveHealth({
+      address: health,
+      problem: () => this.#engine.problem,
+    });
+    this.#loggers.get("zsqs").info(
+      `Answering for ${this.#config.queue} at ${this.#health.url}`,
+    );
   }
 
   async #poll(options: EngineRunOptions): Promise<void> {
@@ -420,20 +452,4 @@ function summaryText(summary: ContainerSummary): string {
   const calls = Object.entries(requests)
     .map(([operation, count]) => `${count} ${operation}`).join(", ");
   return `received ${received}, done ${done}, failed ${failed}, retried ${retried}, released ${released}, leases lost ${leasesLost}; requests: ${calls} (${emptyReceives} empty)`;
-}
-
-/** A promise's value, or `undefined` once the signal aborts. */
-export async function unlessAborted<T>(
-  promise: Promise<T>,
-  signal: AbortSignal,
-): Promise<T | undefined> {
-  const { promise: aborted, resolve } = Promise.withResolvers<undefined>();
-  const onAbort = () => resolve(undefined);
-  if (signal.aborted) onAbort();
-  signal.addEventListener("abort", onAbort, { once: true });
-  try {
-    return await Promise.race([promise, aborted]);
-  } finally {
-    signal.removeEventListener("abort", onAbort);
-  }
 }

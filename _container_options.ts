@@ -7,6 +7,7 @@
 
 import type { ContainerConfig } from "./_config.ts";
 import { isVisibilitySeconds, MAX_VISIBILITY_SECONDS } from "./_errors.ts";
+import { ADDRESS_HINT, parseAddress } from "./_health.ts";
 import type { RetryDelay } from "./_retry_delay.ts";
 import {
   isHttpUrl,
@@ -192,6 +193,13 @@ export const CONTAINER_OPTIONS: readonly ContainerOption[] = [
     min: 0,
     max: 3600,
     default: 25,
+  }),
+  textOption({
+    name: "health",
+    key: "health",
+    meaning: "where to answer /healthz, as host:port; nowhere by default",
+    allowed: ADDRESS_HINT,
+    test: (text) => parseAddress(text) !== undefined,
   }),
   textOption({
     name: "isolation",

@@ -62,6 +62,8 @@ export interface StoredMessage {
   readonly groupId?: string;
   readonly deduplicationId?: string;
   readonly sequenceNumber?: string;
+  /** The ARN of the queue from which it was moved to this one. */
+  readonly deadLetterSource?: string;
   /** How often it was received, in all queues that it was in. */
   receiveCount: number;
   /** When it is visible again, in milliseconds of the clock. */
@@ -327,6 +329,12 @@ export class DoubleQueue {
       visible: this.#messages.size - inFlight - delayed,
       inFlight,
       delayed,
+      ...(this.settings.redrive === undefined ? {} : {
+        redrive: {
+          ...this.settings.redrive,
+          deadLetterQueue: arnOf(this.settings.redrive.deadLetterQueue),
+        },
+      }),
     };
   }
 
@@ -541,7 +549,10 @@ export class DoubleQueue {
     }
     note.gone = true;
     this.#remove(message);
-    this.#server.redrive(message, redrive.deadLetterQueue);
+    this.#server.redrive(
+      { ...message, deadLetterSource: arnOf(this.name) },
+      redrive.deadLetterQueue,
+    );
     return true;
   }
 
@@ -656,6 +667,11 @@ const TOO_LONG: EntryFailure = {
 };
 
 const VISIBILITY_RANGE = `0 to ${MAX_VISIBILITY_SECONDS}`;
+
+/** The ARN of a queue of the double, whichever region it was asked in. */
+function arnOf(name: string): string {
+  return `arn:aws:sqs:us-east-1:000000000000:${name}`;
+}
 
 function refuse(failure: EntryFailure): EntryResult<never> {
   return { ok: false, failure };

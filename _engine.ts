@@ -151,6 +151,11 @@ export class Engine {
     return this.#counters.summary;
   }
 
+  /** Why it is not well; nothing where it is. */
+  get problem(): string | undefined {
+    return this.#stopping ? "Stopping" : this.#polls.problem;
+  }
+
   /**
    * The jobs that run, and those whose failed message is being kept; for the
    * testing double, as are the next two.

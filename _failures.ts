@@ -108,6 +108,39 @@ export class FailureQueue {
   }
 }
 
+/** What a kept message says of its failure. */
+export interface FailureReason {
+  /** The name of the queue that it came from. */
+  readonly queue: string;
+  /** Its id there. */
+  readonly messageId: string;
+  /** The error's name. */
+  readonly error: string;
+  readonly message: string;
+  readonly receiveCount: number;
+  readonly time: string;
+}
+
+/** Reads the reason that a kept message carries; anybody may have written it. */
+export function readReason(
+  attributes: WireAttributes,
+): FailureReason | undefined {
+  const value = attributes[FAILURE_ATTRIBUTE]?.value;
+  if (typeof value !== "string") return undefined;
+  let reason: Record<string, unknown>;
+  try {
+    reason = Object(JSON.parse(value));
+  } catch {
+    return undefined;
+  }
+  const { queue, messageId, error, message, receiveCount, time } = reason;
+  const texts = [queue, messageId, error, message, time];
+  return texts.every((text) => typeof text === "string") &&
+      typeof receiveCount === "number"
+    ? reason as unknown as FailureReason
+    : undefined;
+}
+
 /** The reason as ASCII JSON, the error's message shortened until it fits. */
 function reasonText(
   message: ReceivedMessage,

@@ -123,8 +123,9 @@ export class Pool implements Worker {
     this.#closing = true;
     const ends = await Promise.allSettled(this.#slots.map(async (slot) => {
       // What still has jobs was given up; what is not ready holds nothing.
-      if (!slot.ready || slot.child.size > 0) return;
-      await slot.child.dispose();
+      const { ready, child } = slot;
+      if (!ready || !child.isAlive || child.size > 0) return;
+      await child.dispose();
     }));
     await this.end();
     const errors = ends.flatMap((end) =>
@@ -366,22 +367,21 @@ function backOffSeconds(deaths: number): number {
   return deaths < 2 ? 0 : Math.min(MAX_BACK_OFF_SECONDS, 2 ** (deaths - 2));
 }
 
-const FLAGS: ReadonlyMap<string, string> = new Map(
-  Object.keys(PERMISSION_KEYS).map((
-    name,
-  ) => [`--allow-${name}`, `allow_${name}`]),
-);
-
 /** Adds the option to an error that names a flag of Deno's. */
 function withOption(error: unknown): unknown {
   if (!isNotCapable(error)) return error;
+  const add = (text: string | undefined) =>
+    text?.replace(
+      /run again with the --allow-([a-z]+) flag/,
+      (hint, name) =>
+        Object.hasOwn(PERMISSION_KEYS, name)
+          ? `${hint}, or give "allow_${name}" in [container]`
+          : hint,
+    );
   const { message, stack } = error as Error;
-  const option = FLAGS.get(/--allow-[a-z]+/.exec(message)?.[0] ?? "");
-  if (option === undefined) return error;
-  const more = `${message}, or give "${option}" in [container]`;
   return Object.assign(error as Error, {
-    message: more,
-    stack: stack?.replace(message, () => more),
+    message: add(message),
+    stack: add(stack),
   });
 }
 

@@ -2,21 +2,29 @@
  * What a container's process and those of its jobs tell each other.
  *
  * Messages are JSON text, as the channel's own encoding changes some strings
- * and numbers. Those of a job's process start with a secret, which it was told
- * before it loaded the worker: whatever a job writes to the channel is known.
+ * and numbers. A job can write to its process's end of the channel, and read
+ * there, so a secret that the process is told before it loads the worker starts
+ * what it tells, and signs what it is told.
  *
  * @module
  */
 
 import { Buffer } from "node:buffer";
+import { createHash } from "node:crypto";
 import type { ReceivedMessage, WireAttributes } from "./_connection.ts";
 import type { WireError } from "./_error_wire.ts";
 import type { JobAbortReason } from "./_errors.ts";
 import type { Logger } from "./_loggers.ts";
 import type { WorkerSpec } from "./_worker_spec.ts";
 
-// Jobs may replace those of the global object.
+// Jobs may replace what all code shares.
 const { parse, stringify } = JSON;
+const slice = Function.prototype.call.bind(String.prototype.slice) as (
+  text: string,
+  ...range: number[]
+) => string;
+
+const SIGNATURE_LENGTH = 64;
 
 /** A process's first word, when it listens. */
 export const HELLO = "zsqs";
@@ -86,15 +94,29 @@ export type FromChild =
 export type Untrusted = { readonly [Key in string]?: unknown };
 
 /** Writes what a job's process is told. */
-export function encodeToChild(message: ToChild): string {
-  return message.type === "run"
-    ? stringify({ ...message, message: packMessage(message.message) })
-    : stringify(message);
+export function encodeToChild(secret: string, message: ToChild): string {
+  const text = stringify(
+    message.type === "run"
+      ? { ...message, message: packMessage(message.message) }
+      : message,
+  );
+  return sign(secret, text) + text;
 }
 
-/** Reads what this process, of a job, was told. */
-export function decodeToChild(text: string): ToChild {
-  const message = parse(text) as ToChild;
+/**
+ * Reads what this process, of a job, was told.
+ *
+ * @returns The message; nothing where it is not from the container's process.
+ */
+export function decodeToChild(
+  secret: string,
+  text: unknown,
+): ToChild | undefined {
+  if (typeof text !== "string") return undefined;
+  const signature = secret === "" ? "" : slice(text, 0, SIGNATURE_LENGTH);
+  const rest = slice(text, signature.length);
+  if (signature !== sign(secret, rest)) return undefined;
+  const message = parse(rest) as ToChild;
   return message.type === "run"
     ? { ...message, message: unpackMessage(message.message) }
     : message;
@@ -117,6 +139,14 @@ export function decodeFromChild(
 ): Untrusted | undefined {
   if (typeof text !== "string" || !text.startsWith(secret)) return undefined;
   return parse(text.slice(secret.length)) as Untrusted;
+}
+
+/** Nothing is signed before the secret is known. */
+function sign(secret: string, text: string): string {
+  return secret === ""
+    ? ""
+    // The secret at both ends lets nobody go on from a hash that they saw.
+    : createHash("sha256").update(secret + text + secret).digest("hex");
 }
 
 function packMessage(message: JobMessage): JobMessage {

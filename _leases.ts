@@ -12,7 +12,6 @@ import {
   type ReceivedMessage,
 } from "./_connection.ts";
 import type { Counters, EngineConnection } from "./_counters.ts";
-import type { HeldMessages } from "./_held.ts";
 import type { JobControl } from "./_job_control.ts";
 import { MAX_VISIBILITY_SECONDS, messageOf } from "./_errors.ts";
 import type { Logger } from "./_loggers.ts";
@@ -88,7 +87,7 @@ export interface LeaseKeeperOptions {
   readonly logger: Logger;
   readonly counters: Counters;
   /** All that are kept are among these. */
-  readonly held: HeldMessages;
+  readonly held: Iterable<Lease>;
   /** Called once for a lease that is lost. */
   readonly onLost: (lease: Lease) => void;
   /** For how long an extension hides a message. */

@@ -61,6 +61,7 @@ export async function permissionsOf(
     for (const file of listLogFiles(loggersOptions(config))) {
       addLogFile(rights, file);
     }
+    if (config.health !== undefined) rights.add("net", config.health);
     await addWorker(rights, config);
     await addQueues(rights, hints, config);
   }

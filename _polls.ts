@@ -21,6 +21,9 @@ import type { Visibility } from "./_visibility.ts";
 /** How much longer than its wait a receive may take, in milliseconds. */
 const GRACE_MS = 10_000;
 
+/** For how long receives must have failed to be a problem, in milliseconds. */
+const PROBLEM_MS = 60_000;
+
 /** The shortest and longest pause after failed receives, in milliseconds. */
 const MIN_PAUSE_MS = 1_000;
 const MAX_PAUSE_MS = 30_000;
@@ -75,6 +78,9 @@ export class Polls {
   #allowed = 1;
   #failures = 0;
   #answered = false;
+  /** When the first of them was, and what the last one said. */
+  #failingSinceMs = 0;
+  #lastError: unknown;
   #stopped = false;
   #cancelPause: (() => void) | undefined;
   /** How many answers in a row were empty. */
@@ -87,6 +93,17 @@ export class Polls {
   /** How many polls are in flight. */
   get size(): number {
     return this.#size;
+  }
+
+  /** Why no messages come, where receives have failed for a minute. */
+  get problem(): string | undefined {
+    const ms = this.#options.clock.now() - this.#failingSinceMs;
+    // After one alone there may have been no room to try again.
+    return this.#failures < 2 || ms < PROBLEM_MS
+      ? undefined
+      : `Cannot receive from ${this.#options.queue} for ${
+        Math.floor(ms / 1000)
+      } s: ${messageOf(this.#lastError)}`;
   }
 
   /** Starts as many polls as there is room and reason for. */
@@ -216,9 +233,11 @@ export class Polls {
 
   /** Says once that receives fail; tells the pause, longer each time, in ms. */
   #failed(error: unknown): number {
-    const { random, logger, queue } = this.#options;
+    const { clock, random, logger, queue } = this.#options;
     this.#failures++;
+    this.#lastError = error;
     if (this.#failures === 1) {
+      this.#failingSinceMs = clock.now();
       logger.error(
         `Cannot receive from ${queue}, trying on: ${messageOf(error)}`,
       );

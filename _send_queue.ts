@@ -272,6 +272,12 @@ export class SendQueue {
   }
 }
 
+/** Whether a message was not sent for a reason that all others share. */
+export function isShared({ cause }: SendFailure): boolean {
+  return cause instanceof ConnectionError &&
+    (!cause.senderFault || SHARED_FAULTS.has(cause.code));
+}
+
 /** Faults that every entry of a batch shares. */
 const SHARED_FAULTS: ReadonlySet<string> = new Set([
   "AccessDenied",

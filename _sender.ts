@@ -4,6 +4,7 @@
  * @module
  */
 
+import { untilAborted } from "./_abort.ts";
 import {
   type Attributes,
   MAX_BYTES,
@@ -312,6 +313,11 @@ export class Sender implements AsyncDisposable {
     );
   }
 
+  /** Refuses what `send` would refuse before any request. */
+  check({ args, ...options }: JobWithOptions<readonly unknown[]>): void {
+    this.#message(args, options);
+  }
+
   async sendAll(
     jobs:
       | Iterable<JobInput<readonly unknown[]>>
@@ -433,38 +439,6 @@ export class Sender implements AsyncDisposable {
     const settled = promise.finally(() => this.#pending.delete(settled));
     this.#pending.add(settled);
     return settled;
-  }
-}
-
-/** Reads a source, and leaves it where a signal aborts, even if it stalls. */
-async function* untilAborted<T>(
-  source: Iterable<T> | AsyncIterable<T>,
-  signal: AbortSignal | undefined,
-): AsyncGenerator<T> {
-  if (signal === undefined) return yield* source;
-  const iterator = Symbol.asyncIterator in source
-    ? source[Symbol.asyncIterator]()
-    : source[Symbol.iterator]();
-  let abort = () => {};
-  const onAbort = () => abort();
-  signal.addEventListener("abort", onAbort);
-  let exhausted = false;
-  try {
-    for (;;) {
-      signal.throwIfAborted();
-      // One each time: what is raced with a promise is held by it.
-      const { promise: aborted, reject } = Promise.withResolvers<never>();
-      abort = () => reject(signal.reason);
-      const next = await Promise.race([aborted, iterator.next()]);
-      signal.throwIfAborted();
-      exhausted = next.done === true;
-      if (next.done) return;
-      yield next.value;
-    }
-  } finally {
-    signal.removeEventListener("abort", onAbort);
-    // A source that stalls answers this when it goes on: nobody waits for it.
-    if (!exhausted) Promise.resolve(iterator.return?.()).catch(() => {});
   }
 }
 

@@ -19,6 +19,7 @@ import {
   SQSClient,
   type SQSClientConfig,
 } from "@aws-sdk/client-sqs";
+import { makeAgents } from "./_agents.ts";
 import { profileFiles } from "./_aws_profiles.ts";
 import {
   type CallOptions,
@@ -39,13 +40,6 @@ import { isNotCapable } from "./_errors.ts";
 
 /** How long a try of a call other than a receive may take, in milliseconds. */
 const TRY_TIMEOUT_MS = 5_000;
-
-/** Refusals that name the sender though a later try may succeed. */
-const THROTTLED: ReadonlySet<string> = new Set([
-  "KmsThrottled",
-  "RequestThrottled",
-  "ThrottlingException",
-]);
 
 /** The region where nothing else names one, as in zc.sqs. */
 const DEFAULT_REGION = "us-east-1";
@@ -174,6 +168,7 @@ class SqsConnection implements Connection {
       ...config,
       maxAttempts: 3,
       requestHandler: {
+        ...makeAgents(),
         connectionTimeout: TRY_TIMEOUT_MS,
         requestTimeout: TRY_TIMEOUT_MS,
         throwOnRequestTimeout: true,
@@ -183,7 +178,7 @@ class SqsConnection implements Connection {
       ...config,
       credentials: this.#calls.config.credentials,
       maxAttempts: 1,
-      requestHandler: { connectionTimeout: TRY_TIMEOUT_MS },
+      requestHandler: { ...makeAgents(), connectionTimeout: TRY_TIMEOUT_MS },
     });
   }
 
@@ -390,7 +385,7 @@ function byPosition<S extends { Id?: string | undefined }, T>(
       failure: {
         code: plainCode(entry.Code ?? "Unknown"),
         message: entry.Message ?? "no message",
-        senderFault: entry.SenderFault ?? false,
+        senderFault: isSendersFault(entry.SenderFault, entry.Code),
       },
     };
   }
@@ -412,6 +407,9 @@ function received(message: Message): ReceivedMessage {
     ...(system.MessageDeduplicationId === undefined
       ? {}
       : { deduplicationId: system.MessageDeduplicationId }),
+    ...(system.DeadLetterQueueSourceArn === undefined
+      ? {}
+      : { deadLetterSource: system.DeadLetterQueueSourceArn }),
   };
 }
 
@@ -477,17 +475,25 @@ function connectionError(operation: string, error: unknown): unknown {
     $metadata?: { httpStatusCode?: number };
   };
   // A connection refused on every address of a host is an AggregateError.
-  const said = error.message ||
+  // The SDK's hints for programmers come on lines of their own.
+  const said = error.message.split("\n")[0] ||
     (errors ?? []).map((each) => each.message).join(", ") || error.name;
   const message = said === "UnknownError"
     ? `the answer is not one of SQS (HTTP status ${$metadata?.httpStatusCode})`
     : said;
-  const plain = plainCode(
-    $fault === undefined ? (code ?? error.name) : error.name,
-  );
   return new ConnectionError(`${operation} failed: ${message}`, {
-    code: plain,
-    senderFault: $fault === "client" && !THROTTLED.has(plain),
+    code: plainCode(
+      $fault === undefined ? (code ?? error.name) : error.name,
+    ),
+    senderFault: isSendersFault($fault === "client", error.name),
     cause: error,
   });
+}
+
+/** Throttling counts as the sender's fault in SQS; but a retry may help. */
+function isSendersFault(
+  isClients: boolean | undefined,
+  code: string | undefined,
+): boolean {
+  return isClients === true && !/Throttl|TooManyRequests/.test(code ?? "");
 }

@@ -174,16 +174,25 @@ export function decodeBody(body: string): DecodedJob {
 /**
  * A body as a person reads it, in one line: the JSON inside where it came in
  * Base64, as zc.sqs logs it, else the body itself. Line ends are spaces in JSON,
- * which means the same, and escapes elsewhere, so that no body can pass for
- * other lines of a log.
+ * which means the same, and escapes elsewhere, as are control characters, so that
+ * no body can pass for other lines of a log.
  */
 export function bodyText(body: string): string {
   for (const text of [body, decodeBase64(body)]) {
     if (text !== undefined && parseJson(text) !== undefined) {
-      return text.replace(/[\r\n]+/g, " ");
+      return escapeControls(text.replace(/[\r\n]+/g, " "));
     }
   }
-  return body.replace(/\r/g, "\\r").replace(/\n/g, "\\n");
+  return escapeControls(body.replace(/\r/g, "\\r").replace(/\n/g, "\\n"));
+}
+
+/** What some reader takes for the end of a line, or a terminal for an order. */
+function escapeControls(text: string): string {
+  return text.replace(
+    /[^\P{Cc}\t]|[\p{Zl}\p{Zp}]/gu,
+    (character) =>
+      `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
 }
 
 /** Refuses more arguments than a handler can be called with. */

@@ -1,12 +1,15 @@
 /**
  * The command line: runs containers from ini files, checks them, tells the
- * permissions that they need, and sends jobs.
+ * permissions that they need, sends jobs, tells how many messages queues hold,
+ * and handles those that failed.
  *
  * ```sh
  * deno run -A jsr:@zsqs/cli adder.ini
  * deno run -A jsr:@zsqs/cli check adder.ini
  * deno run -A jsr:@zsqs/cli permissions adder.ini
  * deno run -A jsr:@zsqs/cli send adder 1 2 3
+ * deno run -A jsr:@zsqs/cli status adder
+ * deno run -A jsr:@zsqs/cli failed --redrive adder-failed
  * ```
  *
  * ```ts
@@ -26,23 +29,29 @@
  */
 
 import process from "node:process";
+import { fstatSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { isCompiledChild } from "./_child_command.ts";
 import { parseOptions } from "./_cli_args.ts";
 import { CHECK } from "./_cli_check.ts";
-import { type Command, type Io, PROGRAM } from "./_cli_command.ts";
+import { type Command, type Io, PROGRAM, type Screen } from "./_cli_command.ts";
 import { describeError, DONE, stackOf, USAGE } from "./_cli_errors.ts";
+import { FAILED_COMMAND } from "./_cli_failed.ts";
 import { PERMISSIONS } from "./_cli_permissions.ts";
 import { RUN } from "./_cli_run.ts";
+import { NO_SCREEN, paint } from "./_cli_screen.ts";
 import { SEND } from "./_cli_send.ts";
+import { STATUS } from "./_cli_status.ts";
 import manifest from "./deno.json" with { type: "json" };
 
-export type { Io } from "./_cli_command.ts";
+export type { Io, Screen } from "./_cli_command.ts";
 
 const COMMANDS: ReadonlyMap<string, Command> = new Map([
   ["check", CHECK],
   ["permissions", PERMISSIONS],
   ["send", SEND],
+  ["status", STATUS],
+  ["failed", FAILED_COMMAND],
 ]);
 
 /**
@@ -72,7 +81,13 @@ export async function main(
   io: Partial<Io> = {},
 ): Promise<number> {
   if (isCompiledChild()) return await serveJobs();
-  const { stdout, stderr, stdin } = { ...PROCESS_IO, ...io };
+  const gathered = io.stdout ?? io.stderr ?? io.stdin;
+  const all: Io = {
+    ...PROCESS_IO,
+    ...(gathered === undefined ? {} : { screen: NO_SCREEN }),
+    ...io,
+  };
+  const { stdout, stderr } = all;
   const [first = "--help", ...rest] = args;
   const command = COMMANDS.get(first);
   const { run, help, ...names } = command ?? RUN;
@@ -92,11 +107,11 @@ export async function main(
       stderr(help);
       return USAGE;
     }
-    return await run(options, { stdout, stderr, stdin });
+    return await run(options, all);
   } catch (error) {
     const call = command === undefined ? PROGRAM : `${PROGRAM} ${first}`;
     const { lines, status } = await describeError(error, call);
-    for (const line of lines) stderr(line);
+    for (const line of lines) stderr(paint(line, "red", all, "stderr"));
     if (debug) stderr(stackOf(error));
     return status;
   }
@@ -126,10 +141,38 @@ async function serveJobs(): Promise<never> {
   return await new Promise(() => {});
 }
 
+const encoder = new TextEncoder();
+
+/** Each is asked for when it is looked at: most commands look at few. */
+const PROCESS_SCREEN: Screen = {
+  get stdin() {
+    return Deno.stdin.isTerminal();
+  },
+  get stdout() {
+    return Deno.stdout.isTerminal();
+  },
+  get stderr() {
+    return Deno.stderr.isTerminal();
+  },
+  get columns() {
+    // A terminal that does not know its width says 0.
+    return process.stderr.columns || NO_SCREEN.columns;
+  },
+  get color() {
+    return !Deno.noColor;
+  },
+  get inputBytes() {
+    const input = fstatSync(0);
+    return input.isFile() ? input.size : undefined;
+  },
+};
+
 const PROCESS_IO: Io = {
   stdout: (line) => console.log(line),
   stderr: (line) => console.error(line),
   stdin: () => createInterface({ input: process.stdin, crlfDelay: Infinity }),
+  draw: (text) => Deno.stderr.writeSync(encoder.encode(text)),
+  screen: PROCESS_SCREEN,
 };
 
 if (import.meta.main) runCli();

@@ -7,30 +7,47 @@
 
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { main } from "../cli.ts";
+import { main, type Screen } from "../cli.ts";
 
 /** What the command line wrote, line by line, and its exit status. */
 export interface CliResult {
   readonly status: number;
   readonly stdout: readonly string[];
   readonly stderr: readonly string[];
+  /** What was drawn on the terminal, if anything was. */
+  readonly drawn?: readonly string[];
 }
 
-/** Calls the command line, with lines for its standard input. */
+/**
+ * Calls the command line, with lines for its standard input.
+ *
+ * @param screen What of it is a terminal; nothing by default.
+ */
 export async function cli(
   args: readonly string[],
   input: Iterable<string> | AsyncIterable<string> = [],
+  screen: Partial<Screen> = {},
 ): Promise<CliResult> {
   const stdout: string[] = [];
   const stderr: string[] = [];
+  const drawn: string[] = [];
   const status = await main(args, {
     stdout: (text) => stdout.push(...text.split("\n")),
     stderr: (text) => stderr.push(...text.split("\n")),
     stdin: async function* () {
       yield* input;
     },
+    draw: (text) => drawn.push(text),
+    screen: {
+      stdin: false,
+      stdout: false,
+      stderr: false,
+      columns: 80,
+      color: false,
+      ...screen,
+    },
   });
-  return { status, stdout, stderr };
+  return { status, stdout, stderr, ...(drawn.length > 0 ? { drawn } : {}) };
 }
 
 /** A folder with files for one test. */

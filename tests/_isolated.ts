@@ -127,8 +127,24 @@ const ACTS: Record<string, (...args: string[]) => unknown> = {
     typeof process.disconnect,
     typeof (globalThis as { process?: typeof process }).process?.send,
   ],
-  emit: () => {
-    process.emit("message", '{"type":"abort","id":1}', undefined);
+  overhear: async () => {
+    const heard: unknown[] = [];
+    process.on("message", (message) => heard.push(message));
+    const { emit } = process;
+    process.emit = ((...args: unknown[]) => {
+      if (args[0] !== "warning") heard.push(args[0]);
+      return Reflect.apply(emit, process, args);
+    }) as typeof emit;
+    process.emit("test" as never);
+    for (const type of ["run", "load", "exit", "abort"]) {
+      process.emit(
+        "message",
+        JSON.stringify({ type, id: 1, message: { body: "[[],{}]" } }),
+        undefined,
+      );
+    }
+    await new Promise((resolve) => setTimeout(resolve));
+    return heard;
   },
   disconnect: () => {
     const { channel } = process as unknown as { channel: object };

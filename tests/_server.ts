@@ -82,6 +82,11 @@ export class TestServer implements AsyncDisposable {
     );
   }
 
+  /** A server that another process runs: disposing this does not stop it. */
+  static at(endpoint: string): TestServer {
+    return new TestServer(endpoint, "us-east-1", () => Promise.resolve());
+  }
+
   /** The environment of a process that is to use this server. */
   get env(): Record<string, string> {
     return { ...CREDENTIALS, AWS_ENDPOINT_URL: this.endpoint };
@@ -190,9 +195,11 @@ export class TestProcess implements AsyncDisposable {
       readonly cwd: string;
       readonly env?: Record<string, string>;
       readonly stdin?: string;
+      /** Another program than Deno. */
+      readonly program?: string;
     },
   ) {
-    this.#child = new Deno.Command(Deno.execPath(), {
+    this.#child = new Deno.Command(options.program ?? Deno.execPath(), {
       args: [...args],
       cwd: options.cwd,
       env: { NO_COLOR: "1", ...options.env },
@@ -238,6 +245,15 @@ export class TestProcess implements AsyncDisposable {
     } finally {
       clearTimeout(limit);
     }
+  }
+
+  get pid(): number {
+    return this.#child.pid;
+  }
+
+  /** Whether it has ended. */
+  get ended(): boolean {
+    return this.#closed;
   }
 
   kill(signal: Deno.Signal): void {
@@ -289,6 +305,24 @@ export class TestProcess implements AsyncDisposable {
       return false;
     });
   }
+}
+
+/** Whether this machine has `script`, which runs programs on a terminal. */
+export const hasTerminals: boolean = Deno.build.os === "linux" &&
+  await new Deno.Command("script", { args: ["--version"], stdout: "null" })
+    .output().then(({ success }) => success, () => false);
+
+/** The command line on a pseudo-terminal of 80 columns: all it writes is `stdout`. */
+export function runCliOnTerminal(
+  args: readonly string[],
+  options: ConstructorParameters<typeof TestProcess>[1],
+): TestProcess {
+  const command = [Deno.execPath(), "run", "-q", "-A", "jsr:@zsqs/cli", ...args]
+    .map((arg) => `'${arg.replaceAll("'", "'\\''")}'`).join(" ");
+  return new TestProcess(
+    ["-qec", `stty cols 80; ${command}`, "/dev/null"],
+    { ...options, program: "script" },
+  );
 }
 
 /** The command line as a process, word for word as users run it. */

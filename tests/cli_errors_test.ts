@@ -50,6 +50,22 @@ Deno.test("main() prints the help of each command", async () => {
       "Send a job to an SQS queue.",
       "--deduplication-id=ID",
       "--stdin",
+      "--lines=LIST",
+    ],
+    [
+      ["status", "--help"],
+      "Tell how many messages SQS queues hold.",
+      "--json",
+      "--region=REGION",
+      "Exit status:",
+    ],
+    [
+      ["failed", "--help"],
+      "List failed messages, send them back to be tried again, or delete them.",
+      "--error=PATTERN",
+      "--purge",
+      "--local",
+      "Exit status:",
     ],
   ];
   for (const [args, first, ...parts] of helps) {
@@ -76,7 +92,7 @@ const RUN_OPTIONS =
 
 /** Command lines, what is said of them, and whose help is offered. */
 const NO_COMMAND =
-  'the commands, which come first, are "check", "permissions" and "send", and an ini file is given by its path';
+  'the commands, which come first, are "check", "permissions", "send", "status" and "failed", and an ini file is given by its path';
 
 const BAD_USAGE: [args: string[], line: string, command?: string][] = [
   [
@@ -106,7 +122,7 @@ const BAD_USAGE: [args: string[], line: string, command?: string][] = [
   ],
   [
     ["send", "--dely=1", "adder"],
-    "Unknown option --dely=1: the nearest is --delay, the options are --help, --version, --debug, --local, --base64, --stdin, --region, --endpoint, --port, --delay, --group, --deduplication-id, --attribute",
+    "Unknown option --dely=1: the nearest is --delay, the options are --help, --version, --debug, --local, --base64, --stdin, --region, --endpoint, --port, --delay, --group, --deduplication-id, --lines, --attribute",
     "send",
   ],
   [
@@ -228,7 +244,7 @@ const EXPORTS =
   '"Adder", "needy", "nothing", "number", "rejects", "scale", "throwsText", "tools"';
 
 const OPTIONS =
-  '"worker", "queue", "region", "endpoint", "loggers", "concurrency", "prefetch", "wait_time", "visibility_timeout", "delete_delay", "timeout", "retry_delay", "failures", "shutdown_timeout", "isolation", "processes", "allow_net", "allow_read", "allow_write", "allow_env", "allow_run", "allow_sys", "allow_ffi", "allow_import", "allow_all"';
+  '"worker", "queue", "region", "endpoint", "loggers", "concurrency", "prefetch", "wait_time", "visibility_timeout", "delete_delay", "timeout", "retry_delay", "failures", "shutdown_timeout", "health", "isolation", "processes", "allow_net", "allow_read", "allow_write", "allow_env", "allow_run", "allow_sys", "allow_ffi", "allow_import", "allow_all"';
 
 const SECTIONS = "the sections are [container], [worker], [DEFAULT]";
 

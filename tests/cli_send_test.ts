@@ -5,9 +5,13 @@
  */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { stub } from "@std/testing/mock";
+import process from "node:process";
 import { runContainer } from "../container.ts";
 import { type Queues, setUp, type TestMessage } from "../testing.ts";
+import type { Screen } from "../cli.ts";
 import { cli, freeAddress } from "./_cli.ts";
+import { replaceCalls } from "./_faults.ts";
 import {
   CREDENTIALS,
   runCli,
@@ -291,12 +295,13 @@ Deno.test("zsqs send --stdin names a bad line, and sends those before it only", 
         ["[1]", "", line, "[2]"],
       );
       assertEquals([status, stdout], [2, ["Sent 1 job to adder"]]);
+      const [first, ...rest] = stderr;
       if (typeof problem === "string") {
-        assertEquals(stderr, [`Cannot send line 3: ${problem}`]);
-      } else {
-        assertEquals(stderr.length, 1);
-        assertMatch(stderr[0]!, problem);
-      }
+        assertEquals(first, `Cannot send line 3: ${problem}`);
+      } else assertMatch(first!, problem);
+      assertEquals(rest, [
+        "Mend what is wrong, and run it again with --lines=3-",
+      ]);
       assertEquals(queues.get("adder").jobs, [[1]]);
     });
   }
@@ -314,20 +319,115 @@ Deno.test("zsqs send --stdin names the line of a job that is refused, and where 
     ["[-1]", "", large, ...small],
   );
   assertEquals(status, 1);
+  const sent = queues.get("adder").jobs.map(([number]) => number as number);
+  const next = 5 + sent.at(-1)!;
   assertEquals(stderr, [
     "Line 3: Cannot send job as it has 1026 bytes, attributes counted: the limit is 1024 bytes",
+    `Mend what is wrong, and run it again with --lines=3,${next}-`,
   ]);
-  const sent = queues.get("adder").jobs.map(([number]) => number as number);
-  const last = 4 + sent.at(-1)!;
   assertEquals(sent, [-1, ...sent.keys().drop(1).map((i) => i - 1)]);
   assert(sent.length < small.length);
-  assertEquals(stdout, [
-    `Sent ${sent.length} jobs to adder: nothing after line ${last} was sent`,
+  assertEquals(stdout, [`Sent ${sent.length} jobs to adder`]);
+  // As it says, with line 3 mended.
+  await cli(["send", "--stdin", `--lines=3,${next}-`, "adder"], [
+    "[-1]",
+    "",
+    "[-2]",
+    ...small,
   ]);
+  const all = queues.get("adder").jobs.map(([number]) => number as number);
+  assertEquals(all.sort((a, b) => a - b), [-2, -1, ...small.keys()]);
+});
+
+Deno.test("zsqs send --stdin sends nothing after a line that is too large", async () => {
+  using queues = setUp({ queues: ["adder"], silent: true });
   const tooLarge = JSON.stringify(["x".repeat(1_048_576)]);
-  assertEquals((await cli(["send", "--stdin", "adder"], [tooLarge])).stderr, [
-    "Line 1: Cannot send job as it has 1048585 bytes, attributes counted: the limit is 1048576 bytes",
+  assertEquals(
+    await cli(["send", "--stdin", "adder"], ["[1]", tooLarge, "[3]"]),
+    {
+      status: 2,
+      stdout: ["Sent 1 job to adder"],
+      stderr: [
+        "Cannot send line 2: Cannot send job as it has 1048585 bytes, attributes counted: the limit is 1048576 bytes",
+        "Mend what is wrong, and run it again with --lines=2-",
+      ],
+    },
+  );
+  assertEquals(queues.get("adder").jobs, [[1]]);
+});
+
+Deno.test("zsqs send --lines sends only these lines, and reads no further", async () => {
+  using queues = setUp({ queues: ["adder"], silent: true });
+  const cases: [lines: string, sent: number[], read: number][] = [
+    ["2", [2], 2],
+    ["4,1-2", [1, 2, 4], 4],
+    ["8-", [8, 9], 9],
+    ["1,8-", [1, 8, 9], 9],
+    ["12-", [], 9],
+  ];
+  for (const [lines, sent, wanted] of cases) {
+    const before = queues.get("adder").jobs.length;
+    let read = 0;
+    const feed = async function* () {
+      while (read < 9) yield `[${++read}]`;
+    };
+    const { status, stderr } = await cli(
+      ["send", "--stdin", `--lines=${lines}`, "adder"],
+      feed(),
+    );
+    assertEquals([status, stderr, read], [0, [], wanted]);
+    assertEquals(
+      queues.get("adder").jobs.slice(before),
+      sent.map((number) => [number]),
+    );
+  }
+  // What is left is told within what was asked for.
+  const { stderr } = await cli(
+    ["send", "--stdin", "--lines=1-3,7-8", "adder"],
+    ["[1]", "[2", "[3]"],
+  );
+  assertEquals(
+    stderr.at(-1),
+    "Mend what is wrong, and run it again with --lines=2-3,7-8",
+  );
+});
+
+Deno.test("zsqs send --lines refuses what names no lines", async () => {
+  using _queues = setUp({ queues: ["adder"], silent: true });
+  for (const lines of ["0", "x", "3-2", "-3", "1,,2", "1.5", "1-2-3"]) {
+    assertEquals(await cli(["send", "--stdin", `--lines=${lines}`, "adder"]), {
+      status: 2,
+      stdout: [],
+      stderr: [
+        `Option --lines must be line numbers and ranges such as 7, 3,7-9 or 105-: current value is "${lines}"`,
+        "Try deno run -A jsr:@zsqs/cli send --help",
+      ],
+    });
+  }
+});
+
+Deno.test("zsqs send --stdin draws a bar on a terminal, and writes plain lines elsewhere", async () => {
+  using queues = setUp({ queues: ["adder"], silent: true });
+  const lines = Array.from({ length: 2500 }, (_, i) => `[${i}]`);
+  const inputBytes = lines.join("\n").length + 1;
+  const send = (screen: Partial<Screen>) =>
+    cli(["send", "--stdin", "adder"], lines, screen);
+  const plain = await send({ inputBytes });
+  assertEquals(plain, {
+    status: 0,
+    stdout: ["Sent 2,500 jobs to adder"],
+    stderr: ["Sent 1,000 jobs", "Sent 2,000 jobs"],
+  });
+  // The double's time stands still: what is drawn first is not drawn over.
+  const bar = await send({ stderr: true, inputBytes, columns: 60 });
+  assertEquals([bar.status, bar.stderr], [0, []]);
+  assertEquals(bar.drawn, [
+    `\r\x1b[K[${"-".repeat(20)}]   2 % Sent 1 job`,
+    "\r\x1b[K",
   ]);
+  const piped = await send({ stderr: true });
+  assertEquals(piped.drawn, ["\r\x1b[KSent 1 job", "\r\x1b[K"]);
+  assertEquals(queues.get("adder").messages.length, 7500);
 });
 
 /** Lets all go on that can. */
@@ -418,4 +518,108 @@ Deno.test("zsqs send says that an option after the queue is an argument", async 
     "--delay=3",
     "--other",
   ]]);
+});
+
+Deno.test("zsqs send --stdin sends 100,000 lines once each, in constant memory, on from a bad one", async () => {
+  await using _queues = setUp({ queues: ["adder"], silent: true });
+  const count = 100_000;
+  const bad = 95_000;
+  const times = new Uint8Array(count + 1);
+  using _calls = replaceCalls({
+    // Takes them and keeps nothing, as SQS does in this process.
+    send(_real, _url, messages) {
+      for (const { body } of messages) times[JSON.parse(body)[0][0]]!++;
+      return Promise.resolve(
+        messages.map(() => ({ ok: true, value: { messageId: "1" } })),
+      );
+    },
+  });
+  const heaps: number[] = [];
+  const feed = async function* (mended: boolean) {
+    for (let line = 1; line <= count; line++) {
+      if (line % 20_000 === 0) heaps.push(await heapBytes());
+      yield line === bad && !mended
+        ? "[95000"
+        : `[${line}, "${"x".repeat(99)}"]`;
+    }
+  };
+  const first = await cli(["send", "--stdin", "adder"], feed(false));
+  assertEquals([first.status, first.stdout], [2, [
+    "Sent 94,999 jobs to adder",
+  ]]);
+  assertMatch(first.stderr.at(-2)!, /^Cannot send line 95000: /);
+  assertEquals(
+    first.stderr.at(-1),
+    "Mend what is wrong, and run it again with --lines=95000-",
+  );
+  assertEquals(
+    (await cli(["send", "--stdin", "--lines=95000-", "adder"], feed(true)))
+      .stdout,
+    ["Sent 5,001 jobs to adder"],
+  );
+  assert(times.subarray(1).every((each) => each === 1), "each is sent once");
+  // Between lines 20,000 and 80,000: a number kept for each would be 0.5 MB.
+  const grown = (heaps[3]! - heaps[0]!) / 1e6;
+  assert(grown < 0.4, `The heap has grown by ${grown} MB`);
+});
+
+/** What the heap holds after a collection. */
+async function heapBytes(): Promise<number> {
+  const { setFlagsFromString } = await import("node:v8");
+  const { runInNewContext } = await import("node:vm");
+  setFlagsFromString("--expose-gc");
+  runInNewContext("gc")();
+  return Deno.memoryUsage().heapUsed;
+}
+
+/** Sends each line, and then a signal; the lines do not end before. */
+async function* linesAndSignal(
+  lines: readonly string[],
+  sent: () => boolean,
+  ...signals: (() => void)[]
+): AsyncGenerator<string> {
+  yield* lines;
+  while (!sent()) await turn();
+  for (const signal of signals) signal();
+  await new Promise(() => {});
+}
+
+Deno.test("zsqs send --stdin stops at a signal, and says how to go on", async () => {
+  using queues = setUp({ queues: ["adder"], silent: true });
+  const feed = linesAndSignal(
+    ["[1]", "", "[3]"],
+    () => queues.get("adder").messages.length === 2,
+    () => process.emit("SIGINT"),
+  );
+  assertEquals(await cli(["send", "--stdin", "adder"], feed), {
+    status: 0,
+    stdout: ["Sent 2 jobs to adder"],
+    stderr: ["Stopped as asked: for the rest run it again with --lines=4-"],
+  });
+});
+
+Deno.test("zsqs send --stdin ends at a second signal, and says what is not known", async () => {
+  await using _queues = setUp({ queues: ["adder"], silent: true });
+  let begun = 0;
+  const hang = Promise.withResolvers<never>();
+  using _calls = replaceCalls({
+    send: () => {
+      begun++;
+      return hang.promise;
+    },
+  });
+  let now = performance.now();
+  using _now = stub(performance, "now", () => now);
+  const feed = linesAndSignal(
+    ["[1]", "[2]"],
+    () => begun > 0,
+    () => process.emit("SIGTERM"),
+    () => now += 1001,
+    () => process.emit("SIGTERM"),
+  );
+  assertEquals(await cli(["send", "--stdin", "adder"], feed), {
+    status: 1,
+    stdout: [],
+    stderr: ["Stopped at once: it is not known whether lines 1-2 went out"],
+  });
 });

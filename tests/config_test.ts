@@ -382,7 +382,7 @@ function specOf(config: ContainerConfig): WorkerSpec {
 }
 
 const OPTIONS = '"worker", "queue", "region", "endpoint", "loggers", ' +
-  '"concurrency", "prefetch", "wait_time", "visibility_timeout", "delete_delay", "timeout", "retry_delay", "failures", "shutdown_timeout", "isolation", "processes", "allow_net", "allow_read", "allow_write", "allow_env", "allow_run", "allow_sys", "allow_ffi", "allow_import", "allow_all"';
+  '"concurrency", "prefetch", "wait_time", "visibility_timeout", "delete_delay", "timeout", "retry_delay", "failures", "shutdown_timeout", "health", "isolation", "processes", "allow_net", "allow_read", "allow_write", "allow_env", "allow_run", "allow_sys", "allow_ffi", "allow_import", "allow_all"';
 
 /** Each is one option added to those that must be there. */
 const BAD_OPTIONS: [line: string, subject: string, problem: string][] = [
@@ -801,7 +801,7 @@ Deno.test("resolveConfig() refuses what is wrong, by the names of the program", 
   } as unknown as ContainerSettings;
   const error = assertThrows(() => resolveConfig(settings), ConfigError);
   assertEquals(error.problems, [
-    'Cannot start container as "waitTimeSecond" is not an option: the nearest is "waitTimeSeconds", the options are "worker", "queue", "region", "endpoint", "loggers", "concurrency", "prefetch", "waitTimeSeconds", "visibilityTimeoutSeconds", "deleteDelaySeconds", "timeoutSeconds", "retryDelay", "failures", "shutdownTimeoutSeconds", "isolation", "processes", "allowNet", "allowRead", "allowWrite", "allowEnv", "allowRun", "allowSys", "allowFfi", "allowImport", "allowAll", "workerConfig", "loggersLines", "file"',
+    'Cannot start container as "waitTimeSecond" is not an option: the nearest is "waitTimeSeconds", the options are "worker", "queue", "region", "endpoint", "loggers", "concurrency", "prefetch", "waitTimeSeconds", "visibilityTimeoutSeconds", "deleteDelaySeconds", "timeoutSeconds", "retryDelay", "failures", "shutdownTimeoutSeconds", "health", "isolation", "processes", "allowNet", "allowRead", "allowWrite", "allowEnv", "allowRun", "allowSys", "allowFfi", "allowImport", "allowAll", "workerConfig", "loggersLines", "file"',
     'Cannot start container as "scale" in "workerConfig" must be a string: current value is 2',
     'Cannot start container as "worker" must be a factory or MODULE:expr: current value is 1',
     'Cannot start container as "queue" is missing: give the name, URL or ARN of an SQS queue',

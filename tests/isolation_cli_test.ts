@@ -115,6 +115,10 @@ async function stopped(container: TestProcess): Promise<string> {
 /** Whether there is a process. */
 function lives(pid: number): boolean {
   try {
+    // Where nobody reaps it, it is still there when it has ended.
+    if (Deno.build.os === "linux") {
+      return !/\) Z /.test(Deno.readTextFileSync(`/proc/${pid}/stat`));
+    }
     // Signal 0 asks alone.
     return process.kill(pid, 0);
   } catch {
@@ -314,6 +318,8 @@ Deno.test("main() checks an isolated worker where its jobs would run", async () 
   await server.createQueue("jobs");
   await using folder = await Folder.with({
     "worker.ts": `export const worker = () => () => {};`,
+    "far.ts":
+      `import "https://esm.sh/any";\nexport const worker = () => () => {};`,
     "needy.ts": `Deno.env.get("HOME");\nexport const worker = () => () => {};`,
   });
   using _env = setEnv({ ...CREDENTIALS, AWS_ENDPOINT_URL: server.endpoint });
@@ -327,10 +333,16 @@ Deno.test("main() checks an isolated worker where its jobs would run", async () 
   };
   assertEquals((await check("worker.ts", "")).status, 0);
   assertEquals((await check("needy.ts", "allow_env = HOME")).status, 0);
-  const { status, stderr } = await check("needy.ts", "");
-  assertEquals(status, 2);
-  assertStringIncludes(
-    stderr[0]!,
-    'failed: Requires env access to "HOME", run again with the --allow-env flag, or give "allow_env" in [container]',
-  );
+  const refused: [worker: string, what: string, kind: string][] = [
+    ["needy.ts", 'env access to "HOME"', "env"],
+    ["far.ts", 'import access to "esm.sh:443"', "import"],
+  ];
+  for (const [worker, what, kind] of refused) {
+    const { status, stderr } = await check(worker, "");
+    assertEquals(status, 2);
+    assertStringIncludes(
+      stderr[0]!,
+      `failed: Requires ${what}, run again with the --allow-${kind} flag, or give "allow_${kind}" in [container]`,
+    );
+  }
 });

@@ -18,6 +18,9 @@ import {
   type ContainerSettings,
   runContainer,
 } from "../container.ts";
+import { childCommand } from "../_child_command.ts";
+import { Child } from "../_child_process.ts";
+import { parseWorkerSpec } from "../_worker_spec.ts";
 import { KILL_GRACE_SECONDS } from "../_isolation.ts";
 import { kwargs } from "../producer.ts";
 import { setUp } from "../testing.ts";
@@ -66,6 +69,33 @@ Deno.test("isolation = process gives jobs no permission at all", async () => {
     /NotCapable: Requires (run|env) access/,
   );
   assertEquals(stage.left.length, acts.length + 1);
+});
+
+Deno.test("a process for jobs refuses to start with more than was given", async () => {
+  const worker = parseWorkerSpec(`${WORKER}:act`, "/");
+  const command = childCommand(worker, { allowNet: "127.0.0.1" });
+  const start = async (...flags: string[]) => {
+    const [run = "", ...args] = command.args;
+    const child = new Child({
+      command: { ...command, args: [run, ...flags, ...args] },
+      worker,
+      onLog: () => {},
+    });
+    try {
+      await child.load();
+    } finally {
+      child.kill("was killed by the test");
+      await child.ended;
+    }
+  };
+  await start();
+  const error = await assertRejects(
+    () => start("--allow-env", "--allow-sys"),
+  ) as Error;
+  assertStringIncludes(
+    error.message,
+    "would hold permissions that were not given: env, sys",
+  );
 });
 
 /** The options that grant one thing each, at one process and more. */
@@ -316,18 +346,27 @@ Deno.test("timeout ends a job in an endless loop with its process, and no other"
   });
   const release = Promise.withResolvers<void>();
   reports.holds.set("held", release.promise);
-  const both = Promise.all([stage.queue("loop"), stage.queue("held")]);
-  const begun = new Map([await reports.next(), await reports.next()].map(
-    ([what, pid]) => [what, pid],
-  ));
+  const sent = stage.queue.sendAll([["loop"], ["held"], ["wait"]]);
+  const begun = new Map(
+    [await reports.next(), await reports.next()]
+      .map(([what, pid]) => [what, pid]),
+  );
   assert(begun.get("loop") !== begun.get("held"));
   release.resolve();
-  await stage.logged("held: done");
-  await stage.queues.advance(5 + KILL_GRACE_SECONDS);
-  await both;
-  assertEquals(stage.left, ['[["loop"],{}]']);
+  assertEquals(await reports.next(), ["held"]);
+  // The third begins when the second is done.
+  const [what, pid] = await reports.next();
+  assertEquals([what, pid], ["wait", begun.get("held")]);
+  const aborted = stage.queues.advance(5);
+  await stage.logged("JobAbortedError: The job is to end: timed out");
+  await stage.queues.advance(KILL_GRACE_SECONDS);
+  await Promise.all([aborted, sent]);
+  assertEquals(stage.left, ['[["loop"],{}]', '[["wait"],{}]']);
+  const log = await stage.log();
+  assertMatch(log, /INFO worker held: done\n/);
+  assertMatch(log, /INFO worker wait: timed out, /);
   assertMatch(
-    await stage.log(),
+    log,
     /WARNING zsqs Job ID will be received again\nLostJobError: Its process was killed as job ID did not end within 2 s of its timeout\n/,
   );
   await stage.queues.advance(30);
@@ -434,7 +473,10 @@ Deno.test("a job finds nothing with which to tell how it ended", async () => {
     "undefined",
     "undefined",
   ]);
-  await stage.value("emit").catch(() => {});
+  // It hears no message of its process, and makes none up.
+  assertEquals(await stage.value("overhear"), ["test"]);
+  await stage.do("pid");
+  assertEquals(await stage.value("overhear"), ["test"]);
   assertEquals(stage.left, []);
 });
 

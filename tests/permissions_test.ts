@@ -149,6 +149,7 @@ Deno.test("zsqs permissions prints a line that runs a local worker with log file
 worker = worker.ts
 queue = adder
 failures = adder-failed
+health = 127.0.0.1:0
 region = eu-west-1
 wait_time = 1
 loggers =
@@ -211,7 +212,7 @@ loggers =
     "run",
     "--allow-read=it's $1.ini,app.log,app.log.1,worker.ts,lib/scale.ts,lib/old",
     "--allow-write=app.log,app.log.1,app.log.2,messages.log",
-    `--allow-net=${sqs}`,
+    `--allow-net=127.0.0.1:0,${sqs}`,
     "--allow-env=AWS_*,HOME,USERPROFILE,HOMEPATH,HOMEDRIVE,_X_AMZN_TRACE_ID",
     "--allow-sys=osRelease",
     `--allow-import=${jsr},127.0.0.1:${modules.addr.port}`,

@@ -1,0 +1,62 @@
+/**
+ * The jobs of a soak: all that is to be known of one follows from its number.
+ *
+ * @module
+ */
+
+/** How many groups the jobs of the FIFO queue have. */
+export const GROUPS = 24;
+
+/** The queues that jobs are sent to. */
+export const STANDARD = "soak";
+export const FIFO = "soak.fifo";
+
+/** Where the failed messages of each are kept. */
+export const FAILED: Readonly<Record<string, string>> = {
+  [STANDARD]: "soak-failed",
+  [FIFO]: "soak-failed.fifo",
+};
+
+/** Whether a queue keeps failed messages. */
+export function isFailedQueue(name: string): boolean {
+  return Object.values(FAILED).includes(name);
+}
+
+/** A job's arguments. */
+export type SoakArgs = [
+  job: number,
+  /** The producer's process. */
+  by: string,
+  text: string,
+];
+
+/** What a job does. */
+export type Behaviour =
+  /** It is done. */
+  | "plain"
+  /** It takes some milliseconds. */
+  | "short"
+  /** It takes longer than its first lease. */
+  | "long"
+  /** It says that it cannot be done, when received for the first time. */
+  | "transient"
+  /** It fails, and its message is kept. */
+  | "bad";
+
+export function behaviourOf(job: number): Behaviour {
+  if (job % 499 === 7) return "long";
+  if (job % 211 === 9) return "bad";
+  if (job % 53 === 5) return "transient";
+  return job % 7 === 0 ? "short" : "plain";
+}
+
+/** A text that must arrive as it was sent. */
+export function textOf(job: number): string {
+  const text = `${job} \u0000\ud83d\ude00\u2028"\\u0041`;
+  return job % 997 === 3 ? text.repeat(3_000) : text;
+}
+
+/** The group of a job of the FIFO queue. */
+export function groupOf(job: number): string {
+  return `group-${job % GROUPS}`;
+}

@@ -89,7 +89,12 @@ export class Double {
       clock: this.clock,
       newId: this.#newId,
       redrive: (message, deadLetterQueue) => {
-        const target = this.find(deadLetterQueue)!;
+        const target = this.find(deadLetterQueue);
+        if (target === undefined) {
+          throw new Error(
+            `Cannot move message ${message.messageId} of "${name}" to its dead-letter queue "${deadLetterQueue}": there is no such queue`,
+          );
+        }
         target.take(message);
         this.#hooks.redriven(target);
       },

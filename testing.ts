@@ -138,7 +138,7 @@ export interface TestQueueOptions {
    * `maxReceiveCount` times and is visible again.
    */
   readonly redrive?: {
-    /** The name of the dead-letter queue, which `queues` has too. */
+    /** The name of the dead-letter queue. */
     readonly deadLetterQueue: string;
     /** How often a message may be received, from 1 to 1000. */
     readonly maxReceiveCount: number;
@@ -375,7 +375,6 @@ export class Queues implements Disposable, AsyncDisposable {
     for (const queue of queues) {
       this.#create(typeof queue === "string" ? { name: queue } : queue);
     }
-    this.#checkDeadLetterQueues();
     this.#before = setTestMode({
       clock: this.#clock,
       random: this.#double.random,
@@ -644,20 +643,6 @@ export class Queues implements Disposable, AsyncDisposable {
 
   #create(options: TestQueueOptions): DoubleQueue {
     return this.#double.create(options.name, settingsOf(options));
-  }
-
-  #checkDeadLetterQueues(): void {
-    for (const { name, settings } of this.#double.queues.values()) {
-      const { deadLetterQueue } = settings.redrive ?? {};
-      if (
-        deadLetterQueue !== undefined &&
-        !this.#double.queues.has(deadLetterQueue)
-      ) {
-        throw new TypeError(
-          `Cannot make queue "${name}" as its "deadLetterQueue" does not exist: current value is "${deadLetterQueue}"`,
-        );
-      }
-    }
   }
 
   /** When the next message of any queue becomes visible, `end` at the latest. */

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { setImmediate } from "node:timers";
 import { unlessAborted } from "./_abort.ts";
 import { type Clock, systemClock } from "./_clock.ts";
 import type { ContainerConfig } from "./_config.ts";
@@ -69,11 +70,10 @@ export class Container implements AttachedConsumer {
   readonly #queues: Queues;
   readonly #worker: Worker;
   readonly #visibility: Visibility;
-  /** Resolves when the queue's own visibility timeout is known, or never will. */
-  readonly #learned: Promise<void>;
   readonly #engine: Engine;
   readonly #telemetry: ContainerTelemetry | undefined;
   readonly #closed = new AbortController();
+  #learned: Promise<void> | undefined;
   #health: HealthServer | undefined;
 
   /**
@@ -137,13 +137,6 @@ export class Container implements AttachedConsumer {
     this.#visibility = new Visibility(config.visibilityTimeoutSeconds);
     const { source, failures } = queues;
     const clock = clockOf();
-    this.#learned = config.visibilityTimeoutSeconds === undefined
-      ? learnVisibility(this.#visibility, source, {
-        clock,
-        logger: loggers.get("zsqs"),
-        signal: this.#closed.signal,
-      })
-      : Promise.resolve();
     const random = testMode()?.random ?? Math.random;
     this.#telemetry = telemetry?.container(
       { name: source.ref.name, url: source.url },
@@ -205,7 +198,7 @@ export class Container implements AttachedConsumer {
 
   drain(): Promise<void> {
     return this.#whileOpen(async () => {
-      await this.#learned;
+      await this.#learnVisibility();
       await this.#engine.drain();
     });
   }
@@ -248,6 +241,22 @@ export class Container implements AttachedConsumer {
     }
   }
 
+  /** Asks for the queue's own visibility timeout, once, if none is configured. */
+  #learnVisibility(): Promise<void> {
+    if (this.#config.visibilityTimeoutSeconds !== undefined) {
+      return Promise.resolve();
+    }
+    return this.#learned ??= learnVisibility(
+      this.#visibility,
+      this.#queues.source,
+      {
+        clock: clockOf(),
+        logger: this.#loggers.get("zsqs"),
+        signal: this.#closed.signal,
+      },
+    );
+  }
+
   /** What fails here is that the queue cannot be used. */
   async #whileOpen(run: () => Promise<void>): Promise<void> {
     try {
@@ -283,7 +292,12 @@ export class Container implements AttachedConsumer {
       );
     signal.addEventListener("abort", onStop, { once: true });
     try {
-      await this.#whileOpen(() => this.#engine.run(options));
+      await this.#whileOpen(async () => {
+        const running = this.#engine.run(options);
+        // Once the first receive is on its way, which does not wait for it.
+        setImmediate(() => this.#learnVisibility());
+        await running;
+      });
     } finally {
       signal.removeEventListener("abort", onStop);
     }

@@ -121,7 +121,9 @@ async function clientConfig(
       ? { credentials: { accessKeyId: "local", secretAccessKey: "local" } }
       : {}),
   };
-  const region = options.region ?? await environmentRegion(config);
+  // Where the environment names it the SDK looks no further.
+  const region = options.region || process.env.AWS_REGION ||
+    await environmentRegion(config);
   return { ...config, region };
 }
 

@@ -10,6 +10,7 @@ import {
   type Attributes,
   MAX_BYTES,
   messageBytes,
+  sizeLimit,
   toWire,
 } from "./_attributes.ts";
 import type { OpenQueue } from "./_connect.ts";
@@ -555,13 +556,6 @@ function tooLarge(bytes: number, limit: number): RangeError {
   return new RangeError(
     `Cannot send job as it has ${bytes} bytes, attributes counted: the limit is ${limit} bytes`,
   );
-}
-
-/** The limit that SQS names where it refuses a message for its size. */
-function sizeLimit(message: string): number | undefined {
-  const match = /(?:must be shorter than|cannot be longer than) (\d+) bytes/i
-    .exec(message);
-  return match === null ? undefined : Number(match[1]);
 }
 
 function hint(failure: EntryFailure): string {

@@ -109,6 +109,13 @@ export function messageBytes(body: string, attributes: WireAttributes): number {
   return bytes;
 }
 
+/** The limit that SQS names where it refuses a message for its size. */
+export function sizeLimit(refusal: string): number | undefined {
+  const match = /(?:must be shorter than|cannot be longer than) (\d+) bytes/i
+    .exec(refusal);
+  return match === null ? undefined : Number(match[1]);
+}
+
 function byteLength(text: string): number {
   return encoder.encode(text).byteLength;
 }

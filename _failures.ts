@@ -5,13 +5,18 @@
  * @module
  */
 
-import { MAX_ATTRIBUTES, MAX_BYTES, messageBytes } from "./_attributes.ts";
+import {
+  MAX_ATTRIBUTES,
+  MAX_BYTES,
+  messageBytes,
+  sizeLimit,
+} from "./_attributes.ts";
 import type {
-  OutgoingMessage,
   ReceivedMessage,
   SendConnection,
   WireAttributes,
 } from "./_connection.ts";
+import { messageOf } from "./_errors.ts";
 import { jsonString } from "./_json.ts";
 import type { Logger } from "./_loggers.ts";
 
@@ -51,47 +56,65 @@ export class FailureQueue {
    *
    * @throws {Error} If it could not be sent: the message must stay then.
    */
-  async keep(message: ReceivedMessage, failure: Failure): Promise<void> {
-    const { connection, url } = this.#options;
-    const [result] = await connection.send(url, [
-      this.#outgoing(message, failure),
-    ]);
-    if (!result!.ok) {
-      const { code, message: text } = result!.failure;
-      throw new Error(`${code}: ${text}`);
-    }
+  keep(message: ReceivedMessage, failure: Failure): Promise<void> {
+    return this.#keep(message, failure, MAX_BYTES);
   }
 
-  #outgoing(message: ReceivedMessage, failure: Failure): OutgoingMessage {
-    const { fifo, logger } = this.#options;
-    const { body, messageId, groupId } = message;
+  async #keep(
+    message: ReceivedMessage,
+    failure: Failure,
+    maxBytes: number,
+  ): Promise<void> {
     // The reason of a former failure gives way to this one.
     const { [FAILURE_ATTRIBUTE]: _former, ...attributes } = message.attributes;
-    const withReason = this.#withReason(message, attributes, failure);
-    if (withReason === undefined) {
-      logger.warn(
-        `Kept failed message ${messageId} without its reason: its attributes and size leave no room`,
-      );
+    const withReason = this.#withReason(message, attributes, failure, maxBytes);
+    try {
+      await this.#send(message, withReason ?? attributes, failure);
+    } catch (error) {
+      const limit = sizeLimit(messageOf(error));
+      if (
+        withReason === undefined || limit === undefined ||
+        messageBytes(message.body, attributes) > limit
+      ) throw error;
+      // Only a refusal tells the queue's own limit; one that was kept to and is
+      // named again leaves no room for a reason.
+      return await this.#keep(message, failure, limit < maxBytes ? limit : 0);
     }
-    return {
+    if (withReason !== undefined) return;
+    this.#options.logger.warn(
+      `Kept failed message ${message.messageId} without its reason: its attributes and size leave no room`,
+    );
+  }
+
+  async #send(
+    { body, messageId, groupId }: ReceivedMessage,
+    attributes: WireAttributes,
+    { queue }: Failure,
+  ): Promise<void> {
+    const { connection, url, fifo } = this.#options;
+    const [result] = await connection.send(url, [{
       body,
-      attributes: withReason ?? attributes,
+      attributes,
       ...(groupId === undefined
-        ? (fifo ? { groupId: failure.queue } : {})
+        ? (fifo ? { groupId: queue } : {})
         : { groupId }),
       // Its own id: equal jobs that fail must not be taken for one.
       ...(fifo ? { deduplicationId: messageId } : {}),
-    };
+    }]);
+    if (result!.ok) return;
+    const { code, message } = result!.failure;
+    throw new Error(`${code}: ${message}`);
   }
 
   #withReason(
     message: ReceivedMessage,
     attributes: WireAttributes,
     failure: Failure,
+    maxBytes: number,
   ): WireAttributes | undefined {
     if (Object.keys(attributes).length >= MAX_ATTRIBUTES) return undefined;
     const empty = { type: "String", value: "" };
-    const room = MAX_BYTES -
+    const room = maxBytes -
       messageBytes(message.body, {
         ...attributes,
         [FAILURE_ATTRIBUTE]: empty,

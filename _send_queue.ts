@@ -45,20 +45,20 @@ interface Entry {
   readonly lane: string;
   /** When it was sent: entries go in this order where they travel together. */
   readonly position: number;
-  readonly message: OutgoingMessage;
+  /** What to send; nothing once its signal has aborted. */
+  message: OutgoingMessage | undefined;
   readonly bytes: number;
   readonly resolve: (sent: Sent) => void;
   readonly reject: (error: unknown) => void;
   tries: number;
   /** Travels alone, as the batch it was in was refused as a whole. */
   alone: boolean;
-  /** Its signal aborted: it is not to be sent any more. */
-  aborted: boolean;
 }
 
 /** Entries in their order; reading from the front takes no time. */
 class Lane {
-  #entries: Entry[] = [];
+  /** Those before the head were taken: they are let go of at once. */
+  #entries: (Entry | undefined)[] = [];
   #head = 0;
   /** Whether a request is in flight, where that matters. */
   busy = false;
@@ -75,12 +75,15 @@ class Lane {
   }
 
   first(): Entry | undefined {
-    while (this.#entries[this.#head]?.aborted) this.#head++;
-    return this.#entries[this.#head];
+    for (;;) {
+      const entry = this.#entries[this.#head];
+      if (entry === undefined || entry.message !== undefined) return entry;
+      this.drop();
+    }
   }
 
   drop(): void {
-    this.#head++;
+    this.#entries[this.#head++] = undefined;
     if (this.#head < 1000 || this.#head * 2 < this.#entries.length) return;
     this.#entries = this.#entries.slice(this.#head);
     this.#head = 0;
@@ -119,7 +122,6 @@ export class SendQueue {
       reject,
       tries: 0,
       alone: false,
-      aborted: false,
     };
     this.#laneOf(entry).add(entry);
     this.#schedule();
@@ -135,7 +137,8 @@ export class SendQueue {
     signal: AbortSignal,
   ): Promise<Sent> {
     const onAbort = () => {
-      entry.aborted = true;
+      // Its place may be behind many others; its body need not wait there.
+      entry.message = undefined;
       entry.reject(signal.reason);
     };
     signal.addEventListener("abort", onAbort, { once: true });
@@ -175,8 +178,9 @@ export class SendQueue {
   #takeBatch(): Entry[] {
     const batch: Entry[] = [];
     let bytes = 0;
-    for (const lane of this.#lanes.values()) {
+    for (const [name, lane] of this.#lanes) {
       if (lane.busy) continue;
+      if (this.#fifo && lane.first() === undefined) this.#lanes.delete(name);
       for (let entry = lane.first(); entry; entry = lane.first()) {
         const fits = batch.length === 0 ||
           (batch.length < MAX_BATCH && !entry.alone && !batch[0]!.alone &&
@@ -201,11 +205,6 @@ export class SendQueue {
       lane.putBack(again.filter((entry) => this.#laneOf(entry) === lane));
       lane.busy = false;
     }
-    for (const { lane } of this.#fifo ? batch : []) {
-      if (this.#lanes.get(lane)?.first() === undefined) {
-        this.#lanes.delete(lane);
-      }
-    }
     this.#requests--;
     this.#flush();
   }
@@ -216,7 +215,7 @@ export class SendQueue {
     try {
       results = await this.#connection.send(
         this.#url,
-        batch.map(({ message }) => message),
+        batch.map(({ message }) => message!),
       );
     } catch (error) {
       return this.#refused(batch, error);

@@ -4,11 +4,13 @@
  * @module
  */
 
+import { setImmediate } from "node:timers";
 import { untilAborted } from "./_abort.ts";
 import {
   type Attributes,
   MAX_BYTES,
   messageBytes,
+  sizeLimit,
   toWire,
 } from "./_attributes.ts";
 import type { OpenQueue } from "./_connect.ts";
@@ -351,8 +353,11 @@ export class Sender implements AsyncDisposable {
 
   async close(): Promise<void> {
     this.#closed = true;
-    while (this.#pending.size > 0) await Promise.allSettled(this.#pending);
+    while (this.#pending.size > 0) await Promise.all(this.#pending);
     this.#open.connection.close();
+    // The failure of a send that nobody awaits is reported after this turn: a
+    // program that exits as soon as this resolves would hide it.
+    await new Promise((resolve) => setImmediate(resolve));
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -434,11 +439,16 @@ export class Sender implements AsyncDisposable {
     );
   }
 
-  #track<T>(promise: Promise<T>): Promise<T> {
-    // Only the caller handles it: where nobody does, its rejection must show.
-    const settled = promise.finally(() => this.#pending.delete(settled));
+  async #track<T>(promise: Promise<T>): Promise<T> {
+    // What close() waits for is not the caller's promise: to wait for that one
+    // would handle its rejection, which must show where the caller does not.
+    const settled = promise.then(ignore, ignore);
     this.#pending.add(settled);
-    return settled;
+    try {
+      return await promise;
+    } finally {
+      this.#pending.delete(settled);
+    }
   }
 }
 
@@ -487,6 +497,8 @@ class OrderedResults {
     this.#room = Promise.withResolvers();
   }
 }
+
+function ignore(): void {}
 
 function jobWithOptions(
   job: JobInput<readonly unknown[]>,
@@ -544,13 +556,6 @@ function tooLarge(bytes: number, limit: number): RangeError {
   return new RangeError(
     `Cannot send job as it has ${bytes} bytes, attributes counted: the limit is ${limit} bytes`,
   );
-}
-
-/** The limit that SQS names where it refuses a message for its size. */
-function sizeLimit(message: string): number | undefined {
-  const match = /(?:must be shorter than|cannot be longer than) (\d+) bytes/i
-    .exec(message);
-  return match === null ? undefined : Number(match[1]);
 }
 
 function hint(failure: EntryFailure): string {

@@ -49,6 +49,24 @@ function failure(senderFault: boolean): EntryResult<never> {
   return { ok: false, failure: { code, message: "no", senderFault } };
 }
 
+/** What nobody handles until it is disposed, instead of ending the tests. */
+function unhandledRejections() {
+  const reasons: unknown[] = [];
+  const { promise: first, resolve } = Promise.withResolvers<unknown>();
+  const onRejection = (event: PromiseRejectionEvent) => {
+    event.preventDefault();
+    reasons.push(event.reason);
+    resolve(event.reason);
+  };
+  addEventListener("unhandledrejection", onRejection);
+  return {
+    reasons,
+    first,
+    [Symbol.dispose]: () =>
+      removeEventListener("unhandledrejection", onRejection),
+  };
+}
+
 Deno.test("Queue() called 1,000 times at once makes 100 requests", async () => {
   const { sender, requests } = open();
   const results = await Promise.all(
@@ -80,15 +98,20 @@ Deno.test("Queue#close() ends where a server does not answer for entries", async
 
 Deno.test("Queue() shows the failure of a send that nobody awaits", async () => {
   const { sender } = open((messages) => messages.map(() => failure(true)));
-  const { promise, resolve } = Promise.withResolvers<unknown>();
-  const onRejection = (event: PromiseRejectionEvent) => {
-    event.preventDefault();
-    resolve(event.reason);
-  };
-  addEventListener("unhandledrejection", onRejection);
+  using unhandled = unhandledRejections();
   sender.send([1]);
-  assert(await promise instanceof SendError);
-  removeEventListener("unhandledrejection", onRejection);
+  assert(await unhandled.first instanceof SendError);
+});
+
+Deno.test("Queue#close() shows the failure of a send that nobody awaits", async () => {
+  const { sender } = open((messages) => messages.map(() => failure(true)));
+  using unhandled = unhandledRejections();
+  sender.send([1]);
+  const awaited = sender.send([2]).catch((error) => error);
+  await sender.close();
+  assertEquals(unhandled.reasons.length, 1);
+  assert(unhandled.reasons[0] instanceof SendError);
+  assert(await awaited instanceof SendError);
 });
 
 Deno.test("Queue() sends a lone job at once", async () => {

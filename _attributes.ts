@@ -113,10 +113,14 @@ function byteLength(text: string): number {
   return encoder.encode(text).byteLength;
 }
 
-function checkName(name: string): void {
-  const fits = /^[\w-]+(?:\.[\w-]+)*$/.test(name) && name.length <= 256 &&
+/** Whether SQS takes a name for a message attribute. */
+export function isAttributeName(name: string): boolean {
+  return /^[\w-]+(?:\.[\w-]+)*$/.test(name) && name.length <= 256 &&
     !/^(?:aws|amazon)\./i.test(name);
-  if (!fits) {
+}
+
+function checkName(name: string): void {
+  if (!isAttributeName(name)) {
     throw new TypeError(
       `Cannot send job as attribute name ${
         JSON.stringify(name)

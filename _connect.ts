@@ -18,10 +18,15 @@ import {
   type QueueRef,
 } from "./_queue_ref.ts";
 import type { Clock } from "./_clock.ts";
+import type { Random } from "./_random.ts";
 
 /** A container that was started while the double is set up. */
 export interface AttachedConsumer {
   readonly queueUrl: string;
+  /** The jobs that run, each told apart from every other. */
+  readonly jobs: ReadonlySet<object>;
+  /** Resolves when something happens: a job has ended, for one. */
+  readonly changed: Promise<void>;
   /** Receives and handles what is visible; resolves when nothing is left. */
   drain(): Promise<void>;
   /** Disposes the worker and closes the loggers. */
@@ -31,6 +36,8 @@ export interface AttachedConsumer {
 /** What stands in for SQS while a test runs. */
 export interface TestMode {
   readonly clock: Clock;
+  /** Chance, that a seed makes. */
+  readonly random: Random;
   connect(options: ConnectOptions): Connection;
   /** Wires a container up; its jobs run when messages are sent. */
   attach(consumer: AttachedConsumer): Promise<void>;

@@ -138,6 +138,7 @@ export class Container implements AttachedConsumer {
     // A container may be closed that was never run.
     opened.catch(() => {});
     const clock = clockOf();
+    const random = testMode()?.random ?? Math.random;
     this.#telemetry = telemetry?.container(
       { name: source.ref.name, url: source.url },
       () => this.summary,
@@ -151,6 +152,7 @@ export class Container implements AttachedConsumer {
       handler: this.#telemetry?.handler(worker.handler) ?? worker.handler,
       loggers,
       clock,
+      random,
       concurrency: config.concurrency,
       prefetch: config.prefetch,
       waitTimeSeconds: config.waitTimeSeconds,
@@ -185,6 +187,14 @@ export class Container implements AttachedConsumer {
 
   get queueUrl(): string {
     return this.#queues.source.url;
+  }
+
+  get jobs(): ReadonlySet<object> {
+    return this.#engine.jobs;
+  }
+
+  get changed(): Promise<void> {
+    return this.#engine.changed;
   }
 
   drain(): Promise<void> {

@@ -23,6 +23,7 @@ import { JobControl } from "./_job_control.ts";
 import { Lease, LeaseKeeper } from "./_leases.ts";
 import type { Logger } from "./_loggers.ts";
 import { Polls } from "./_polls.ts";
+import type { Random } from "./_random.ts";
 import { type RetryDelay, retryDelaySeconds } from "./_retry_delay.ts";
 import { Settler } from "./_settlement.ts";
 import type { Visibility } from "./_visibility.ts";
@@ -45,6 +46,7 @@ export interface EngineOptions {
   readonly handler: Handler;
   readonly loggers: { get(name: string): Logger };
   readonly clock: Clock;
+  readonly random: Random;
   /** Jobs at a time. */
   readonly concurrency: number;
   /** Messages received and waiting beyond those. */
@@ -93,6 +95,8 @@ export class Engine {
   readonly #polls: Polls;
   readonly #waiting: WaitingList;
   readonly #held = new HeldMessages();
+  /** Failed messages on their way to the queue that keeps them. */
+  readonly #keeping = new Set<Lease>();
   readonly #opened: Promise<unknown>;
   readonly #force = new AbortController();
   #running = 0;
@@ -108,7 +112,7 @@ export class Engine {
   constructor(options: EngineOptions) {
     this.#options = options;
     this.#opened = options.opened ?? Promise.resolve();
-    const { clock, url, loggers } = options;
+    const { clock, random, url, loggers } = options;
     this.#logger = loggers.get("zsqs");
     this.#messages = loggers.get("zsqs.messages");
     const connection = this.#counters.counting(options.connection);
@@ -129,6 +133,7 @@ export class Engine {
     this.#waiting = new WaitingList(options.fifo);
     this.#polls = new Polls({
       ...shared,
+      random,
       queue: options.queue,
       fifo: options.fifo,
       capacity: options.concurrency + options.prefetch,
@@ -151,7 +156,21 @@ export class Engine {
     return this.#stopping ? "Stopping" : this.#polls.problem;
   }
 
-  /** Receives and handles what is visible now; for the testing double. */
+  /**
+   * The jobs that run, and those whose failed message is being kept; for the
+   * testing double, as are the next two.
+   */
+  get jobs(): ReadonlySet<object> {
+    const running = [...this.#held].filter(({ job }) => job?.running);
+    return new Set([...running, ...this.#keeping]);
+  }
+
+  /** Resolves when something happens: a job has ended, a message is settled. */
+  get changed(): Promise<void> {
+    return this.#change.promise;
+  }
+
+  /** Receives and handles what is visible now. */
   async drain(): Promise<void> {
     await this.#opened;
     for (;;) {
@@ -436,7 +455,7 @@ export class Engine {
   }
 
   async #fail(lease: Lease, error: unknown): Promise<boolean> {
-    const { failures, queue } = this.#options;
+    const { failures } = this.#options;
     const { message } = lease;
     this.#counters.failed++;
     this.#logger.error("Handling a message", error);
@@ -447,7 +466,7 @@ export class Engine {
       return false;
     }
     try {
-      await failures.keep(message, { error, queue });
+      await this.#keep(lease, failures, error);
     } catch (cause) {
       this.#logger.error(
         `Cannot keep failed message ${message.messageId}, which will be received again: ${
@@ -460,6 +479,21 @@ export class Engine {
     return await this.#delete(lease);
   }
 
+  async #keep(
+    lease: Lease,
+    failures: FailureQueue,
+    error: unknown,
+  ): Promise<void> {
+    this.#keeping.add(lease);
+    try {
+      const { queue } = this.#options;
+      await failures.keep(lease.message, { error, queue });
+    } finally {
+      this.#keeping.delete(lease);
+      this.#happened();
+    }
+  }
+
   #delete(lease: Lease): Promise<boolean> {
     this.#keeper.release(lease);
     const deletion = this.#settler.delete(lease);
@@ -468,7 +502,7 @@ export class Engine {
   }
 
   async #retryLater(lease: Lease, delaySeconds?: number): Promise<void> {
-    const { retryDelay, clock, visibility } = this.#options;
+    const { retryDelay, clock, random, visibility } = this.#options;
     this.#keeper.release(lease);
     if (lease.lost) return;
     // A message that came before the queue's own visibility timeout was known
@@ -480,7 +514,7 @@ export class Engine {
       (retryDelay === undefined ? other : retryDelaySeconds(
         retryDelay,
         lease.message.receiveCount,
-        Math.random(),
+        random(),
       ));
     if (seconds === undefined) return;
     const left = lease.secondsLeft(clock.now());

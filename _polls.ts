@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { Clock } from "./_clock.ts";
+import { type Clock, sleep } from "./_clock.ts";
 import { isMissingQueue } from "./_connect.ts";
 import {
   ConnectionError,
@@ -15,6 +15,7 @@ import {
 import { messageOf } from "./_errors.ts";
 import type { EngineConnection } from "./_counters.ts";
 import type { Logger } from "./_loggers.ts";
+import type { Random } from "./_random.ts";
 import type { Visibility } from "./_visibility.ts";
 
 /** How much longer than its wait a receive may take, in milliseconds. */
@@ -35,6 +36,7 @@ export interface PollsOptions {
   readonly queue: string;
   readonly fifo: boolean;
   readonly clock: Clock;
+  readonly random: Random;
   readonly logger: Logger;
   /** How many messages the container holds at most. */
   readonly capacity: number;
@@ -115,10 +117,21 @@ export class Polls {
     }
   }
 
-  /** One receive that waits for nothing; tells how many messages it brought. */
+  /**
+   * One receive that waits for nothing, made again where it fails; tells how
+   * many messages it brought.
+   */
   async once(room: number): Promise<number> {
-    const messages = await this.#receive(Math.min(MAX_BATCH, room), 0);
-    return messages.length;
+    for (;;) {
+      try {
+        const messages = await this.#receive(Math.min(MAX_BATCH, room), 0);
+        this.#recovered();
+        return messages.length;
+      } catch (error) {
+        if (!(error instanceof ConnectionError)) throw error;
+        await sleep(this.#options.clock, this.#failed(error));
+      }
+    }
   }
 
   /** Ends a pause after failures: no poll is to start any more. */
@@ -190,9 +203,8 @@ export class Polls {
 
   /** A full answer means that there is more, an empty one that there is not. */
   #adapt(count: number, max: number): void {
-    const { capacity, logger, queue } = this.#options;
-    if (this.#failures > 0) logger.info(`Receiving from ${queue} again`);
-    this.#failures = 0;
+    const { capacity } = this.#options;
+    this.#recovered();
     this.empty = count === 0 ? this.empty + 1 : 0;
     if (count === 0) this.#allowed = 1;
     else if (count < max) this.#allowed = Math.max(1, this.#allowed - 1);
@@ -202,25 +214,36 @@ export class Polls {
     }
   }
 
-  /** Waits after a failed receive, longer each time, and says so once. */
+  /** Waits after a failed receive. */
   #pause(error: unknown): void {
-    const { clock, logger, queue, onChange } = this.#options;
+    const { clock, onChange } = this.#options;
     if (this.#cancelPause !== undefined) return;
-    this.#failures++;
-    if (this.#failures === 1) this.#failingSinceMs = clock.now();
-    this.#lastError = error;
     this.#allowed = 1;
+    this.#cancelPause = clock.timer(this.#failed(error), () => {
+      this.#cancelPause = undefined;
+      onChange();
+    });
+  }
+
+  #recovered(): void {
+    const { logger, queue } = this.#options;
+    if (this.#failures > 0) logger.info(`Receiving from ${queue} again`);
+    this.#failures = 0;
+  }
+
+  /** Says once that receives fail; tells the pause, longer each time, in ms. */
+  #failed(error: unknown): number {
+    const { clock, random, logger, queue } = this.#options;
+    this.#failures++;
+    this.#lastError = error;
     if (this.#failures === 1) {
+      this.#failingSinceMs = clock.now();
       logger.error(
         `Cannot receive from ${queue}, trying on: ${messageOf(error)}`,
       );
     }
     const longest = Math.min(MAX_PAUSE_MS, MIN_PAUSE_MS * 2 ** this.#failures);
-    const ms = MIN_PAUSE_MS + Math.random() * (longest - MIN_PAUSE_MS);
-    this.#cancelPause = clock.timer(ms, () => {
-      this.#cancelPause = undefined;
-      onChange();
-    });
+    return MIN_PAUSE_MS + random() * (longest - MIN_PAUSE_MS);
   }
 }
 

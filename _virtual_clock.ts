@@ -5,16 +5,17 @@
  */
 
 import type { Clock } from "./_clock.ts";
+import { Heap } from "./_heap.ts";
 
 interface Timer {
-  readonly at: number;
   readonly callback: () => void;
+  open: boolean;
 }
 
 /** A clock that only moves when it is told to. */
 export class VirtualClock implements Clock {
   #now: number;
-  readonly #timers = new Set<Timer>();
+  readonly #timers = new Heap<Timer>();
 
   /** Starts at a time in milliseconds since the Unix epoch. */
   constructor(now: number) {
@@ -25,10 +26,18 @@ export class VirtualClock implements Clock {
     return this.#now;
   }
 
+  /** When the next timer goes off, `Infinity` where there is none. */
+  get next(): number {
+    while (this.#timers.peek()?.open === false) this.#timers.take();
+    return this.#timers.key;
+  }
+
   timer(ms: number, callback: () => void): () => void {
-    const timer = { at: this.#now + Math.max(0, ms), callback };
-    this.#timers.add(timer);
-    return () => this.#timers.delete(timer);
+    const timer = { callback, open: true };
+    this.#timers.add(this.#now + Math.max(0, ms), timer);
+    return () => {
+      timer.open = false;
+    };
   }
 
   /**
@@ -40,25 +49,15 @@ export class VirtualClock implements Clock {
   async advance(ms: number, settle: () => Promise<void>): Promise<void> {
     const end = this.#now + ms;
     await settle();
-    for (;;) {
-      const next = this.#next(end);
-      if (next === undefined) break;
-      this.#timers.delete(next);
-      this.#now = next.at;
-      next.callback();
+    for (let next = this.next; next <= end; next = this.next) {
+      const timer = this.#timers.take()!;
+      timer.open = false;
+      // Another one who moves the clock may have been faster.
+      this.#now = Math.max(this.#now, next);
+      timer.callback();
       await settle();
     }
-    this.#now = end;
+    this.#now = Math.max(this.#now, end);
     await settle();
-  }
-
-  #next(end: number): Timer | undefined {
-    let next: Timer | undefined;
-    for (const timer of this.#timers) {
-      if (timer.at <= end && (next === undefined || timer.at < next.at)) {
-        next = timer;
-      }
-    }
-    return next;
   }
 }

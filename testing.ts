@@ -32,23 +32,46 @@
  */
 
 import { setImmediate } from "node:timers";
-import { type Attributes, fromWire, MAX_BYTES } from "./_attributes.ts";
+import { type Attributes, fromWire } from "./_attributes.ts";
 import {
   type AttachedConsumer,
   setTestMode,
   type TestMode,
 } from "./_connect.ts";
-import {
-  DoubleConnection,
-  type DoubleHooks,
-  DoubleQueue,
-  type StoredMessage,
-} from "./_double.ts";
+import type { Connection } from "./_connection.ts";
+import { Double } from "./_double.ts";
+import { Consumer, type Standstill } from "./_double_consumer.ts";
+import type { DoubleQueue, StoredMessage } from "./_double_queue.ts";
+import { settingsOf } from "./_double_settings.ts";
 import { messageOf } from "./_errors.ts";
-import { parseQueueRef, QUEUE_REF_HINT } from "./_queue_ref.ts";
-import { currentScope } from "./_scope.ts";
+import type { Fault, FaultHit, InjectedFault } from "./_faults.ts";
+import { refuseUnknown } from "./_unknown.ts";
 import { VirtualClock } from "./_virtual_clock.ts";
 import { bodyText, decodeBody, type DecodedJob } from "./_wire.ts";
+
+export type {
+  DuplicateFault,
+  ErrorFault,
+  ExpiredHandleFault,
+  Fault,
+  FaultHit,
+  FaultOperation,
+  FaultTarget,
+  InjectedFault,
+  LateAnswerFault,
+  LostAnswerFault,
+  PartialFailureFault,
+  ReorderingFault,
+  ThrottleFault,
+} from "./_faults.ts";
+
+/**
+ * How many turns of the event loop are left to what goes on by itself, before
+ * the clock moves on: opening a queue and sending to it takes two or three.
+ */
+const TURNS = 5;
+
+const SET_UP_OPTIONS = ["queues", "silent", "startTime", "seed"];
 
 /**
  * A queue of the double, with SQS's own settings.
@@ -80,19 +103,26 @@ export interface TestQueueOptions {
   /** The queue's name, ending with `.fifo` for a FIFO queue. */
   readonly name: string;
   /**
-   * How long a received message is hidden, in seconds.
+   * How long a received message is hidden, in seconds from 0 to 43,200.
    *
    * @default {30}
    */
   readonly visibilityTimeoutSeconds?: number;
   /**
-   * How long a sent message is hidden, in seconds.
+   * How long a sent message is hidden, in seconds from 0 to 900.
    *
    * @default {0}
    */
   readonly delaySeconds?: number;
   /**
-   * The largest message, in bytes.
+   * After which a message is gone, done or not, in seconds from 60 to
+   * 1,209,600 (14 days).
+   *
+   * @default {345_600} 4 days
+   */
+  readonly messageRetentionSeconds?: number;
+  /**
+   * The largest message, in bytes from 1024 to 1,048,576.
    *
    * @default {1_048_576}
    */
@@ -110,7 +140,7 @@ export interface TestQueueOptions {
   readonly redrive?: {
     /** The name of the dead-letter queue. */
     readonly deadLetterQueue: string;
-    /** How often a message may be received. */
+    /** How often a message may be received, from 1 to 1000. */
     readonly maxReceiveCount: number;
   };
 }
@@ -152,6 +182,14 @@ export interface SetUpOptions {
    * @default {undefined} now
    */
   readonly startTime?: Date;
+  /**
+   * What all chance comes from: faults with a probability, reordering, pauses,
+   * delays with jitter, message ids. A whole number; the same seed gives the
+   * same run.
+   *
+   * @default {undefined} the same chance each time, but new message ids
+   */
+  readonly seed?: number;
 }
 
 /**
@@ -184,6 +222,8 @@ export interface TestMessage {
   readonly attributes: Attributes;
   /** The message's group, if it has one. */
   readonly groupId: string | undefined;
+  /** When it was sent. */
+  readonly sentAt: Date;
   /** How often it was received. */
   readonly receiveCount: number;
   /** Whether a receive would find it now. */
@@ -236,14 +276,17 @@ export interface TestQueue {
  * calling it prints its body, if no container is wired up to it; running a
  * container wires its worker up and returns; sending to its queue runs the
  * worker before the send resolves, and prints `deleted '...'` when a message
- * is deleted. Messages are kept as SQS keeps them, on a clock that stands still
- * until {@linkcode Queues.advance} moves it.
+ * is deleted. Messages are kept as AWS documents it, on a clock that stands
+ * still until {@linkcode Queues.advance} moves it; what goes wrong is scripted
+ * with {@linkcode Queues.inject}.
  *
  * Use `await using` where a worker has something to dispose.
  *
  * @param options Which queues exist, and what is printed.
  * @returns The queues; disposing them takes the double away.
- * @throws {TypeError} If a queue's name is not one that SQS takes.
+ * @throws {TypeError} If a queue's name is not one that SQS takes, or an option
+ * is unknown or of a wrong type.
+ * @throws {RangeError} If a queue's setting is out of SQS's range.
  *
  * @example Look at what was sent
  * ```ts
@@ -281,12 +324,14 @@ export function setUp(options: SetUpOptions = {}): Queues {
  */
 export class Queues implements Disposable, AsyncDisposable {
   readonly #clock: VirtualClock;
-  readonly #queues = new Map<string, DoubleQueue>();
+  readonly #double: Double;
   readonly #consumers = new Map<string, Consumer>();
   /** The queues that messages were moved to and no container has looked at. */
   readonly #redriven = new Set<string>();
   readonly #anyName: boolean;
   readonly #before: TestMode | undefined;
+  /** The jobs that were under way when the clock began to move. */
+  #patient: ReadonlySet<object> = new Set();
   #silent: boolean;
   #disposed = false;
 
@@ -296,14 +341,43 @@ export class Queues implements Disposable, AsyncDisposable {
    * @param options Which queues exist, and what is printed.
    */
   constructor(options: SetUpOptions = {}) {
-    this.#clock = new VirtualClock(options.startTime?.getTime() ?? Date.now());
-    this.#silent = options.silent ?? false;
+    refuseUnknown(options, SET_UP_OPTIONS, "set up the testing double");
+    const { queues = [], seed, startTime, silent = false } = options;
+    if (seed !== undefined && !Number.isSafeInteger(seed)) {
+      throw new TypeError(
+        `Cannot set up the testing double as "seed" must be a whole number: current value is ${
+          String(seed)
+        }`,
+      );
+    }
+    this.#clock = new VirtualClock(startTime?.getTime() ?? Date.now());
+    this.#silent = silent;
     this.#anyName = options.queues === undefined;
-    for (const queue of options.queues ?? []) {
+    this.#double = new Double({
+      clock: this.#clock,
+      seed,
+      hooks: {
+        sent: async (queue, messages) => {
+          if (this.#consumers.has(queue.url)) {
+            return await this.#drain(queue.url);
+          }
+          for (const { body } of messages) this.#print(bodyText(body));
+        },
+        deleted: (messages) => {
+          for (const { body } of messages) {
+            this.#print(`deleted '${bodyText(body)}'`);
+          }
+        },
+        redriven: ({ url }) => this.#redriven.add(url),
+        missing: (name) => this.#anyName ? this.#create({ name }) : undefined,
+      },
+    });
+    for (const queue of queues) {
       this.#create(typeof queue === "string" ? { name: queue } : queue);
     }
     this.#before = setTestMode({
       clock: this.#clock,
+      random: this.#double.random,
       connect: ({ region = "us-east-1" }) => this.#connect(region),
       attach: (consumer) => this.#attach(consumer),
     });
@@ -366,23 +440,25 @@ export class Queues implements Disposable, AsyncDisposable {
    * ```
    */
   get(name: string): TestQueue {
-    const queue = this.#named(name);
+    const queue = this.#double.find(name);
+    const { queues } = this.#double;
     if (queue === undefined) {
       throw new Error(
         `Cannot get queue "${name}" as it does not exist: there ${
-          this.#queues.size === 1 ? "is" : "are"
+          queues.size === 1 ? "is" : "are"
         } ${
-          [...this.#queues.keys()].map((name) => `"${name}"`).join(", ") ||
+          [...queues.keys()].map((name) => `"${name}"`).join(", ") ||
           "none"
         }`,
       );
     }
     const view = (message: StoredMessage) => viewOf(message, this.#clock.now());
-    const bodies = queue.messages.map(({ body }) => body);
+    const { messages } = queue;
+    const bodies = messages.map(({ body }) => body);
     return {
       name: queue.name,
       url: queue.url,
-      messages: queue.messages.map(view),
+      messages: messages.map(view),
       bodies,
       // Read only where it is asked for: a body may be no job.
       get jobs() {
@@ -393,9 +469,56 @@ export class Queues implements Disposable, AsyncDisposable {
   }
 
   /**
+   * Scripts a fault: from now on it hits the calls that it is for, those that
+   * containers make too, until it has hit often enough or is removed.
+   *
+   * A container gets over faults as it does in production, which takes time:
+   * a send resolves when nothing goes on before the clock moves, and
+   * {@linkcode Queues.advance} then moves it. A send whose own answer is late
+   * resolves only when the clock has been moved: do not await it before.
+   *
+   * @param fault What goes wrong, with which calls, and how often.
+   * @returns The fault: it tells how often it has hit, and disposing it ends it.
+   * @throws {TypeError} If the fault has an unknown option, or one of a wrong
+   * type.
+   * @throws {RangeError} If a number is out of range.
+   *
+   * @example A job is done twice where SQS delivers it twice
+   * ```ts
+   * import { Queue } from "@zsqs/cli";
+   * import { runContainer } from "@zsqs/cli/container";
+   * import { setUp } from "@zsqs/cli/testing";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using queues = setUp({ silent: true });
+   * const done: number[] = [];
+   * await runContainer({
+   *   queue: "adder",
+   *   worker: () => (a: number) => done.push(a),
+   * });
+   * const duplicate = queues.inject({ kind: "duplicate", delaySeconds: 60 });
+   *
+   * await (await Queue("adder"))(1);
+   * assertEquals(done, [1]);
+   * await queues.advance(60);
+   * assertEquals(done, [1, 1]);
+   * assertEquals(duplicate.hits, 1);
+   * ```
+   */
+  inject(fault: Fault): InjectedFault {
+    return this.#double.faults.inject(fault);
+  }
+
+  /** The faults that have hit so far, oldest first. */
+  get faults(): readonly FaultHit[] {
+    return [...this.#double.faults.hits];
+  }
+
+  /**
    * Moves the double's clock. Messages whose visibility timeout or delay ends
    * on the way are handled by the containers wired up to their queues, before
-   * the promise resolves.
+   * the promise resolves. A job that was under way before is not awaited, as it
+   * may wait for the clock.
    *
    * @param seconds How far, in seconds.
    * @throws {RangeError} If `seconds` is not a number from 0 on.
@@ -426,12 +549,14 @@ export class Queues implements Disposable, AsyncDisposable {
         `Cannot advance the clock by ${seconds}: wanted seconds, 0 or more`,
       );
     }
-    const end = this.#clock.now() + seconds * 1000;
-    for (;;) {
-      const next = this.#nextVisible(end);
-      await this.#clock.advance(next - this.#clock.now(), turn);
-      for (const url of [...this.#consumers.keys()]) await this.#drain(url);
-      if (next === end) return;
+    await turns();
+    const before = this.#patient;
+    const jobs = [...this.#consumers.values()].flatMap(({ jobs }) => [...jobs]);
+    this.#patient = new Set([...before, ...jobs]);
+    try {
+      await this.#advanceTo(this.#clock.now() + seconds * 1000);
+    } finally {
+      this.#patient = before;
     }
   }
 
@@ -461,29 +586,45 @@ export class Queues implements Disposable, AsyncDisposable {
     }
   }
 
-  #connect(region: string): DoubleConnection {
+  async #advanceTo(end: number): Promise<void> {
+    const settle = async () => {
+      await turns();
+      for (const consumer of [...this.#consumers.values()]) {
+        await consumer.settle();
+      }
+    };
+    do {
+      // What was woken may have hidden messages that are due before the end.
+      const next = Math.min(this.#nextVisible(end), this.#clock.next);
+      await this.#clock.advance(Math.max(0, next - this.#clock.now()), settle);
+      for (const url of [...this.#consumers.keys()]) await this.#drain(url);
+    } while (this.#clock.now() < end || this.#clock.next <= end);
+  }
+
+  #connect(region: string): Connection {
     this.#print(`Connected to region ${region}.`);
-    const hooks: DoubleHooks = {
-      sent: async (queue, messages) => {
-        if (this.#consumers.has(queue.url)) {
-          return await this.#drain(queue.url);
-        }
-        for (const { body } of messages) this.#print(bodyText(body));
+    return this.#double.connect(region);
+  }
+
+  /** What jobs wait for that only moves when the clock does. */
+  #standstill(): Standstill {
+    const patient = () => this.#patient;
+    const { faults } = this.#double;
+    return {
+      get patient() {
+        return patient();
       },
-      deleted: (messages) => {
-        for (const { body } of messages) {
-          this.#print(`deleted '${bodyText(body)}'`);
-        }
+      get sleeping() {
+        return faults.sleeping;
+      },
+      get fallsAsleep() {
+        return faults.fallsAsleep;
       },
     };
-    return new DoubleConnection(region, {
-      at: (url) => this.#named(url.split("/").at(-1)!),
-      named: (name) => this.#named(name),
-    }, hooks);
   }
 
   async #attach(attached: AttachedConsumer): Promise<void> {
-    const consumer = new Consumer(attached);
+    const consumer = new Consumer(attached, this.#standstill());
     // A container run again on the same queue takes the place of the first.
     const before = this.#consumers.get(attached.queueUrl);
     this.#consumers.set(attached.queueUrl, consumer);
@@ -500,98 +641,21 @@ export class Queues implements Disposable, AsyncDisposable {
     }
   }
 
-  #named(name: string): DoubleQueue | undefined {
-    const queue = this.#queues.get(name);
-    if (queue !== undefined || !this.#anyName) return queue;
-    return this.#create({ name });
-  }
-
   #create(options: TestQueueOptions): DoubleQueue {
-    const { name, ...settings } = options;
-    if (parseQueueRef(name)?.name !== name) {
-      throw new TypeError(
-        `Cannot make queue ${JSON.stringify(name)}: wanted ${QUEUE_REF_HINT}`,
-      );
-    }
-    const url = `https://sqs.us-east-1.amazonaws.com/000000000000/${name}`;
-    const queue = new DoubleQueue(name, url, {
-      visibilityTimeoutSeconds: 30,
-      delaySeconds: 0,
-      maximumMessageSize: MAX_BYTES,
-      contentBasedDeduplication: true,
-      ...settings,
-    }, {
-      clock: this.#clock,
-      redrive: (message, deadLetterQueue) => {
-        const target = this.#named(deadLetterQueue);
-        if (target === undefined) {
-          throw new Error(
-            `Cannot move message ${message.messageId} of "${name}" to its dead-letter queue "${deadLetterQueue}": there is no such queue`,
-          );
-        }
-        target.add(message);
-        this.#redriven.add(target.url);
-      },
-    });
-    this.#queues.set(name, queue);
-    return queue;
+    return this.#double.create(options.name, settingsOf(options));
   }
 
   /** When the next message of any queue becomes visible, `end` at the latest. */
   #nextVisible(end: number): number {
-    const now = this.#clock.now();
     let next = end;
-    for (const queue of this.#queues.values()) {
-      for (const { visibleAtMs } of queue.messages) {
-        if (visibleAtMs > now && visibleAtMs < next) next = visibleAtMs;
-      }
+    for (const { nextVisibleMs } of this.#double.queues.values()) {
+      next = Math.min(next, nextVisibleMs);
     }
-    return next;
+    return Math.max(next, this.#clock.now());
   }
 
   #print(text: string): void {
     if (!this.#silent) console.log(text);
-  }
-}
-
-/** A container wired up to a queue; it runs its jobs one after the other. */
-class Consumer {
-  readonly #consumer: AttachedConsumer;
-  #underWay: Promise<void> | undefined;
-  #again = false;
-
-  constructor(consumer: AttachedConsumer) {
-    this.#consumer = consumer;
-  }
-
-  /** Runs what is visible now; resolves when that has been done. */
-  drain(): Promise<void> {
-    this.#again = true;
-    if (this.#underWay === undefined) {
-      this.#underWay = this.#run();
-      return this.#underWay;
-    }
-    // A job that waited for the queue it is part of would wait for itself.
-    return currentScope()?.job === undefined
-      ? this.#underWay
-      : Promise.resolve();
-  }
-
-  async close(): Promise<void> {
-    await this.#underWay;
-    await this.#consumer.close();
-  }
-
-  async #run(): Promise<void> {
-    try {
-      while (this.#again) {
-        this.#again = false;
-        await this.#consumer.drain();
-      }
-    } finally {
-      // In the same turn as the last look at what is to be done.
-      this.#underWay = undefined;
-    }
   }
 }
 
@@ -604,6 +668,7 @@ function viewOf(message: StoredMessage, now: number): TestMessage {
     kwargs: decoded?.kwargs,
     attributes: fromWire(message.attributes),
     groupId: message.groupId,
+    sentAt: new Date(message.sentAtMs),
     receiveCount: message.receiveCount,
     visible: message.visibleAtMs <= now,
     visibleAt: new Date(message.visibleAtMs),
@@ -630,6 +695,8 @@ function tryDecode(body: string): DecodedJob | undefined {
 }
 
 /** Lets everything that can go on without time passing go on. */
-function turn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
+async function turns(): Promise<void> {
+  for (let i = 0; i < TURNS; i++) {
+    await new Promise<void>((resolve) => setImmediate(resolve));
+  }
 }

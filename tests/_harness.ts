@@ -6,7 +6,9 @@
  */
 
 import type { Connection, OutgoingMessage } from "../_connection.ts";
-import { DoubleConnection, DoubleQueue } from "../_double.ts";
+import { Double } from "../_double.ts";
+import type { DoubleQueue } from "../_double_queue.ts";
+import { settingsOf } from "../_double_settings.ts";
 import { Engine, type EngineOptions } from "../_engine.ts";
 import type { Handler } from "../_job.ts";
 import type { Logger } from "../_loggers.ts";
@@ -57,22 +59,31 @@ export class Harness {
   constructor(handler: Handler, options: HarnessOptions = {}) {
     const { fifo = false, visibilityTimeoutSeconds = 30, ...engine } = options;
     const name = fifo ? "adder.fifo" : "adder";
-    const url = `https://sqs.us-east-1.amazonaws.com/000000000000/${name}`;
-    this.queue = new DoubleQueue(name, url, {
-      visibilityTimeoutSeconds,
-      delaySeconds: 0,
-      maximumMessageSize: 1_048_576,
-      contentBasedDeduplication: true,
-    }, { clock: this.clock, redrive: () => {} });
+    const double = new Double({
+      clock: this.clock,
+      seed: undefined,
+      hooks: {
+        sent: () => Promise.resolve(),
+        deleted: () => {},
+        redriven: () => {},
+        missing: () => undefined,
+      },
+    });
+    this.queue = double.create(
+      name,
+      settingsOf({ name, visibilityTimeoutSeconds }),
+    );
+    const { url } = this.queue;
     const concurrency = engine.concurrency ?? 1;
     this.engine = new Engine({
-      connection: this.#connection(url),
+      connection: this.#connection(double.connect("us-east-1"), url),
       url,
       queue: name,
       fifo,
       handler,
       loggers: { get: (name) => this.#logger(name) },
       clock: this.clock,
+      random: double.random,
       concurrency,
       prefetch: concurrency === 1 ? 0 : Math.min(10, concurrency),
       waitTimeSeconds: 20,
@@ -139,11 +150,7 @@ export class Harness {
     ]);
   }
 
-  #connection(url: string): Connection {
-    const real: Connection = new DoubleConnection("us-east-1", {
-      at: (asked) => asked === url ? this.queue : undefined,
-      named: () => this.queue,
-    }, { sent: () => Promise.resolve(), deleted: () => {} });
+  #connection(real: Connection, url: string): Connection {
     return {
       region: real.region,
       queueUrl: () => Promise.resolve(url),

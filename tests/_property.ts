@@ -1,52 +1,96 @@
 /**
- * A random test of the engine on the double: whatever fails, each job is done
- * at least once, none is deleted that was not done, and FIFO groups keep their
- * order.
+ * A random test of producer and engine on the testing double: jobs, outcomes,
+ * scripted faults, stops, kills and clock moves, all from one seed.
  *
  * @module
  */
 
 import { setImmediate } from "node:timers";
 import type { Clock } from "../_clock.ts";
-import {
-  type Connection,
-  ConnectionError,
-  type EntryResult,
-  type ReceivedMessage,
-} from "../_connection.ts";
-import { DoubleConnection, DoubleQueue } from "../_double.ts";
+import { openQueue, testMode } from "../_connect.ts";
+import type { Connection } from "../_connection.ts";
+import type { DoubleConnection } from "../_double.ts";
 import { Engine } from "../_engine.ts";
 import { TransientError } from "../_errors.ts";
+import { FailureQueue } from "../_failures.ts";
 import type { Logger } from "../_loggers.ts";
+import { type Random, randomOf } from "../_random.ts";
 import { currentJob } from "../_scope.ts";
 import { Visibility } from "../_visibility.ts";
-import { VirtualClock } from "../_virtual_clock.ts";
+import type { VirtualClock } from "../_virtual_clock.ts";
+import { Queue, SendError, type SendResult } from "../producer.ts";
+import { type InjectedFault, setUp } from "../testing.ts";
+import { anyFault } from "./_any_fault.ts";
 import { ownVisibility } from "./_harness.ts";
+import { type Cause, type Holder, Ledger, nameOf } from "./_ledger.ts";
 
-/** Numbers from 0 to below 1 that a seed makes (mulberry32). */
-export function randomOf(seed: number): () => number {
-  return () => {
-    seed = (seed + 0x6d2b79f5) | 0;
-    let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
+/** What a round brought about. */
+export interface Round {
+  /** What was wrong, or nothing. */
+  readonly wrong: readonly string[];
+  /** All that happened. */
+  readonly trace: readonly string[];
+  /** Why jobs were done twice. */
+  readonly duplicates: readonly Cause[];
+  /** Jobs that were accepted. */
+  readonly accepted: number;
+  /** The kinds of faults that hit, and what they hit. */
+  readonly hits: readonly string[];
+}
+
+/** Plays one round. */
+export async function play(seed: number): Promise<Round> {
+  const game = new Game(seed);
+  const onReject = (event: PromiseRejectionEvent) => {
+    event.preventDefault();
+    game.ledger.bad(`unhandled rejection: ${event.reason?.stack}`);
+  };
+  const onError = (event: ErrorEvent) => {
+    event.preventDefault();
+    game.ledger.bad(`uncaught error: ${event.error?.stack ?? event.error}`);
+  };
+  addEventListener("unhandledrejection", onReject);
+  addEventListener("error", onError);
+  try {
+    await game.play();
+    await turn();
+  } finally {
+    game[Symbol.dispose]();
+    removeEventListener("unhandledrejection", onReject);
+    removeEventListener("error", onError);
+  }
+  const { wrong, trace, duplicates, accepted } = game.ledger;
+  return {
+    wrong,
+    trace,
+    duplicates,
+    accepted: accepted.size,
+    hits: game.hits,
   };
 }
 
-const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
+const NEVER = new Promise<never>(() => {});
 
-/** Counts the timers that are still to fire. */
-class CountingClock implements Clock {
-  active = 0;
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+/** The clock of one container: it counts timers, and dies with it. */
+class ContainerClock implements Clock {
   readonly #clock: Clock;
+  active = 0;
+  dead = false;
+
   constructor(clock: Clock) {
     this.#clock = clock;
   }
+
   now(): number {
     return this.#clock.now();
   }
+
   timer(ms: number, callback: () => void): () => void {
-    if (Number.isNaN(ms)) throw new Error("NaN timer");
+    if (Number.isNaN(ms)) throw new Error("A timer of NaN milliseconds");
     let open = true;
     this.active++;
     const close = () => {
@@ -55,7 +99,7 @@ class CountingClock implements Clock {
     };
     const cancel = this.#clock.timer(ms, () => {
       close();
-      callback();
+      if (!this.dead) callback();
     });
     return () => {
       close();
@@ -64,447 +108,488 @@ class CountingClock implements Clock {
   }
 }
 
-interface Runner {
-  readonly engine: Engine;
-  readonly clock: CountingClock;
+/** A container that polls. */
+interface Runner extends Holder {
+  readonly clock: ContainerClock;
   readonly stop: AbortController;
   readonly force: AbortController;
-  readonly running: Map<string, string>;
-  readonly name: string;
-  active: number;
   ended: boolean;
-  forced: boolean;
 }
 
-/** What a round may be told; for bisecting a failure. */
-export interface Switches {
-  /** Late answers of receives, which may come after their leases ended. */
-  readonly late?: boolean;
-  readonly verbose?: boolean;
-}
+class Game implements Disposable {
+  readonly #random: Random;
+  readonly #queues;
+  readonly #clock: VirtualClock;
+  readonly #name: string;
+  readonly #fifo: boolean;
+  readonly #visibility: number;
+  readonly #concurrency: number;
+  readonly #prefetch: number;
+  readonly #groups: number;
+  readonly #failures: "delete" | "keep" | "queue";
+  readonly #transientRate: number;
+  readonly #sends = new Set<Promise<void>>();
+  readonly #injected: InjectedFault[] = [];
+  /** What was accepted of each producer's groups, by the order of sending. */
+  readonly #sequences = new Map<string, Map<number, string>>();
+  readonly #groupOf = new Map<string, string>();
+  #ledger: Ledger | undefined;
+  #calm = false;
+  #jobs = 0;
+  #producers = 0;
+  #containers = 0;
 
-/** One round; gives what is wrong, or nothing. */
-export async function run(
-  seed: number,
-  switches: Switches = {},
-): Promise<string[]> {
-  const { late = true, verbose = false } = switches;
-  const random = randomOf(seed);
-  const pick = <T>(...items: T[]): T =>
-    items[Math.floor(random() * items.length)]!;
-  const int = (from: number, to: number) =>
-    from + Math.floor(random() * (to - from + 1));
-  const realRandom = Math.random;
-  Math.random = random;
-  const wrong: string[] = [];
-  const trace: string[] = [];
-  const clock = new VirtualClock(0);
-  const say = (text: string) => {
-    trace.push(`${(clock.now() / 1000).toFixed(3)} ${text}`);
-  };
-  const bad = (text: string) => {
-    wrong.push(`${(clock.now() / 1000).toFixed(3)} ${text}`);
-    say(`!! ${text}`);
-  };
-  const onReject = (event: PromiseRejectionEvent) => {
-    event.preventDefault();
-    bad(`unhandled rejection: ${event.reason?.stack ?? event.reason}`);
-  };
-  const onError = (event: ErrorEvent) => {
-    event.preventDefault();
-    bad(`uncaught error: ${event.error?.stack ?? event.error}`);
-  };
-  addEventListener("unhandledrejection", onReject);
-  addEventListener("error", onError);
-  try {
-    const fifo = random() < 0.5;
-    const visibility = pick(2, 5, 10, 30, 30, 120);
-    const concurrency = int(1, 12);
-    const prefetch = int(0, 10);
-    const groups = int(1, 6);
-    const faultRate = pick(0, 0.05, 0.2, 0.5);
-    const transientRate = pick(0, 0.1, 0.4);
-    let faults = true;
-    const name = fifo ? "q.fifo" : "q";
-    const url = `https://sqs.us-east-1.amazonaws.com/000000000000/${name}`;
-    const queue = new DoubleQueue(name, url, {
-      visibilityTimeoutSeconds: visibility,
-      delaySeconds: 0,
-      maximumMessageSize: 1_048_576,
-      contentBasedDeduplication: true,
-    }, { clock, redrive: () => {} });
-    const real: Connection = new DoubleConnection("us-east-1", {
-      at: () => queue,
-      named: () => queue,
-    }, { sent: () => Promise.resolve(), deleted: () => {} });
-    say(
-      `fifo ${fifo} visibility ${visibility} concurrency ${concurrency} prefetch ${prefetch} groups ${groups} faults ${faultRate} transient ${transientRate}`,
+  constructor(seed: number) {
+    this.#random = randomOf(Math.imul(seed, 0x85ebca6b) ^ 0x27d4eb2f);
+    this.#fifo = this.#chance(0.5);
+    const type = this.#fifo ? ".fifo" : "";
+    this.#name = `jobs${type}`;
+    this.#visibility = this.#pick(2, 5, 10, 30, 30, 120);
+    this.#concurrency = this.#int(1, 12);
+    this.#prefetch = this.#int(0, 10);
+    this.#groups = this.#int(1, 6);
+    this.#failures = this.#pick("delete", "keep", "queue");
+    this.#transientRate = this.#pick(0, 0.1, 0.4);
+    this.#queues = setUp({
+      seed,
+      silent: true,
+      startTime: new Date(0),
+      queues: [
+        {
+          name: this.#name,
+          visibilityTimeoutSeconds: this.#visibility,
+          ...(this.#chance(0.3)
+            ? {
+              redrive: {
+                deadLetterQueue: `dead${type}`,
+                maxReceiveCount: this.#int(1, 8),
+              },
+            }
+            : {}),
+        },
+        `dead${type}`,
+        `failed${type}`,
+      ],
+    });
+    this.#clock = testMode()!.clock as VirtualClock;
+  }
+
+  get ledger(): Ledger {
+    return this.#ledger!;
+  }
+
+  get hits(): string[] {
+    return this.#queues.faults.map(({ kind, operation }) =>
+      `${kind} ${operation}`
     );
+  }
 
-    /** By job: done or failed, so that its message may go. */
-    const finished = new Set<string>();
-    const groupOf = new Map<string, string>();
-    const sent: string[] = [];
-    const idOf = (body: string) => JSON.parse(body)[0][0] as string;
-    let checkedDeleted = 0;
-    const checkDeleted = () => {
-      for (; checkedDeleted < queue.deleted.length; checkedDeleted++) {
-        const id = idOf(queue.deleted[checkedDeleted]!.body);
-        say(`deleted ${id}`);
-        if (!finished.has(id)) {
-          bad(`${id} was deleted, neither done nor failed`);
+  [Symbol.dispose](): void {
+    this.#queues[Symbol.dispose]();
+  }
+
+  async play(): Promise<void> {
+    const { connection, url } = await openQueue(this.#name);
+    const { double } = connection as DoubleConnection;
+    const type = this.#fifo ? ".fifo" : "";
+    const failed = double.queues.get(`failed${type}`)!;
+    const queue = double.queues.get(this.#name)!;
+    this.#ledger = new Ledger({
+      queues: this.#queues,
+      clock: this.#clock,
+      queue,
+      failed,
+      dead: double.queues.get(`dead${type}`)!,
+      concurrency: this.#concurrency,
+      keepsFailures: this.#failures === "queue",
+    });
+    this.#ledger.say(
+      `${this.#name} visibility ${this.#visibility} concurrency ${this.#concurrency} prefetch ${this.#prefetch} groups ${this.#groups} failures ${this.#failures} transient ${this.#transientRate}`,
+    );
+    const start = (drain = false) =>
+      this.#start({ connection, url, failedUrl: failed.url, drain });
+    const left = () => queue.size > 0;
+
+    let producer = await Queue(this.#name);
+    let runners = [start()];
+    if (this.#chance(0.3)) runners.push(start());
+    for (let i = this.#pick(0, 0, 1, 3, 8); i > 0; i--) this.#injectAny();
+    for (let steps = this.#int(3, 12); steps > 0; steps--) {
+      this.#sendAny(producer);
+      await this.#advance(
+        this.#pick(0, 0.001, this.#upTo(1), this.#upTo(5), this.#upTo(60)),
+      );
+      if (this.#chance(0.3)) this.#injectAny();
+      if (this.#chance(0.2)) this.#injected.shift()?.remove();
+      if (this.#chance(0.1)) {
+        producer.close();
+        this.#producers++;
+        producer = await Queue(this.#name);
+      }
+      if (this.#chance(0.15)) {
+        const victim = this.#pick(...runners);
+        if (this.#chance(0.4)) this.#kill(victim);
+        else await this.#stop(victim);
+        runners = [...runners.filter((each) => each !== victim), start()];
+      }
+    }
+    this.#calm = true;
+    for (const fault of this.#injected) fault.remove();
+    this.#ledger.say("faults cease");
+    await this.#until(() => this.#sends.size === 0, 60);
+    if (this.#sends.size > 0) this.#ledger.bad("a send does not end");
+    if (this.#chance(0.5)) {
+      // The same containers must get over it.
+      await this.#until(() => !left(), 200);
+      if (left()) this.#ledger.bad("the same containers leave jobs");
+    }
+    for (const runner of runners) await this.#stop(runner);
+    // A drain does not wait for what is hidden.
+    for (let i = 0; i < 60 && (i === 0 || left()); i++) {
+      const last = start(true);
+      await this.#until(() => last.ended, 400);
+      if (!last.ended) this.#ledger.bad("a drain does not end");
+      if (left()) await this.#advance(30);
+    }
+    for (const { body } of queue.messages) {
+      this.#ledger.bad(`${nameOf(body)} is left`);
+    }
+    this.#ledger.checkAccepted();
+    this.#checkSequences();
+  }
+
+  #start(
+    { connection, url, failedUrl, drain }: {
+      connection: Connection;
+      url: string;
+      failedUrl: string;
+      drain: boolean;
+    },
+  ): Runner {
+    const runner: Runner = {
+      name: `container ${this.#containers++}`,
+      clock: new ContainerClock(this.#clock),
+      stop: new AbortController(),
+      force: new AbortController(),
+      running: new Map(),
+      given: new Set(),
+      ended: false,
+    };
+    const logger = this.#logger(runner);
+    const own = this.#connectionOf(runner, connection);
+    const engine = new Engine({
+      connection: own,
+      url,
+      queue: this.#name,
+      fifo: this.#fifo,
+      handler: (name: string) => this.#handle(runner, name),
+      loggers: { get: () => logger },
+      clock: runner.clock,
+      random: testMode()!.random,
+      concurrency: this.#concurrency,
+      prefetch: this.#prefetch,
+      waitTimeSeconds: this.#int(1, 20),
+      visibility: this.#chance(0.5)
+        ? new Visibility(this.#visibility)
+        : ownVisibility(this.#visibility),
+      deleteDelaySeconds: this.#pick(0, 1, 10),
+      failures: this.#failures === "queue"
+        ? new FailureQueue({
+          connection: own,
+          url: failedUrl,
+          fifo: this.#fifo,
+          logger,
+          now: () => this.#clock.now(),
+        })
+        : this.#failures,
+      ...(this.#chance(0.3) ? { timeoutSeconds: this.#int(1, 5) } : {}),
+      ...(this.#chance(0.4)
+        ? {
+          retryDelay: this.#pick(
+            { minSeconds: 0, maxSeconds: 0 },
+            { minSeconds: 3, maxSeconds: 3 },
+            { minSeconds: 1, maxSeconds: 20 },
+          ),
         }
+        : {}),
+    });
+    engine.run({
+      signal: runner.stop.signal,
+      forceSignal: runner.force.signal,
+      drain,
+    }).then(() => this.#end(runner));
+    return runner;
+  }
+
+  /** A container has ended: its process would exit now. */
+  #end(runner: Runner): void {
+    if (runner.clock.dead) return;
+    this.ledger.say(`${runner.name} ended`);
+    if (runner.clock.active > 0 && runner.running.size === 0) {
+      this.ledger.bad(`${runner.name} left ${runner.clock.active} timers`);
+    }
+    runner.ended = true;
+    runner.clock.dead = true;
+  }
+
+  /** What a container sees of SQS; nothing reaches it when it is dead. */
+  #connectionOf(runner: Runner, real: Connection): Connection {
+    const { ledger } = this;
+    const call = async <T>(effect: () => Promise<T>): Promise<T> => {
+      if (runner.clock.dead) return await NEVER;
+      try {
+        const answer = await effect();
+        return runner.clock.dead ? await NEVER : answer;
+      } catch (error) {
+        return runner.clock.dead ? await NEVER : Promise.reject(error);
+      } finally {
+        ledger.checkDeleted();
       }
     };
-    const pass = (seconds: number, signal?: AbortSignal) =>
-      new Promise<void>((resolve) => {
-        const cancel = clock.timer(seconds * 1000, resolve);
-        signal?.addEventListener("abort", () => {
+    return {
+      region: real.region,
+      queueUrl: (...args) => real.queueUrl(...args),
+      attributes: (...args) => real.attributes(...args),
+      close: () => {},
+      send: (...args) => call(() => real.send(...args)),
+      receive: (url, options) =>
+        call(async () => {
+          const messages = await real.receive(url, options);
+          ledger.received(runner, messages);
+          return messages;
+        }),
+      delete: (url, handles) =>
+        call(() => {
+          for (const handle of handles) ledger.deleting(handle);
+          return real.delete(url, handles);
+        }),
+      changeVisibility: (...args) => call(() => real.changeVisibility(...args)),
+    };
+  }
+
+  #logger(runner: Runner): Logger {
+    const write = (level: string) => (...values: unknown[]) => {
+      if (runner.clock.dead) return;
+      this.ledger.logged(level, values.map(String).join(" "));
+    };
+    return {
+      debug: () => {},
+      info: write("INFO"),
+      warn: write("WARNING"),
+      error: write("ERROR"),
+      critical: write("CRITICAL"),
+    };
+  }
+
+  async #handle(runner: Runner, name: string): Promise<void> {
+    const { messageId, signal } = currentJob();
+    const { ledger } = this;
+    const run = ledger.begin(
+      runner,
+      name,
+      messageId,
+      this.#groupOf.get(name)!,
+    );
+    const pass = async (seconds: number, heeds: boolean) => {
+      await new Promise<void>((resolve) => {
+        const cancel = this.#clock.timer(seconds * 1000, resolve);
+        if (!heeds) return;
+        signal.addEventListener("abort", () => {
           cancel();
           resolve();
         }, { once: true });
       });
-    const err = (code: string) =>
-      new ConnectionError(`${code} failed`, { code, senderFault: false });
-    const hits = (rate = faultRate) => faults && random() < rate;
-
-    /** A call that may fail before or after its effect, or be slow. */
-    const call = async <T>(
-      effect: () => Promise<T>,
-      what: string,
-    ): Promise<T> => {
-      if (hits(faultRate / 3)) {
-        say(`${what}: error before`);
-        throw err(pick("RequestThrottled", "ECONNRESET", "InternalError"));
-      }
-      if (hits(faultRate / 3)) await pass(random() * 4);
-      const result = await effect();
-      checkDeleted();
-      if (hits(faultRate / 3)) await pass(random() * 4);
-      if (hits(faultRate / 3)) {
-        say(`${what}: error after`);
-        throw err("ECONNRESET");
-      }
-      return result;
+      // A process that was killed does nothing any more.
+      if (runner.clock.dead && !runner.ended) await NEVER;
     };
-    const batch = async <E>(
-      entries: readonly E[],
-      effect: (entries: readonly E[]) => Promise<EntryResult[]>,
-      what: string,
-    ): Promise<EntryResult[]> => {
-      if (entries.length < 1 || entries.length > 10) {
-        bad(`${what} of ${entries.length}`);
-      }
-      return await call(async () => {
-        const results: EntryResult[] = [];
-        for (const entry of entries) {
-          const before = hits(faultRate / 3);
-          const after = !before && hits(faultRate / 4);
-          const [result] = before ? [undefined] : await effect([entry]);
-          results.push(
-            before || after
-              ? {
-                ok: false,
-                failure: {
-                  code: "RequestThrottled",
-                  message: "slow",
-                  senderFault: false,
-                },
-              }
-              : result!,
-          );
-        }
-        return results;
-      }, what);
-    };
-    const connection: Connection = {
-      region: real.region,
-      queueUrl: () => Promise.resolve(url),
-      attributes: (...args) => real.attributes(...args),
-      send: (...args) => real.send(...args),
-      close: () => {},
-      async receive(_url, options) {
-        if (options.maxMessages < 1 || options.maxMessages > 10) {
-          bad(`a receive of ${options.maxMessages}`);
-        }
-        const { signal } = options;
-        const aborted = new Promise<never>((_, reject) => {
-          if (signal!.aborted) reject(signal!.reason);
-          signal!.addEventListener("abort", () => reject(signal!.reason), {
-            once: true,
-          });
-        });
-        aborted.catch(() => {});
-        const ask = hits(faultRate / 4)
-          ? { ...options, maxMessages: 10 }
-          : options;
-        if (hits(faultRate / 5)) {
-          say("receive: silent");
-          return await aborted;
-        }
-        if (hits(faultRate / 3)) {
-          say("receive: error before");
-          throw err("RequestThrottled");
-        }
-        let messages: ReceivedMessage[] = await real.receive(url, ask);
-        if (messages.length > 0) {
-          say(
-            `received ${
-              messages.map(({ body, receiveCount }) =>
-                `${idOf(body)}/${receiveCount}`
-              )
-            }`,
-          );
-        }
-        if (late && messages.length > 0 && hits(faultRate / 3)) {
-          say(`receive: late ${messages.map(({ body }) => idOf(body))}`);
-          await Promise.race([aborted, pass(random() * 12)]);
-          say(`receive: now there ${messages.map(({ body }) => idOf(body))}`);
-        }
-        if (messages.length > 0 && hits(faultRate / 3)) {
-          say("receive: answer lost");
-          throw err("ECONNRESET");
-        }
-        if (messages.length > 0 && hits(faultRate / 3)) {
-          messages = [...messages, pick(...messages)];
-        }
-        return messages;
-      },
-      delete: (_url, handles) =>
-        batch(handles, (entries) => real.delete(url, entries), "delete"),
-      changeVisibility: (_url, changes) =>
-        batch(
-          changes,
-          (entries) => real.changeVisibility(url, entries),
-          "change",
-        ),
-    };
-
-    const quiet = (level: string) => (...values: unknown[]) =>
-      say(`${level} ${values.map(String).join(" ")}`);
-    const logger: Logger = {
-      debug: () => {},
-      info: quiet("INFO"),
-      warn: quiet("WARN"),
-      error: quiet("ERROR"),
-      critical: quiet("CRIT"),
-    };
-
-    const begin = (runner: Runner, id: string) => {
-      say(`${runner.name} starts ${id}`);
-      const group = groupOf.get(id)!;
-      const stored = queue.messages.find(({ body }) => idOf(body) === id);
-      if (++runner.active > concurrency) bad(`${runner.active} jobs at once`);
-      if (runner.running.has(id)) {
-        bad(`${id} runs twice at once in ${runner.name}`);
-      }
-      if (stored === undefined) bad(`${id} starts after it was deleted`);
-      else if (stored.visibleAtMs <= clock.now()) {
-        bad(
-          `${id} starts after its lease ended, at ${stored.visibleAtMs / 1000}`,
+    let how: "done" | "failed" | "retry" = "retry";
+    try {
+      const heeds = this.#chance(0.5);
+      await pass(this.#duration(), heeds);
+      if (heeds) signal.throwIfAborted();
+      if (!this.#calm && this.#chance(this.#transientRate)) {
+        throw new TransientError(
+          "",
+          this.#pick<{ delaySeconds?: number }>({}, { delaySeconds: 0 }, {
+            delaySeconds: this.#int(1, 40),
+          }),
         );
       }
-      if (fifo) {
-        for (const [other, its] of runner.running) {
-          if (its === group) {
-            bad(
-              `${id} starts beside ${other} of group ${group} in ${runner.name}`,
-            );
-          }
-        }
-        for (const { body } of queue.messages) {
-          const other = idOf(body);
-          if (other === id) break;
-          if (groupOf.get(other) === group) {
-            bad(`${id} starts before ${other} of its group was deleted`);
-          }
-        }
+      if (!this.#calm && this.#chance(0.1) && !signal.aborted) {
+        if (this.#failures !== "keep") how = "failed";
+        throw new TypeError("bad input");
       }
-      runner.running.set(id, group);
-    };
-
-    const handlerOf = (runner: () => Runner) => async (id: string) => {
-      const own = runner();
-      begin(own, id);
-      const { signal } = currentJob();
-      try {
-        const wait = !faults
-          ? 0.1
-          : pick(0, 0, 0.01, 1, random() * 8, random() * visibility * 2);
-        const heeds = random() < 0.5;
-        if (wait > 0) await pass(wait, heeds ? signal : undefined);
-        if (heeds) signal.throwIfAborted();
-        if (faults && random() < transientRate) {
-          throw new TransientError(
-            "",
-            pick<{ delaySeconds?: number }>({}, { delaySeconds: 0 }, {
-              delaySeconds: int(1, 40),
-            }),
-          );
-        }
-        if (faults && random() < 0.1 && !signal.aborted) {
-          finished.add(id);
-          say(`fails ${id}`);
-          throw new TypeError("bad input");
-        }
-        finished.add(id);
-        say(`done ${id}`);
-      } finally {
-        own.running.delete(id);
-        own.active--;
-      }
-    };
-
-    let count = 0;
-    const start = (drain = false): Runner => {
-      const counting = new CountingClock(clock);
-      const engine = new Engine({
-        connection,
-        url,
-        queue: name,
-        fifo,
-        handler: handlerOf(() => runner),
-        loggers: { get: () => logger },
-        clock: counting,
-        concurrency,
-        prefetch,
-        waitTimeSeconds: Math.max(
-          1,
-          Math.min(int(1, 20), Math.floor(visibility * 2 / 3)),
-        ),
-        visibility: random() < 0.5
-          ? new Visibility(visibility)
-          : ownVisibility(visibility),
-        deleteDelaySeconds: pick(0, 1, 10),
-        failures: "delete",
-        ...(random() < 0.3 ? { timeoutSeconds: int(1, 5) } : {}),
-        ...(random() < 0.4
-          ? {
-            retryDelay: pick({ minSeconds: 0, maxSeconds: 0 }, {
-              minSeconds: 3,
-              maxSeconds: 3,
-            }, { minSeconds: 1, maxSeconds: 20 }),
-          }
-          : {}),
-      });
-      const runner: Runner = {
-        engine,
-        clock: counting,
-        stop: new AbortController(),
-        force: new AbortController(),
-        running: new Map(),
-        name: `engine${count++}`,
-        active: 0,
-        ended: false,
-        forced: false,
-      };
-      engine.run({
-        signal: runner.stop.signal,
-        forceSignal: runner.force.signal,
-        drain,
-      }).then(() => {
-        runner.ended = true;
-        say(`${runner.name} ended`);
-        if (runner.clock.active > 0 && runner.active === 0) {
-          bad(`${runner.name} left ${runner.clock.active} timers`);
-        }
-      });
-      return runner;
-    };
-    const settle = async () => {
-      await turn();
-      await turn();
-      checkDeleted();
-    };
-    const advance = (seconds: number) => clock.advance(seconds * 1000, settle);
-    const stop = async (runner: Runner) => {
-      say(`stop ${runner.name}`);
-      runner.stop.abort();
-      if (random() < 0.4) {
-        await advance(pick(0, random() * 5));
-        say(`force ${runner.name}`);
-        runner.forced = true;
-        runner.force.abort();
-        await advance(10 + 16);
-        if (!runner.ended) {
-          bad(`${runner.name} has not ended 26 s after a force`);
-        }
-      }
-      // Jobs and leases of up to twice the visibility, an idle poll, retries.
-      for (let i = 0; i < 80 && !runner.ended; i++) await advance(10);
-      if (!runner.ended) bad(`${runner.name} does not end after a stop`);
-    };
-
-    let serial = 0;
-    const send = async () => {
-      const id = `m${serial++}`;
-      const group = `g${int(0, groups - 1)}`;
-      groupOf.set(id, group);
-      const [result] = await real.send(url, [{
-        body: JSON.stringify([[id], {}]),
-        attributes: {},
-        ...(fifo || random() < 0.3 ? { groupId: group } : {}),
-      }]);
-      if (result!.ok) sent.push(id);
-    };
-
-    let runners = [start()];
-    if (random() < 0.3) runners.push(start());
-    const steps = int(3, 12);
-    for (let step = 0; step < steps; step++) {
-      const burst = pick(0, 1, 3, 10, 15);
-      for (let i = 0; i < burst; i++) await send();
-      await advance(pick(0, 0.001, random(), random() * 5, random() * 60));
-      if (random() < 0.12) {
-        const victim = pick(...runners);
-        await stop(victim);
-        runners = runners.filter((each) => each !== victim);
-        runners.push(start());
-      }
+      how = "done";
+    } finally {
+      runner.running.delete(messageId);
+      ledger.end(runner, name, run, how);
     }
-    faults = false;
-    say("faults cease");
-    if (random() < 0.5) {
-      // The same engines must get over it.
-      for (let i = 0; i < 200 && queue.messages.length > 0; i++) {
-        await advance(10);
-      }
-      if (queue.messages.length > 0) {
-        bad(
-          `stuck in the same engines: ${
-            queue.messages.map(({ body }) => idOf(body))
-          }`,
-        );
-      }
-    }
-    for (const runner of runners) await stop(runner);
-    const fresh = start(true);
-    for (
-      let i = 0;
-      i < 400 && !(fresh.ended && queue.messages.length === 0);
-      i++
-    ) {
-      await advance(10);
-      if (fresh.ended && queue.messages.length > 0) break;
-    }
-    if (!fresh.ended) bad("the drain does not end");
-    // A drain does not wait for what is hidden.
-    for (let i = 0; i < 60 && queue.messages.length > 0; i++) {
-      await advance(30);
-      const last = start(true);
-      for (let j = 0; j < 100 && !last.ended; j++) await advance(10);
-      if (!last.ended) bad("a drain does not end");
-    }
-    if (queue.messages.length > 0) {
-      bad(`left: ${queue.messages.map(({ body }) => idOf(body))}`);
-    }
-    for (const id of sent) if (!finished.has(id)) bad(`lost: ${id}`);
-  } finally {
-    Math.random = realRandom;
-    await turn();
-    removeEventListener("unhandledrejection", onReject);
-    removeEventListener("error", onError);
   }
-  if (verbose) console.log(trace.join("\n"));
-  return wrong;
+
+  /** How long a job takes, in seconds. */
+  #duration(): number {
+    return this.#calm ? 0.1 : this.#pick(
+      0,
+      0,
+      0.01,
+      1,
+      this.#upTo(8),
+      this.#upTo(this.#visibility * 2),
+    );
+  }
+
+  async #stop(runner: Runner): Promise<void> {
+    this.ledger.say(`stop ${runner.name}`);
+    runner.stop.abort();
+    if (this.#chance(0.4)) {
+      await this.#advance(this.#pick(0, this.#upTo(5)));
+      this.ledger.say(`force ${runner.name}`);
+      runner.force.abort();
+      await this.#until(() => runner.ended, 3);
+      if (!runner.ended) {
+        this.ledger.bad(`${runner.name} has not ended 30 s after a force`);
+      }
+    }
+    // Jobs and leases of up to twice the visibility, an idle poll, retries.
+    await this.#until(() => runner.ended, 80);
+    if (!runner.ended) this.ledger.bad(`${runner.name} does not stop`);
+  }
+
+  #kill(runner: Runner): void {
+    this.ledger.say(`kill ${runner.name}`);
+    runner.clock.dead = true;
+    this.ledger.killed(runner);
+  }
+
+  #sendAny(producer: Queue): void {
+    const count = this.#pick(0, 1, 3, 10, 15, 25);
+    const jobs = Array.from({ length: count }, () => this.#newJob());
+    if (this.#chance(0.5)) {
+      for (const job of jobs) this.#send(producer, job);
+      return;
+    }
+    const sending = producer.sendAll(
+      jobs.map(({ args, options }) => ({ args, ...options })),
+      {
+        onResult: (result) => {
+          const job = jobs[result.index]!;
+          if ("error" in result) this.#refused(job, result.error);
+          else this.#accepted(job, result, false);
+        },
+      },
+    );
+    this.#track(sending);
+  }
+
+  #newJob(): Job {
+    const position = this.#jobs++;
+    const name = `j${position}`;
+    const group = `g${this.#int(0, this.#groups - 1)}`;
+    this.#groupOf.set(name, group);
+    const options = this.#fifo
+      ? { groupId: group }
+      : this.#pick<Job["options"]>({}, { groupId: group }, {
+        delaySeconds: this.#int(0, 20),
+      });
+    const producer = this.#producers;
+    return { name, position, producer, args: [name], options };
+  }
+
+  #send(producer: Queue, job: Job, again = false): void {
+    this.#track(
+      producer.send(job.args, job.options).then(
+        (result) => this.#accepted(job, result, again),
+        (error) => {
+          this.#refused(job, error);
+          // As a program would that cannot do without it.
+          if (this.#chance(0.3)) this.#send(producer, job, true);
+        },
+      ),
+    );
+  }
+
+  #track(sending: Promise<unknown>): void {
+    const tracked: Promise<void> = sending.then(
+      () => {},
+      (error) => this.ledger.bad(`a send throws ${error}`),
+    ).finally(() => this.#sends.delete(tracked));
+    this.#sends.add(tracked);
+  }
+
+  #accepted(job: Job, result: Partial<SendResult>, again: boolean): void {
+    this.ledger.say(`accepted ${job.name}`);
+    this.ledger.accepted.add(job.name);
+    const { sequenceNumber } = result;
+    // What is sent again may be known by an older number.
+    if (sequenceNumber === undefined || again) return;
+    const lane = `${job.producer} ${job.options.groupId}`;
+    const sequence = this.#sequences.get(lane) ?? new Map<number, string>();
+    this.#sequences.set(lane, sequence.set(job.position, sequenceNumber));
+  }
+
+  /** A producer's jobs of one group are in the queue as they were sent. */
+  #checkSequences(): void {
+    for (const [lane, sequence] of this.#sequences) {
+      const numbers = [...sequence].sort(([a], [b]) => a - b)
+        .map(([, number]) => number);
+      const sorted = [...numbers].sort();
+      if (numbers.join() !== sorted.join()) {
+        this.ledger.bad(`jobs of producer and group ${lane} are out of order`);
+      }
+    }
+  }
+
+  #refused(job: Job, error: unknown): void {
+    this.ledger.say(`refused ${job.name}: ${error}`);
+    const expected = error instanceof SendError ||
+      (error instanceof TypeError && /queue is closed/.test(error.message));
+    if (!expected) this.ledger.bad(`${job.name} is refused with ${error}`);
+  }
+
+  #injectAny(): void {
+    const fault = anyFault(this.#random, this.#fifo);
+    this.ledger.say(`inject ${JSON.stringify(fault)}`);
+    this.#injected.push(this.#queues.inject(fault));
+  }
+
+  async #advance(seconds: number): Promise<void> {
+    await this.#clock.advance(seconds * 1000, async () => {
+      await turn();
+      await turn();
+    });
+  }
+
+  /** Moves the clock by 10 s, so many times at most, until something holds. */
+  async #until(holds: () => boolean, times: number): Promise<void> {
+    for (let i = 0; i < times && !holds(); i++) await this.#advance(10);
+  }
+
+  #chance(probability: number): boolean {
+    return this.#random() < probability;
+  }
+
+  #upTo(seconds: number): number {
+    return this.#random() * seconds;
+  }
+
+  #int(from: number, to: number): number {
+    return from + Math.floor(this.#random() * (to - from + 1));
+  }
+
+  #pick<T>(...items: T[]): T {
+    return items[Math.floor(this.#random() * items.length)]!;
+  }
+}
+
+interface Job {
+  readonly name: string;
+  /** Its place among all jobs. */
+  readonly position: number;
+  /** The number of the producer that sends it. */
+  readonly producer: number;
+  readonly args: readonly [name: string];
+  readonly options: {
+    readonly groupId?: string;
+    readonly delaySeconds?: number;
+  };
 }

@@ -137,6 +137,7 @@ class Bench {
       },
       loggers: { get: (name) => this.#logger(name) },
       clock: this.clock,
+      random: () => Math.random(),
       fifo: false,
       concurrency: 1,
       prefetch: 0,

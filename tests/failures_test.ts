@@ -121,10 +121,10 @@ Deno.test("failures = QUEUE deletes nothing where the sending fails", async () =
   using _error = stub(console, "error", () => {});
   await using queues = setUp({
     silent: true,
-    queues: ["adder", { name: "small", maximumMessageSize: 10 }],
+    queues: ["adder", { name: "small", maximumMessageSize: 1024 }],
   });
   await failInto("small");
-  await (await Queue("adder"))("a job of more than ten bytes");
+  await (await Queue("adder"))("a job of more than a kibibyte".repeat(40));
   assertEquals(queues.get("adder").messages.length, 1);
   assertEquals(queues.get("small").messages.length, 0);
 });

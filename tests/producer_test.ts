@@ -706,6 +706,7 @@ class ScriptedConnection implements Connection {
 function connectTo(connection: Connection): Disposable {
   const before = setTestMode({
     clock: new VirtualClock(0),
+    random: Math.random,
     connect: () => connection,
     attach: () => Promise.resolve(),
   });
@@ -943,6 +944,41 @@ Deno.test("Queue.sendAll() leaves a source that stalls when its signal aborts", 
   assertEquals(results, [0]);
   controller.abort(reason);
   assertStrictEquals(await assertRejects(() => sending), reason);
+});
+
+Deno.test("Queue() does not multiply sends that SQS throttles", async () => {
+  let sends = 0;
+  await using server = Deno.serve(
+    { port: 0, hostname: "127.0.0.1", onListen() {} },
+    async (request) => {
+      await request.text();
+      const found = request.headers.get("x-amz-target")!.endsWith(
+        "GetQueueUrl",
+      );
+      if (!found) sends++;
+      return found
+        ? Response.json({ QueueUrl: "https://sqs.nowhere.invalid/1/adder" })
+        : Response.json({
+          __type: "com.amazonaws.sqs#RequestThrottled",
+          message: "slow down",
+        }, { status: 400 });
+    },
+  );
+  using _env = setEnv(CREDENTIALS);
+  await using queue = await Queue("adder", {
+    endpoint: `http://127.0.0.1:${server.addr.port}`,
+  });
+  const results = await Promise.allSettled([queue(1), queue(2), queue(3)]);
+  for (const result of results) {
+    assert(result.status === "rejected");
+    assertInstanceOf(result.reason, SendError);
+    assertEquals(
+      [result.reason.code, result.reason.senderFault],
+      ["RequestThrottled", false],
+    );
+  }
+  // One request, which the SDK tries three times.
+  assertEquals(sends, 3);
 });
 
 /** A server that answers for every queue, and tells how it was asked. */

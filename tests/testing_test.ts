@@ -151,6 +151,7 @@ Deno.test("Queues.get() shows what a queue holds and held", async () => {
     kwargs: { x: 3 },
     attributes: { a: 1 },
     groupId: "g",
+    sentAt: startTime,
     receiveCount: 0,
     visible: true,
     visibleAt: startTime,
@@ -470,6 +471,128 @@ Deno.test("a queue of the double moves what was received too often to its dead-l
   assertEquals(dead!.visible, true);
 });
 
+Deno.test("a dead-letter queue of the double keeps what SQS keeps of a message", async () => {
+  for (const type of ["", ".fifo"]) {
+    using queues = setUp({
+      silent: true,
+      queues: [
+        {
+          name: `adder${type}`,
+          redrive: { deadLetterQueue: `dead${type}`, maxReceiveCount: 1 },
+        },
+        {
+          name: `dead${type}`,
+          redrive: { deadLetterQueue: `buried${type}`, maxReceiveCount: 2 },
+        },
+        `buried${type}`,
+      ],
+    });
+    const queue = await open(`adder${type}`);
+    const sentAt = queues.now;
+    await queue.send("a", type === "" ? {} : { groupId: "g" });
+    const [old] = await queue.receive();
+    await queues.advance(30);
+    assertEquals(await queue.receive(), []);
+    // An old receipt handle deletes nothing there.
+    assertEquals(await queue.delete(old!), "ok");
+    const dead = await open(`dead${type}`);
+    const [message] = await dead.receive();
+    assertEquals(
+      [message!.messageId, message!.receiveCount, message!.groupId],
+      [old!.messageId, 2, old!.groupId],
+    );
+    assertEquals(
+      message!.sentAtMs,
+      (type === "" ? sentAt : queues.now).getTime(),
+    );
+    // It was received here once.
+    await queues.advance(30);
+    assertEquals((await dead.receive()).length, 1);
+    await queues.advance(30);
+    assertEquals(await dead.receive(), []);
+    assertEquals(queues.get(`buried${type}`).messages[0]!.receiveCount, 3);
+  }
+});
+
+Deno.test("a queue of the double drops a message when its retention ends", async () => {
+  using queues = setUp({
+    silent: true,
+    queues: [
+      "adder",
+      { name: "short", messageRetentionSeconds: 60 },
+      { name: "short.fifo", messageRetentionSeconds: 60 },
+    ],
+  });
+  const queue = await open();
+  await queue.send("a");
+  const short = await open("short");
+  await short.send("a");
+  const fifo = await open("short.fifo");
+  await fifo.send("a1", { groupId: "a" });
+  await fifo.receive();
+  await fifo.send("b1", { groupId: "b" });
+  await queues.advance(59.999);
+  assertEquals(queues.get("short").bodies, ["a"]);
+  await fifo.send("a2", { groupId: "a" });
+  await queues.advance(0.001);
+  assertEquals(queues.get("short").messages, []);
+  assertEquals(bodies(await fifo.receive()), ["a2"]);
+  await queues.advance(345_600 - 61);
+  assertEquals(bodies(await queue.receive()), ["a"]);
+  await queues.advance(1);
+  assertEquals(queues.get("adder").messages, []);
+});
+
+Deno.test("a FIFO queue of the double gives the same messages for the same attempt id", async () => {
+  using queues = setUp({ silent: true });
+  const queue = await open("adder.fifo");
+  for (const body of ["a", "b"]) await queue.send(body, { groupId: "g" });
+  const attempt = { attemptId: "one", maxMessages: 2 };
+  const first = await queue.receive(attempt);
+  assertEquals(bodies(first), ["a", "b"]);
+  await queues.advance(20);
+  assertEquals(await queue.receive({ attemptId: "two" }), []);
+  // The same handles, and hidden anew.
+  assertEquals(await queue.receive(attempt), first);
+  await queues.advance(29);
+  assertEquals(await queue.receive(), []);
+  assertEquals(await queue.delete(first[0]!), "ok");
+  // One was touched: the attempt is over.
+  assertEquals(await queue.receive(attempt), []);
+  await queues.advance(1);
+  const [again] = await queue.receive(attempt);
+  assertEquals([again!.body, again!.receiveCount], ["b", 2]);
+  // A change of its visibility ends it too.
+  assertEquals(await queue.hide(again!, 600), "ok");
+  assertEquals(await queue.receive(attempt), []);
+  // So do five minutes.
+  await queues.advance(600);
+  const long = { ...attempt, visibilityTimeoutSeconds: 3600 };
+  assertEquals(bodies(await queue.receive(long)), ["b"]);
+  await queues.advance(299);
+  assertEquals(bodies(await queue.receive(long)), ["b"]);
+  await queues.advance(1);
+  assertEquals(await queue.receive(long), []);
+});
+
+Deno.test("a FIFO queue of the double delays its messages alike", async () => {
+  using queues = setUp({
+    silent: true,
+    queues: [{ name: "adder.fifo", delaySeconds: 10 }],
+  });
+  const queue = await open("adder.fifo");
+  await queue.send("a", { groupId: "g" });
+  await queues.advance(6);
+  await queue.send("b", { groupId: "g" });
+  await queues.advance(4);
+  // What is delayed is not in flight: it holds nothing up.
+  assertEquals(bodies(await queue.receive()), ["a"]);
+  assertEquals(
+    await queue.send("c", { groupId: "g", delaySeconds: 1 }),
+    "InvalidParameterValue",
+  );
+});
+
 Deno.test("a container gets what was moved to its dead-letter queue", async () => {
   await using queues = setUp({
     silent: true,
@@ -592,6 +715,153 @@ Deno.test("a queue of the double refuses what SQS refuses", async () => {
   await queue.send("x".repeat(1024));
   await queue.send("\t\n\r é😀\u{10ffff}\ufffd");
   assertEquals(queues.get("adder").messages.length, 2);
+});
+
+Deno.test("a queue of the double refuses the parameters that SQS refuses", async () => {
+  using queues = setUp({ silent: true });
+  const queue = await open();
+  const fifo = await open("adder.fifo");
+  const attributes = (name: string, type: string, value: unknown) => ({
+    attributes: { [name]: { type, value } },
+  });
+  const messages: [body: string, options: object][] = [
+    ["", {}],
+    ["a", { delaySeconds: 901 }],
+    ["a", { delaySeconds: 0.5 }],
+    ["a", { deduplicationId: "d" }],
+    ["a", { groupId: "" }],
+    ["a", { groupId: "with space" }],
+    ["a", { groupId: "x".repeat(129) }],
+    ["a", attributes("AWS.x", "String", "x")],
+    ["a", attributes("a..b", "String", "x")],
+    ["a", attributes("a", "Text", "x")],
+    ["a", attributes("a", "String", "")],
+    ["a", attributes("a", "String", "\0")],
+    ["a", attributes("a", "Number", "one")],
+    ["a", attributes("a", "Number", " ")],
+    ["a", attributes("a", "String", new Uint8Array([1]))],
+    ["a", attributes("a", "Binary", "x")],
+    ["a", attributes("a", "Binary", new Uint8Array())],
+    [
+      "a",
+      {
+        attributes: Object.fromEntries(
+          Array.from(
+            { length: 11 },
+            (_, i) => [`a${i}`, { type: "String", value: "x" }],
+          ),
+        ),
+      },
+    ],
+  ];
+  for (const [body, options] of messages) {
+    assertEquals(
+      await queue.send(body, options),
+      body === "" ? "MissingParameter" : "InvalidParameterValue",
+      JSON.stringify([body, options]),
+    );
+  }
+  assertEquals(queues.get("adder").messages, []);
+  await queue.send("a", {
+    groupId: "fair",
+    delaySeconds: 900,
+    ...attributes("a-b.c_1", "Number.int", "-1.5e3"),
+  });
+  assertEquals(queues.get("adder").messages.length, 1);
+  await fifo.send("a", { groupId: "g" });
+
+  for (
+    const options of [
+      { maxMessages: 0 },
+      { maxMessages: 11 },
+      { waitTimeSeconds: -1 },
+      { waitTimeSeconds: 21 },
+      { visibilityTimeoutSeconds: -1 },
+      { visibilityTimeoutSeconds: 43_201 },
+    ]
+  ) {
+    const error = await assertRejects(() => queue.receive(options));
+    assertInstanceOf(error, ConnectionError);
+    assertEquals(error.code, "InvalidParameterValue");
+  }
+  const [message] = await fifo.receive();
+  assertEquals(await fifo.hide(message!, 43_201), "InvalidParameterValue");
+  assertEquals(await fifo.hide(message!, -1), "InvalidParameterValue");
+  assertEquals(await fifo.hide(message!, 0), "ok");
+});
+
+Deno.test("setUp() refuses settings that SQS refuses", () => {
+  const cases: [queue: object, type: ErrorConstructor, message: string][] = [
+    [
+      { visibilityTimeoutSeconds: 43_201 },
+      RangeError,
+      'Cannot make queue "adder" as "visibilityTimeoutSeconds" must be an integer from 0 to 43200: current value is 43201',
+    ],
+    [{ delaySeconds: 901 }, RangeError, "from 0 to 900"],
+    [{ messageRetentionSeconds: 59 }, RangeError, "from 60 to 1209600"],
+    [{ maximumMessageSize: 1023 }, RangeError, "from 1024 to 1048576"],
+    [
+      { visibilityTimeout: 1 },
+      TypeError,
+      'the nearest is "visibilityTimeoutSeconds"',
+    ],
+    [
+      { contentBasedDeduplication: "no" },
+      TypeError,
+      '"contentBasedDeduplication" must be a boolean: current value is "no"',
+    ],
+    [
+      { redrive: { deadLetterQueue: "dead", maxReceiveCount: 0 } },
+      RangeError,
+      '"maxReceiveCount" must be an integer from 1 to 1000: current value is 0',
+    ],
+    [
+      { redrive: { deadLetterQueue: "dead.fifo", maxReceiveCount: 1 } },
+      TypeError,
+      'its "deadLetterQueue" must be a standard queue as it is itself: current value is "dead.fifo"',
+    ],
+  ];
+  for (const [settings, type, message] of cases) {
+    const error = assertThrows(
+      () => setUp({ queues: [{ name: "adder", ...settings }] }),
+      type,
+    );
+    assert(error.message.includes(message), error.message);
+  }
+  const error = assertThrows(() => setUp({ quiet: true } as object), TypeError);
+  assertMatch(error.message, /^Cannot set up the testing double as "quiet" is/);
+  assertEquals(testMode(), undefined);
+});
+
+Deno.test("a queue of the double gives each of 20,000 messages once, in order", async () => {
+  using queues = setUp({ silent: true });
+  for (const name of ["adder", "adder.fifo"]) {
+    const queue = await open(name);
+    const fifo = name.endsWith(".fifo");
+    const batch = Array.from({ length: 10 }, (_, i) => i);
+    for (let i = 0; i < 2000; i++) {
+      await queue.connection.send(
+        queue.url,
+        batch.map((j) => ({
+          body: `${i} ${j}`,
+          attributes: {},
+          ...(fifo ? { groupId: `g${(i * 10 + j) % 500}` } : {}),
+        })),
+      );
+    }
+    const order: string[] = [];
+    for (let received = await queue.receive(); received.length > 0;) {
+      order.push(...bodies(received));
+      await queue.connection.delete(
+        queue.url,
+        received.map(({ receiptHandle }) => receiptHandle),
+      );
+      received = await queue.receive();
+    }
+    assertEquals(order.length, 20_000);
+    assertEquals(order[19_999], "1999 9");
+    assertEquals(queues.get(name).messages, []);
+  }
 });
 
 Deno.test("a queue of the double refuses batches that SQS refuses", async () => {

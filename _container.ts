@@ -69,6 +69,8 @@ export class Container implements AttachedConsumer {
   readonly #queues: Queues;
   readonly #worker: Worker;
   readonly #visibility: Visibility;
+  /** Resolves when the queue's own visibility timeout is known, or never will. */
+  readonly #learned: Promise<void>;
   readonly #engine: Engine;
   readonly #telemetry: ContainerTelemetry | undefined;
   readonly #closed = new AbortController();
@@ -134,10 +136,14 @@ export class Container implements AttachedConsumer {
     this.#worker = worker;
     this.#visibility = new Visibility(config.visibilityTimeoutSeconds);
     const { source, failures } = queues;
-    const opened = this.#open();
-    // A container may be closed that was never run.
-    opened.catch(() => {});
     const clock = clockOf();
+    this.#learned = config.visibilityTimeoutSeconds === undefined
+      ? learnVisibility(this.#visibility, source, {
+        clock,
+        logger: loggers.get("zsqs"),
+        signal: this.#closed.signal,
+      })
+      : Promise.resolve();
     const random = testMode()?.random ?? Math.random;
     this.#telemetry = telemetry?.container(
       { name: source.ref.name, url: source.url },
@@ -157,8 +163,8 @@ export class Container implements AttachedConsumer {
       prefetch: config.prefetch,
       waitTimeSeconds: config.waitTimeSeconds,
       visibility: this.#visibility,
-      opened,
-      mayBeMissing: source.ref.url !== undefined,
+      // What was looked up by its name is there.
+      isUnseen: source.ref.url !== undefined,
       deleteDelaySeconds: config.deleteDelaySeconds,
       failures: failures === undefined
         ? config.failures as "delete" | "keep"
@@ -198,7 +204,10 @@ export class Container implements AttachedConsumer {
   }
 
   drain(): Promise<void> {
-    return this.#whileOpen(() => this.#engine.drain());
+    return this.#whileOpen(async () => {
+      await this.#learned;
+      await this.#engine.drain();
+    });
   }
 
   /** Runs until it is stopped, then disposes all it holds. */
@@ -239,7 +248,7 @@ export class Container implements AttachedConsumer {
     }
   }
 
-  /** What fails here is that the queue cannot be opened. */
+  /** What fails here is that the queue cannot be used. */
   async #whileOpen(run: () => Promise<void>): Promise<void> {
     try {
       await run();
@@ -273,24 +282,13 @@ export class Container implements AttachedConsumer {
         `Stopping: no new receive from ${queue}, waiting for what has begun`,
       );
     signal.addEventListener("abort", onStop, { once: true });
-    await this.#whileOpen(() => this.#engine.run(options));
-    signal.removeEventListener("abort", onStop);
+    try {
+      await this.#whileOpen(() => this.#engine.run(options));
+    } finally {
+      signal.removeEventListener("abort", onStop);
+    }
     logger.info(`Stopped listening to ${queue}: ${summaryText(this.summary)}`);
     if (drain && !signal.aborted) await this.#logRemaining();
-  }
-
-  /**
-   * Finds a queue given by its URL, and learns its visibility timeout. The first
-   * receive does not wait for it.
-   */
-  async #open(): Promise<void> {
-    const { source } = this.#queues;
-    // What was looked up by its name is there.
-    if (this.#visibility.isConfigured && source.ref.url === undefined) return;
-    await learnVisibility(this.#visibility, source, {
-      logger: this.#loggers.get("zsqs"),
-      signal: this.#closed.signal,
-    });
   }
 
   async #disposeWorker(forceSignal: AbortSignal): Promise<void> {

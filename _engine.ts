@@ -8,6 +8,7 @@
  * @module
  */
 
+import { setImmediate } from "node:timers";
 import type { Clock } from "./_clock.ts";
 import type { ReceivedMessage } from "./_connection.ts";
 import {
@@ -33,6 +34,12 @@ import { bodyText } from "./_wire.ts";
 /** How many long polls in a row must be empty before a drain ends. */
 const DRAIN_POLLS = 2;
 
+/** How long what SQS does not answer may keep a forced stop, in milliseconds. */
+const FORCE_LIMIT_MS = 10_000;
+
+/** A job that kept the CPU so long is followed by a turn for others, in ms. */
+const LONG_TURN_MS = 50;
+
 /** How many messages may be held at most for each job at a time. */
 const MAX_HELD = 10;
 
@@ -53,15 +60,10 @@ export interface EngineOptions {
   readonly prefetch: number;
   /** How long a receive waits for a message, in seconds. */
   readonly waitTimeSeconds: number;
-  /** For how long a receive hides a message; it may change. */
+  /** For how long a receive hides a message: until it is known, 30 s. */
   readonly visibility: Visibility;
-  /**
-   * Resolves when the queue was found and its visibility timeout is known, which
-   * a run does not wait for; it ends where this rejects.
-   */
-  readonly opened?: Promise<unknown>;
-  /** Whether nobody has seen that the queue exists: a first receive will. */
-  readonly mayBeMissing?: boolean;
+  /** Whether nobody has seen yet that the queue can be used. */
+  readonly isUnseen?: boolean;
   /** How long a delete may wait for company, in seconds. */
   readonly deleteDelaySeconds: number;
   /** After which a job's signal aborts, in seconds. */
@@ -97,7 +99,6 @@ export class Engine {
   readonly #held = new HeldMessages();
   /** Failed messages on their way to the queue that keeps them. */
   readonly #keeping = new Set<Lease>();
-  readonly #opened: Promise<unknown>;
   readonly #force = new AbortController();
   #running = 0;
   #settling = 0;
@@ -105,13 +106,18 @@ export class Engine {
   #polling = false;
   #stopping = false;
   #drain = false;
+  #hasEnded = false;
   #failure: { readonly error: unknown } | undefined;
+  #cancelLimit: (() => void) | undefined;
+  #turn = 0;
+  #isTurnMarked = false;
+  /** Resolves when others had their turn after a job that kept the CPU. */
+  #breath: Promise<void> | undefined;
   #ended = Promise.withResolvers<void>();
   #change = Promise.withResolvers<void>();
 
   constructor(options: EngineOptions) {
     this.#options = options;
-    this.#opened = options.opened ?? Promise.resolve();
     const { clock, random, url, loggers } = options;
     this.#logger = loggers.get("zsqs");
     this.#messages = loggers.get("zsqs.messages");
@@ -138,9 +144,8 @@ export class Engine {
       fifo: options.fifo,
       capacity: options.concurrency + options.prefetch,
       visibility: options.visibility,
-      opened: this.#opened,
-      mayBeMissing: options.mayBeMissing ?? false,
-      onMissing: (error) => this.#abandon(error),
+      isUnseen: options.isUnseen ?? false,
+      onUnusable: (error) => this.#abandon(error),
       onAnswer: (messages, sent) => this.#receive(messages, sent),
       onChange: () => this.#step(),
     });
@@ -172,7 +177,6 @@ export class Engine {
 
   /** Receives and handles what is visible now. */
   async drain(): Promise<void> {
-    await this.#opened;
     for (;;) {
       const answered = await this.#polls.once(this.#room());
       await this.#quiet();
@@ -183,7 +187,7 @@ export class Engine {
   /**
    * Receives and handles messages until it is told to end.
    *
-   * @throws {ConnectionError} If the queue cannot be opened.
+   * @throws {ConnectionError} If the queue cannot be used.
    */
   async run(options: EngineRunOptions): Promise<void> {
     const { signal, forceSignal } = options;
@@ -195,15 +199,16 @@ export class Engine {
     if (signal.aborted) stop();
     if (forceSignal.aborted) force();
     this.#polling = true;
-    this.#opened.catch((error) => this.#abandon(error));
     this.#step();
     await this.#ended.promise;
+    this.#hasEnded = true;
+    this.#cancelLimit?.();
     signal.removeEventListener("abort", stop);
     forceSignal.removeEventListener("abort", force);
     if (this.#failure !== undefined) throw this.#failure.error;
   }
 
-  /** Ends the run with an error: the queue cannot be opened. */
+  /** Ends the run with an error: the queue cannot be used. */
   #abandon(error: unknown): void {
     this.#failure ??= { error };
     this.#forceStop();
@@ -244,12 +249,20 @@ export class Engine {
 
   #forceStop(): void {
     this.#stop();
-    this.#force.abort();
+    if (!this.#force.signal.aborted) {
+      this.#force.abort();
+      // What SQS does not answer must not keep the process.
+      this.#cancelLimit = this.#options.clock.timer(FORCE_LIMIT_MS, () => {
+        this.#logger.warn(
+          `Gave up on settling ${this.#settling} messages, which will be received again`,
+        );
+        this.#ended.resolve();
+      });
+    }
     this.#polls.abort();
     const given = [...this.#held].filter(({ job }) => job?.running);
     for (const lease of given) {
-      lease.job!.givenUp = true;
-      lease.job!.abort("stopping");
+      lease.job!.giveUp();
       this.#giveBack(lease);
     }
     if (given.length > 0) {
@@ -309,6 +322,7 @@ export class Engine {
     sent: { readonly atMs: number; readonly visibilitySeconds: number },
   ): void {
     const { clock } = this.#options;
+    if (this.#hasEnded) return;
     this.#counters.received += messages.length;
     if (messages.length === 0) this.#counters.emptyReceives++;
     /** Groups of which a message was left: those behind must not overtake. */
@@ -375,36 +389,80 @@ export class Engine {
 
   #startJobs(): void {
     const { concurrency, clock } = this.#options;
-    while (this.#running < concurrency && !this.#stopping) {
+    while (
+      this.#running < concurrency && !this.#stopping &&
+      this.#breath === undefined
+    ) {
       const lease = this.#waiting.take();
       if (lease === undefined) return;
-      if (clock.now() < lease.deadlineMs) this.#run(lease);
-      else {
+      const now = clock.now();
+      if (now < lease.deadlineMs) {
+        const turnMs = performance.now();
+        this.#run(lease, now);
+        if (performance.now() - turnMs > LONG_TURN_MS) this.#breathe();
+      } else {
         this.#waiting.free(lease);
         this.#keeper.lose(lease, "it ended while the message waited");
       }
     }
   }
 
-  async #run(lease: Lease): Promise<void> {
+  async #run(lease: Lease, startedMs: number): Promise<void> {
     const { handler, queue, loggers, clock, timeoutSeconds } = this.#options;
-    const job = new JobControl();
-    lease.job = job;
+    const control = new JobControl();
+    lease.job = control;
     this.#running++;
-    const cancel = timeoutSeconds === undefined
-      ? undefined
-      : clock.timer(timeoutSeconds * 1000, () => job.abort("timed out"));
-    const outcome = await runJob(lease.message, {
-      handler,
-      queue,
-      loggers,
-      control: job,
-    });
-    cancel?.();
-    job.running = false;
+    const endMs = timeoutSeconds === undefined
+      ? Infinity
+      : startedMs + timeoutSeconds * 1000;
+    if (timeoutSeconds !== undefined) {
+      control.onEnd = clock.timer(
+        timeoutSeconds * 1000,
+        () => control.abort("timed out"),
+      );
+    }
+    const { message } = lease;
+    const turn = this.#currentTurn();
+    const turnMs = performance.now();
+    const outcome = await runJob(message, { handler, queue, loggers, control });
+    const now = clock.now();
+    if (
+      turn === this.#turn && performance.now() - turnMs > LONG_TURN_MS
+    ) await this.#breathe();
+    control.end();
     this.#running--;
-    if (!job.givenUp) this.#track(lease, this.#settle(lease, outcome));
+    if (!control.givenUp) {
+      // A job that kept the CPU was not told that its time was over.
+      const isLate = now >= endMs || now >= lease.deadlineMs;
+      this.#track(
+        lease,
+        this.#settle(lease, isLate ? asAborted(outcome) : outcome),
+      );
+    }
     this.#happened();
+  }
+
+  /** The turn of the event loop, as a number that tells it from the next one. */
+  #currentTurn(): number {
+    if (!this.#isTurnMarked) {
+      this.#isTurnMarked = true;
+      setImmediate(() => {
+        this.#isTurnMarked = false;
+        this.#turn++;
+      });
+    }
+    return this.#turn;
+  }
+
+  /** Lets timers, signals and answers have their turn before all goes on. */
+  #breathe(): Promise<void> {
+    return this.#breath ??= new Promise((resolve) => {
+      setTimeout(() => {
+        this.#breath = undefined;
+        resolve();
+        this.#step();
+      }, 0);
+    });
   }
 
   /** Counts a settlement while it is under way. */
@@ -571,4 +629,11 @@ export class Engine {
     for (const each of behind) this.#giveBack(each);
     if (behind.length > 0) this.#settler.flush();
   }
+}
+
+/** What a job threw after its time was over says nothing of its input. */
+function asAborted(outcome: Outcome): Outcome {
+  return outcome.kind === "failed"
+    ? { kind: "retry", reason: "aborted", error: outcome.error }
+    : outcome;
 }

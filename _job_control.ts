@@ -14,6 +14,8 @@ export class JobControl {
   running = true;
   /** The message was given back: how the job ends does not matter any more. */
   givenUp = false;
+  /** Called when it has ended, or was given up. */
+  onEnd: (() => void) | undefined;
 
   /** Whether the job was told to end. */
   get aborted(): boolean {
@@ -27,6 +29,19 @@ export class JobControl {
       if (this.aborted) this.#controller.abort(this.#reason);
     }
     return this.#controller.signal;
+  }
+
+  /** The handler has ended. */
+  end(): void {
+    this.running = false;
+    this.onEnd?.();
+  }
+
+  /** Gives the job up: its message was given back. */
+  giveUp(): void {
+    this.givenUp = true;
+    this.onEnd?.();
+    this.abort("stopping");
   }
 
   /** Tells the job to end; the first reason counts. */

@@ -20,6 +20,9 @@ import type { Visibility } from "./_visibility.ts";
 /** SQS refuses what goes beyond 12 hours when the request reaches it. */
 const LIMIT_MARGIN_SECONDS = 2;
 
+/** The shortest pause before an extension is tried again, in milliseconds. */
+const MIN_PAUSE_MS = 200;
+
 /** What says that a message is no longer ours: trying on is no use. */
 const LOST_CODES: ReadonlySet<string> = new Set([
   "InvalidParameterValue",
@@ -98,6 +101,8 @@ export interface LeaseKeeperOptions {
 export class LeaseKeeper {
   readonly #options: LeaseKeeperOptions;
   #size = 0;
+  /** Whether the last request failed: one line tells of a streak. */
+  #failing = false;
   #cancel: (() => void) | undefined;
   #wakeAtMs = Infinity;
 
@@ -194,9 +199,10 @@ export class LeaseKeeper {
       // Losing another one may have given this one back meanwhile.
       if (!lease.kept) return [];
       const deadlineMs = now + seconds * 1000;
-      // SQS hides a message for 12 hours in all: the lease ends there.
       if (deadlineMs <= lease.deadlineMs) {
-        lease.dueMs = Infinity;
+        // SQS hides a message for 12 hours in all: the lease ends there.
+        const isLast = seconds < this.#options.visibility.seconds;
+        lease.dueMs = isLast ? Infinity : this.#dueMs(lease);
         return [];
       }
       lease.extending = true;
@@ -213,12 +219,16 @@ export class LeaseKeeper {
           visibilityTimeoutSeconds: seconds,
         })),
       );
+      this.#failing = false;
     } catch (error) {
-      this.#options.logger.warn(
-        `Cannot extend the visibility of ${changes.length} messages, trying on: ${
-          messageOf(error)
-        }`,
-      );
+      if (!this.#failing) {
+        this.#options.logger.warn(
+          `Cannot extend the visibility of ${changes.length} ${
+            changes.length === 1 ? "message" : "messages"
+          }, trying on: ${messageOf(error)}`,
+        );
+      }
+      this.#failing = true;
       results = [];
     }
     for (const [i, { lease, handle, deadlineMs }] of changes.entries()) {
@@ -232,7 +242,10 @@ export class LeaseKeeper {
       } else if (result !== undefined && saysLost(result.failure.code)) {
         if (lease.kept) this.lose(lease, result.failure.message);
       } else {
-        lease.dueMs = clock.now() + this.#visibilityMs / 16;
+        const now = clock.now();
+        const left = lease.deadlineMs - now;
+        const pauseMs = Math.min(this.#visibilityMs / 16, left / 4);
+        lease.dueMs = now + Math.max(MIN_PAUSE_MS, pauseMs);
       }
     }
     this.#wakeForNext();

@@ -6,7 +6,7 @@
  */
 
 import { type Clock, sleep } from "./_clock.ts";
-import { isMissingQueue } from "./_connect.ts";
+import { unlessAborted } from "./_abort.ts";
 import {
   ConnectionError,
   MAX_BATCH,
@@ -23,6 +23,12 @@ const GRACE_MS = 10_000;
 
 /** For how long receives must have failed to be a problem, in milliseconds. */
 const PROBLEM_MS = 60_000;
+
+/** When a time-out comes so late, the CPU was not free, in milliseconds. */
+const LATE_MS = 500;
+
+/** How much longer a receive may take then, in milliseconds. */
+const EXTRA_MS = 1_000;
 
 /** The shortest and longest pause after failed receives, in milliseconds. */
 const MIN_PAUSE_MS = 1_000;
@@ -41,12 +47,10 @@ export interface PollsOptions {
   /** How many messages the container holds at most. */
   readonly capacity: number;
   readonly visibility: Visibility;
-  /** Settles when it is known whether the queue can be opened. */
-  readonly opened: Promise<unknown>;
-  /** Whether nobody has seen that the queue exists. */
-  readonly mayBeMissing: boolean;
-  /** Called where it does not. */
-  readonly onMissing: (error: unknown) => void;
+  /** Whether nobody has seen yet that the queue can be used. */
+  readonly isUnseen: boolean;
+  /** Called where the first receive tells that it cannot. */
+  readonly onUnusable: (error: unknown) => void;
   /** Takes an answer, when its request was sent, and what that asked for. */
   readonly onAnswer: (
     messages: readonly ReceivedMessage[],
@@ -153,12 +157,10 @@ export class Polls {
       const messages = await this.#receive(max, waitTimeSeconds);
       this.#adapt(messages.length, max);
     } catch (error) {
-      // Where the queue cannot be opened at all, that is what is said.
-      const { opened, mayBeMissing, onMissing } = this.#options;
-      if (!this.#answered) await opened.catch(() => {});
-      if (mayBeMissing && !this.#answered && isMissingQueue(error)) {
-        onMissing(error);
-      } else if (!this.#stopped) this.#pause(error);
+      if (this.#stopped) return;
+      const { isUnseen, onUnusable } = this.#options;
+      if (isUnseen && !this.#answered && isFinal(error)) onUnusable(error);
+      else this.#pause(error);
     } finally {
       this.#size--;
       this.#reserved -= max;
@@ -169,28 +171,34 @@ export class Polls {
     maxMessages: number,
     waitTimeSeconds: number,
   ): Promise<readonly ReceivedMessage[]> {
-    const { connection, url, fifo, clock, visibility } = this.#options;
+    const { connection, url, fifo, clock, visibility, onAnswer } =
+      this.#options;
     const attemptId = fifo
       ? this.#attemptIds.pop() ?? crypto.randomUUID()
       : undefined;
     const cut = new AbortController();
-    const limitMs = waitTimeSeconds * 1000 + GRACE_MS;
-    const cancel = clock.timer(limitMs, () => cut.abort(noAnswer(limitMs)));
+    const cancel = this.#cutAfter(waitTimeSeconds * 1000 + GRACE_MS, cut);
     const abort = () => cut.abort(this.#abort.signal.reason);
     this.#abort.signal.addEventListener("abort", abort);
+    if (this.#abort.signal.aborted) abort();
     const sent = { atMs: clock.now(), visibilitySeconds: visibility.seconds };
     try {
-      const messages = await connection.receive(url, {
+      const receiving = connection.receive(url, {
         maxMessages,
         waitTimeSeconds,
         signal: cut.signal,
-        ...(visibility.ask
-          ? { visibilityTimeoutSeconds: visibility.seconds }
-          : {}),
+        visibilityTimeoutSeconds: visibility.seconds,
         ...(attemptId === undefined ? {} : { attemptId }),
       });
+      // The SDK does not look at the signal while it waits for credentials.
+      const messages = await unlessAborted(receiving, cut.signal);
+      if (messages === undefined) {
+        // What comes late all the same is there to be done, or given back.
+        receiving.then((late) => onAnswer(late, sent)).catch(() => {});
+        throw cut.signal.reason;
+      }
       this.#answered = true;
-      this.#options.onAnswer(messages, sent);
+      onAnswer(messages, sent);
       return messages;
     } catch (error) {
       if (attemptId !== undefined) this.#attemptIds.push(attemptId);
@@ -201,13 +209,29 @@ export class Polls {
     }
   }
 
-  /** A full answer means that there is more, an empty one that there is not. */
+  /** Cuts a receive off; gives what takes that back. */
+  #cutAfter(limitMs: number, cut: AbortController): () => void {
+    const { clock } = this.#options;
+    const giveUp = () => cut.abort(noAnswer(limitMs));
+    const endMs = clock.now() + limitMs;
+    let cancel = clock.timer(limitMs, () => {
+      // Where a job kept the CPU the answer may be there, and not yet read.
+      if (clock.now() - endMs < LATE_MS) giveUp();
+      else cancel = clock.timer(EXTRA_MS, giveUp);
+    });
+    return () => cancel();
+  }
+
+  /**
+   * An answer that is half full at least means that there is more: SQS gives
+   * less than there is. An empty one means that there is nothing.
+   */
   #adapt(count: number, max: number): void {
     const { capacity } = this.#options;
     this.#recovered();
     this.empty = count === 0 ? this.empty + 1 : 0;
     if (count === 0) this.#allowed = 1;
-    else if (count < max) this.#allowed = Math.max(1, this.#allowed - 1);
+    else if (count < max / 2) this.#allowed = Math.max(1, this.#allowed - 1);
     else {
       const most = Math.max(1, Math.floor(capacity / MAX_BATCH));
       this.#allowed = Math.min(most, this.#allowed + 1);
@@ -245,6 +269,12 @@ export class Polls {
     const longest = Math.min(MAX_PAUSE_MS, MIN_PAUSE_MS * 2 ** this.#failures);
     return MIN_PAUSE_MS + random() * (longest - MIN_PAUSE_MS);
   }
+}
+
+/** Whether it is no use to try again: a first receive ends the run with that. */
+function isFinal(error: unknown): boolean {
+  return !(error instanceof ConnectionError) || error.senderFault ||
+    error.code === "CredentialsProviderError";
 }
 
 function noAnswer(limitMs: number): ConnectionError {

@@ -17,6 +17,9 @@ const RETRY_MS = 200;
 /** The longest such pause, in milliseconds. */
 const MAX_RETRY_MS = 5_000;
 
+/** How often an entry may be refused where the run is to end at once. */
+const MAX_LAST_REFUSALS = 3;
+
 /** What the settler works with. */
 export interface SettlerOptions {
   readonly connection: EngineConnection;
@@ -25,7 +28,7 @@ export interface SettlerOptions {
   readonly logger: Logger;
   /** How long an entry may wait for company, in milliseconds. */
   readonly delayMs: number;
-  /** Ends all trying again. */
+  /** Says that the run is to end at once: there is little time to try again. */
   readonly signal: AbortSignal;
   /** Called when an entry was refused and is to be tried again. */
   readonly onRetry: () => void;
@@ -55,7 +58,7 @@ export class Settler {
     this.#options = options;
     const batch = (
       send: (entries: readonly Settlement[]) => Promise<EntryResult[]>,
-    ) => new Batch(clock, send, (...answer) => this.#answer(...answer));
+    ) => new Batch(clock, send, (...answers) => this.#answer(...answers));
     this.#deletes = batch((entries) =>
       connection.delete(url, entries.map(({ lease }) => lease.receiptHandle))
     );
@@ -104,27 +107,39 @@ export class Settler {
     return now + Math.min(this.#options.delayMs, left / 4);
   }
 
-  #answer(settlement: Settlement, result: EntryResult): void {
-    const { lease, refusals, resolve } = settlement;
-    const { clock, logger, signal } = this.#options;
-    if (!result.ok) {
-      const { code, message } = result.failure;
-      const failed = `Cannot ${
-        settlement.untilMs === undefined ? "delete" : "change the visibility of"
-      } message ${lease.message.messageId}`;
-      const final = saysLost(code) || signal.aborted || lease.lost ||
-        clock.now() >= lease.deadlineMs;
-      if (!final) {
-        if (refusals === 0) {
-          logger.error(`${failed}, trying on: ${code}: ${message}`);
+  /** Settles each entry of a request by its own result. */
+  #answer(
+    entries: readonly Settlement[],
+    results: readonly EntryResult[],
+  ): void {
+    const refused: Settlement[] = [];
+    let why = "";
+    for (const [i, entry] of entries.entries()) {
+      const result = results[i] ?? UNANSWERED;
+      if (!result.ok) {
+        const { code, message } = result.failure;
+        const said = `${code}: ${message}`;
+        if (!this.#isFinal(entry, code)) {
+          why ||= said;
+          if (entry.refusals === 0) refused.push(entry);
+          this.#tryAgain(entry);
+          continue;
         }
-        this.#tryAgain(settlement);
-        return;
+        this.#options.logger.error(`${failureOf([entry])}: ${said}`);
       }
-      logger.error(`${failed}: ${code}: ${message}`);
+      if (entry.refusals > 0) this.retrying--;
+      entry.resolve(result.ok);
     }
-    if (refusals > 0) this.retrying--;
-    resolve(result.ok);
+    if (refused.length > 0) {
+      this.#options.logger.error(`${failureOf(refused)}, trying on: ${why}`);
+    }
+  }
+
+  /** Whether it is no use, or too late, to try again. */
+  #isFinal({ lease, refusals }: Settlement, code: string): boolean {
+    const { clock, signal } = this.#options;
+    return saysLost(code) || lease.lost || clock.now() >= lease.deadlineMs ||
+      (signal.aborted && refusals >= MAX_LAST_REFUSALS);
   }
 
   /** Tries again while the lease lives, after a pause that grows. */
@@ -135,7 +150,11 @@ export class Settler {
       onRetry();
     }
     const pauseMs = RETRY_MS * 2 ** (settlement.refusals - 1);
-    await sleep(clock, Math.min(MAX_RETRY_MS, pauseMs), signal);
+    await sleep(
+      clock,
+      Math.min(MAX_RETRY_MS, pauseMs),
+      signal.aborted ? undefined : signal,
+    );
     this.#try(settlement);
   }
 }
@@ -144,7 +163,10 @@ export class Settler {
 class Batch {
   readonly #clock: Clock;
   readonly #send: (entries: readonly Settlement[]) => Promise<EntryResult[]>;
-  readonly #answer: (entry: Settlement, result: EntryResult) => void;
+  readonly #answer: (
+    entries: readonly Settlement[],
+    results: readonly EntryResult[],
+  ) => void;
   #entries: Settlement[] = [];
   #cancel: (() => void) | undefined;
   #flushAtMs = Infinity;
@@ -152,7 +174,10 @@ class Batch {
   constructor(
     clock: Clock,
     send: (entries: readonly Settlement[]) => Promise<EntryResult[]>,
-    answer: (entry: Settlement, result: EntryResult) => void,
+    answer: (
+      entries: readonly Settlement[],
+      results: readonly EntryResult[],
+    ) => void,
   ) {
     this.#clock = clock;
     this.#send = send;
@@ -187,16 +212,27 @@ class Batch {
     try {
       results = await this.#send(entries);
     } catch (error) {
-      const failure = failureOf(error);
+      const failure = entryFailure(error);
       results = entries.map(() => ({ ok: false, failure }));
     }
-    for (const [i, entry] of entries.entries()) {
-      this.#answer(entry, results[i] ?? UNANSWERED);
-    }
+    this.#answer(entries, results);
   }
 }
 
-function failureOf(error: unknown): (EntryResult & { ok: false })["failure"] {
+/** What failed, of entries of one request. */
+function failureOf(entries: readonly Settlement[]): string {
+  const what = entries[0]!.untilMs === undefined
+    ? "delete"
+    : "change the visibility of";
+  const ids = entries.map(({ lease }) => lease.message.messageId).join(", ");
+  return `Cannot ${what} ${
+    entries.length === 1 ? "message" : "messages"
+  } ${ids}`;
+}
+
+function entryFailure(
+  error: unknown,
+): (EntryResult & { ok: false })["failure"] {
   const { code, message, senderFault } = error as Partial<
     { code: string; message: string; senderFault: boolean }
   >;

@@ -5,25 +5,28 @@
  * @module
  */
 
-import type { OpenQueue } from "./_connect.ts";
+import { type Clock, sleep } from "./_clock.ts";
+import { isMissingQueue, type OpenQueue } from "./_connect.ts";
 import { ConnectionError } from "./_connection.ts";
+import { isNotCapable, messageOf } from "./_errors.ts";
 import type { Logger } from "./_loggers.ts";
 
 /** SQS's default, which is asked for while the queue's own is not known. */
 const DEFAULT_SECONDS = 30;
 
-/** The visibility timeout of a container's receives. */
+/** The pause before it is asked for again where that failed, in milliseconds. */
+const RETRY_MS = 30_000;
+
+/**
+ * The visibility timeout that a container's receives ask for. They always do,
+ * so that what a lease is worth is known though somebody changes the queue.
+ */
 export class Visibility {
-  /** Whether it was configured; the queue's own does not matter then. */
-  readonly isConfigured: boolean;
   /** How long a receive that starts now hides a message. */
   seconds: number;
-  /** Whether it must ask for that, as it is not the queue's own. */
-  ask = true;
 
-  constructor(configuredSeconds?: number) {
-    this.isConfigured = configuredSeconds !== undefined;
-    this.seconds = configuredSeconds ?? DEFAULT_SECONDS;
+  constructor(seconds: number = DEFAULT_SECONDS) {
+    this.seconds = seconds;
   }
 
   /**
@@ -35,37 +38,55 @@ export class Visibility {
   }
 }
 
+/** How a queue's own visibility timeout is asked for. */
+export interface LearnOptions {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Ends the asking. */
+  readonly signal: AbortSignal;
+}
+
 /**
- * Asks a queue for its own visibility timeout and takes it over, if none is
- * configured. Where the right to ask is missing, the default is asked for on,
- * with one log line.
- *
- * @throws {ConnectionError} If SQS cannot be reached, or the queue not found.
+ * Asks a queue for its own visibility timeout, until it is known, and takes it
+ * over. Where it cannot be had the default stays, with one log line. It never
+ * rejects: that the queue cannot be used at all, its receives tell.
  */
 export async function learnVisibility(
   visibility: Visibility,
   { connection, url, ref }: OpenQueue,
-  options: { readonly logger: Logger; readonly signal: AbortSignal },
+  { clock, logger, signal }: LearnOptions,
 ): Promise<void> {
-  try {
-    const { visibilityTimeoutSeconds } = await connection.attributes(
-      url,
-      { signal: options.signal },
+  let told = false;
+  const tell = (why: string) => {
+    if (told) return;
+    told = true;
+    logger.info(
+      `Hiding messages of ${ref.name} for ${DEFAULT_SECONDS} s, not for the queue's own visibility timeout: ${why}`,
     );
-    if (visibility.isConfigured) return;
-    if (visibilityTimeoutSeconds) {
-      visibility.seconds = visibilityTimeoutSeconds;
-      visibility.ask = false;
+  };
+  while (!signal.aborted) {
+    try {
+      const { visibilityTimeoutSeconds } = await connection.attributes(
+        url,
+        { signal },
+      );
+      if (visibilityTimeoutSeconds) {
+        visibility.seconds = visibilityTimeoutSeconds;
+      } else tell("it is 0, which would have two containers run each job");
       return;
+    } catch (error) {
+      if (signal.aborted || isMissingQueue(error) || isNotCapable(error)) {
+        return;
+      }
+      if (isDenied(error)) {
+        return tell("the right sqs:GetQueueAttributes is missing");
+      }
+      tell(`it is not known yet: ${messageOf(error)}`);
     }
-  } catch (error) {
-    if (!(error instanceof ConnectionError) || error.code !== "AccessDenied") {
-      throw error;
-    }
-    if (visibility.isConfigured) return;
+    await sleep(clock, RETRY_MS, signal);
   }
-  // A queue may hide messages for 0 s, which would have two run each job.
-  options.logger.info(
-    `Hiding messages of ${ref.name} for ${DEFAULT_SECONDS} s, as the queue's own visibility timeout cannot be used: it is 0, or the right sqs:GetQueueAttributes is missing`,
-  );
+}
+
+function isDenied(error: unknown): boolean {
+  return error instanceof ConnectionError && error.code === "AccessDenied";
 }

@@ -27,6 +27,7 @@ export interface HarnessOptions extends
       | "timeoutSeconds"
       | "retryDelay"
       | "failures"
+      | "visibility"
     >
   > {
   readonly fifo?: boolean;
@@ -87,7 +88,7 @@ export class Harness {
       concurrency,
       prefetch: concurrency === 1 ? 0 : Math.min(10, concurrency),
       waitTimeSeconds: 20,
-      visibility: ownVisibility(visibilityTimeoutSeconds),
+      visibility: new Visibility(visibilityTimeoutSeconds),
       deleteDelaySeconds: 1,
       failures: "delete",
       ...engine,
@@ -179,11 +180,6 @@ export class Harness {
       critical: write("CRITICAL"),
     };
   }
-}
-
-/** The visibility timeout of a queue that told its own. */
-export function ownVisibility(seconds: number): Visibility {
-  return Object.assign(new Visibility(), { seconds, ask: false });
 }
 
 /** Lets all go on that can without time passing. */

@@ -192,8 +192,11 @@ export class Ledger {
     if (lost !== undefined) this.#leaseLost(lost);
     const [, kept] = /^Cannot keep failed message (\S+),/.exec(text) ?? [];
     if (kept !== undefined) this.blame(kept, "failure not kept");
-    const [, id] = /^Cannot delete message ([^\s,:]+)/.exec(text) ?? [];
-    if (id !== undefined) this.blame(id, "delete failed");
+    const [, ids] =
+      /^Cannot delete messages? ([^:]+?)(?:, trying on)?: /.exec(text) ?? [];
+    for (const each of ids?.split(", ") ?? []) {
+      this.blame(each, "delete failed");
+    }
     const [, given] = /^Gave up on jobs? (.*) as the/.exec(text) ?? [];
     for (const each of given?.split(", ") ?? []) {
       this.blame(each, "given up at a forced stop");

@@ -21,7 +21,6 @@ import type { VirtualClock } from "../_virtual_clock.ts";
 import { Queue, SendError, type SendResult } from "../producer.ts";
 import { type InjectedFault, setUp } from "../testing.ts";
 import { anyFault } from "./_any_fault.ts";
-import { ownVisibility } from "./_harness.ts";
 import { type Cause, type Holder, Ledger, nameOf } from "./_ledger.ts";
 
 /** What a round brought about. */
@@ -289,9 +288,7 @@ class Game implements Disposable {
       concurrency: this.#concurrency,
       prefetch: this.#prefetch,
       waitTimeSeconds: this.#int(1, 20),
-      visibility: this.#chance(0.5)
-        ? new Visibility(this.#visibility)
-        : ownVisibility(this.#visibility),
+      visibility: this.#learnedLater(),
       deleteDelaySeconds: this.#pick(0, 1, 10),
       failures: this.#failures === "queue"
         ? new FailureQueue({
@@ -333,6 +330,16 @@ class Game implements Disposable {
   }
 
   /** What a container sees of SQS; nothing reaches it when it is dead. */
+  /** A visibility timeout that is known at once, or after some time. */
+  #learnedLater(): Visibility {
+    if (this.#chance(0.5)) return new Visibility(this.#visibility);
+    const visibility = new Visibility();
+    this.#clock.timer(this.#int(0, 40) * 1000, () => {
+      visibility.seconds = this.#visibility;
+    });
+    return visibility;
+  }
+
   #connectionOf(runner: Runner, real: Connection): Connection {
     const { ledger } = this;
     const call = async <T>(effect: () => Promise<T>): Promise<T> => {

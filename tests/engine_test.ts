@@ -34,7 +34,6 @@ import {
   type WorkerFactory,
 } from "../container.ts";
 import { Queue } from "../producer.ts";
-import { ownVisibility } from "./_harness.ts";
 import { CREDENTIALS, setEnv, TestServer } from "./_server.ts";
 
 /** Lets all that is not waiting for a test go on. */
@@ -142,7 +141,7 @@ class Bench {
       concurrency: 1,
       prefetch: 0,
       waitTimeSeconds: 20,
-      visibility: ownVisibility(30),
+      visibility: new Visibility(30),
       deleteDelaySeconds: 1,
       failures: "delete",
       ...options,
@@ -202,7 +201,7 @@ Deno.test("Engine.run() receives, runs and deletes one message at a time", async
   assertEquals([maxMessages, waitTimeSeconds, visibilityTimeoutSeconds], [
     1,
     20,
-    undefined,
+    30,
   ]);
   bench.force.abort();
   await running;
@@ -241,13 +240,13 @@ Deno.test("Engine.run() asks for 30 s until the queue's own visibility timeout i
   );
   const running = bench.run();
   await bench.advance(0.5);
-  Object.assign(visibility, { seconds: 300, ask: false });
+  visibility.seconds = 300;
   await bench.advance(1);
   assertEquals(
     bench.connection.receives.map((receive) =>
       receive.visibilityTimeoutSeconds
     ),
-    [30, undefined],
+    [30, 300],
   );
   // As long as any other message that is to be received again.
   assertEquals(bench.connection.hidden, { "handle of early": 300 });
@@ -255,34 +254,38 @@ Deno.test("Engine.run() asks for 30 s until the queue's own visibility timeout i
   await running;
 });
 
-Deno.test("Engine.run() says nothing but why its queue cannot be opened", async () => {
-  const denied = new ConnectionError("denied", {
-    code: "InvalidClientTokenId",
-    senderFault: true,
-  });
-  const opened = Promise.withResolvers<void>();
-  const bench = new Bench(() => {}, { opened: opened.promise });
-  bench.connection.answers.push(denied);
-  const running = bench.run();
-  await bench.advance(5);
-  opened.reject(denied);
-  assertEquals(await assertRejects(() => running), denied);
-  assertEquals([bench.log, bench.connection.receives.length], [[], 1]);
-});
+const UNUSABLE: [what: string, error: Error, ends: boolean][] = [
+  ["there is no queue", refusal("QueueDoesNotExist", true), true],
+  ["it may not", refusal("AccessDenied", true), true],
+  ["there are no credentials", refusal("CredentialsProviderError"), true],
+  ["a permission is missing", new Deno.errors.NotCapable("net"), true],
+  ["SQS throttles", refusal("ThrottlingException"), false],
+  ["the connection breaks", refusal("ECONNRESET"), false],
+];
 
-Deno.test("Engine.run() ends where its first receive tells that there is no queue", async () => {
-  const missing = new ConnectionError("no such queue", {
-    code: "QueueDoesNotExist",
-    senderFault: true,
+for (const [what, error, ends] of UNUSABLE) {
+  Deno.test(`Engine.run() ${ends ? "ends" : "goes on"} where its first receive tells that ${what}`, async () => {
+    const bench = new Bench(() => {}, { isUnseen: true });
+    bench.connection.answers.push(error);
+    const running = bench.run();
+    running.catch(() => {});
+    await bench.advance(0);
+    assertEquals(bench.ended, ends);
+    assertEquals(bench.log.length, ends ? 0 : 1);
+    if (ends) assertEquals(await assertRejects(() => running), error);
+    else {
+      bench.force.abort();
+      await running;
+    }
   });
-  const bench = new Bench(() => {}, { mayBeMissing: true });
-  bench.connection.answers.push(missing);
-  assertEquals(await assertRejects(() => bench.run()), missing);
-  assertEquals(bench.log, []);
-});
+}
+
+function refusal(code: string, senderFault = false): ConnectionError {
+  return new ConnectionError(`${code} failed`, { code, senderFault });
+}
 
 Deno.test("Engine.run() goes on where its queue goes missing later", async () => {
-  const bench = new Bench(() => {}, { mayBeMissing: true });
+  const bench = new Bench(() => {}, { isUnseen: true });
   const missing = new ConnectionError("no such queue", {
     code: "QueueDoesNotExist",
     senderFault: true,
@@ -573,6 +576,7 @@ for (const [what, answer, text] of CHANGE_FAILURES) {
       `ERROR zsqs Cannot delete message b${text}`,
     ]);
     bench.force.abort();
+    await bench.advance(5);
     await running;
   });
 

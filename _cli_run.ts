@@ -33,12 +33,15 @@ import { listenToStopSignals } from "./_signals.ts";
 const HELP = `Run background jobs from Amazon SQS.
 
 Usage:
-  ${PROGRAM} [OPTIONS] CONFIG.ini...       run containers
-  ${PROGRAM} check CONFIG.ini...           tell what is wrong with them
-  ${PROGRAM} permissions CONFIG.ini...     print the permissions they need
-  ${PROGRAM} send [OPTIONS] QUEUE ARG...   send a job
-  ${PROGRAM} status QUEUE...               tell how many messages queues hold
-  ${PROGRAM} failed [OPTIONS] QUEUE        list failed messages, send them back
+  ${PROGRAM} [OPTIONS] CONFIG.ini...
+  ${PROGRAM} COMMAND ...
+
+Commands, each with a --help of its own:
+  check CONFIG.ini...           tell what is wrong with containers
+  permissions CONFIG.ini...     print the Deno permissions that they need
+  send [OPTIONS] QUEUE ARG...   send a job
+  status [OPTIONS] QUEUE...     tell how many messages queues hold
+  failed [OPTIONS] QUEUE        list failed messages, send back or delete them
 
 Options:
   --drain       stop when two long polls in a row brought nothing
@@ -49,7 +52,7 @@ Options:
   --help        print this, or the help of a command
   --version     print the version
 
-Options of [container] in an ini file:
+Options of [container] in an ini file, durations in seconds:
 ${optionsHelp()}
 
 The options of [worker] go to the worker's factory, as they stand.

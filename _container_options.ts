@@ -114,7 +114,7 @@ export const CONTAINER_OPTIONS: readonly ContainerOption[] = [
   textOption({
     name: "loggers",
     key: "loggers",
-    meaning: "where to log what: ZConfig text, else INFO on standard error",
+    meaning: "ZConfig text, or json; else INFO on standard error",
     allowed: "text",
     test: () => true,
   }),
@@ -129,9 +129,7 @@ export const CONTAINER_OPTIONS: readonly ContainerOption[] = [
   integerOption({
     name: "prefetch",
     key: "prefetch",
-    meaning:
-      "messages received and waiting, 0 with concurrency 1, else up to " +
-      "10",
+    meaning: "messages received and waiting, 0 to 10 by concurrency",
     min: 0,
     max: 1000,
     default: ({ concurrency = 1 }) =>
@@ -140,7 +138,7 @@ export const CONTAINER_OPTIONS: readonly ContainerOption[] = [
   integerOption({
     name: "wait_time",
     key: "waitTimeSeconds",
-    meaning: "how long a poll waits for messages, in seconds",
+    meaning: "how long a poll waits for messages",
     min: 1,
     max: 20,
     default: 20,
@@ -148,15 +146,14 @@ export const CONTAINER_OPTIONS: readonly ContainerOption[] = [
   integerOption({
     name: "visibility_timeout",
     key: "visibilityTimeoutSeconds",
-    meaning: "how long a received message is hidden from others, in seconds, " +
-      "else the queue's own",
+    meaning: "how long received ones are hidden; else the queue's own",
     min: 1,
     max: 43_200,
   }),
   integerOption({
     name: "delete_delay",
     key: "deleteDelaySeconds",
-    meaning: "how long a delete may wait for company, in seconds",
+    meaning: "how long a delete may wait for company",
     min: 0,
     max: 10,
     default: 1,
@@ -164,24 +161,21 @@ export const CONTAINER_OPTIONS: readonly ContainerOption[] = [
   integerOption({
     name: "timeout",
     key: "timeoutSeconds",
-    meaning: "after which a job's signal aborts, in seconds; an isolated job " +
-      "that goes on is ended",
+    meaning: "until a job's signal aborts, and an isolated one ends",
     min: 1,
     max: MAX_VISIBILITY_SECONDS,
   }),
   {
     name: "retry_delay",
     key: "retryDelay",
-    meaning:
-      "until a transient failure is received again, in seconds: 30, or " +
-      "1..600 for doubling",
+    meaning: "until a transient failure is tried again: 30, or 1..600",
     allowed: RETRY_DELAY,
     check: checkRetryDelay,
   },
   textOption({
     name: "failures",
     key: "failures",
-    meaning: "what becomes of bad input: delete, keep, or a queue's name",
+    meaning: "bad input: delete, keep or a queue",
     allowed: `"delete", "keep", or ${QUEUE_REF_HINT}`,
     default: "delete",
     test: isQueue,
@@ -189,7 +183,7 @@ export const CONTAINER_OPTIONS: readonly ContainerOption[] = [
   integerOption({
     name: "shutdown_timeout",
     key: "shutdownTimeoutSeconds",
-    meaning: "from the stop signal to giving up on running jobs, in seconds",
+    meaning: "from the stop signal to giving jobs up",
     min: 0,
     max: 3600,
     default: 25,
@@ -204,7 +198,7 @@ export const CONTAINER_OPTIONS: readonly ContainerOption[] = [
   textOption({
     name: "isolation",
     key: "isolation",
-    meaning: "process runs jobs in processes that may do only what is allowed",
+    meaning: "process gives jobs processes of their own",
     allowed: '"none" or "process"',
     default: "none",
     test: (text) => text === "none" || text === "process",

@@ -72,7 +72,9 @@ Deno.test("main() prints the help of each command", async () => {
     const { status, stdout, stderr } = await cli(args);
     assertEquals([status, stderr], [0, []]);
     assertEquals(stdout[0], first);
-    for (const part of parts) assertStringIncludes(stdout.join("\n"), part);
+    const text = stdout.join("\n");
+    for (const part of parts) assertStringIncludes(text, part);
+    assertEquals(text.split("\n").filter((line) => line.length > 80), []);
   }
 });
 

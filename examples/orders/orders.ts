@@ -1,6 +1,6 @@
 /**
- * The worker: it reserves, charges and ships an order, and sends its receipt on
- * to another queue.
+ * The workers: one reserves, charges and ships an order, and sends its receipt
+ * on to the queue of the other.
  *
  * A job may be done twice (SQS delivers at least once), so each step is one that
  * may be: it is known by the order's number.
@@ -51,6 +51,11 @@ export async function orders(config: WorkerConfig): Promise<OrderWorker> {
     },
     [Symbol.asyncDispose]: () => receipts.close(),
   };
+}
+
+/** Makes the worker that the receipts go to. */
+export function receipts(): (order: string) => void {
+  return (order) => log.info(`${order}: receipt sent`);
 }
 
 /** Stands in for a bank that is busy at first for some orders. */

@@ -1,7 +1,14 @@
 /**
  * The producer: it sends the steps of the orders named on the command line.
  *
+ * With no queue on AWS, run the containers with a server on this machine, and
+ * this in another terminal:
+ *
  * ```sh
+ * deno run -A jsr:@zsqs/cli orders.ini receipts.ini --local
+ *
+ * export AWS_ENDPOINT_URL=http://127.0.0.1:4566
+ * export AWS_ACCESS_KEY_ID=any AWS_SECRET_ACCESS_KEY=any
  * deno run -A place.ts A-1 A-2
  * ```
  *

@@ -5,30 +5,33 @@
  */
 
 import { Agent as HttpAgent, ClientRequest } from "node:http";
-import { Agent as HttpsAgent } from "node:https";
+import type { Agent as HttpsAgent } from "node:https";
 import type { Duplex } from "node:stream";
 
 /** How many sockets a client may have open, as in the SDK. */
 const MAX_SOCKETS = 50;
 
-/** Agents for an SDK client. */
-export interface Agents {
-  readonly httpAgent: HttpAgent;
-  readonly httpsAgent: HttpsAgent;
-}
+/** Agents for an SDK client: the one that its server needs. */
+export type Agents =
+  | { readonly httpAgent: HttpAgent }
+  | { readonly httpsAgent: HttpsAgent };
 
 /**
- * Makes agents on whose kept sockets a request that is given up is over. Deno
+ * What makes agents for a server, the AWS one by default, on whose kept sockets a request that is given up is over. Deno
  * 2.9 takes its end for that of a stale socket, and sends it once more on a new
  * one (denoland/deno#36786): a send that timed out would be made twice, and a
  * receive that was dropped would hide messages that nobody gets.
  */
-export function makeAgents(): Agents {
+export async function agentMaker(
+  endpoint: string | undefined,
+): Promise<() => Agents> {
   const options = { keepAlive: true, maxSockets: MAX_SOCKETS };
-  return {
-    httpAgent: withOneTry(new HttpAgent(options)),
-    httpsAgent: withOneTry(new HttpsAgent(options)),
-  };
+  if (endpoint !== undefined && new URL(endpoint).protocol === "http:") {
+    return () => ({ httpAgent: withOneTry(new HttpAgent(options)) });
+  }
+  // Not where it is not needed: TLS takes long to load.
+  const { Agent } = await import("node:https");
+  return () => ({ httpsAgent: withOneTry(new Agent(options)) });
 }
 
 function withOneTry<A extends HttpAgent>(agent: A): A {

@@ -19,8 +19,7 @@ import {
   SQSClient,
   type SQSClientConfig,
 } from "@aws-sdk/client-sqs";
-import { makeAgents } from "./_agents.ts";
-import { profileFiles } from "./_aws_profiles.ts";
+import { agentMaker, type Agents } from "./_agents.ts";
 import {
   type CallOptions,
   type Connection,
@@ -56,8 +55,9 @@ export async function connectToSqs(
   options: ConnectOptions,
   origin?: string,
 ): Promise<Connection> {
-  const { region, ...config } = await clientConfig(options, origin);
-  return new SqsConnection({ ...config, region }, region);
+  const config = await clientConfig(options, origin);
+  const makeAgents = await agentMaker(config.endpoint);
+  return new SqsConnection(config, makeAgents);
 }
 
 /** The server that a connection would call, and the region it would sign for. */
@@ -107,13 +107,19 @@ export async function findSqsServer(
   return { url: url!, region: config.region };
 }
 
+/** What a client is made of, its region known. */
+type ClientConfig = Omit<SQSClientConfig, "region" | "endpoint"> & {
+  readonly region: string;
+  readonly endpoint?: string;
+};
+
 async function clientConfig(
   options: ConnectOptions,
   origin: string | undefined,
-): Promise<SQSClientConfig & { readonly region: string }> {
+): Promise<ClientConfig> {
   const endpoint = options.endpoint ??
     process.env.AWS_ENDPOINT_URL_SQS ?? process.env.AWS_ENDPOINT_URL ?? origin;
-  const config: SQSClientConfig = {
+  const config: Omit<ClientConfig, "region"> = {
     // Servers answer with queue URLs whose host does not always resolve.
     useQueueUrlAsEndpoint: false,
     ...(endpoint ? { endpoint } : {}),
@@ -136,6 +142,7 @@ async function environmentRegion(config: SQSClientConfig): Promise<string> {
     if (isNotCapable(error)) throw error;
     if (process.env.AWS_DEFAULT_REGION) return process.env.AWS_DEFAULT_REGION;
     // The SDK takes a profile that it may not read for none.
+    const { profileFiles } = await import("./_aws_profiles.ts");
     for (const file of profileFiles(process.env)) mustBeReadable(file);
     return DEFAULT_REGION;
   } finally {
@@ -159,28 +166,48 @@ function mustBeReadable(file: string): void {
 
 class SqsConnection implements Connection {
   readonly region: string;
-  /** Sends, deletes and changes: each try is cut short, and tried again. */
-  readonly #calls: SQSClient;
-  /** Receives: one try each, with sockets that no other call waits for. */
-  readonly #polls: SQSClient;
+  readonly #config: ClientConfig;
+  readonly #makeAgents: () => Agents;
+  #callsClient: SQSClient | undefined;
+  #pollsClient: SQSClient | undefined;
 
-  constructor(config: SQSClientConfig, region: string) {
-    this.region = region;
-    this.#calls = quietClient({
-      ...config,
+  constructor(config: ClientConfig, makeAgents: () => Agents) {
+    this.region = config.region;
+    this.#config = config;
+    this.#makeAgents = makeAgents;
+  }
+
+  /** Sends, deletes and changes: each try is cut short, and tried again. */
+  get #calls(): SQSClient {
+    return this.#callsClient ??= this.#client({
       maxAttempts: 3,
       requestHandler: {
-        ...makeAgents(),
+        ...this.#makeAgents(),
         connectionTimeout: TRY_TIMEOUT_MS,
         requestTimeout: TRY_TIMEOUT_MS,
         throwOnRequestTimeout: true,
       },
     });
-    this.#polls = quietClient({
-      ...config,
-      credentials: this.#calls.config.credentials,
+  }
+
+  /** Receives: one try each, with sockets that no other call waits for. */
+  get #polls(): SQSClient {
+    return this.#pollsClient ??= this.#client({
       maxAttempts: 1,
-      requestHandler: { ...makeAgents(), connectionTimeout: TRY_TIMEOUT_MS },
+      requestHandler: {
+        ...this.#makeAgents(),
+        connectionTimeout: TRY_TIMEOUT_MS,
+      },
+    });
+  }
+
+  /** A client that finds its credentials where the other one has. */
+  #client(config: SQSClientConfig): SQSClient {
+    const other = this.#callsClient ?? this.#pollsClient;
+    return quietClient({
+      ...this.#config,
+      ...config,
+      ...(other === undefined ? {} : { credentials: other.config.credentials }),
     });
   }
 
@@ -332,8 +359,8 @@ class SqsConnection implements Connection {
   }
 
   close(): void {
-    this.#calls.destroy();
-    this.#polls.destroy();
+    this.#callsClient?.destroy();
+    this.#pollsClient?.destroy();
   }
 
   async #call<T>(

@@ -351,6 +351,8 @@ Deno.test("timeout ends a job in an endless loop with its process, and no other"
     [await reports.next(), await reports.next()]
       .map(([what, pid]) => [what, pid]),
   );
+  // Where an assertion fails nothing else would end the loop.
+  using _loop = killing(begun.get("loop")!);
   assert(begun.get("loop") !== begun.get("held"));
   release.resolve();
   assertEquals(await reports.next(), ["held"]);
@@ -539,3 +541,16 @@ Deno.test("a worker in a process of its own is disposed at the end", async () =>
   }
   assertEquals(log, "INFO worker disposed\nINFO worker disposed\n");
 });
+
+/** Ends a process at the end of a scope, if it is still there. */
+function killing(pid: string): Disposable {
+  return {
+    [Symbol.dispose]() {
+      try {
+        Deno.kill(Number(pid), "SIGKILL");
+      } catch {
+        // It has ended.
+      }
+    },
+  };
+}

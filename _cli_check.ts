@@ -14,7 +14,8 @@ import {
 import { describeError, DONE, USAGE } from "./_cli_errors.ts";
 import { paint } from "./_cli_screen.ts";
 import { systemClock } from "./_clock.ts";
-import { type ContainerConfig, inspectConfig } from "./_config.ts";
+import type { ContainerConfig } from "./_config.ts";
+import { inspectConfig } from "./_config_file.ts";
 import { type OpenQueue, openQueue } from "./_connect.ts";
 import { ConnectionError, type QueueAttributes } from "./_connection.ts";
 import {

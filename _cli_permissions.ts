@@ -13,7 +13,7 @@ import {
   UsageError,
 } from "./_cli_command.ts";
 import { DONE } from "./_cli_errors.ts";
-import { readConfig } from "./_config.ts";
+import { readConfig } from "./_config_file.ts";
 import type { Rights } from "./_rights.ts";
 
 const HELP =

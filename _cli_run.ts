@@ -16,7 +16,8 @@ import {
 } from "./_cli_command.ts";
 import { DONE } from "./_cli_errors.ts";
 import { optionsHelp, portOf } from "./_cli_options.ts";
-import { type ContainerConfig, readConfig, resolveConfig } from "./_config.ts";
+import { type ContainerConfig, resolveConfig } from "./_config.ts";
+import { readConfig } from "./_config_file.ts";
 import { testMode } from "./_connect.ts";
 import { Container, isFailureQueue, type StartOptions } from "./_container.ts";
 import {

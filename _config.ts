@@ -1,25 +1,17 @@
 /**
- * A container's configuration, from an ini file or from a program.
+ * A container's configuration, from a program or, by `_config_file.ts`, from an
+ * ini file.
  *
- * The options stand in `_container_options.ts`; here a file is read, defaults
- * are applied, and all that is wrong is gathered.
+ * The options stand in `_container_options.ts`; here defaults are applied, and
+ * all that is wrong is gathered.
  *
  * @module
  */
 
 import { closestString } from "@std/text/closest-string";
-import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { ConfigError, messageOf } from "./_errors.ts";
-import {
-  DEFAULT_SECTION,
-  type IniFile,
-  type IniOption,
-  type IniSection,
-  parseIni,
-  printable,
-  quote,
-} from "./_ini.ts";
+import { quote } from "./_ini.ts";
 import {
   CONTAINER_OPTIONS,
   type ContainerOption,
@@ -177,34 +169,6 @@ export interface ContainerSettings
   readonly queue: string;
 }
 
-/**
- * Reads a container's configuration from an ini file.
- *
- * @param file The file's path.
- * @returns The configuration.
- * @throws {ConfigError} If the file cannot be read, or for all that is wrong
- * in it at once.
- *
- * @example Read a file and change it
- * ```ts
- * import { readConfig, resolveConfig } from "@zsqs/cli/container";
- * import { assertEquals } from "@std/assert";
- *
- * const file = await Deno.makeTempFile({ suffix: ".ini" });
- * await Deno.writeTextFile(
- *   file,
- *   "[container]\nworker = worker.ts\nqueue = adder\n",
- * );
- *
- * const config = await readConfig(file);
- * assertEquals(config.queue, "adder");
- * assertEquals(resolveConfig({ ...config, concurrency: 10 }).concurrency, 10);
- * ```
- */
-export async function readConfig(file: string): Promise<ContainerConfig> {
-  return settled(inspectText(await readText(file), file));
-}
-
 /** A configuration as far as it is right, and all that is wrong with it. */
 export interface InspectedConfig {
   /** The options that are right; defaults are applied. */
@@ -213,82 +177,6 @@ export interface InspectedConfig {
   readonly problems: readonly string[];
   /** The options whose values are wrong. */
   readonly wrong: ReadonlySet<keyof ContainerConfig>;
-}
-
-/**
- * Reads a container's configuration from an ini file, and goes on where it is
- * wrong.
- *
- * @param file The file's path.
- * @returns What is right and what is wrong in it.
- */
-export async function inspectConfig(file: string): Promise<InspectedConfig> {
-  try {
-    return inspectText(await readText(file), file);
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error;
-    return { config: { file }, problems: error.problems, wrong: new Set() };
-  }
-}
-
-async function readText(file: string): Promise<string> {
-  let bytes: Uint8Array;
-  try {
-    bytes = await readFile(file);
-  } catch (error) {
-    throw new ConfigError(readProblem(file, error), { cause: error });
-  }
-  try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
-      .decode(bytes);
-  } catch (error) {
-    throw new ConfigError(
-      `Cannot read ${file} as it is not UTF-8 text: save it as UTF-8`,
-      { cause: error },
-    );
-  }
-}
-
-/**
- * Makes a container's configuration from an ini file's text.
- *
- * @param text The file's text.
- * @param file The file's path, for messages, and for paths in it, which are
- * relative to its folder.
- * @returns The configuration.
- * @throws {ConfigError} For all that is wrong in it at once.
- */
-export function parseConfig(text: string, file: string): ContainerConfig {
-  return settled(inspectText(text, file));
-}
-
-function inspectText(text: string, file: string): InspectedConfig {
-  const ini = readIni(text, file);
-  const problems = unknownSections(ini, file);
-  const container = ini.sections.get("container");
-  if (!container) {
-    // A section with another name is most likely the one that is missing.
-    if (problems.length > 0) {
-      return { config: { file }, problems, wrong: new Set() };
-    }
-    problems.push(
-      `Cannot start container as ${file} has no [container] section: ` +
-        'give one with "worker" and "queue"',
-    );
-    return { config: { file }, problems, wrong: new Set() };
-  }
-  problems.push(...unknownOptions(container, file));
-  const settings: Record<string, unknown> = {
-    file,
-    workerConfig: toWorkerConfig(ini.sections.get("worker")),
-  };
-  for (const option of CONTAINER_OPTIONS) {
-    const given = container.options.get(option.name);
-    if (!given) continue;
-    settings[option.key] = option.fromText?.(given.value) ?? given.value;
-    if (option.key === "loggers") settings.loggersLines = given.valueLines;
-  }
-  return settle(settings, problems, inFile(container, file));
 }
 
 /**
@@ -326,7 +214,7 @@ export function resolveConfig(settings: ContainerSettings): ContainerConfig {
 }
 
 /** How messages speak of options where they were given. */
-interface Place {
+export interface Place {
   /** The option and where it stands. */
   subject(option: ContainerOption): string;
   /** That it is not there. */
@@ -341,23 +229,6 @@ const IN_PROGRAM: Place = {
   shown: (_option, value) => show(value),
 };
 
-function inFile(container: IniSection, file: string): Place {
-  return {
-    subject(option) {
-      const given = container.options.get(option.name);
-      return given ? place(given, container, file) : quote(option.name);
-    },
-    missing: (option) => `[container] of ${file} has no ${quote(option.name)}`,
-    shown: (option, value) =>
-      show(container.options.get(option.name)?.value ?? value),
-  };
-}
-
-function place(option: IniOption, section: IniSection, file: string): string {
-  const name = option.fromDefault ? DEFAULT_SECTION : section.name;
-  return `${quote(option.name)} in [${name}] of ${file} (line ${option.line})`;
-}
-
 /** What {@linkcode ContainerConfig} has beside the table's options. */
 const OTHER_KEYS: readonly (keyof ContainerConfig)[] = [
   "workerConfig",
@@ -370,7 +241,15 @@ const KEYS: ReadonlySet<string> = new Set([
   ...OTHER_KEYS,
 ]);
 
-function settle(
+/**
+ * Applies defaults and checks all options, each by itself and together.
+ *
+ * @param settings The options as they were given.
+ * @param problems What is known to be wrong before; more is added.
+ * @param where How messages speak of options.
+ * @returns What is right and what is wrong.
+ */
+export function settle(
   settings: Readonly<Record<string, unknown>>,
   problems: string[],
   where: Place,
@@ -468,7 +347,10 @@ function togetherProblems(
   return problems.map((problem) => `Cannot start container as ${problem}`);
 }
 
-function settled({ config, problems }: InspectedConfig): ContainerConfig {
+/** A configuration that is right; throws all that is wrong with it. */
+export function settled(
+  { config, problems }: InspectedConfig,
+): ContainerConfig {
   if (problems.length > 0) throw new ConfigError(problems);
   return config as ContainerConfig;
 }
@@ -485,62 +367,8 @@ function missing(option: ContainerOption, where: Place): string {
     option.required;
 }
 
-function readIni(text: string, file: string): IniFile {
-  try {
-    return parseIni(text, { file });
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
-    throw new ConfigError(error.message, { cause: error });
-  }
-}
-
-function readProblem(file: string, error: unknown): string {
-  const { code, name } = error as { code?: unknown; name?: unknown };
-  if (name === "NotCapable") {
-    return `Cannot read ${file} without permission: ` +
-      `run again with --allow-read=${file}`;
-  }
-  switch (code) {
-    case "ENOENT":
-    case "ENOTDIR":
-      return `Cannot read ${file} as there is no such file: ` +
-        "give the path of an ini file";
-    case "EISDIR":
-      return `Cannot read ${file} as it is a folder: ` +
-        "give the path of an ini file";
-    case "EACCES":
-    case "EPERM":
-      return `Cannot read ${file} as this user may not: ` +
-        "check the permissions of the file and its folders";
-    default:
-      return `Cannot read ${file}: ${printable(messageOf(error))}`;
-  }
-}
-
-const SECTIONS: readonly string[] = ["container", "worker", DEFAULT_SECTION];
-
-function unknownSections(ini: IniFile, file: string): string[] {
-  const bracket = (name: string) => `[${printable(name)}]`;
-  return [...ini.sections.values()]
-    .filter((section) => !SECTIONS.includes(section.name))
-    .map(({ name, line }) =>
-      `Cannot start container as ${bracket(name)} of ${file} (line ${line}) ` +
-      `is not a section: ${nearest(name, SECTIONS, bracket, "sections")}`
-    );
-}
-
-function unknownOptions(container: IniSection, file: string): string[] {
-  const names = CONTAINER_OPTIONS.map((option) => option.name);
-  return [...container.options]
-    // What [DEFAULT] gives is there for all sections, as in Python.
-    .filter(([name, option]) => !option.fromDefault && !names.includes(name))
-    .map(([name, option]) =>
-      `Cannot start container as ${place(option, container, file)} ` +
-      `is not an option: ${nearest(name, names, quote, "options")}`
-    );
-}
-
-function nearest(
+/** The nearest of the names that are known, and all of them. */
+export function nearest(
   name: string,
   known: readonly string[],
   format: (name: string) => string,
@@ -548,15 +376,6 @@ function nearest(
 ): string {
   return `the nearest is ${format(closestString(name, known))}, ` +
     `the ${kind} are ${known.map(format).join(", ")}`;
-}
-
-function toWorkerConfig(section: IniSection | undefined): WorkerConfig {
-  const config: Record<string, string> = Object.create(null);
-  for (const [lowerName, { name, value }] of section?.options ?? []) {
-    config[name] = value;
-    config[lowerName] = value;
-  }
-  return config;
 }
 
 function checkWorkerConfig(
@@ -584,7 +403,8 @@ function checkWorkerConfig(
   return Object.freeze(config);
 }
 
-function show(value: unknown): string {
+/** A value as messages show it. */
+export function show(value: unknown): string {
   if (typeof value === "string") return quote(value);
   if (typeof value === "object" && value !== null) return "an object";
   return typeof value === "function" ? "a function" : String(value);

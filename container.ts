@@ -27,17 +27,15 @@
  */
 
 import process from "node:process";
-import {
-  type ContainerSettings,
-  readConfig,
-  resolveConfig,
-} from "./_config.ts";
+import { type ContainerSettings, resolveConfig } from "./_config.ts";
+import { readConfig } from "./_config_file.ts";
 import { testMode } from "./_connect.ts";
 import { Container } from "./_container.ts";
 import type { ContainerSummary } from "./_counters.ts";
 import { listenToStopSignals } from "./_signals.ts";
 
-export { readConfig, resolveConfig } from "./_config.ts";
+export { resolveConfig } from "./_config.ts";
+export { readConfig } from "./_config_file.ts";
 export type {
   ContainerConfig,
   ContainerSettings,

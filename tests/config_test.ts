@@ -6,10 +6,9 @@ import { pathToFileURL } from "node:url";
 import {
   type ContainerConfig,
   type ContainerSettings,
-  parseConfig,
-  readConfig,
   resolveConfig,
 } from "../_config.ts";
+import { parseConfig, readConfig } from "../_config_file.ts";
 import { CONTAINER_OPTIONS, PERMISSION_KEYS } from "../_container_options.ts";
 import { ConfigError } from "../_errors.ts";
 import { QUEUE_REF_HINT } from "../_queue_ref.ts";

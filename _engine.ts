@@ -8,7 +8,6 @@
  * @module
  */
 
-import { setImmediate } from "node:timers";
 import type { Clock } from "./_clock.ts";
 import type { ReceivedMessage } from "./_connection.ts";
 import {
@@ -27,6 +26,7 @@ import { Polls } from "./_polls.ts";
 import type { Random } from "./_random.ts";
 import { type RetryDelay, retryDelaySeconds } from "./_retry_delay.ts";
 import { Settler } from "./_settlement.ts";
+import { Turns } from "./_turns.ts";
 import type { Visibility } from "./_visibility.ts";
 import { WaitingList } from "./_waiting.ts";
 import { bodyText } from "./_wire.ts";
@@ -36,9 +36,6 @@ const DRAIN_POLLS = 2;
 
 /** How long what SQS does not answer may keep a forced stop, in milliseconds. */
 const FORCE_LIMIT_MS = 10_000;
-
-/** A job that kept the CPU so long is followed by a turn for others, in ms. */
-const LONG_TURN_MS = 50;
 
 /** How many messages may be held at most for each job at a time. */
 const MAX_HELD = 10;
@@ -97,6 +94,7 @@ export class Engine {
   readonly #polls: Polls;
   readonly #waiting: WaitingList;
   readonly #held = new HeldMessages();
+  readonly #turns = new Turns(() => this.#step());
   /** Failed messages on their way to the queue that keeps them. */
   readonly #keeping = new Set<Lease>();
   readonly #force = new AbortController();
@@ -109,10 +107,6 @@ export class Engine {
   #hasEnded = false;
   #failure: { readonly error: unknown } | undefined;
   #cancelLimit: (() => void) | undefined;
-  #turn = 0;
-  #isTurnMarked = false;
-  /** Resolves when others had their turn after a job that kept the CPU. */
-  #breath: Promise<void> | undefined;
   #ended = Promise.withResolvers<void>();
   #change = Promise.withResolvers<void>();
 
@@ -391,15 +385,15 @@ export class Engine {
     const { concurrency, clock } = this.#options;
     while (
       this.#running < concurrency && !this.#stopping &&
-      this.#breath === undefined
+      !this.#turns.isPaused
     ) {
       const lease = this.#waiting.take();
       if (lease === undefined) return;
       const now = clock.now();
       if (now < lease.deadlineMs) {
-        const turnMs = performance.now();
+        const mark = this.#turns.mark();
         this.#run(lease, now);
-        if (performance.now() - turnMs > LONG_TURN_MS) this.#breathe();
+        if (this.#turns.isLongSince(mark)) this.#turns.pause();
       } else {
         this.#waiting.free(lease);
         this.#keeper.lose(lease, "it ended while the message waited");
@@ -422,13 +416,10 @@ export class Engine {
       );
     }
     const { message } = lease;
-    const turn = this.#currentTurn();
-    const turnMs = performance.now();
+    const mark = this.#turns.mark();
     const outcome = await runJob(message, { handler, queue, loggers, control });
     const now = clock.now();
-    if (
-      turn === this.#turn && performance.now() - turnMs > LONG_TURN_MS
-    ) await this.#breathe();
+    if (this.#turns.isLongSince(mark)) await this.#turns.pause();
     control.end();
     this.#running--;
     if (!control.givenUp) {
@@ -440,29 +431,6 @@ export class Engine {
       );
     }
     this.#happened();
-  }
-
-  /** The turn of the event loop, as a number that tells it from the next one. */
-  #currentTurn(): number {
-    if (!this.#isTurnMarked) {
-      this.#isTurnMarked = true;
-      setImmediate(() => {
-        this.#isTurnMarked = false;
-        this.#turn++;
-      });
-    }
-    return this.#turn;
-  }
-
-  /** Lets timers, signals and answers have their turn before all goes on. */
-  #breathe(): Promise<void> {
-    return this.#breath ??= new Promise((resolve) => {
-      setTimeout(() => {
-        this.#breath = undefined;
-        resolve();
-        this.#step();
-      }, 0);
-    });
   }
 
   /** Counts a settlement while it is under way. */

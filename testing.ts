@@ -330,8 +330,8 @@ export class Queues implements Disposable, AsyncDisposable {
   readonly #redriven = new Set<string>();
   readonly #anyName: boolean;
   readonly #before: TestMode | undefined;
-  /** The jobs that were under way when the clock began to move. */
-  #patient: ReadonlySet<object> = new Set();
+  /** For each move of the clock the jobs that were under way when it began. */
+  readonly #patient = new Set<ReadonlySet<object>>();
   #silent: boolean;
   #disposed = false;
 
@@ -550,13 +550,15 @@ export class Queues implements Disposable, AsyncDisposable {
       );
     }
     await turns();
-    const before = this.#patient;
-    const jobs = [...this.#consumers.values()].flatMap(({ jobs }) => [...jobs]);
-    this.#patient = new Set([...before, ...jobs]);
+    const jobs = new Set(
+      [...this.#consumers.values()].flatMap(({ jobs }) => [...jobs]),
+    );
+    // The clock may be moved again before this has ended.
+    this.#patient.add(jobs);
     try {
       await this.#advanceTo(this.#clock.now() + seconds * 1000);
     } finally {
-      this.#patient = before;
+      this.#patient.delete(jobs);
     }
   }
 
@@ -608,7 +610,8 @@ export class Queues implements Disposable, AsyncDisposable {
 
   /** What jobs wait for that only moves when the clock does. */
   #standstill(): Standstill {
-    const patient = () => this.#patient;
+    const patient = () =>
+      new Set([...this.#patient].flatMap((jobs) => [...jobs]));
     const { faults } = this.#double;
     return {
       get patient() {

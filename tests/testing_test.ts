@@ -289,6 +289,30 @@ Deno.test("Queues.advance() runs each retry on the way, in time", async () => {
   assertEquals(queues.now, new Date(140_000));
 });
 
+Deno.test("Queues.advance() waits for no job that was under way, whoever else moves the clock", async () => {
+  await using queues = setUp({ silent: true });
+  const begun = Promise.withResolvers<void>();
+  const release = Promise.withResolvers<void>();
+  await runContainer({
+    queue: "adder",
+    worker: () => async () => {
+      begun.resolve();
+      await release.promise;
+    },
+  });
+  const sent = (await Queue("adder"))();
+  await begun.promise;
+  // Stops on the way of the longer move, after the shorter one has ended.
+  const other = await Queue("other");
+  for (const delaySeconds of [2, 4, 6, 8]) {
+    await other.send([], { delaySeconds });
+  }
+  await Promise.all([queues.advance(1), queues.advance(10)]);
+  release.resolve();
+  await sent;
+  assertEquals(queues.get("adder").deleted.length, 1);
+});
+
 Deno.test("Queues.advance() runs a delayed job when its delay ends", async () => {
   await using queues = setUp({
     silent: true,

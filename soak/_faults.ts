@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Random } from "../tests/_random.ts";
+import type { Dice } from "../tests/_dice.ts";
 
 /** A fault of one request. */
 export type Fault =
@@ -37,12 +37,12 @@ const STORM_LENGTH = 40;
 
 /** Draws faults. */
 export class Faults {
-  readonly #random: Random;
+  readonly #dice: Dice;
   readonly #rates: FaultRates;
   #requests = 0;
 
-  constructor(random: Random, rates: FaultRates) {
-    this.#random = random;
+  constructor(dice: Dice, rates: FaultRates) {
+    this.#dice = dice;
     this.#rates = rates;
   }
 
@@ -54,30 +54,30 @@ export class Faults {
     const rate = operation === "ReceiveMessage"
       ? this.#rates.receives
       : this.#rates.others;
-    if (!this.#random.chance(rate)) return undefined;
+    if (!this.#dice.chance(rate)) return undefined;
     return this.#fault(operation);
   }
 
   /** Whether an entry of a batch is said to have failed, and whether it has. */
   drawEntry(): { readonly fails: boolean; readonly forwarded: boolean } {
     return {
-      fails: this.#random.chance(0.4),
-      forwarded: this.#random.chance(0.5),
+      fails: this.#dice.chance(0.4),
+      forwarded: this.#dice.chance(0.5),
     };
   }
 
   #fault(operation: string): Fault {
-    const after = this.#random.chance(0.5);
-    const dice = this.#random.below(100);
+    const after = this.#dice.chance(0.5);
+    const dice = this.#dice.below(100);
     if (dice < 15) return { kind: "throttled" };
     if (dice < 30) return { kind: "error", after };
     if (dice < 45) return { kind: "reset", after };
     if (dice < 55) return { kind: "truncated" };
     if (dice < 73) {
-      const isLong = this.#random.chance(0.15);
+      const isLong = this.#dice.chance(0.15);
       const ms = isLong
-        ? 4_000 + this.#random.below(4_000)
-        : 20 + this.#random.below(700);
+        ? 4_000 + this.#dice.below(4_000)
+        : 20 + this.#dice.below(700);
       return { kind: "late", after, ms };
     }
     if (dice < 76) return { kind: "silent", after };

@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { Queue } from "../producer.ts";
-import { Random } from "../tests/_random.ts";
+import { Dice } from "../tests/_dice.ts";
 import {
   CREDENTIALS,
   setEnv,
@@ -124,7 +124,7 @@ interface ProducerSlot extends Slot {
 
 class Soak implements AsyncDisposable {
   readonly #options: SoakOptions;
-  readonly #random: Random;
+  readonly #dice: Dice;
   readonly #serverProcess: TestProcess;
   readonly #server: TestServer;
   readonly #proxied: string;
@@ -151,7 +151,7 @@ class Soak implements AsyncDisposable {
     },
   ) {
     this.#options = options;
-    this.#random = new Random(options.seed);
+    this.#dice = new Dice(options.seed);
     this.#serverProcess = serverProcess;
     this.#server = server;
     this.#proxied = proxied;
@@ -287,9 +287,9 @@ class Soak implements AsyncDisposable {
 
   /** Kills or stops a container, but never the first, and starts another. */
   async #stopOne(): Promise<void> {
-    const slot = this.#random.pick(this.#containers.slice(1));
+    const slot = this.#dice.pick(this.#containers.slice(1));
     const { process, name, generation } = slot;
-    const dice = this.#random.next();
+    const dice = this.#dice.next();
     if (dice < 0.5) {
       this.#kill(slot);
       this.#count("containers killed");
@@ -309,7 +309,7 @@ class Soak implements AsyncDisposable {
   #cutOne(): void {
     const running = this.#producers.filter(({ process }) => !process.ended);
     if (running.length === 0) return;
-    const slot = this.#random.pick(running);
+    const slot = this.#dice.pick(running);
     this.#kill(slot);
     this.#count("producers killed");
     slot.generation++;

@@ -7,7 +7,7 @@
 
 import { join } from "node:path";
 import { startLocalServer } from "../_local.ts";
-import { Random } from "../tests/_random.ts";
+import { Dice } from "../tests/_dice.ts";
 import { type FaultRates, Faults } from "./_faults.ts";
 import { FILES, Journal } from "./_journal.ts";
 import { FaultProxy } from "./_proxy.ts";
@@ -32,7 +32,7 @@ if (import.meta.main) {
   const server = await startLocalServer({ port: 0 });
   const proxy = await FaultProxy.start({
     upstream: server.endpoint,
-    faults: new Faults(new Random(task.seed), task.rates),
+    faults: new Faults(new Dice(task.seed), task.rates),
     journal: new Journal(join(task.folder, FILES.requests)),
   });
   const urls: ServerUrls = {

@@ -8,7 +8,7 @@
 import { Buffer } from "node:buffer";
 import { encodeBody } from "../_wire.ts";
 import { kwargs } from "../producer.ts";
-import type { Random } from "./_random.ts";
+import type { Dice } from "./_dice.ts";
 
 /** What a body holds beside ASCII: printable characters up to U+FFFD. */
 export const PRINTABLE = /^[^\p{C}\p{Zl}\p{Zp}\u{fffe}-\u{10ffff}]*$/u;
@@ -39,15 +39,15 @@ const TEXTS = [
   "😀",
 ];
 
-export function randomText(random: Random): string {
-  if (random.below(2) === 0) return random.pick(TEXTS);
+export function randomText(dice: Dice): string {
+  if (dice.below(2) === 0) return dice.pick(TEXTS);
   return Array.from(
-    { length: random.below(8) },
-    () => String.fromCharCode(random.below(random.pick([0x80, 0x10000]))),
+    { length: dice.below(8) },
+    () => String.fromCharCode(dice.below(dice.pick([0x80, 0x10000]))),
   ).join("");
 }
 
-export function randomNumber(random: Random): number {
+export function randomNumber(dice: Dice): number {
   const numbers = [
     -0,
     0,
@@ -61,37 +61,37 @@ export function randomNumber(random: Random): number {
     1e21,
     1e-7,
   ];
-  return random.below(2) === 0
-    ? random.pick(numbers)
-    : (random.below(2 ** 31) - 2 ** 30) / random.pick([1, 3, 1e9]);
+  return dice.below(2) === 0
+    ? dice.pick(numbers)
+    : (dice.below(2 ** 31) - 2 ** 30) / dice.pick([1, 3, 1e9]);
 }
 
-export function randomValue(random: Random, depth: number): unknown {
-  switch (random.below(depth > 0 ? 7 : 4)) {
+export function randomValue(dice: Dice, depth: number): unknown {
+  switch (dice.below(depth > 0 ? 7 : 4)) {
     case 0:
-      return randomText(random);
+      return randomText(dice);
     case 1:
-      return randomNumber(random);
+      return randomNumber(dice);
     case 2:
-      return random.pick([true, false]);
+      return dice.pick([true, false]);
     case 3:
       return null;
     case 4:
     case 5:
       return Array.from(
-        { length: random.below(5) },
-        () => randomValue(random, depth - 1),
+        { length: dice.below(5) },
+        () => randomValue(dice, depth - 1),
       );
     default:
-      return randomRecord(random, depth);
+      return randomRecord(dice, depth);
   }
 }
 
-export function randomRecord(random: Random, depth: number): object {
-  const record = random.below(4) === 0 ? Object.create(null) : {};
-  for (let i = random.below(5); i > 0; i--) {
-    Object.defineProperty(record, randomText(random), {
-      value: randomValue(random, depth - 1),
+export function randomRecord(dice: Dice, depth: number): object {
+  const record = dice.below(4) === 0 ? Object.create(null) : {};
+  for (let i = dice.below(5); i > 0; i--) {
+    Object.defineProperty(record, randomText(dice), {
+      value: randomValue(dice, depth - 1),
       enumerable: true,
       configurable: true,
       writable: true,
@@ -131,14 +131,12 @@ function memberOf(object: object, key: string): unknown {
 }
 
 /** A job's arguments; a last one may be keyword arguments. */
-export function randomArgs(random: Random): unknown[] {
+export function randomArgs(dice: Dice): unknown[] {
   const args = Array.from(
-    { length: random.below(4) },
-    () => randomValue(random, 4),
+    { length: dice.below(4) },
+    () => randomValue(dice, 4),
   );
-  return random.below(2) === 0
-    ? args
-    : [...args, kwargs(randomRecord(random, 3))];
+  return dice.below(2) === 0 ? args : [...args, kwargs(randomRecord(dice, 3))];
 }
 
 /** The largest body beside an attribute. */
@@ -219,16 +217,16 @@ function members(count: number): string {
 const JSON_PARTS = [...'[]{}",:\\0123456789eE+-.nulltruefalse =/ \n\ud800'];
 
 /** A job's body, or what is left of one when some characters are changed. */
-export function randomBody(random: Random): string {
-  const args = [randomValue(random, 3), kwargs(randomRecord(random, 2))];
+export function randomBody(dice: Dice): string {
+  const args = [randomValue(dice, 3), kwargs(randomRecord(dice, 2))];
   const units =
-    (random.below(4) === 0
-      ? JSON.stringify(randomValue(random, 2))
-      : encodeBody(args, random.pick(["json", "base64"]))).split("");
-  for (let change = random.below(4); change > 0; change--) {
-    const at = random.below(units.length + 1);
-    const text = random.pick(JSON_PARTS);
-    units.splice(at, random.below(3), ...random.pick([[], [text], [text]]));
+    (dice.below(4) === 0
+      ? JSON.stringify(randomValue(dice, 2))
+      : encodeBody(args, dice.pick(["json", "base64"]))).split("");
+  for (let change = dice.below(4); change > 0; change--) {
+    const at = dice.below(units.length + 1);
+    const text = dice.pick(JSON_PARTS);
+    units.splice(at, dice.below(3), ...dice.pick([[], [text], [text]]));
   }
   return units.join("");
 }

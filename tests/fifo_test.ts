@@ -7,18 +7,9 @@
 import { assert, assertEquals } from "@std/assert";
 import { ConnectionError } from "../_connection.ts";
 import { TransientError } from "../_errors.ts";
+import { randomOf } from "../_random.ts";
 import { currentJob } from "../_scope.ts";
 import { Harness, pass } from "./_harness.ts";
-
-/** Numbers from 0 to below 1 that a seed makes (mulberry32). */
-function randomOf(seed: number): () => number {
-  return () => {
-    seed = (seed + 0x6d2b79f5) | 0;
-    let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
-}
 
 Deno.test("Engine runs a group's jobs one at a time and other groups beside", async () => {
   const running = new Map<string, number>();

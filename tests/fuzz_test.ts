@@ -22,22 +22,20 @@ import {
   randomValue,
   same,
 } from "./_fuzz.ts";
-import { Random } from "./_random.ts";
+import { Dice } from "./_dice.ts";
 import { CREDENTIALS, setEnv, TestServer } from "./_server.ts";
 
 const SEED = 20_240_601;
 
 for (const encoding of ["json", "base64"] as const) {
   Deno.test(`decodeBody() gives back whatever encodeBody() took, as ${encoding}`, () => {
-    const random = new Random(SEED);
+    const dice = new Dice(SEED);
     for (let run = 0; run < 3000; run++) {
       const args = Array.from(
-        { length: random.below(4) },
-        () => randomValue(random, 4),
+        { length: dice.below(4) },
+        () => randomValue(dice, 4),
       );
-      const keywords = random.below(2) === 0
-        ? undefined
-        : randomRecord(random, 3);
+      const keywords = dice.below(2) === 0 ? undefined : randomRecord(dice, 3);
       const body = encodeBody(
         keywords === undefined ? args : [...args, kwargs(keywords)],
         encoding,
@@ -57,10 +55,10 @@ for (const encoding of ["json", "base64"] as const) {
 }
 
 Deno.test("decodeBody() returns or throws SyntaxError or TypeError, whatever a body is", () => {
-  const random = new Random(SEED);
+  const dice = new Dice(SEED);
   const ends = { read: 0, SyntaxError: 0, TypeError: 0 };
   for (let run = 0; run < 5000; run++) {
-    const body = randomBody(random);
+    const body = randomBody(dice);
     try {
       const job = decodeBody(body);
       assert(Array.isArray(job.args));
@@ -117,8 +115,8 @@ function loggersIn(folder: Folder): string {
 }
 
 function randomBodies(count: number): string[] {
-  const random = new Random(SEED);
-  return Array.from({ length: count }, () => randomBody(random));
+  const dice = new Dice(SEED);
+  return Array.from({ length: count }, () => randomBody(dice));
 }
 
 Deno.test("a container does the job of each body or logs it on a line, and goes on to the next", async () => {
@@ -189,7 +187,7 @@ function expectedCall(body: string): unknown[] | undefined {
 for (const encoding of ["json", "base64"] as const) {
   Deno.test(`a handler gets the arguments that Queue took, as ${encoding}`, async () => {
     await using queues = setUp({ silent: true });
-    const random = new Random(SEED);
+    const dice = new Dice(SEED);
     let call: unknown[] | undefined;
     let attributes: unknown;
     await runContainer({
@@ -202,13 +200,13 @@ for (const encoding of ["json", "base64"] as const) {
     });
     const queue = await Queue("adder", { encoding });
     for (let run = 0; run < 300; run++) {
-      const args = randomArgs(random);
+      const args = randomArgs(dice);
       const sent = {
-        text: `t${random.below(1e9)}\u{1f600}`,
-        number: random.below(1e9) / 8,
+        text: `t${dice.below(1e9)}\u{1f600}`,
+        number: dice.below(1e9) / 8,
         data: Uint8Array.from(
-          { length: 1 + random.below(40) },
-          () => random.below(256),
+          { length: 1 + dice.below(40) },
+          () => dice.below(256),
         ),
       };
       await queue.send(args, { attributes: sent });

@@ -16,6 +16,9 @@ export interface Clock {
   timer(ms: number, callback: () => void): () => void;
 }
 
+/** How long the time that passed is measured only, in milliseconds. */
+const LOOK_MS = 10;
+
 /**
  * The time of day, which never goes back: leases must not seem to last longer
  * where the system's clock is set, nor where the machine slept.
@@ -26,9 +29,11 @@ class SteadyTime {
 
   now(): number {
     const measured = performance.now();
-    const passed = this.#time + (measured - this.#measured);
+    const passed = measured - this.#measured;
+    // The time of day is looked at now and then: each look has its price.
+    if (passed < LOOK_MS) return this.#time + passed;
     this.#measured = measured;
-    this.#time = Math.max(passed, Date.now());
+    this.#time = Math.max(this.#time + passed, Date.now());
     return this.#time;
   }
 }

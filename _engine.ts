@@ -26,7 +26,7 @@ import { Polls } from "./_polls.ts";
 import type { Random } from "./_random.ts";
 import { type RetryDelay, retryDelaySeconds } from "./_retry_delay.ts";
 import { Settler } from "./_settlement.ts";
-import { Turns } from "./_turns.ts";
+import { type Mark, Turns } from "./_turns.ts";
 import type { Visibility } from "./_visibility.ts";
 import { WaitingList } from "./_waiting.ts";
 import { bodyText } from "./_wire.ts";
@@ -315,8 +315,8 @@ export class Engine {
     messages: readonly ReceivedMessage[],
     sent: { readonly atMs: number; readonly visibilitySeconds: number },
   ): void {
-    const { clock } = this.#options;
     if (this.#hasEnded) return;
+    const now = this.#options.clock.now();
     this.#counters.received += messages.length;
     if (messages.length === 0) this.#counters.emptyReceives++;
     /** Groups of which a message was left: those behind must not overtake. */
@@ -336,7 +336,7 @@ export class Engine {
         this.#stopping || (this.#options.fifo && left.has(message.groupId))
       ) {
         this.#release(lease);
-      } else if (clock.now() >= lease.deadlineMs) {
+      } else if (now >= lease.deadlineMs) {
         this.#counters.leasesLost++;
         left.add(message.groupId);
       } else {
@@ -392,7 +392,7 @@ export class Engine {
       const now = clock.now();
       if (now < lease.deadlineMs) {
         const mark = this.#turns.mark();
-        this.#run(lease, now);
+        this.#run(lease, now, mark);
         if (this.#turns.isLongSince(mark)) this.#turns.pause();
       } else {
         this.#waiting.free(lease);
@@ -401,7 +401,7 @@ export class Engine {
     }
   }
 
-  async #run(lease: Lease, startedMs: number): Promise<void> {
+  async #run(lease: Lease, startedMs: number, mark: Mark): Promise<void> {
     const { handler, queue, loggers, clock, timeoutSeconds } = this.#options;
     const control = new JobControl();
     lease.job = control;
@@ -416,7 +416,6 @@ export class Engine {
       );
     }
     const { message } = lease;
-    const mark = this.#turns.mark();
     const outcome = await runJob(message, { handler, queue, loggers, control });
     const now = clock.now();
     if (this.#turns.isLongSince(mark)) await this.#turns.pause();

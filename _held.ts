@@ -9,6 +9,9 @@ import type { Lease } from "./_leases.ts";
 /** A power of two: with 2,000 messages there are eight in each. */
 const BUCKETS = 256;
 
+/** How many characters of an id tell its bucket. */
+const HASHED = 8;
+
 /**
  * Leases by their message's id.
  *
@@ -52,7 +55,9 @@ export class HeldMessages {
 
   #bucket(messageId: string): Lease[] {
     let hash = 0;
-    for (let i = 0; i < messageId.length; i++) {
+    // SQS's ids are random; where a server counts, it is the end that differs.
+    const start = Math.max(0, messageId.length - HASHED);
+    for (let i = start; i < messageId.length; i++) {
       hash = (hash * 31 + messageId.charCodeAt(i)) | 0;
     }
     return this.#buckets[hash & (BUCKETS - 1)]!;

@@ -183,21 +183,21 @@ class SqsConnection implements Connection {
       maxAttempts: 3,
       requestHandler: {
         ...this.#makeAgents(),
-        connectionTimeout: TRY_TIMEOUT_MS,
+        // From the start of a try: connecting counts.
         requestTimeout: TRY_TIMEOUT_MS,
         throwOnRequestTimeout: true,
       },
     });
   }
 
-  /** Receives: one try each, with sockets that no other call waits for. */
+  /**
+   * Receives: one try each, with sockets that no other call waits for. Who asks
+   * cuts them.
+   */
   get #polls(): SQSClient {
     return this.#pollsClient ??= this.#client({
       maxAttempts: 1,
-      requestHandler: {
-        ...this.#makeAgents(),
-        connectionTimeout: TRY_TIMEOUT_MS,
-      },
+      requestHandler: { ...this.#makeAgents() },
     });
   }
 

@@ -52,6 +52,8 @@ export type Outcome =
   /** The input is bad: it would fail each time. */
   | { readonly kind: "failed"; readonly error: unknown };
 
+const DONE: Outcome = { kind: "done" };
+
 /** What a job runs in. */
 export interface JobContext {
   readonly handler: Handler;
@@ -85,11 +87,13 @@ export async function runJob(
   const keywords = Object.keys(kwargs).length > 0 ? [kwargs] : [];
   const { handler, loggers } = context;
   try {
-    await runInScope(
+    const result = runInScope(
       { loggers, job, message },
       () => handler(...args, ...keywords),
     );
-    return { kind: "done" };
+    // A turn less for what is done already.
+    if (result !== undefined) await result;
+    return DONE;
   } catch (error) {
     return safeOutcome(error, context.control);
   }

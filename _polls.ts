@@ -6,7 +6,6 @@
  */
 
 import { type Clock, sleep } from "./_clock.ts";
-import { unlessAborted } from "./_abort.ts";
 import {
   ConnectionError,
   MAX_BATCH,
@@ -72,7 +71,9 @@ export interface Demand {
 /** The receives of one container. */
 export class Polls {
   readonly #options: PollsOptions;
-  readonly #abort = new AbortController();
+  /** Of the receives in flight. */
+  readonly #cuts: Cut[] = [];
+  #isAborted = false;
   /** Ids of receives whose answer was lost, to be asked for again. */
   readonly #attemptIds: string[] = [];
   /** How many messages the polls in flight may bring. */
@@ -147,7 +148,8 @@ export class Polls {
 
   /** Drops the polls in flight. */
   abort(): void {
-    this.#abort.abort();
+    this.#isAborted = true;
+    for (const cut of this.#cuts) cut.abort(DROPPED);
   }
 
   async #poll(max: number, waitTimeSeconds: number): Promise<void> {
@@ -176,11 +178,10 @@ export class Polls {
     const attemptId = fifo
       ? this.#attemptIds.pop() ?? crypto.randomUUID()
       : undefined;
-    const cut = new AbortController();
+    const cut = new Cut();
     const cancel = this.#cutAfter(waitTimeSeconds * 1000 + GRACE_MS, cut);
-    const abort = () => cut.abort(this.#abort.signal.reason);
-    this.#abort.signal.addEventListener("abort", abort);
-    if (this.#abort.signal.aborted) abort();
+    this.#cuts.push(cut);
+    if (this.#isAborted) cut.abort(DROPPED);
     const sent = { atMs: clock.now(), visibilitySeconds: visibility.seconds };
     try {
       const receiving = connection.receive(url, {
@@ -191,7 +192,7 @@ export class Polls {
         ...(attemptId === undefined ? {} : { attemptId }),
       });
       // The SDK does not look at the signal while it waits for credentials.
-      const messages = await unlessAborted(receiving, cut.signal);
+      const messages = await Promise.race([receiving, cut.promise]);
       if (messages === undefined) {
         // What comes late all the same is there to be done, or given back.
         receiving.then((late) => onAnswer(late, sent)).catch(() => {});
@@ -205,12 +206,12 @@ export class Polls {
       throw error;
     } finally {
       cancel();
-      this.#abort.signal.removeEventListener("abort", abort);
+      this.#cuts.splice(this.#cuts.indexOf(cut), 1);
     }
   }
 
   /** Cuts a receive off; gives what takes that back. */
-  #cutAfter(limitMs: number, cut: AbortController): () => void {
+  #cutAfter(limitMs: number, cut: Cut): () => void {
     const { clock } = this.#options;
     const giveUp = () => cut.abort(noAnswer(limitMs));
     const endMs = clock.now() + limitMs;
@@ -270,6 +271,22 @@ export class Polls {
     return MIN_PAUSE_MS + random() * (longest - MIN_PAUSE_MS);
   }
 }
+
+/** What cuts a receive off, for the SDK and for who waits for it. */
+class Cut {
+  readonly #controller = new AbortController();
+  readonly #waiting = Promise.withResolvers<undefined>();
+  readonly signal: AbortSignal = this.#controller.signal;
+  /** Resolves when it is cut off. */
+  readonly promise: Promise<undefined> = this.#waiting.promise;
+
+  abort(reason: unknown): void {
+    this.#controller.abort(reason);
+    this.#waiting.resolve(undefined);
+  }
+}
+
+const DROPPED = new DOMException("The receive was dropped", "AbortError");
 
 /** Whether it is no use to try again: a first receive ends the run with that. */
 function isFinal(error: unknown): boolean {

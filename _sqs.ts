@@ -16,6 +16,7 @@ import {
   type MessageAttributeValue,
   ReceiveMessageCommand,
   SendMessageBatchCommand,
+  type SendMessageBatchResultEntry,
   SQSClient,
   type SQSClientConfig,
 } from "@aws-sdk/client-sqs";
@@ -279,12 +280,19 @@ class SqsConnection implements Connection {
           http,
         ),
     );
-    return byPosition(messages.length, output, (entry) => ({
-      messageId: entry.MessageId!,
-      ...(entry.SequenceNumber === undefined
-        ? {}
-        : { sequenceNumber: entry.SequenceNumber }),
-    }));
+    return byPosition<SendMessageBatchResultEntry, Sent>(
+      messages.length,
+      output,
+      (entry) => ({
+        ok: true,
+        value: {
+          messageId: entry.MessageId!,
+          ...(entry.SequenceNumber === undefined
+            ? {}
+            : { sequenceNumber: entry.SequenceNumber }),
+        },
+      }),
+    );
   }
 
   async receive(
@@ -331,7 +339,7 @@ class SqsConnection implements Connection {
           http,
         ),
     );
-    return byPosition(receiptHandles.length, output, () => undefined);
+    return byPosition(receiptHandles.length, output, () => SETTLED);
   }
 
   async changeVisibility(
@@ -355,7 +363,7 @@ class SqsConnection implements Connection {
           http,
         ),
     );
-    return byPosition(changes.length, output, () => undefined);
+    return byPosition(changes.length, output, () => SETTLED);
   }
 
   close(): void {
@@ -388,6 +396,9 @@ function quietClient(config: SQSClientConfig): SQSClient {
   return client;
 }
 
+/** What a delete or a change of visibility that was done gives. */
+const SETTLED: EntryResult = { ok: true, value: undefined };
+
 /** The results of a batch at their entries' positions. */
 function byPosition<S extends { Id?: string | undefined }, T>(
   length: number,
@@ -402,11 +413,11 @@ function byPosition<S extends { Id?: string | undefined }, T>(
       }[]
       | undefined;
   },
-  read: (entry: S) => T,
+  read: (entry: S) => EntryResult<T>,
 ): EntryResult<T>[] {
   const results: EntryResult<T>[] = Array.from({ length }, () => UNANSWERED);
   for (const entry of output.Successful ?? []) {
-    results[Number(entry.Id)] = { ok: true, value: read(entry) };
+    results[Number(entry.Id)] = read(entry);
   }
   for (const entry of output.Failed ?? []) {
     results[Number(entry.Id)] = {

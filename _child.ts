@@ -19,7 +19,7 @@ import {
 } from "./_isolation_wire.ts";
 import { encodeError } from "./_error_wire.ts";
 import { ConfigError } from "./_errors.ts";
-import { RunningJob } from "./_job.ts";
+import { callHandler, RunningJob } from "./_job.ts";
 import { JobControl } from "./_job_control.ts";
 import { LOG_METHODS, type Logger, writeRecord } from "./_loggers.ts";
 import { currentScope, type Job, runInScope } from "./_scope.ts";
@@ -203,18 +203,13 @@ class Program {
     this.#running.set(id, control);
     try {
       const decoded = decodeBody(message.body);
-      const { args, kwargs } = decoded;
       const job = new RunningJob(message, decoded, {
         queue: this.#queue,
         control,
       });
       this.#ids.set(job, id);
-      const keywords = Object.keys(kwargs).length > 0 ? [kwargs] : [];
       const { handler } = this.#worker!;
-      await runInScope(
-        { loggers: this.#loggers, job },
-        () => handler(...args, ...keywords),
-      );
+      await callHandler(handler, { loggers: this.#loggers, job });
       this.#send({ type: "done", id });
     } catch (error) {
       this.#send({ type: "threw", id, error: encodeError(error) });

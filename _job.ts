@@ -82,21 +82,26 @@ export async function runJob(
   } catch (error) {
     return { kind: "failed", error };
   }
-  const { args, kwargs } = decoded;
   const job = new RunningJob(message, decoded, context);
-  const keywords = Object.keys(kwargs).length > 0 ? [kwargs] : [];
   const { handler, loggers } = context;
   try {
-    const result = runInScope(
-      { loggers, job, message },
-      () => handler(...args, ...keywords),
-    );
+    const result = callHandler(handler, { loggers, job, message });
     // A turn less for what is done already.
     if (result !== undefined) await result;
     return DONE;
   } catch (error) {
     return safeOutcome(error, context.control);
   }
+}
+
+/** Calls a handler with its job's arguments, in a scope that holds the job. */
+export function callHandler(
+  handler: Handler,
+  scope: Scope & { readonly job: Job },
+): unknown {
+  const { args, kwargs } = scope.job;
+  const keywords = Object.keys(kwargs).length > 0 ? [kwargs] : [];
+  return runInScope(scope, () => handler(...args, ...keywords));
 }
 
 /** An error may be anything, a proxy that throws when it is looked at too. */

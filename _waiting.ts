@@ -59,11 +59,9 @@ export class WaitingList {
   }
 
   /** Takes out one message, if it waits. */
-  remove(lease: Lease): boolean {
+  remove(lease: Lease): void {
     const position = this.#leases.indexOf(lease);
-    if (position < 0) return false;
-    this.#leases.splice(position, 1);
-    return true;
+    if (position >= 0) this.#leases.splice(position, 1);
   }
 
   /** Takes out the messages of the same group, which must not run before. */

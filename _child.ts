@@ -9,20 +9,20 @@
  */
 
 import process from "node:process";
+import type { JobMessage } from "./_connection.ts";
 import {
   decodeToChild,
   encodeFromChild,
   type FromChild,
   HELLO,
-  type JobMessage,
   type ToChild,
 } from "./_isolation_wire.ts";
 import { encodeError } from "./_error_wire.ts";
 import { ConfigError } from "./_errors.ts";
-import { callHandler, RunningJob } from "./_job.ts";
+import { callHandler, JobScope } from "./_job.ts";
 import { JobControl } from "./_job_control.ts";
 import { LOG_METHODS, type Logger, writeRecord } from "./_loggers.ts";
-import { currentScope, type Job, runInScope } from "./_scope.ts";
+import { currentScope, runInScope, type Scope } from "./_scope.ts";
 import { SIGNALS } from "./_signals.ts";
 import { logStrayErrors } from "./_stray_errors.ts";
 import { decodeBody } from "./_wire.ts";
@@ -126,7 +126,7 @@ class Program {
   readonly #channel: Channel;
   readonly #running = new Map<number, JobControl>();
   /** The numbers of the jobs, for what they log, later too. */
-  readonly #ids = new WeakMap<Job, number>();
+  readonly #ids = new WeakMap<Scope, number>();
   readonly #loggers = { get: (name: string) => this.#logger(name) };
   #secret = "";
   #queue = "";
@@ -203,13 +203,13 @@ class Program {
     this.#running.set(id, control);
     try {
       const decoded = decodeBody(message.body);
-      const job = new RunningJob(message, decoded, {
+      const scope = new JobScope(message, {
+        loggers: this.#loggers,
         queue: this.#queue,
         control,
-      });
-      this.#ids.set(job, id);
-      const { handler } = this.#worker!;
-      await callHandler(handler, { loggers: this.#loggers, job });
+      }, decoded);
+      this.#ids.set(scope, id);
+      await callHandler(this.#worker!.handler, scope, decoded);
       this.#send({ type: "done", id });
     } catch (error) {
       this.#send({ type: "threw", id, error: encodeError(error) });
@@ -222,8 +222,8 @@ class Program {
       level,
       (...values: unknown[]) =>
         writeRecord(values, (text, errors) => {
-          const job = currentScope()?.job;
-          const id = job === undefined ? undefined : this.#ids.get(job);
+          const scope = currentScope();
+          const id = scope && this.#ids.get(scope);
           this.#send({
             type: "log",
             name,

@@ -11,13 +11,13 @@ import { writeSync } from "node:fs";
 import type { Readable } from "node:stream";
 import type { ChildCommand } from "./_child_command.ts";
 import type { WorkerConfig } from "./_config.ts";
+import type { JobMessage } from "./_connection.ts";
 import { decodeError } from "./_error_wire.ts";
 import { type JobAbortReason, LostJobError } from "./_errors.ts";
 import {
   decodeFromChild,
   encodeToChild,
   HELLO,
-  type JobMessage,
   type ToChild,
   type Untrusted,
 } from "./_isolation_wire.ts";

@@ -50,6 +50,17 @@ export interface ReceivedMessage {
   readonly deadLetterSource?: string;
 }
 
+/** A message as a job has it: nothing with which to settle it. */
+export type JobMessage = Pick<
+  ReceivedMessage,
+  | "body"
+  | "messageId"
+  | "attributes"
+  | "receiveCount"
+  | "sentAtMs"
+  | "groupId"
+>;
+
 /** One entry of a batch that SQS refused. */
 export interface EntryFailure {
   readonly code: string;

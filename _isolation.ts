@@ -9,6 +9,7 @@ import { Child, type ChildRecord } from "./_child_process.ts";
 import { childCommand, type IsolationConfig } from "./_child_command.ts";
 import type { Clock } from "./_clock.ts";
 import type { ContainerConfig } from "./_config.ts";
+import type { JobMessage } from "./_connection.ts";
 import { PERMISSION_KEYS } from "./_container_options.ts";
 import {
   ConfigError,
@@ -17,7 +18,6 @@ import {
   messageOf,
 } from "./_errors.ts";
 import type { Handler } from "./_job.ts";
-import type { JobMessage } from "./_isolation_wire.ts";
 import { LOG_METHODS, type Logger } from "./_loggers.ts";
 import { currentScope, type Job, runInScope } from "./_scope.ts";
 import { type Worker, workerSubject } from "./_worker.ts";

@@ -11,7 +11,7 @@
 
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
-import type { ReceivedMessage, WireAttributes } from "./_connection.ts";
+import type { JobMessage, WireAttributes } from "./_connection.ts";
 import type { WireError } from "./_error_wire.ts";
 import type { JobAbortReason } from "./_errors.ts";
 import type { Logger } from "./_loggers.ts";
@@ -28,17 +28,6 @@ const SIGNATURE_LENGTH = 64;
 
 /** A process's first word, when it listens. */
 export const HELLO = "zsqs";
-
-/** A message as a job's process gets it: nothing with which to settle it. */
-export type JobMessage = Pick<
-  ReceivedMessage,
-  | "body"
-  | "messageId"
-  | "attributes"
-  | "receiveCount"
-  | "sentAtMs"
-  | "groupId"
->;
 
 /** What a job's process is told. */
 export type ToChild =

@@ -6,7 +6,7 @@
  */
 
 import { type Attributes, fromWire } from "./_attributes.ts";
-import type { ReceivedMessage } from "./_connection.ts";
+import type { JobMessage, ReceivedMessage } from "./_connection.ts";
 import {
   isNotCapable,
   isVisibilitySeconds,
@@ -82,24 +82,25 @@ export async function runJob(
   } catch (error) {
     return { kind: "failed", error };
   }
-  const job = new RunningJob(message, decoded, context);
-  const { handler, loggers } = context;
+  const scope = new JobScope(message, context, decoded);
   try {
-    const result = callHandler(handler, { loggers, job, message });
+    const result = callHandler(context.handler, scope, decoded);
     // A turn less for what is done already.
     if (result !== undefined) await result;
     return DONE;
   } catch (error) {
     return safeOutcome(error, context.control);
+  } finally {
+    scope.end();
   }
 }
 
 /** Calls a handler with its job's arguments, in a scope that holds the job. */
 export function callHandler(
   handler: Handler,
-  scope: Scope & { readonly job: Job },
+  scope: JobScope,
+  { args, kwargs }: DecodedJob,
 ): unknown {
-  const { args, kwargs } = scope.job;
   const keywords = Object.keys(kwargs).length > 0 ? [kwargs] : [];
   return runInScope(scope, () => handler(...args, ...keywords));
 }
@@ -113,8 +114,46 @@ function safeOutcome(error: unknown, control: JobControl): Outcome {
   }
 }
 
+/** What a job's code can ask for, and what it left behind, which may go on. */
+export class JobScope implements Scope {
+  readonly loggers: Scope["loggers"];
+  readonly message: JobMessage;
+  readonly #context: Pick<JobContext, "queue" | "control">;
+  #decoded: DecodedJob | undefined;
+  #job: Job | undefined;
+
+  constructor(
+    message: JobMessage,
+    context: Omit<JobContext, "handler">,
+    decoded: DecodedJob,
+  ) {
+    this.loggers = context.loggers;
+    this.message = message;
+    this.#context = context;
+    this.#decoded = decoded;
+  }
+
+  /** The job; it is made when it is asked for: few handlers do. */
+  get job(): Job {
+    return this.#job ??= new RunningJob(
+      this.message,
+      this.#context,
+      this.#decoded ?? decodeBody(this.message.body),
+    );
+  }
+
+  /**
+   * The handler has ended. The engine's garbage lives longer than it must, in
+   * Deno at least, which keeps all scopes until a collection: there is less of it
+   * without the arguments.
+   */
+  end(): void {
+    this.#decoded = undefined;
+  }
+}
+
 /** A job, as its handler sees it. */
-export class RunningJob implements Job {
+class RunningJob implements Job {
   readonly args: readonly unknown[];
   readonly kwargs: Readonly<Record<string, unknown>>;
   readonly messageId: string;
@@ -126,9 +165,9 @@ export class RunningJob implements Job {
   readonly #control: JobControl;
 
   constructor(
-    message: Omit<ReceivedMessage, "receiptHandle">,
-    { args, kwargs }: DecodedJob,
+    message: JobMessage,
     { queue, control }: Pick<JobContext, "queue" | "control">,
+    { args, kwargs }: DecodedJob,
   ) {
     this.args = args;
     this.kwargs = kwargs;

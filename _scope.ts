@@ -8,7 +8,7 @@
 
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { Attributes } from "./_attributes.ts";
-import type { ReceivedMessage } from "./_connection.ts";
+import type { JobMessage } from "./_connection.ts";
 import { defaultLoggers, type Logger } from "./_loggers.ts";
 
 /**
@@ -62,7 +62,7 @@ export interface Scope {
   readonly loggers: { get(name: string): Logger };
   readonly job?: Job;
   /** The message that the job is of. */
-  readonly message?: ReceivedMessage;
+  readonly message?: JobMessage;
 }
 
 const SCOPE = Symbol.for("zsqs/1/scope");

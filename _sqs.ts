@@ -35,6 +35,7 @@ import {
   UNANSWERED,
   type VisibilityChange,
   type WireAttribute,
+  type WireAttributes,
 } from "./_connection.ts";
 import { isNotCapable } from "./_errors.ts";
 
@@ -165,10 +166,14 @@ function mustBeReadable(file: string): void {
   }
 }
 
+/** What leads receives to the wire. */
+type Receiver = ReturnType<ReceiveMessageCommand["resolveMiddleware"]>;
+
 class SqsConnection implements Connection {
   readonly region: string;
   readonly #config: ClientConfig;
   readonly #makeAgents: () => Agents;
+  readonly #receivers = new WeakMap<object, Receiver>();
   #callsClient: SQSClient | undefined;
   #pollsClient: SQSClient | undefined;
 
@@ -178,10 +183,14 @@ class SqsConnection implements Connection {
     this.#makeAgents = makeAgents;
   }
 
-  /** Sends, deletes and changes: each try is cut short, and tried again. */
+  /**
+   * Sends, deletes and changes: each try is cut short, and tried again. What
+   * leads to the wire is put together once for all calls that cannot be aborted.
+   */
   get #calls(): SQSClient {
     return this.#callsClient ??= this.#client({
       maxAttempts: 3,
+      cacheMiddleware: true,
       requestHandler: {
         ...this.#makeAgents(),
         // From the start of a try: connecting counts.
@@ -205,7 +214,7 @@ class SqsConnection implements Connection {
   /** A client that finds its credentials where the other one has. */
   #client(config: SQSClientConfig): SQSClient {
     const other = this.#callsClient ?? this.#pollsClient;
-    return quietClient({
+    return leanClient({
       ...this.#config,
       ...config,
       ...(other === undefined ? {} : { credentials: other.config.credentials }),
@@ -299,24 +308,37 @@ class SqsConnection implements Connection {
     url: string,
     options: ReceiveOptions,
   ): Promise<ReceivedMessage[]> {
-    const output = await this.#call(
+    const command = new ReceiveMessageCommand({
+      QueueUrl: url,
+      MaxNumberOfMessages: options.maxMessages,
+      WaitTimeSeconds: options.waitTimeSeconds,
+      VisibilityTimeout: options.visibilityTimeoutSeconds,
+      ReceiveRequestAttemptId: options.attemptId,
+      MessageSystemAttributeNames: ["All"],
+      MessageAttributeNames: ["All"],
+    });
+    const { output } = await this.#call(
       "ReceiveMessage",
       options,
-      (http) =>
-        this.#polls.send(
-          new ReceiveMessageCommand({
-            QueueUrl: url,
-            MaxNumberOfMessages: options.maxMessages,
-            WaitTimeSeconds: options.waitTimeSeconds,
-            VisibilityTimeout: options.visibilityTimeoutSeconds,
-            ReceiveRequestAttemptId: options.attemptId,
-            MessageSystemAttributeNames: ["All"],
-            MessageAttributeNames: ["All"],
-          }),
-          http,
-        ),
+      (http) => this.#receiver(command, http)(command),
     );
     return (output.Messages ?? []).map(received);
+  }
+
+  /**
+   * What leads a receive to the wire, put together once for each signal: the
+   * client's `send` does that for calls without one alone, and else each time.
+   */
+  #receiver(
+    command: ReceiveMessageCommand,
+    http: { readonly abortSignal: AbortSignal } | undefined,
+  ): Receiver {
+    const known = this.#receivers.get(http?.abortSignal ?? this);
+    if (known !== undefined) return known;
+    const { middlewareStack, config } = this.#polls;
+    const made = command.resolveMiddleware(middlewareStack, config, http);
+    this.#receivers.set(http?.abortSignal ?? this, made);
+    return made;
   }
 
   async delete(
@@ -374,10 +396,10 @@ class SqsConnection implements Connection {
   async #call<T>(
     operation: string,
     { signal }: CallOptions,
-    run: (http: { abortSignal?: AbortSignal }) => Promise<T>,
+    run: (http: { abortSignal: AbortSignal } | undefined) => Promise<T>,
   ): Promise<T> {
     try {
-      return await run(signal === undefined ? {} : { abortSignal: signal });
+      return await run(signal && { abortSignal: signal });
     } catch (error) {
       if (signal?.aborted) throw signal.reason;
       throw connectionError(operation, error);
@@ -386,13 +408,18 @@ class SqsConnection implements Connection {
 }
 
 /**
- * A client that prepares no log records. The SDK's default logger drops them,
- * but has every input and output copied for them first.
+ * A client that does once what the SDK does for each request: it prepares no log
+ * records, as the default logger drops them, but has every input and output copied
+ * for them first, and it asks only once for the user agent, as that asks the
+ * system for its release.
  */
-function quietClient(config: SQSClientConfig): SQSClient {
+function leanClient(config: SQSClientConfig): SQSClient {
   const client = new SQSClient(config);
   const logger: { info?: unknown } = client.config.logger;
   logger.info = undefined;
+  const userAgent = client.config.defaultUserAgentProvider;
+  let known: ReturnType<typeof userAgent> | undefined;
+  client.config.defaultUserAgentProvider = () => known ??= userAgent();
   return client;
 }
 
@@ -432,13 +459,18 @@ function byPosition<S extends { Id?: string | undefined }, T>(
   return results;
 }
 
+/** The attributes of most messages. */
+const NONE: WireAttributes = {};
+
 function received(message: Message): ReceivedMessage {
   const system = message.Attributes ?? {};
   return {
     messageId: message.MessageId!,
     receiptHandle: message.ReceiptHandle!,
     body: message.Body ?? "",
-    attributes: mapValues(message.MessageAttributes ?? {}, fromSdk),
+    attributes: message.MessageAttributes === undefined
+      ? NONE
+      : mapValues(message.MessageAttributes, fromSdk),
     receiveCount: Number(system.ApproximateReceiveCount ?? 1),
     sentAtMs: Number(system.SentTimestamp ?? 0),
     ...(system.MessageGroupId === undefined

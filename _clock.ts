@@ -16,24 +16,23 @@ export interface Clock {
   timer(ms: number, callback: () => void): () => void;
 }
 
-/** How long the time that passed is measured only, in milliseconds. */
-const LOOK_MS = 10;
-
 /**
  * The time of day, which never goes back: leases must not seem to last longer
  * where the system's clock is set, nor where the machine slept.
  */
 class SteadyTime {
-  #time = Date.now();
+  #day = Date.now();
+  #time = this.#day;
   #measured = performance.now();
 
   now(): number {
+    const day = Date.now();
+    // To measure has its price: once a millisecond will do.
+    if (day === this.#day) return this.#time;
     const measured = performance.now();
-    const passed = measured - this.#measured;
-    // The time of day is looked at now and then: each look has its price.
-    if (passed < LOOK_MS) return this.#time + passed;
+    this.#time = Math.max(this.#time + measured - this.#measured, day);
+    this.#day = day;
     this.#measured = measured;
-    this.#time = Math.max(this.#time + passed, Date.now());
     return this.#time;
   }
 }
@@ -48,6 +47,40 @@ export const systemClock: Clock = {
     return () => clearTimeout(id);
   },
 };
+
+/**
+ * One timer for many deadlines, as each timer has its price: it rings when the
+ * earliest may have come. Those that are put off or taken back do not move it.
+ */
+export class Alarm {
+  readonly #clock: Clock;
+  readonly #onRing: () => void;
+  #atMs = Infinity;
+  #cancel: (() => void) | undefined;
+
+  constructor(clock: Clock, onRing: () => void) {
+    this.#clock = clock;
+    this.#onRing = onRing;
+  }
+
+  /** Has it ring at a time, if it would not before. */
+  setBy(ms: number): void {
+    if (ms >= this.#atMs) return;
+    this.off();
+    this.#atMs = ms;
+    this.#cancel = this.#clock.timer(ms - this.#clock.now(), () => {
+      this.#atMs = Infinity;
+      this.#onRing();
+    });
+  }
+
+  /** Has it not ring any more. */
+  off(): void {
+    this.#cancel?.();
+    this.#cancel = undefined;
+    this.#atMs = Infinity;
+  }
+}
 
 /**
  * Resolves after `ms` milliseconds, or at once when `signal` aborts: it never

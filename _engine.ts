@@ -25,8 +25,8 @@ import type { Logger } from "./_loggers.ts";
 import { Polls } from "./_polls.ts";
 import type { Random } from "./_random.ts";
 import { type RetryDelay, retryDelaySeconds } from "./_retry_delay.ts";
-import { Settler } from "./_settlement.ts";
-import { type Mark, Turns } from "./_turns.ts";
+import { type OnDone, Settler } from "./_settlement.ts";
+import { Turns } from "./_turns.ts";
 import type { Visibility } from "./_visibility.ts";
 import { WaitingList } from "./_waiting.ts";
 import { bodyText } from "./_wire.ts";
@@ -94,6 +94,8 @@ export class Engine {
   readonly #polls: Polls;
   readonly #waiting: WaitingList;
   readonly #held = new HeldMessages();
+  readonly #onDeleted: OnDone = (lease, deleted) =>
+    this.#settled(lease, deleted);
   readonly #turns = new Turns(() => this.#step());
   /** Failed messages on their way to the queue that keeps them. */
   readonly #keeping = new Set<Lease>();
@@ -108,7 +110,8 @@ export class Engine {
   #failure: { readonly error: unknown } | undefined;
   #cancelLimit: (() => void) | undefined;
   #ended = Promise.withResolvers<void>();
-  #change = Promise.withResolvers<void>();
+  /** For those who wait for something to happen. */
+  #change: PromiseWithResolvers<void> | undefined;
 
   constructor(options: EngineOptions) {
     this.#options = options;
@@ -166,7 +169,7 @@ export class Engine {
 
   /** Resolves when something happens: a job has ended, a message is settled. */
   get changed(): Promise<void> {
-    return this.#change.promise;
+    return (this.#change ??= Promise.withResolvers()).promise;
   }
 
   /** Receives and handles what is visible now. */
@@ -197,6 +200,7 @@ export class Engine {
     await this.#ended.promise;
     this.#hasEnded = true;
     this.#cancelLimit?.();
+    this.#rest();
     signal.removeEventListener("abort", stop);
     forceSignal.removeEventListener("abort", force);
     if (this.#failure !== undefined) throw this.#failure.error;
@@ -212,6 +216,7 @@ export class Engine {
   #step(): void {
     this.#startJobs();
     if (this.#hasNoJobs()) this.#settler.flush();
+    if (this.#isIdle()) this.#rest();
     if (!this.#polling) return;
     const drained = this.#drain && this.#isIdle() && this.#polls.size === 0 &&
       this.#polls.empty >= DRAIN_POLLS;
@@ -231,6 +236,12 @@ export class Engine {
     if (this.#polls.size === 0 && jobs === 0 && this.#settling === 0) {
       this.#ended.resolve();
     }
+  }
+
+  /** Takes back the timers that only messages in hand need. */
+  #rest(): void {
+    this.#keeper.rest();
+    this.#settler.rest();
   }
 
   #stop(): void {
@@ -301,14 +312,14 @@ export class Engine {
 
   async #quiet(): Promise<void> {
     this.#step();
-    while (!this.#isIdle()) await this.#change.promise;
+    while (!this.#isIdle()) await this.changed;
   }
 
   /** Says that something happened. */
   #happened(): void {
     this.#step();
-    this.#change.resolve();
-    this.#change = Promise.withResolvers();
+    this.#change?.resolve();
+    this.#change = undefined;
   }
 
   #receive(
@@ -391,9 +402,9 @@ export class Engine {
       if (lease === undefined) return;
       const now = clock.now();
       if (now < lease.deadlineMs) {
-        const mark = this.#turns.mark();
-        this.#run(lease, now, mark);
-        if (this.#turns.isLongSince(mark)) this.#turns.pause();
+        this.#turns.begin();
+        this.#run(lease, now);
+        if (this.#turns.isLong) this.#turns.pause();
       } else {
         this.#waiting.free(lease);
         this.#keeper.lose(lease, "it ended while the message waited");
@@ -401,7 +412,7 @@ export class Engine {
     }
   }
 
-  async #run(lease: Lease, startedMs: number, mark: Mark): Promise<void> {
+  async #run(lease: Lease, startedMs: number): Promise<void> {
     const { handler, queue, loggers, clock, timeoutSeconds } = this.#options;
     const control = new JobControl();
     lease.job = control;
@@ -418,16 +429,13 @@ export class Engine {
     const { message } = lease;
     const outcome = await runJob(message, { handler, queue, loggers, control });
     const now = clock.now();
-    if (this.#turns.isLongSince(mark)) await this.#turns.pause();
+    if (this.#turns.isLong) await this.#turns.pause();
     control.end();
     this.#running--;
     if (!control.givenUp) {
       // A job that kept the CPU was not told that its time was over.
       const isLate = now >= endMs || now >= lease.deadlineMs;
-      this.#track(
-        lease,
-        this.#settle(lease, isLate ? asAborted(outcome) : outcome),
-      );
+      this.#settle(lease, isLate ? asAborted(outcome) : outcome);
     }
     this.#happened();
   }
@@ -435,37 +443,43 @@ export class Engine {
   /** Counts a settlement while it is under way. */
   async #track(lease: Lease, settlement: Promise<boolean>): Promise<void> {
     this.#settling++;
+    let deleted = false;
     try {
-      const deleted = await settlement;
-      // A delete that came late may have succeeded and deleted nothing.
-      const late = lease.lost || this.#options.clock.now() >= lease.deadlineMs;
-      if (!deleted || late) this.#releaseBehind(lease);
+      deleted = await settlement;
     } catch (error) {
       // What a job throws may break those who look at it.
       this.#keeper.release(lease);
-      this.#releaseBehind(lease);
       this.#logger.error(
         `Cannot settle message ${lease.message.messageId}, which will be received again`,
         error,
       );
-    } finally {
-      this.#waiting.free(lease);
-      this.#held.delete(lease);
-      this.#settling--;
-      this.#happened();
     }
+    this.#settled(lease, deleted);
   }
 
-  /** Settles a message; tells whether it was deleted. */
-  #settle(lease: Lease, outcome: Outcome): Promise<boolean> {
+  /** A message is settled, deleted or not. */
+  #settled(lease: Lease, deleted: boolean): void {
+    // A delete that came late may have succeeded and deleted nothing.
+    const late = lease.lost || this.#options.clock.now() >= lease.deadlineMs;
+    if (!deleted || late) this.#releaseBehind(lease);
+    this.#waiting.free(lease);
+    this.#held.delete(lease);
+    this.#settling--;
+    this.#happened();
+  }
+
+  /** Settles a message whose job has ended. */
+  #settle(lease: Lease, outcome: Outcome): void {
     switch (outcome.kind) {
       case "done":
         this.#counters.done++;
-        return this.#delete(lease);
+        this.#settling++;
+        return this.#delete(lease, this.#onDeleted);
       case "failed":
-        return this.#fail(lease, outcome.error);
+        this.#track(lease, this.#fail(lease, outcome.error));
+        return;
       case "retry":
-        return this.#retry(lease, outcome);
+        this.#track(lease, this.#retry(lease, outcome));
     }
   }
 
@@ -485,7 +499,7 @@ export class Engine {
     this.#counters.failed++;
     this.#logger.error("Handling a message", error);
     this.#messages.info(bodyText(message.body));
-    if (failures === "delete") return await this.#delete(lease);
+    if (failures === "delete") return await this.#deleted(lease);
     if (failures === "keep") {
       await this.#retryLater(lease);
       return false;
@@ -501,7 +515,7 @@ export class Engine {
       await this.#retryLater(lease);
       return false;
     }
-    return await this.#delete(lease);
+    return await this.#deleted(lease);
   }
 
   async #keep(
@@ -519,11 +533,17 @@ export class Engine {
     }
   }
 
-  #delete(lease: Lease): Promise<boolean> {
+  #delete(lease: Lease, onDone: OnDone): void {
     this.#keeper.release(lease);
-    const deletion = this.#settler.delete(lease);
+    this.#settler.delete(lease, onDone);
     this.#flushFor(lease);
-    return deletion;
+  }
+
+  /** Deletes a message; tells whether SQS says that it did. */
+  #deleted(lease: Lease): Promise<boolean> {
+    return new Promise((resolve) =>
+      this.#delete(lease, (_, deleted) => resolve(deleted))
+    );
   }
 
   async #retryLater(lease: Lease, delaySeconds?: number): Promise<void> {

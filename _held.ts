@@ -10,7 +10,7 @@ import type { Lease } from "./_leases.ts";
 const BUCKETS = 256;
 
 /** How many characters of an id tell its bucket. */
-const HASHED = 8;
+const HASHED = 4;
 
 /**
  * Leases by their message's id.

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { Clock } from "./_clock.ts";
+import { Alarm, type Clock } from "./_clock.ts";
 import {
   type EntryResult,
   MAX_BATCH,
@@ -100,14 +100,13 @@ export interface LeaseKeeperOptions {
 /** Extends leases well before they end. */
 export class LeaseKeeper {
   readonly #options: LeaseKeeperOptions;
-  #size = 0;
   /** Whether the last request failed: one line tells of a streak. */
   #failing = false;
-  #cancel: (() => void) | undefined;
-  #wakeAtMs = Infinity;
+  readonly #alarm: Alarm;
 
   constructor(options: LeaseKeeperOptions) {
     this.#options = options;
+    this.#alarm = new Alarm(options.clock, () => this.#look());
   }
 
   get #visibilityMs(): number {
@@ -116,11 +115,10 @@ export class LeaseKeeper {
 
   /** Keeps a lease from now on. */
   keep(lease: Lease): void {
-    if (!lease.kept) this.#size++;
     lease.kept = true;
     lease.extending = false;
     lease.dueMs = this.#dueMs(lease);
-    this.#wakeAt(lease.dueMs);
+    this.#alarm.setBy(lease.dueMs);
   }
 
   /** Takes note of a new deadline of a lease that is kept. */
@@ -130,31 +128,17 @@ export class LeaseKeeper {
 
   /** Leaves a lease to its deadline. */
   release(lease: Lease): void {
-    if (!lease.kept) return;
     lease.kept = false;
-    if (--this.#size === 0) this.#sleep();
+  }
+
+  /** There is nothing to be kept now. */
+  rest(): void {
+    this.#alarm.off();
   }
 
   /** The last quarter of a lease is there to extend it, and to try again. */
   #dueMs(lease: Lease): number {
     return lease.deadlineMs - this.#visibilityMs / 4;
-  }
-
-  #wakeAt(ms: number): void {
-    if (ms >= this.#wakeAtMs) return;
-    this.#sleep();
-    const { clock } = this.#options;
-    this.#wakeAtMs = ms;
-    this.#cancel = clock.timer(ms - clock.now(), () => {
-      this.#wakeAtMs = Infinity;
-      this.#look();
-    });
-  }
-
-  #sleep(): void {
-    this.#cancel?.();
-    this.#cancel = undefined;
-    this.#wakeAtMs = Infinity;
   }
 
   #look(): void {
@@ -177,15 +161,15 @@ export class LeaseKeeper {
         this.#extend(due.slice(i, i + MAX_BATCH));
       }
     }
-    this.#wakeForNext();
+    this.#setAlarm();
   }
 
-  #wakeForNext(): void {
+  #setAlarm(): void {
     let next = Infinity;
     for (const { kept, deadlineMs, dueMs, extending } of this.#options.held) {
       if (kept) next = Math.min(next, deadlineMs, extending ? Infinity : dueMs);
     }
-    if (next < Infinity) this.#wakeAt(next);
+    this.#alarm.setBy(next);
   }
 
   async #extend(leases: readonly Lease[]): Promise<void> {
@@ -248,7 +232,7 @@ export class LeaseKeeper {
         lease.dueMs = now + Math.max(MIN_PAUSE_MS, pauseMs);
       }
     }
-    this.#wakeForNext();
+    this.#setAlarm();
   }
 
   /** Tells that a lease has ended. */

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { type Clock, sleep } from "./_clock.ts";
+import { Alarm, type Clock, sleep } from "./_clock.ts";
 import {
   ConnectionError,
   MAX_BATCH,
@@ -71,8 +71,12 @@ export interface Demand {
 /** The receives of one container. */
 export class Polls {
   readonly #options: PollsOptions;
-  /** Of the receives in flight. */
+  /** Of the receives in flight, ... */
   readonly #cuts: Cut[] = [];
+  /** ... and for the next ones: a new signal for each would cost more. */
+  readonly #unused: Cut[] = [];
+  /** Rings when one of them is due. */
+  readonly #alarm: Alarm;
   #isAborted = false;
   /** Ids of receives whose answer was lost, to be asked for again. */
   readonly #attemptIds: string[] = [];
@@ -93,6 +97,7 @@ export class Polls {
 
   constructor(options: PollsOptions) {
     this.#options = options;
+    this.#alarm = new Alarm(options.clock, () => this.#cutLate());
   }
 
   /** How many polls are in flight. */
@@ -178,21 +183,22 @@ export class Polls {
     const attemptId = fifo
       ? this.#attemptIds.pop() ?? crypto.randomUUID()
       : undefined;
-    const cut = new Cut();
-    const cancel = this.#cutAfter(waitTimeSeconds * 1000 + GRACE_MS, cut);
-    this.#cuts.push(cut);
-    if (this.#isAborted) cut.abort(DROPPED);
     const sent = { atMs: clock.now(), visibilitySeconds: visibility.seconds };
+    const cut = this.#unused.pop() ?? new Cut();
+    cut.expect(sent.atMs, waitTimeSeconds * 1000 + GRACE_MS);
+    this.#cuts.push(cut);
+    this.#alarm.setBy(cut.dueMs);
+    if (this.#isAborted) cut.abort(DROPPED);
     try {
       const receiving = connection.receive(url, {
         maxMessages,
         waitTimeSeconds,
         signal: cut.signal,
-        visibilityTimeoutSeconds: visibility.seconds,
+        visibilityTimeoutSeconds: sent.visibilitySeconds,
         ...(attemptId === undefined ? {} : { attemptId }),
       });
       // The SDK does not look at the signal while it waits for credentials.
-      const messages = await Promise.race([receiving, cut.promise]);
+      const messages = await cut.wait(receiving);
       if (messages === undefined) {
         // What comes late all the same is there to be done, or given back.
         receiving.then((late) => onAnswer(late, sent)).catch(() => {});
@@ -205,22 +211,25 @@ export class Polls {
       if (attemptId !== undefined) this.#attemptIds.push(attemptId);
       throw error;
     } finally {
-      cancel();
       this.#cuts.splice(this.#cuts.indexOf(cut), 1);
+      cut.end();
+      if (!cut.signal.aborted) this.#unused.push(cut);
+      if (this.#cuts.length === 0) this.#alarm.off();
     }
   }
 
-  /** Cuts a receive off; gives what takes that back. */
-  #cutAfter(limitMs: number, cut: Cut): () => void {
-    const { clock } = this.#options;
-    const giveUp = () => cut.abort(noAnswer(limitMs));
-    const endMs = clock.now() + limitMs;
-    let cancel = clock.timer(limitMs, () => {
-      // Where a job kept the CPU the answer may be there, and not yet read.
-      if (clock.now() - endMs < LATE_MS) giveUp();
-      else cancel = clock.timer(EXTRA_MS, giveUp);
-    });
-    return () => cancel();
+  /** Cuts off the receives that have not been answered in time. */
+  #cutLate(): void {
+    const now = this.#options.clock.now();
+    for (const cut of this.#cuts) {
+      if (cut.dueMs <= now) {
+        // Where a job kept the CPU the answer may be there, and not yet read.
+        const isLate = now - cut.dueMs >= LATE_MS;
+        if (isLate && !cut.isPutOff) cut.putOff(now + EXTRA_MS);
+        else cut.abort(noAnswer(cut.limitMs));
+      }
+      this.#alarm.setBy(cut.dueMs);
+    }
   }
 
   /**
@@ -272,17 +281,48 @@ export class Polls {
   }
 }
 
-/** What cuts a receive off, for the SDK and for who waits for it. */
+/** What cuts off one receive after another, for the SDK and for who waits. */
 class Cut {
   readonly #controller = new AbortController();
-  readonly #waiting = Promise.withResolvers<undefined>();
+  #giveUp: (() => void) | undefined;
   readonly signal: AbortSignal = this.#controller.signal;
-  /** Resolves when it is cut off. */
-  readonly promise: Promise<undefined> = this.#waiting.promise;
+  /** How long the receive may take, in milliseconds. */
+  limitMs = 0;
+  /** When it is cut off, ... */
+  dueMs = Infinity;
+  /** ... and whether that was put off. */
+  isPutOff = false;
+
+  /** A receive begins. */
+  expect(nowMs: number, limitMs: number): void {
+    this.limitMs = limitMs;
+    this.dueMs = nowMs + limitMs;
+    this.isPutOff = false;
+  }
+
+  /** Waits for its answer; there is none where it was cut off. */
+  wait<T>(answer: Promise<T>): Promise<T | undefined> {
+    return new Promise((resolve, reject) => {
+      this.#giveUp = () => resolve(undefined);
+      if (this.signal.aborted) this.#giveUp();
+      answer.then(resolve, reject);
+    });
+  }
+
+  putOff(dueMs: number): void {
+    this.dueMs = dueMs;
+    this.isPutOff = true;
+  }
+
+  /** The receive has ended: nothing of it is held. */
+  end(): void {
+    this.#giveUp = undefined;
+  }
 
   abort(reason: unknown): void {
+    this.dueMs = Infinity;
     this.#controller.abort(reason);
-    this.#waiting.resolve(undefined);
+    this.#giveUp?.();
   }
 }
 

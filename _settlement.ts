@@ -5,7 +5,7 @@
  * @module
  */
 
-import { type Clock, sleep } from "./_clock.ts";
+import { Alarm, type Clock, sleep } from "./_clock.ts";
 import { type EntryResult, MAX_BATCH, UNANSWERED } from "./_connection.ts";
 import type { EngineConnection } from "./_counters.ts";
 import { type Lease, saysLost } from "./_leases.ts";
@@ -34,13 +34,16 @@ export interface SettlerOptions {
   readonly onRetry: () => void;
 }
 
+/** Told of a message whether SQS says that it did as asked. */
+export type OnDone = (lease: Lease, done: boolean) => void;
+
 /** A delete or a change of visibility that is to be done. */
 interface Settlement {
   readonly lease: Lease;
   /** When the message is to be visible again; absent where it is deleted. */
   readonly untilMs?: number;
   /** Told whether SQS says that it did. */
-  readonly resolve: (done: boolean) => void;
+  readonly onDone: OnDone;
   /** How often it was refused. */
   refusals: number;
 }
@@ -73,23 +76,33 @@ export class Settler {
     );
   }
 
-  /** Deletes a message; tells whether SQS says that it did. */
-  delete(lease: Lease): Promise<boolean> {
-    return new Promise((resolve) => this.#try({ lease, resolve, refusals: 0 }));
+  /** Deletes a message. No promise tells of it: most jobs come here. */
+  delete(lease: Lease, onDone: OnDone): void {
+    this.#try({ lease, onDone, refusals: 0 });
   }
 
-  /** Hides a message for some seconds from now on, 0 to show it at once. */
+  /**
+   * Hides a message for some seconds from now on, 0 to show it at once; tells
+   * whether SQS says that it did.
+   */
   hide(lease: Lease, seconds: number): Promise<boolean> {
     const untilMs = this.#options.clock.now() + seconds * 1000;
-    return new Promise((resolve) =>
-      this.#try({ lease, untilMs, resolve, refusals: 0 })
-    );
+    return new Promise((resolve) => {
+      const onDone: OnDone = (_, done) => resolve(done);
+      this.#try({ lease, untilMs, onDone, refusals: 0 });
+    });
   }
 
   /** Sends what waits for company. */
   flush(): void {
     this.#deletes.flush();
     this.#hides.flush();
+  }
+
+  /** There is nothing to be settled now. */
+  rest(): void {
+    this.#deletes.rest();
+    this.#hides.rest();
   }
 
   #try(settlement: Settlement): void {
@@ -128,7 +141,7 @@ export class Settler {
         this.#options.logger.error(`${failureOf([entry])}: ${said}`);
       }
       if (entry.refusals > 0) this.retrying--;
-      entry.resolve(result.ok);
+      entry.onDone(entry.lease, result.ok);
     }
     if (refused.length > 0) {
       this.#options.logger.error(`${failureOf(refused)}, trying on: ${why}`);
@@ -167,8 +180,8 @@ class Batch {
     entries: readonly Settlement[],
     results: readonly EntryResult[],
   ) => void;
+  readonly #alarm: Alarm;
   #entries: Settlement[] = [];
-  #cancel: (() => void) | undefined;
   #flushAtMs = Infinity;
 
   constructor(
@@ -182,32 +195,38 @@ class Batch {
     this.#clock = clock;
     this.#send = send;
     this.#answer = answer;
+    this.#alarm = new Alarm(clock, () => this.#ring());
   }
 
   add(entry: Settlement, latestMs: number): void {
     this.#entries.push(entry);
-    if (this.#entries.length >= MAX_BATCH) this.flush();
-    else if (latestMs < this.#flushAtMs) {
-      this.#cancel?.();
-      this.#flushAtMs = latestMs;
-      this.#cancel = this.#clock.timer(
-        latestMs - this.#clock.now(),
-        () => this.flush(),
-      );
-    }
+    if (this.#entries.length >= MAX_BATCH) return this.#deliver();
+    this.#flushAtMs = Math.min(this.#flushAtMs, latestMs);
+    this.#alarm.setBy(this.#flushAtMs);
   }
 
   flush(): void {
-    this.#cancel?.();
-    this.#cancel = undefined;
-    this.#flushAtMs = Infinity;
-    const entries = this.#entries;
-    if (entries.length === 0) return;
-    this.#entries = [];
-    this.#deliver(entries);
+    if (this.#entries.length > 0) this.#deliver();
   }
 
-  async #deliver(entries: readonly Settlement[]): Promise<void> {
+  rest(): void {
+    this.#alarm.off();
+  }
+
+  /** The first of those gathered may wait no longer, if it is still here. */
+  #ring(): void {
+    if (this.#flushAtMs <= this.#clock.now()) this.#deliver();
+    else this.#alarm.setBy(this.#flushAtMs);
+  }
+
+  #deliver(): void {
+    const entries = this.#entries;
+    this.#entries = [];
+    this.#flushAtMs = Infinity;
+    this.#request(entries);
+  }
+
+  async #request(entries: readonly Settlement[]): Promise<void> {
     let results: readonly EntryResult[];
     try {
       results = await this.#send(entries);

@@ -177,6 +177,7 @@ export class Sweep implements AsyncDisposable {
       .filter(({ deleting, lease }) => !deleting && !lease.lost)
       .map(({ lease }) => lease);
     for (const lease of leases) this.#keeper.release(lease);
+    this.#keeper.rest();
     const batches = Array.from(
       { length: Math.ceil(leases.length / MAX_BATCH) },
       (_, i) => leases.slice(i * MAX_BATCH, (i + 1) * MAX_BATCH),

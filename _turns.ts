@@ -10,17 +10,11 @@ import { setImmediate } from "node:timers";
 /** Work that kept the CPU so long is followed by a turn for others, in ms. */
 const LONG_MS = 50;
 
-/** When some work began. */
-export interface Mark {
-  readonly turn: number;
-  readonly ms: number;
-}
-
 /** The turns that a container takes. */
 export class Turns {
   readonly #onResume: () => void;
-  #turn = 0;
-  #isCounted = false;
+  /** When work began in this turn of the event loop. */
+  #startedMs: number | undefined;
   #pause: Promise<void> | undefined;
 
   /** Calls back when others have had their turn. */
@@ -33,21 +27,17 @@ export class Turns {
     return this.#pause !== undefined;
   }
 
-  /** Marks the beginning of some work. */
-  mark(): Mark {
-    if (!this.#isCounted) {
-      this.#isCounted = true;
-      setImmediate(() => {
-        this.#isCounted = false;
-        this.#turn++;
-      });
-    }
-    return { turn: this.#turn, ms: performance.now() };
+  /** Tells that work begins. */
+  begin(): void {
+    if (this.#startedMs !== undefined) return;
+    this.#startedMs = Date.now();
+    setImmediate(() => this.#startedMs = undefined);
   }
 
-  /** Whether work has kept the CPU for long since then, and all of the time. */
-  isLongSince({ turn, ms }: Mark): boolean {
-    return turn === this.#turn && performance.now() - ms > LONG_MS;
+  /** Whether work has kept the CPU for long in this turn. */
+  get isLong(): boolean {
+    return this.#startedMs !== undefined &&
+      Date.now() - this.#startedMs > LONG_MS;
   }
 
   /** Lets timers, signals and answers have their turn. */
@@ -55,6 +45,7 @@ export class Turns {
     return this.#pause ??= new Promise((resolve) => {
       setTimeout(() => {
         this.#pause = undefined;
+        this.#startedMs = undefined;
         resolve();
         this.#onResume();
       }, 0);

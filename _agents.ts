@@ -11,21 +11,28 @@ import type { Duplex } from "node:stream";
 /** How many sockets a client may have open, as in the SDK. */
 const MAX_SOCKETS = 50;
 
+/**
+ * True for an agent, which then turns TCP keep-alive on for each of its sockets.
+ * The SDK compares with `true`, and has a timer for each request do that again.
+ */
+const KEEP_ALIVE = 1 as unknown as boolean;
+
 /** Agents for an SDK client: the one that its server needs. */
 export type Agents =
   | { readonly httpAgent: HttpAgent }
   | { readonly httpsAgent: HttpsAgent };
 
 /**
- * What makes agents for a server, the AWS one by default, on whose kept sockets a request that is given up is over. Deno
- * 2.9 takes its end for that of a stale socket, and sends it once more on a new
- * one (denoland/deno#36786): a send that timed out would be made twice, and a
- * receive that was dropped would hide messages that nobody gets.
+ * What makes agents for a server, the AWS one by default, on whose kept sockets
+ * a request that is given up is over. Deno 2.9 takes its end for that of a stale
+ * socket, and sends it once more on a new one (denoland/deno#36786): a send that
+ * timed out would be made twice, and a receive that was dropped would hide
+ * messages that nobody gets.
  */
 export async function agentMaker(
   endpoint: string | undefined,
 ): Promise<() => Agents> {
-  const options = { keepAlive: true, maxSockets: MAX_SOCKETS };
+  const options = { keepAlive: KEEP_ALIVE, maxSockets: MAX_SOCKETS };
   if (endpoint !== undefined && new URL(endpoint).protocol === "http:") {
     return () => ({ httpAgent: withOneTry(new HttpAgent(options)) });
   }

@@ -453,8 +453,9 @@ export class Engine {
         `Cannot settle message ${lease.message.messageId}, which will be received again`,
         error,
       );
+    } finally {
+      this.#settled(lease, deleted);
     }
-    this.#settled(lease, deleted);
   }
 
   /** A message is settled, deleted or not. */

@@ -143,9 +143,8 @@ export class JobScope implements Scope {
   }
 
   /**
-   * The handler has ended. The engine's garbage lives longer than it must, in
-   * Deno at least, which keeps all scopes until a collection: there is less of it
-   * without the arguments.
+   * The handler has ended. Deno keeps each scope until V8 next collects, and so
+   * what the scope holds: the arguments are let go now.
    */
   end(): void {
     this.#decoded = undefined;

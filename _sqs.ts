@@ -460,7 +460,7 @@ function byPosition<S extends { Id?: string | undefined }, T>(
 }
 
 /** The attributes of most messages. */
-const NONE: WireAttributes = {};
+const NONE: WireAttributes = Object.freeze({});
 
 function received(message: Message): ReceivedMessage {
   const system = message.Attributes ?? {};

@@ -77,6 +77,22 @@ Deno.test("Engine lets no slow group stop the others", async () => {
   assertEquals([done.length, engine.left], [30, []]);
 });
 
+Deno.test("Engine holds at most ten messages of groups that wait for each job at a time", async () => {
+  const engine = new Harness(
+    () => pass(engine.clock, 60),
+    { fifo: true, concurrency: 3, prefetch: 27 },
+  );
+  for (let group = 0; group < 10; group++) {
+    for (let i = 0; i < 10; i++) {
+      engine.send([group, i], { groupId: `g${group}` });
+    }
+  }
+  await engine.start();
+  await engine.advance(30);
+  assertEquals(engine.left.filter(([, visible]) => !visible).length, 30);
+  await engine.end();
+});
+
 Deno.test("Engine starts the next job of a group only when the last is deleted", async () => {
   const started: number[] = [];
   const engine = new Harness((i: number) => void started.push(i), {

@@ -5,7 +5,8 @@
  * @module
  */
 
-import { assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { createHash } from "node:crypto";
 import { createServer, type Socket } from "node:net";
 import { runContainer } from "../container.ts";
 import { SendError } from "../mod.ts";
@@ -94,6 +95,63 @@ Deno.test("a receive that is dropped on a used connection is not made again", as
   for (let i = 0; i < 3; i++) await (await fetch(endpoint)).body?.cancel();
   assertEquals(server.count("ReceiveMessage"), 2);
 });
+
+Deno.test("an extension goes out while receives take all of their sockets", async () => {
+  using _env = setEnv(CREDENTIALS);
+  const stop = new AbortController();
+  const extended = Promise.withResolvers<void>();
+  let silent = 0;
+  let receives = 0;
+  await using server = new ScriptedServer((operation, { body }) => {
+    if (operation === "GetQueueAttributes") return json({});
+    if (operation === "ReceiveMessage") {
+      // Full answers have it ask for more at once, on more sockets than it has.
+      if (++receives <= 60) return json({ Messages: messages(receives * 10) });
+      silent++;
+      return;
+    }
+    const { Entries } = JSON.parse(String(body));
+    const handles = Entries.map((entry: { ReceiptHandle: string }) =>
+      entry.ReceiptHandle
+    );
+    if (operation === "ChangeMessageVisibilityBatch" && silent >= 50) {
+      assertEquals(handles, ["10"]);
+      extended.resolve();
+    }
+    return json({
+      Successful: Entries.map(({ Id }: { Id: string }) => ({ Id })),
+      Failed: [],
+    });
+  });
+  const endpoint = await server.listen();
+  const running = runContainer({
+    queue: `${endpoint}/000000000000/adder`,
+    region: "us-east-1",
+    endpoint,
+    concurrency: 600,
+    visibilityTimeoutSeconds: 2,
+    loggers: "<logger>\n level CRITICAL\n</logger>",
+    worker: () => (i: number) => i === 10 ? new Promise(() => {}) : undefined,
+  }, { signal: stop.signal, forceSignal: stop.signal });
+  await extended.promise;
+  stop.abort();
+  const { done, released, leasesLost } = await running;
+  assertEquals([done, released, leasesLost], [599, 1, 0]);
+  assert(silent >= 50);
+});
+
+/** Ten messages, jobs whose argument is their number. */
+function messages(first: number): object[] {
+  return Array.from({ length: 10 }, (_, i) => {
+    const body = JSON.stringify([[first + i], {}]);
+    return {
+      MessageId: crypto.randomUUID(),
+      ReceiptHandle: String(first + i),
+      Body: body,
+      MD5OfBody: createHash("md5").update(body).digest("hex"),
+    };
+  });
+}
 
 Deno.test("a batch that is throttled is not made into ten requests", async () => {
   using _env = setEnv(CREDENTIALS);

@@ -585,6 +585,26 @@ Deno.test("currentJob() tells the job, and in what the handler awaits", async ()
   assertEquals(second!.sentAt, startTime);
 });
 
+Deno.test("currentJob() tells the job in what its handler left behind", async () => {
+  await using _queues = setUp({ silent: true });
+  const ended = Promise.withResolvers<void>();
+  let left: Promise<Job> | undefined;
+  await runContainer({
+    queue: "adder",
+    worker: () => () => {
+      left = ended.promise.then(currentJob);
+    },
+  });
+  const queue = await Queue("adder");
+  const { messageId } = await queue.send([1, kwargs({ x: 3 })]);
+  ended.resolve();
+  const job = await left!;
+  assertEquals(
+    [job.messageId, job.args, job.kwargs, job.signal.aborted],
+    [messageId, [1], { x: 3 }, false],
+  );
+});
+
 Deno.test("currentJob() tells that there is no group", async () => {
   let job: Job | undefined;
   await run(() => job = currentJob());

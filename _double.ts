@@ -193,7 +193,8 @@ export class DoubleConnection implements Connection {
     if (messages.length > 0) {
       await faults.after(messages.map(({ body }) => body), options.signal);
     }
-    return messages;
+    if (options.deadLetterSource) return messages;
+    return messages.map(({ deadLetterSource: _source, ...message }) => message);
   }
 
   async delete(

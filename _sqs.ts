@@ -14,6 +14,7 @@ import {
   GetQueueUrlCommand,
   type Message,
   type MessageAttributeValue,
+  type MessageSystemAttributeName,
   ReceiveMessageCommand,
   SendMessageBatchCommand,
   type SendMessageBatchResultEntry,
@@ -41,6 +42,13 @@ import { isNotCapable } from "./_errors.ts";
 
 /** How long a try of a call other than a receive may take, in milliseconds. */
 const TRY_TIMEOUT_MS = 5_000;
+
+/** What is asked of each message: all else makes answers longer. */
+const SYSTEM_ATTRIBUTES: MessageSystemAttributeName[] = [
+  "ApproximateReceiveCount",
+  "MessageGroupId",
+  "SentTimestamp",
+];
 
 /** The region where nothing else names one, as in zc.sqs. */
 const DEFAULT_REGION = "us-east-1";
@@ -314,7 +322,9 @@ class SqsConnection implements Connection {
       WaitTimeSeconds: options.waitTimeSeconds,
       VisibilityTimeout: options.visibilityTimeoutSeconds,
       ReceiveRequestAttemptId: options.attemptId,
-      MessageSystemAttributeNames: ["All"],
+      MessageSystemAttributeNames: options.deadLetterSource
+        ? [...SYSTEM_ATTRIBUTES, "DeadLetterQueueSourceArn"]
+        : SYSTEM_ATTRIBUTES,
       MessageAttributeNames: ["All"],
     });
     const { output } = await this.#call(
@@ -476,9 +486,6 @@ function received(message: Message): ReceivedMessage {
     ...(system.MessageGroupId === undefined
       ? {}
       : { groupId: system.MessageGroupId }),
-    ...(system.MessageDeduplicationId === undefined
-      ? {}
-      : { deduplicationId: system.MessageDeduplicationId }),
     ...(system.DeadLetterQueueSourceArn === undefined
       ? {}
       : { deadLetterSource: system.DeadLetterQueueSourceArn }),

@@ -22,6 +22,7 @@ import {
   type SQSClientConfig,
 } from "@aws-sdk/client-sqs";
 import { agentMaker, type Agents } from "./_agents.ts";
+import { Md5, Sha256 } from "./_checksums.ts";
 import {
   type CallOptions,
   type Connection,
@@ -424,7 +425,7 @@ class SqsConnection implements Connection {
  * system for its release.
  */
 function leanClient(config: SQSClientConfig): SQSClient {
-  const client = new SQSClient(config);
+  const client = new SQSClient({ ...config, md5: Md5, sha256: Sha256 });
   const logger: { info?: unknown } = client.config.logger;
   logger.info = undefined;
   const userAgent = client.config.defaultUserAgentProvider;

@@ -140,6 +140,33 @@ Deno.test("an extension goes out while receives take all of their sockets", asyn
   assert(silent >= 50);
 });
 
+Deno.test("a message that is not what SQS hashed is not run", async () => {
+  using _env = setEnv(CREDENTIALS);
+  const stop = new AbortController();
+  const jobs: number[] = [];
+  await using server = new ScriptedServer((operation) => {
+    if (operation !== "ReceiveMessage") return json({});
+    const [first, second] = messages(receives++ * 2);
+    const wrong = { ...second, Body: "[[5],{}]" };
+    return json({ Messages: receives === 1 ? [first, wrong] : [first] });
+  });
+  let receives = 0;
+  const endpoint = await server.listen();
+  await runContainer({
+    queue: `${endpoint}/000000000000/adder`,
+    region: "us-east-1",
+    endpoint,
+    concurrency: 2,
+    visibilityTimeoutSeconds: 30,
+    loggers: "<logger>\n level CRITICAL\n</logger>",
+    worker: () => (i: number) => {
+      jobs.push(i);
+      stop.abort();
+    },
+  }, { signal: stop.signal, forceSignal: stop.signal });
+  assertEquals(jobs[0], 2);
+});
+
 /** Ten messages, jobs whose argument is their number. */
 function messages(first: number): object[] {
   return Array.from({ length: 10 }, (_, i) => {

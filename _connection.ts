@@ -45,6 +45,7 @@ export interface ReceivedMessage {
   /** When it was sent, in milliseconds since the Unix epoch. */
   readonly sentAtMs: number;
   readonly groupId?: string;
+  readonly deduplicationId?: string;
   /** The ARN of the queue from which SQS moved it here, as nobody did it. */
   readonly deadLetterSource?: string;
 }
@@ -99,8 +100,6 @@ export interface ReceiveOptions {
   readonly visibilityTimeoutSeconds?: number;
   /** On FIFO queues: the same id after a lost answer gives the same messages. */
   readonly attemptId?: string;
-  /** Whether to tell from which queues SQS moved messages here. */
-  readonly deadLetterSource?: boolean;
   readonly signal?: AbortSignal;
 }
 

@@ -193,8 +193,7 @@ export class DoubleConnection implements Connection {
     if (messages.length > 0) {
       await faults.after(messages.map(({ body }) => body), options.signal);
     }
-    if (options.deadLetterSource) return messages;
-    return messages.map(({ deadLetterSource: _source, ...message }) => message);
+    return messages;
   }
 
   async delete(

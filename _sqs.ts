@@ -14,7 +14,6 @@ import {
   GetQueueUrlCommand,
   type Message,
   type MessageAttributeValue,
-  type MessageSystemAttributeName,
   ReceiveMessageCommand,
   SendMessageBatchCommand,
   type SendMessageBatchResultEntry,
@@ -43,13 +42,6 @@ import { isNotCapable } from "./_errors.ts";
 
 /** How long a try of a call other than a receive may take, in milliseconds. */
 const TRY_TIMEOUT_MS = 5_000;
-
-/** What is asked of each message: all else makes answers longer. */
-const SYSTEM_ATTRIBUTES: MessageSystemAttributeName[] = [
-  "ApproximateReceiveCount",
-  "MessageGroupId",
-  "SentTimestamp",
-];
 
 /** The region where nothing else names one, as in zc.sqs. */
 const DEFAULT_REGION = "us-east-1";
@@ -323,9 +315,7 @@ class SqsConnection implements Connection {
       WaitTimeSeconds: options.waitTimeSeconds,
       VisibilityTimeout: options.visibilityTimeoutSeconds,
       ReceiveRequestAttemptId: options.attemptId,
-      MessageSystemAttributeNames: options.deadLetterSource
-        ? [...SYSTEM_ATTRIBUTES, "DeadLetterQueueSourceArn"]
-        : SYSTEM_ATTRIBUTES,
+      MessageSystemAttributeNames: ["All"],
       MessageAttributeNames: ["All"],
     });
     const { output } = await this.#call(
@@ -487,6 +477,9 @@ function received(message: Message): ReceivedMessage {
     ...(system.MessageGroupId === undefined
       ? {}
       : { groupId: system.MessageGroupId }),
+    ...(system.MessageDeduplicationId === undefined
+      ? {}
+      : { deduplicationId: system.MessageDeduplicationId }),
     ...(system.DeadLetterQueueSourceArn === undefined
       ? {}
       : { deadLetterSource: system.DeadLetterQueueSourceArn }),

@@ -261,7 +261,6 @@ export class Sweep implements AsyncDisposable {
           // The double's time stands still.
           waitTimeSeconds: testMode() === undefined ? WAIT_SECONDS : 0,
           visibilityTimeoutSeconds: SWEEP_VISIBILITY_SECONDS,
-          deadLetterSource: true,
           signal: cut.signal,
         });
         return this.#take(messages, sentAtMs);

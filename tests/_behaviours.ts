@@ -383,6 +383,7 @@ export const behaviours: readonly Behaviour[] = [
       const options = { groupId: "g", deduplicationId: "d" };
       await queue.send("a", options);
       const message = await queue.one();
+      assertEquals(message.deduplicationId, "d");
       assertEquals(await queue.delete(message), "ok");
       await queue.send("b", options);
       await queue.send("c", { groupId: "other", deduplicationId: "d" });

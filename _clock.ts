@@ -21,17 +21,18 @@ export interface Clock {
  * where the system's clock is set, nor where the machine slept.
  */
 class SteadyTime {
-  #day = Date.now();
-  #time = this.#day;
+  #timeOfDay = Date.now();
+  #time = this.#timeOfDay;
   #measured = performance.now();
 
   now(): number {
-    const day = Date.now();
+    const timeOfDay = Date.now();
     // To measure has its price: once a millisecond will do.
-    if (day === this.#day) return this.#time;
+    if (timeOfDay === this.#timeOfDay) return this.#time;
     const measured = performance.now();
-    this.#time = Math.max(this.#time + measured - this.#measured, day);
-    this.#day = day;
+    const passed = measured - this.#measured;
+    this.#time = Math.max(this.#time + passed, timeOfDay);
+    this.#timeOfDay = timeOfDay;
     this.#measured = measured;
     return this.#time;
   }

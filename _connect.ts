@@ -10,6 +10,7 @@ import {
   type ConnectOptions,
 } from "./_connection.ts";
 import { NonExistentQueueError } from "./_errors.ts";
+import { loadSqs } from "./_npm.ts";
 import {
   isHttpUrl,
   isRegion,
@@ -176,7 +177,7 @@ async function connect(
   const where = whereOf(ref, options);
   const mode = testMode();
   if (mode !== undefined) return mode.connect(where);
-  const { connectToSqs } = await import("./_sqs.ts");
+  const { connectToSqs } = await loadSqs();
   return await connectToSqs(where, ref.origin);
 }
 

@@ -200,7 +200,8 @@ export class Engine {
     await this.#ended.promise;
     this.#hasEnded = true;
     this.#cancelLimit?.();
-    this.#rest();
+    this.#keeper.rest();
+    this.#settler.rest();
     signal.removeEventListener("abort", stop);
     forceSignal.removeEventListener("abort", force);
     if (this.#failure !== undefined) throw this.#failure.error;
@@ -216,7 +217,6 @@ export class Engine {
   #step(): void {
     this.#startJobs();
     if (this.#hasNoJobs()) this.#settler.flush();
-    if (this.#isIdle()) this.#rest();
     if (!this.#polling) return;
     const drained = this.#drain && this.#isIdle() && this.#polls.size === 0 &&
       this.#polls.empty >= DRAIN_POLLS;
@@ -236,12 +236,6 @@ export class Engine {
     if (this.#polls.size === 0 && jobs === 0 && this.#settling === 0) {
       this.#ended.resolve();
     }
-  }
-
-  /** Takes back the timers that only messages in hand need. */
-  #rest(): void {
-    this.#keeper.rest();
-    this.#settler.rest();
   }
 
   #stop(): void {
@@ -441,11 +435,11 @@ export class Engine {
   }
 
   /** Counts a settlement while it is under way. */
-  async #track(lease: Lease, settlement: Promise<boolean>): Promise<void> {
+  async #track(lease: Lease, settle: () => Promise<boolean>): Promise<void> {
     this.#settling++;
     let deleted = false;
     try {
-      deleted = await settlement;
+      deleted = await settle();
     } catch (error) {
       // What a job throws may break those who look at it.
       this.#keeper.release(lease);
@@ -477,10 +471,10 @@ export class Engine {
         this.#settling++;
         return this.#delete(lease, this.#onDeleted);
       case "failed":
-        this.#track(lease, this.#fail(lease, outcome.error));
+        this.#track(lease, () => this.#fail(lease, outcome.error));
         return;
       case "retry":
-        this.#track(lease, this.#retry(lease, outcome));
+        this.#track(lease, () => this.#retry(lease, outcome));
     }
   }
 
@@ -609,7 +603,10 @@ export class Engine {
 
   #release(lease: Lease): void {
     this.#counters.released++;
-    this.#track(lease, this.#settler.hide(lease, 0).then(() => true));
+    this.#track(lease, async () => {
+      await this.#settler.hide(lease, 0);
+      return true;
+    });
   }
 
   #releaseBehind(lease: Lease): void {

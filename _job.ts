@@ -144,7 +144,8 @@ export class JobScope implements Scope {
 
   /**
    * The handler has ended. Deno keeps each scope until V8 next collects, and so
-   * what the scope holds: the arguments are let go now.
+   * what the scope holds: the arguments are let go now. Who asks for the job
+   * later, and was not given it before, gets them from the body anew.
    */
   end(): void {
     this.#decoded = undefined;

@@ -131,7 +131,7 @@ export class LeaseKeeper {
     lease.kept = false;
   }
 
-  /** There is nothing to be kept now. */
+  /** Takes the timer back: only where nothing is kept. */
   rest(): void {
     this.#alarm.off();
   }

@@ -24,6 +24,7 @@ import { ConfigError } from "./_errors.ts";
 import type { LogFileConfig } from "./_logger_text.ts";
 import { checkLoggers, listLogFiles } from "./_loggers.ts";
 import { listModules, ModuleGraphError } from "./_module_graph.ts";
+import { loadSqs } from "./_npm.ts";
 import { parseQueueRef } from "./_queue_ref.ts";
 import { Rights } from "./_rights.ts";
 import type { WorkerSpec } from "./_worker_spec.ts";
@@ -139,7 +140,7 @@ async function addQueues(
   for (const name of isFailureQueue(failures) ? [queue, failures] : [queue]) {
     const ref = parseQueueRef(name)!;
     const where = whereOf(ref, connectOptions(config));
-    const { findSqsServer } = await import("./_sqs.ts");
+    const { findSqsServer } = await loadSqs();
     const { url, region } = await findSqsServer(where, ref.origin);
     addServer(rights, url.href, env);
     if (where.region === undefined) {

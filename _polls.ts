@@ -303,7 +303,7 @@ class Cut {
   /** Waits for its answer; there is none where it was cut off. */
   wait<T>(answer: Promise<T>): Promise<T | undefined> {
     return new Promise((resolve, reject) => {
-      // As it is: V8 kept the messages of each receive for closures here.
+      // Itself, in no closure: V8 kept what a closure here could reach.
       this.#giveUp = resolve;
       if (this.signal.aborted) resolve(undefined);
       answer.then(resolve, reject);

@@ -99,7 +99,7 @@ export class Settler {
     this.#hides.flush();
   }
 
-  /** There is nothing to be settled now. */
+  /** Takes the timers back: only where nothing is to be settled. */
   rest(): void {
     this.#deletes.rest();
     this.#hides.rest();
@@ -125,6 +125,7 @@ export class Settler {
     entries: readonly Settlement[],
     results: readonly EntryResult[],
   ): void {
+    const settled: [entry: Settlement, done: boolean][] = [];
     const refused: Settlement[] = [];
     let why = "";
     for (const [i, entry] of entries.entries()) {
@@ -141,11 +142,13 @@ export class Settler {
         this.#options.logger.error(`${failureOf([entry])}: ${said}`);
       }
       if (entry.refusals > 0) this.retrying--;
-      entry.onDone(entry.lease, result.ok);
+      settled.push([entry, result.ok]);
     }
     if (refused.length > 0) {
       this.#options.logger.error(`${failureOf(refused)}, trying on: ${why}`);
     }
+    // Jobs may start in there: all that was answered is counted before.
+    for (const [{ lease, onDone }, done] of settled) onDone(lease, done);
   }
 
   /** Whether it is no use, or too late, to try again. */

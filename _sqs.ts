@@ -409,10 +409,9 @@ class SqsConnection implements Connection {
 }
 
 /**
- * A client that does once what the SDK does for each request: it prepares no log
- * records, as the default logger drops them, but has every input and output copied
- * for them first, and it asks only once for the user agent, as that asks the
- * system for its release.
+ * A client that does less for each request. It prepares no log records: the SDK
+ * copies every input and output for its default logger, which drops them. And it
+ * makes its user agent once: the SDK asks the system for its release each time.
  */
 function leanClient(config: SQSClientConfig): SQSClient {
   const client = new SQSClient({ ...config, md5: Md5, sha256: Sha256 });

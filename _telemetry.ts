@@ -8,6 +8,7 @@
 import type { OutgoingMessage, SendConnection } from "./_connection.ts";
 import type { ContainerSummary, EngineConnection } from "./_counters.ts";
 import type { Handler } from "./_job.ts";
+import { loadOpenTelemetry } from "./_npm.ts";
 
 /** A queue, as spans and metrics name it. */
 export interface TelemetryQueue {
@@ -58,6 +59,6 @@ const REGISTERED = Symbol.for("opentelemetry.js.api.1");
  */
 export async function loadTelemetry(): Promise<Telemetry | undefined> {
   if (!(REGISTERED in globalThis)) return undefined;
-  const { createTelemetry } = await import("./_opentelemetry.ts");
+  const { createTelemetry } = await loadOpenTelemetry();
   return createTelemetry();
 }

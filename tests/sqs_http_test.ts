@@ -99,7 +99,7 @@ Deno.test("a receive that is dropped on a used connection is not made again", as
 Deno.test("an extension goes out while receives take all of their sockets", async () => {
   using _env = setEnv(CREDENTIALS);
   const stop = new AbortController();
-  const extended = Promise.withResolvers<void>();
+  const extended = Promise.withResolvers<string[]>();
   let silent = 0;
   let receives = 0;
   await using server = new ScriptedServer((operation, { body }) => {
@@ -115,8 +115,7 @@ Deno.test("an extension goes out while receives take all of their sockets", asyn
       entry.ReceiptHandle
     );
     if (operation === "ChangeMessageVisibilityBatch" && silent >= 50) {
-      assertEquals(handles, ["10"]);
-      extended.resolve();
+      extended.resolve(handles);
     }
     return json({
       Successful: Entries.map(({ Id }: { Id: string }) => ({ Id })),
@@ -133,7 +132,7 @@ Deno.test("an extension goes out while receives take all of their sockets", asyn
     loggers: "<logger>\n level CRITICAL\n</logger>",
     worker: () => (i: number) => i === 10 ? new Promise(() => {}) : undefined,
   }, { signal: stop.signal, forceSignal: stop.signal });
-  await extended.promise;
+  assertEquals(await extended.promise, ["10"]);
   stop.abort();
   const { done, released, leasesLost } = await running;
   assertEquals([done, released, leasesLost], [599, 1, 0]);

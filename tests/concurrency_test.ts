@@ -444,6 +444,25 @@ Deno.test("Engine deletes by tens while it stops too", async () => {
   assertEquals(engine.left, []);
 });
 
+Deno.test("Engine has each delete wait for company its own time", async () => {
+  const seconds = [0, ...Array(9).fill(1), 9, 60];
+  const engine = new Harness((i: number) => pass(engine.clock, seconds[i]!), {
+    concurrency: 30,
+    deleteDelaySeconds: 10,
+    visibilityTimeoutSeconds: 300,
+  });
+  for (const i of seconds.keys()) engine.send([i]);
+  await engine.start();
+  // Ten have gone together by now; the one of 9 s has waited for a second.
+  await engine.advance(10.5);
+  assertEquals(engine.engine.summary.requests.DeleteMessage, 1);
+  await engine.advance(9);
+  assertEquals(engine.engine.summary.requests.DeleteMessage, 2);
+  await engine.advance(60);
+  await engine.end();
+  assertEquals(engine.left, []);
+});
+
 Deno.test("Engine receives no more than it holds while its deletes are refused", async () => {
   const engine = new Harness(() => {}, { concurrency: 5, prefetch: 5 });
   let isAllowed = false;

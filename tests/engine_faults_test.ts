@@ -12,8 +12,9 @@ import {
   type VisibilityChange,
 } from "../_connection.ts";
 import { currentJob } from "../_scope.ts";
+import { Turns } from "../_turns.ts";
 import { Visibility } from "../_visibility.ts";
-import { Harness, pass } from "./_harness.ts";
+import { Harness, pass, turn } from "./_harness.ts";
 
 const REFUSED: EntryResult = {
   ok: false,
@@ -104,7 +105,7 @@ Deno.test("Engine reads an answer that came while a job kept the CPU", async () 
   const done: number[] = [];
   const engine: Harness = new Harness(async (i: number) => {
     done.push(i);
-    if (i > 0) return;
+    if (i > 1) return;
     await pass(engine.clock, 5);
     jump(40);
   }, { concurrency: 2, visibilityTimeoutSeconds: 120 });
@@ -122,11 +123,80 @@ Deno.test("Engine reads an answer that came while a job kept the CPU", async () 
   engine.send([0]);
   await engine.start();
   engine.send([1]);
-  await engine.advance(0);
-  await engine.advance(31);
+  await engine.advance(1);
+  // The next receive is given its time as this one is.
+  engine.send([2]);
+  await engine.advance(61);
   assert(!engine.log.some((line) => line.includes("no answer")), "cut off");
-  assertEquals(done, [0, 1]);
+  assertEquals(done, [0, 1, 2]);
   await engine.force();
+});
+
+Deno.test("Engine cuts off a receive that stays silent after a job kept the CPU", async () => {
+  const engine: Harness = new Harness(async () => {
+    await pass(engine.clock, 5);
+    jump(40);
+  }, { concurrency: 2, visibilityTimeoutSeconds: 120 });
+  const jump = jumping(engine);
+  let polls = 0;
+  engine.faults = {
+    receive: (real, url, options) =>
+      ++polls === 2 ? new Promise(() => {}) : real.receive(url, options),
+  };
+  const cuts = () =>
+    engine.log.filter((line) => line.includes("no answer")).length;
+  engine.send([0]);
+  await engine.start();
+  await engine.advance(30.5);
+  assertEquals([polls, cuts()], [2, 0]);
+  await engine.advance(1);
+  assertEquals(cuts(), 1);
+  await engine.force();
+});
+
+Deno.test("Engine cuts off each of two receives that stay silent", async () => {
+  const engine: Harness = new Harness(
+    () => pass(engine.clock, 5),
+    { concurrency: 30, visibilityTimeoutSeconds: 120 },
+  );
+  const dropped: number[] = [];
+  let polls = 0;
+  engine.faults = {
+    receive(real, url, options) {
+      const poll = ++polls;
+      if (poll < 3 || poll > 4) return real.receive(url, options);
+      return new Promise((_, reject) => {
+        options.signal!.addEventListener("abort", () => {
+          dropped.push(poll);
+          reject(options.signal!.reason);
+        });
+      });
+    },
+  };
+  for (let i = 0; i < 20; i++) engine.send([i]);
+  await engine.start();
+  await engine.advance(29);
+  assertEquals(dropped, []);
+  await engine.advance(10);
+  assertEquals(dropped.toSorted(), [3, 4]);
+  await engine.force();
+});
+
+Deno.test("Engine gives no turn away for jobs that wait", async () => {
+  const turns = new Turns(() => {});
+  turns.begin();
+  await turn();
+  const now = Date.now;
+  let waitedMs = 1_000;
+  Date.now = () => now() + waitedMs;
+  try {
+    assert(!turns.isLong);
+    turns.begin();
+    waitedMs += 60;
+    assert(turns.isLong);
+  } finally {
+    Date.now = now;
+  }
 });
 
 for (const seconds of [2, 5, 7, 8]) {

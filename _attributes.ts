@@ -89,10 +89,8 @@ export function toWire(attributes: Attributes): WireAttributes {
  * exactly stays the text it was.
  */
 export function fromWire(attributes: WireAttributes): Attributes {
-  const entries = Object.entries(attributes);
-  if (entries.length === 0) return {};
   return Object.fromEntries(
-    entries.map(([name, { type, value }]) => [
+    Object.entries(attributes).map(([name, { type, value }]) => [
       name,
       type.startsWith("Number") && String(Number(value)) === value
         ? Number(value)

@@ -334,11 +334,12 @@ class SqsConnection implements Connection {
     command: ReceiveMessageCommand,
     http: { readonly abortSignal: AbortSignal } | undefined,
   ): Receiver {
-    const known = this.#receivers.get(http?.abortSignal ?? this);
+    const key = http?.abortSignal ?? this;
+    const known = this.#receivers.get(key);
     if (known !== undefined) return known;
     const { middlewareStack, config } = this.#polls;
     const made = command.resolveMiddleware(middlewareStack, config, http);
-    this.#receivers.set(http?.abortSignal ?? this, made);
+    this.#receivers.set(key, made);
     return made;
   }
 

@@ -8,7 +8,11 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { createHash } from "node:crypto";
 import { createServer, type Socket } from "node:net";
-import { runContainer } from "../container.ts";
+import {
+  type ContainerSettings,
+  type ContainerSummary,
+  runContainer,
+} from "../container.ts";
 import { SendError } from "../mod.ts";
 import { Queue } from "../producer.ts";
 import {
@@ -69,6 +73,21 @@ function json(value: object, status = 200): HttpAnswer {
   };
 }
 
+/** Runs a container on a server's queue until it is stopped, at once then. */
+function run(
+  endpoint: string,
+  signal: AbortSignal,
+  settings: Omit<ContainerSettings, "queue">,
+): Promise<ContainerSummary> {
+  return runContainer({
+    queue: `${endpoint}/000000000000/adder`,
+    region: "us-east-1",
+    endpoint,
+    loggers: "<logger>\n level CRITICAL\n</logger>",
+    ...settings,
+  }, { signal, forceSignal: signal });
+}
+
 Deno.test("a receive that is dropped on a used connection is not made again", async () => {
   using _env = setEnv(CREDENTIALS);
   const stop = new AbortController();
@@ -79,15 +98,11 @@ Deno.test("a receive that is dropped on a used connection is not made again", as
     silent.resolve();
   });
   const endpoint = await server.listen();
-  const running = runContainer({
-    queue: `${endpoint}/000000000000/adder`,
-    region: "us-east-1",
-    endpoint,
+  const running = run(endpoint, stop.signal, {
     visibilityTimeoutSeconds: 30,
     waitTimeSeconds: 1,
-    loggers: "<logger>\n level CRITICAL\n</logger>",
     worker: () => () => {},
-  }, { signal: stop.signal, forceSignal: stop.signal });
+  });
   await silent.promise;
   stop.abort();
   await running;
@@ -123,15 +138,11 @@ Deno.test("an extension goes out while receives take all of their sockets", asyn
     });
   });
   const endpoint = await server.listen();
-  const running = runContainer({
-    queue: `${endpoint}/000000000000/adder`,
-    region: "us-east-1",
-    endpoint,
+  const running = run(endpoint, stop.signal, {
     concurrency: 600,
     visibilityTimeoutSeconds: 2,
-    loggers: "<logger>\n level CRITICAL\n</logger>",
     worker: () => (i: number) => i === 10 ? new Promise(() => {}) : undefined,
-  }, { signal: stop.signal, forceSignal: stop.signal });
+  });
   assertEquals(await extended.promise, ["10"]);
   stop.abort();
   const { done, released, leasesLost } = await running;
@@ -143,26 +154,22 @@ Deno.test("a message that is not what SQS hashed is not run", async () => {
   using _env = setEnv(CREDENTIALS);
   const stop = new AbortController();
   const jobs: number[] = [];
+  let receives = 0;
   await using server = new ScriptedServer((operation) => {
     if (operation !== "ReceiveMessage") return json({});
     const [first, second] = messages(receives++ * 2);
     const wrong = { ...second, Body: "[[5],{}]" };
     return json({ Messages: receives === 1 ? [first, wrong] : [first] });
   });
-  let receives = 0;
   const endpoint = await server.listen();
-  await runContainer({
-    queue: `${endpoint}/000000000000/adder`,
-    region: "us-east-1",
-    endpoint,
+  await run(endpoint, stop.signal, {
     concurrency: 2,
     visibilityTimeoutSeconds: 30,
-    loggers: "<logger>\n level CRITICAL\n</logger>",
     worker: () => (i: number) => {
       jobs.push(i);
       stop.abort();
     },
-  }, { signal: stop.signal, forceSignal: stop.signal });
+  });
   assertEquals(jobs[0], 2);
 });
 

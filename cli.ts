@@ -31,20 +31,25 @@
 import process from "node:process";
 import { fstatSync } from "node:fs";
 import { createInterface } from "node:readline";
-import { isCompiledChild } from "./_child_command.ts";
-import { parseOptions } from "./_cli_args.ts";
-import { CHECK } from "./_cli_check.ts";
-import { type Command, type Io, PROGRAM, type Screen } from "./_cli_command.ts";
-import { describeError, DONE, stackOf, USAGE } from "./_cli_errors.ts";
-import { FAILED_COMMAND } from "./_cli_failed.ts";
-import { PERMISSIONS } from "./_cli_permissions.ts";
-import { RUN } from "./_cli_run.ts";
-import { NO_SCREEN, paint } from "./_cli_screen.ts";
-import { SEND } from "./_cli_send.ts";
-import { STATUS } from "./_cli_status.ts";
+import { isCompiledChild } from "./src/isolation/child_command.ts";
+import { parseOptions } from "./src/cli/command.ts";
+import { CHECK } from "./src/cli/check.ts";
+import {
+  type Command,
+  type Io,
+  PROGRAM,
+  type Screen,
+} from "./src/cli/command.ts";
+import { describeError, DONE, stackOf, USAGE } from "./src/cli/errors.ts";
+import { FAILED_COMMAND } from "./src/cli/failed.ts";
+import { PERMISSIONS } from "./src/cli/permissions.ts";
+import { RUN } from "./src/cli/run.ts";
+import { NO_SCREEN, paint } from "./src/cli/screen.ts";
+import { SEND } from "./src/cli/send.ts";
+import { STATUS } from "./src/cli/status.ts";
 import manifest from "./deno.json" with { type: "json" };
 
-export type { Io, Screen } from "./_cli_command.ts";
+export type { Io, Screen } from "./src/cli/command.ts";
 
 const COMMANDS: ReadonlyMap<string, Command> = new Map([
   ["check", CHECK],
@@ -136,7 +141,7 @@ export async function runCli(): Promise<never> {
 
 /** Runs the jobs of a container that this program, compiled, started. */
 async function serveJobs(): Promise<never> {
-  const { serve } = await import("./_child.ts");
+  const { serve } = await import("./src/isolation/child.ts");
   serve((specifier) => import(specifier));
   return await new Promise(() => {});
 }

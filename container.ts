@@ -27,35 +27,40 @@
  */
 
 import process from "node:process";
-import { type ContainerSettings, resolveConfig } from "./_config.ts";
-import { readConfig } from "./_config_file.ts";
-import { testMode } from "./_connect.ts";
-import { Container } from "./_container.ts";
-import type { ContainerSummary } from "./_counters.ts";
-import { listenToStopSignals } from "./_signals.ts";
+import { type ContainerSettings, resolveConfig } from "./src/config/config.ts";
+import { readConfig } from "./src/config/ini_config.ts";
+import { testMode } from "./src/connect/open_queue.ts";
+import { Container } from "./src/container/container.ts";
+import type { ContainerSummary } from "./src/telemetry/counters.ts";
+import { listenToStopSignals } from "./src/signals.ts";
 
-export { resolveConfig } from "./_config.ts";
-export { readConfig } from "./_config_file.ts";
+export { resolveConfig } from "./src/config/config.ts";
+export { readConfig } from "./src/config/ini_config.ts";
 export type {
   ContainerConfig,
   ContainerSettings,
   WorkerConfig,
-} from "./_config.ts";
-export type { ContainerSummary, Operation } from "./_counters.ts";
+} from "./src/config/config.ts";
+export type { ContainerSummary, Operation } from "./src/telemetry/counters.ts";
 export {
   ConfigError,
   JobAbortedError,
   NonExistentQueueError,
   TransientError,
-} from "./_errors.ts";
-export type { JobAbortReason, TransientErrorOptions } from "./_errors.ts";
-export type { Handler } from "./_job.ts";
-export type { Logger } from "./_loggers.ts";
-export { currentJob, getLogger } from "./_scope.ts";
-export type { Job } from "./_scope.ts";
-export type { ArgsOf, JobArgs, WorkerFactory, WorkerLike } from "./_worker.ts";
-export type { RetryDelay } from "./_retry_delay.ts";
-export type { WorkerSpec } from "./_worker_spec.ts";
+} from "./src/errors.ts";
+export type { JobAbortReason, TransientErrorOptions } from "./src/errors.ts";
+export type { Handler } from "./src/job/run_job.ts";
+export type { Logger } from "./src/logging/loggers.ts";
+export { currentJob, getLogger } from "./src/job/current_job.ts";
+export type { Job } from "./src/job/current_job.ts";
+export type {
+  ArgsOf,
+  JobArgs,
+  WorkerFactory,
+  WorkerLike,
+} from "./src/job/worker.ts";
+export type { RetryDelay } from "./src/job/decide.ts";
+export type { WorkerSpec } from "./src/job/worker_spec.ts";
 
 /**
  * Options of {@linkcode runContainer}.

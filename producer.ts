@@ -17,7 +17,7 @@
  * @module
  */
 
-import { openQueue } from "./_connect.ts";
+import { openQueue } from "./src/connect/open_queue.ts";
 import {
   type JobInput,
   type SendAllOptions,
@@ -25,14 +25,14 @@ import {
   Sender,
   type SendOptions,
   type SendResult,
-} from "./_sender.ts";
-import { loadTelemetry } from "./_telemetry.ts";
-import { refuseUnknown } from "./_unknown.ts";
-import type { Encoding } from "./_wire.ts";
+} from "./src/sending/sender.ts";
+import { loadTelemetry } from "./src/telemetry/telemetry.ts";
+import { refuseUnknown } from "./src/options.ts";
+import type { Encoding } from "./src/message/body.ts";
 
-export type { Attributes, AttributeValue } from "./_attributes.ts";
-export { NonExistentQueueError, SendError } from "./_errors.ts";
-export type { SendErrorOptions } from "./_errors.ts";
+export type { Attributes, AttributeValue } from "./src/message/attributes.ts";
+export { NonExistentQueueError, SendError } from "./src/errors.ts";
+export type { SendErrorOptions } from "./src/errors.ts";
 export type {
   JobInput,
   JobOptions,
@@ -42,10 +42,10 @@ export type {
   SendAllSummary,
   SendOptions,
   SendResult,
-} from "./_sender.ts";
-export { kwargs } from "./_wire.ts";
-export type { Encoding, Kwargs } from "./_wire.ts";
-export type { ArgsOf, JobArgs } from "./_worker.ts";
+} from "./src/sending/sender.ts";
+export { kwargs } from "./src/message/body.ts";
+export type { Encoding, Kwargs } from "./src/message/body.ts";
+export type { ArgsOf, JobArgs } from "./src/job/worker.ts";
 
 const QUEUE_OPTIONS = ["region", "endpoint", "encoding", "signal"];
 

@@ -32,22 +32,22 @@
  */
 
 import { setImmediate } from "node:timers";
-import { type Attributes, fromWire } from "./_attributes.ts";
+import { type Attributes, fromWire } from "./src/message/attributes.ts";
 import {
   type AttachedConsumer,
   setTestMode,
   type TestMode,
-} from "./_connect.ts";
-import type { Connection } from "./_connection.ts";
-import { Double } from "./_double.ts";
-import { Consumer, type Standstill } from "./_double_consumer.ts";
-import type { DoubleQueue, StoredMessage } from "./_double_queue.ts";
-import { settingsOf } from "./_double_settings.ts";
-import { messageOf } from "./_errors.ts";
-import type { Fault, FaultHit, InjectedFault } from "./_faults.ts";
-import { refuseUnknown } from "./_unknown.ts";
-import { VirtualClock } from "./_virtual_clock.ts";
-import { bodyText, decodeBody, type DecodedJob } from "./_wire.ts";
+} from "./src/connect/open_queue.ts";
+import type { Connection } from "./src/sqs/connection.ts";
+import { Double } from "./src/double/server.ts";
+import { Consumer, type Standstill } from "./src/double/consumer.ts";
+import type { DoubleQueue, StoredMessage } from "./src/double/queue.ts";
+import { settingsOf } from "./src/double/checks.ts";
+import { messageOf } from "./src/errors.ts";
+import type { Fault, FaultHit, InjectedFault } from "./src/double/faults.ts";
+import { refuseUnknown } from "./src/options.ts";
+import { VirtualClock } from "./src/double/virtual_clock.ts";
+import { bodyText, decodeBody, type DecodedJob } from "./src/message/body.ts";
 
 export type {
   DuplicateFault,
@@ -63,7 +63,7 @@ export type {
   PartialFailureFault,
   ReorderingFault,
   ThrottleFault,
-} from "./_faults.ts";
+} from "./src/double/faults.ts";
 
 /**
  * How many turns of the event loop are left to what goes on by itself, before

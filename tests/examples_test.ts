@@ -12,20 +12,20 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import { fileURLToPath } from "node:url";
-import { DONE, FAILED, USAGE } from "../_cli_errors.ts";
-import { CONTAINER_OPTIONS } from "../_container_options.ts";
+import { DONE, FAILED, USAGE } from "../src/cli/errors.ts";
+import { CONTAINER_OPTIONS } from "../src/config/options.ts";
 import { readConfig } from "../container.ts";
 import { setUp } from "../testing.ts";
 import web from "../examples/web/server.ts";
 import manifest from "../deno.json" with { type: "json" };
-import { startLocalServer } from "../_local.ts";
+import { startLocalServer } from "../src/cli/local_server.ts";
 import {
   CREDENTIALS,
   runCli,
   servePackage,
   TestProcess,
   TestServer,
-} from "./_server.ts";
+} from "./support/server.ts";
 
 const EXAMPLES = new URL("../examples/", import.meta.url);
 

@@ -9,9 +9,9 @@
  */
 
 import { assertEquals } from "@std/assert";
-import { Folder } from "./_cli.ts";
-import { installForNode } from "./_npm.ts";
-import { servePackage, TestServer } from "./_server.ts";
+import { Folder } from "./support/cli.ts";
+import { installForNode } from "./support/npm_registry.ts";
+import { servePackage, TestServer } from "./support/server.ts";
 
 const PRODUCER = `\
 import assert from "node:assert/strict";

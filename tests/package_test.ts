@@ -6,8 +6,13 @@
  */
 
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { basename, join } from "node:path";
-import { runCli, servePackage, TestProcess, TestServer } from "./_server.ts";
+import { dirname, join, relative } from "node:path";
+import {
+  runCli,
+  servePackage,
+  TestProcess,
+  TestServer,
+} from "./support/server.ts";
 import manifest from "../deno.json" with { type: "json" };
 
 const ROOT = join(import.meta.dirname!, "..");
@@ -22,7 +27,7 @@ async function publishedFiles(): Promise<string[]> {
   }).output();
   const text = new TextDecoder().decode(stderr);
   return [...text.matchAll(/^\s+file:\/\/(\S+) \(/gm)].map((match) =>
-    basename(decodeURIComponent(match[1]!))
+    relative(ROOT, decodeURIComponent(match[1]!))
   ).sort();
 }
 
@@ -30,6 +35,7 @@ async function publishedFiles(): Promise<string[]> {
 async function copyAsVersion(version: string): Promise<string> {
   const folder = await Deno.makeTempDir();
   for (const name of await publishedFiles()) {
+    await Deno.mkdir(dirname(join(folder, name)), { recursive: true });
     await Deno.copyFile(join(ROOT, name), join(folder, name));
   }
   await Deno.writeTextFile(

@@ -7,8 +7,13 @@
 
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
-import { startLocalServer } from "../_local.ts";
-import { CREDENTIALS, runCli, servePackage, TestProcess } from "./_server.ts";
+import { startLocalServer } from "../src/cli/local_server.ts";
+import {
+  CREDENTIALS,
+  runCli,
+  servePackage,
+  TestProcess,
+} from "./support/server.ts";
 
 /** The README's code of a language that holds a text. */
 async function codeBlock(language: string, text: string): Promise<string> {

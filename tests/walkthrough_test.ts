@@ -24,7 +24,7 @@ import {
   servePackage,
   setEnv,
   TestServer,
-} from "./_server.ts";
+} from "./support/server.ts";
 
 const INI = `\
 [container]

@@ -1,0 +1,178 @@
+/**
+ * `zsqs check config.ini...`: tells all that is wrong with containers.
+ *
+ * @module
+ */
+
+import {
+  type Command,
+  type Io,
+  type ParsedOptions,
+  PROGRAM,
+  UsageError,
+} from "./command.ts";
+import { describeError, DONE, USAGE } from "./errors.ts";
+import { paint } from "./screen.ts";
+import { systemClock } from "../clock.ts";
+import type { ContainerConfig } from "../config/config.ts";
+import { inspectConfig } from "../config/ini_config.ts";
+import { type OpenQueue, openQueue } from "../connect/open_queue.ts";
+import { ConnectionError, type QueueAttributes } from "../sqs/connection.ts";
+import {
+  connectOptions,
+  isFailureQueue,
+  loggersOptions,
+} from "../container/container.ts";
+import {
+  checkLogFiles,
+  checkLoggers,
+  defaultLoggers,
+} from "../logging/loggers.ts";
+import { loadWorker } from "../job/worker.ts";
+
+const HELP = `Tell all that is wrong with containers, without running them.
+
+Usage:
+  ${PROGRAM} check CONFIG.ini...
+
+It reads each file, imports the worker's module, calls nothing of it, and looks
+the queue up. It warns where the queue's redrive policy gives jobs up early.
+
+Options:
+  --debug   print stacks with errors
+  --help    print this
+
+Exit status: 0 all is well, 1 the queue could not be looked up, 2 the
+configuration is wrong.`;
+
+/**
+ * The least `maxReceiveCount` that is no cause for a warning: a message may be
+ * given back at a stop, and be retried once, before it is done.
+ */
+const LEAST_RECEIVES = 3;
+
+/** On FIFO queues whatever ends a job's try gives back those behind it too. */
+const LEAST_FIFO_RECEIVES = 5;
+
+/** Tells all that is wrong with containers, without running them. */
+export const CHECK: Command = {
+  help: HELP,
+  boolean: [],
+  string: [],
+  run: check,
+};
+
+async function check(options: ParsedOptions, io: Io): Promise<number> {
+  if (options.positional.length === 0) {
+    throw new UsageError("No ini file given: name the files to check");
+  }
+  let worst = DONE;
+  for (const file of options.positional) {
+    const { lines, warnings, status } = await checkFile(file);
+    for (const line of lines) io.stderr(paint(line, "red", io, "stderr"));
+    for (const line of warnings) {
+      io.stderr(paint(line, "yellow", io, "stderr"));
+    }
+    if (status === DONE) io.stdout(paint(`${file} is fine`, "green", io));
+    worst = Math.max(worst, status);
+  }
+  return worst;
+}
+
+/** Imports the worker's module where its jobs would run. */
+async function checkWorker(
+  config: Partial<ContainerConfig> & Pick<ContainerConfig, "worker">,
+): Promise<void> {
+  const { worker, isolation, concurrency = 1 } = config;
+  const filled = { workerConfig: {}, ...config };
+  if (isolation !== "process" || typeof worker === "function") {
+    await loadWorker(filled);
+    return;
+  }
+  const { checkIsolated } = await import("../isolation/pool.ts");
+  await checkIsolated(
+    { ...filled, worker, concurrency },
+    { loggers: defaultLoggers(), clock: systemClock },
+  );
+}
+
+/** What there is to say of one file's container. */
+interface CheckReport {
+  /** All that is wrong. */
+  readonly lines: readonly string[];
+  /** What is right, but may not be meant. */
+  readonly warnings: readonly string[];
+  readonly status: number;
+}
+
+async function checkFile(file: string): Promise<CheckReport> {
+  const { config, problems, wrong } = await inspectConfig(file);
+  const loggers = loggersOptions(config);
+  const lines = [
+    ...problems,
+    ...checkLoggers(loggers),
+    ...checkLogFiles(loggers),
+  ];
+  const warnings: string[] = [];
+  let status = lines.length > 0 ? USAGE : DONE;
+  const attempt = async (look: () => Promise<unknown>) => {
+    try {
+      await look();
+    } catch (error) {
+      const report = await describeError(error);
+      lines.push(...report.lines);
+      status = Math.max(status, report.status);
+    }
+  };
+  const { worker, queue, failures = "delete" } = config;
+  if (worker !== undefined) {
+    await attempt(() => checkWorker({ ...config, worker }));
+  }
+  const queues = isFailureQueue(failures) ? [queue, failures] : [queue];
+  for (
+    const name of wrong.has("region") || wrong.has("endpoint") ? [] : queues
+  ) {
+    if (name === undefined) continue;
+    await attempt(async () => {
+      const opened = await openQueue(name, connectOptions(config));
+      try {
+        if (name === queue) {
+          warnings.push(...await warningsOn(opened, failures));
+        }
+      } finally {
+        opened.connection.close();
+      }
+    });
+  }
+  return { lines, warnings, status };
+}
+
+/** What a queue's redrive policy does to its jobs, where it may be asked for. */
+async function warningsOn(
+  { connection, url, ref }: OpenQueue,
+  failures: string,
+): Promise<string[]> {
+  let known: QueueAttributes;
+  try {
+    known = await connection.attributes(url);
+  } catch (error) {
+    if (error instanceof ConnectionError && error.code === "AccessDenied") {
+      return [];
+    }
+    throw error;
+  }
+  const { maxReceiveCount = Infinity } = known.redrive ?? {};
+  const least = ref.fifo ? LEAST_FIFO_RECEIVES : LEAST_RECEIVES;
+  if (maxReceiveCount < least) {
+    return [
+      `Warning: queue ${ref.name} gives a message up after ${maxReceiveCount} ${
+        maxReceiveCount === 1 ? "receive" : "receives"
+      }, and one that is given back unrun has been received too: set its maxReceiveCount to ${least} or more`,
+    ];
+  }
+  return known.redrive === undefined && failures === "keep"
+    ? [
+      `Warning: queue ${ref.name} has no dead-letter queue: with failures = keep, bad input comes back until the queue's retention period ends`,
+    ]
+    : [];
+}

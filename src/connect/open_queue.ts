@@ -1,0 +1,209 @@
+/**
+ * Opens connections to SQS, or to the testing double where one is set up.
+ *
+ * @module
+ */
+
+import type { Clock } from "../clock.ts";
+import type { Random } from "../double/random.ts";
+import { NonExistentQueueError } from "../errors.ts";
+import {
+  type Connection,
+  ConnectionError,
+  type ConnectOptions,
+} from "../sqs/connection.ts";
+import {
+  isHttpUrl,
+  isRegion,
+  parseQueueRef,
+  QUEUE_REF_HINT,
+  type QueueRef,
+} from "../sqs/queue_ref.ts";
+
+/** A container that was started while the double is set up. */
+export interface AttachedConsumer {
+  readonly queueUrl: string;
+  /** The jobs that run, each told apart from every other. */
+  readonly jobs: ReadonlySet<object>;
+  /** Resolves when something happens: a job has ended, for one. */
+  readonly changed: Promise<void>;
+  /** Receives and handles what is visible; resolves when nothing is left. */
+  drain(): Promise<void>;
+  /** Disposes the worker and closes the loggers. */
+  close(): Promise<void>;
+}
+
+/** What stands in for SQS while a test runs. */
+export interface TestMode {
+  readonly clock: Clock;
+  /** Chance, that a seed makes. */
+  readonly random: Random;
+  connect(options: ConnectOptions): Connection;
+  /** Wires a container up; its jobs run when messages are sent. */
+  attach(consumer: AttachedConsumer): Promise<void>;
+}
+
+const TEST_MODE = Symbol.for("zsqs/1/test-mode");
+
+const shared = globalThis as { [TEST_MODE]?: TestMode | undefined };
+
+/** The testing double that is set up, by whichever copy of this package. */
+export function testMode(): TestMode | undefined {
+  return shared[TEST_MODE];
+}
+
+/** Sets or takes away the testing double, and gives back what was there. */
+export function setTestMode(mode: TestMode | undefined): TestMode | undefined {
+  const previous = shared[TEST_MODE];
+  shared[TEST_MODE] = mode;
+  return previous;
+}
+
+/** A queue that was found, and the connection to it. */
+export interface OpenQueue {
+  readonly ref: QueueRef;
+  readonly url: string;
+  readonly connection: Connection;
+}
+
+/** How a queue is looked for. */
+export interface OpenOptions extends ConnectOptions {
+  /**
+   * Whether a queue given by its URL is asked for its attributes, as nothing
+   * else tells early that it does not exist.
+   *
+   * @default {true}
+   */
+  readonly probe?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Finds a queue.
+ *
+ * @param queue The queue's name, URL or ARN.
+ * @param options Where to look.
+ * @returns The queue's URL and an open connection.
+ * @throws {TypeError} If `queue` is not the name, URL or ARN of a queue.
+ * @throws {NonExistentQueueError} If there is no such queue.
+ * @throws {ConnectionError} If SQS cannot be reached or refuses.
+ */
+export async function openQueue(
+  queue: string,
+  options: OpenOptions = {},
+): Promise<OpenQueue> {
+  const ref = typeof queue === "string" ? parseQueueRef(queue) : undefined;
+  if (ref === undefined) {
+    throw new TypeError(
+      `Cannot open queue ${JSON.stringify(queue)}: wanted ${QUEUE_REF_HINT}`,
+    );
+  }
+  const { signal, probe = true, ...where } = options;
+  if (where.endpoint !== undefined && !isHttpUrl(where.endpoint)) {
+    throw new TypeError(
+      `Cannot open queue as "endpoint" must be an http or https URL: current value is ${
+        JSON.stringify(where.endpoint)
+      }`,
+    );
+  }
+  if (where.region !== undefined && !isRegion(where.region)) {
+    throw new TypeError(
+      `Cannot open queue as "region" must be the name of an AWS region such as "eu-west-1": current value is ${
+        JSON.stringify(where.region)
+      }`,
+    );
+  }
+  const connection = await connect(ref, where);
+  try {
+    const call = signal === undefined ? {} : { signal };
+    if (ref.url === undefined) {
+      const url = await connection.queueUrl(ref.name, {
+        ...call,
+        ...(ref.accountId === undefined ? {} : { accountId: ref.accountId }),
+      });
+      return { ref, url, connection };
+    }
+    // Nothing is looked up, as that needs a right of its own.
+    if (probe) await probeQueue(connection, ref.url, call);
+    return { ref, url: ref.url, connection };
+  } catch (error) {
+    connection.close();
+    throw openError(error, queue, connection.region);
+  }
+}
+
+/** Why a queue cannot be opened, as an error that names it. */
+export function openError(
+  error: unknown,
+  queue: string,
+  region: string,
+): unknown {
+  if (isMissingQueue(error)) {
+    return new NonExistentQueueError(queue, { cause: error, region });
+  }
+  return error instanceof ConnectionError
+    ? new ConnectionError(
+      `Cannot open queue "${queue}" in region "${region}": ${error.message}`,
+      { code: error.code, senderFault: error.senderFault, cause: error },
+    )
+    : error;
+}
+
+/** Whether an error says that a queue does not exist. */
+export function isMissingQueue(error: unknown): boolean {
+  return error instanceof ConnectionError &&
+    error.code === "QueueDoesNotExist";
+}
+
+/**
+ * Where a queue is looked for: its URL or ARN may name the region.
+ *
+ * @param ref The queue.
+ * @param options What was asked for, which comes first.
+ */
+export function whereOf(
+  ref: QueueRef,
+  options: ConnectOptions,
+): ConnectOptions {
+  const region = options.region ?? ref.region;
+  return { ...options, ...(region === undefined ? {} : { region }) };
+}
+
+async function connect(
+  ref: QueueRef,
+  options: ConnectOptions,
+): Promise<Connection> {
+  const where = whereOf(ref, options);
+  const mode = testMode();
+  if (mode !== undefined) return mode.connect(where);
+  const { connectToSqs } = await loadSqs();
+  return await connectToSqs(where, ref.origin);
+}
+
+async function probeQueue(
+  connection: Connection,
+  url: string,
+  options: { readonly signal?: AbortSignal },
+): Promise<void> {
+  try {
+    await connection.attributes(url, options);
+  } catch (error) {
+    // Without that right the first receive or send will tell.
+    if (!(error instanceof ConnectionError) || error.code !== "AccessDenied") {
+      throw error;
+    }
+  }
+}
+
+/** Loads what speaks to SQS, with the AWS SDK. */
+export function loadSqs(): Promise<typeof import("../aws/sqs.ts")> {
+  return import("../aws/sqs.ts");
+}
+
+/** Loads what reports to OpenTelemetry. */
+export async function loadOpenTelemetry(): Promise<
+  typeof import("../telemetry/spans.ts")
+> {
+  await import("@opentelemetry/api");
+  return await import("../telemetry/spans.ts");
+}

@@ -1,0 +1,63 @@
+/**
+ * A clock that stands still until a test moves it.
+ *
+ * @module
+ */
+
+import type { Clock } from "../clock.ts";
+import { Heap } from "./heap.ts";
+
+interface Timer {
+  readonly callback: () => void;
+  open: boolean;
+}
+
+/** A clock that only moves when it is told to. */
+export class VirtualClock implements Clock {
+  #now: number;
+  readonly #timers = new Heap<Timer>();
+
+  /** Starts at a time in milliseconds since the Unix epoch. */
+  constructor(now: number) {
+    this.#now = now;
+  }
+
+  now(): number {
+    return this.#now;
+  }
+
+  /** When the next timer goes off, `Infinity` where there is none. */
+  get next(): number {
+    while (this.#timers.peek()?.open === false) this.#timers.take();
+    return this.#timers.key;
+  }
+
+  timer(ms: number, callback: () => void): () => void {
+    const timer = { callback, open: true };
+    this.#timers.add(this.#now + Math.max(0, ms), timer);
+    return () => {
+      timer.open = false;
+    };
+  }
+
+  /**
+   * Moves the time, stopping wherever someone waits for it.
+   *
+   * @param ms How far, in milliseconds.
+   * @param settle Awaited at each stop, so that what was woken gets its turn.
+   */
+  async advance(ms: number, settle: () => Promise<void>): Promise<void> {
+    const end = this.#now + ms;
+    await settle();
+    for (let next = this.next; next <= end; next = this.next) {
+      const timer = this.#timers.take()!;
+      timer.open = false;
+      // Another one who moves the clock may have been faster.
+      this.#now = Math.max(this.#now, next);
+      timer.callback();
+      await settle();
+    }
+    this.#now = Math.max(this.#now, end);
+    await settle();
+  }
+}

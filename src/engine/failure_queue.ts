@@ -1,0 +1,213 @@
+/**
+ * Failed messages that are kept: sent to a queue, body and attributes
+ * unchanged, with the reason.
+ *
+ * @module
+ */
+
+import {
+  MAX_ATTRIBUTES,
+  MAX_BYTES,
+  messageBytes,
+  sizeLimit,
+} from "../message/attributes.ts";
+import type {
+  ReceivedMessage,
+  SendConnection,
+  WireAttributes,
+} from "../sqs/connection.ts";
+import { messageOf } from "../errors.ts";
+import { jsonString } from "../message/strict_json.ts";
+import type { Logger } from "../logging/loggers.ts";
+
+/** The message attribute that holds the reason. */
+export const FAILURE_ATTRIBUTE = "zsqs.failure";
+
+/** The most that the reason may take, in bytes: it is ASCII. */
+const MAX_REASON_BYTES = 1024;
+
+/** A failed message's reason. */
+export interface Failure {
+  readonly error: unknown;
+  /** The name of the queue that it came from. */
+  readonly queue: string;
+}
+
+/** Where failed messages go. */
+export interface FailureQueueOptions {
+  readonly connection: SendConnection;
+  readonly url: string;
+  readonly fifo: boolean;
+  readonly logger: Logger;
+  /** The time, in milliseconds since the Unix epoch. */
+  readonly now: () => number;
+}
+
+/** A queue that keeps failed messages. */
+export class FailureQueue {
+  readonly #options: FailureQueueOptions;
+
+  constructor(options: FailureQueueOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Sends a failed message there.
+   *
+   * @throws {Error} If it could not be sent: the message must stay then.
+   */
+  keep(message: ReceivedMessage, failure: Failure): Promise<void> {
+    return this.#keep(message, failure, MAX_BYTES);
+  }
+
+  async #keep(
+    message: ReceivedMessage,
+    failure: Failure,
+    maxBytes: number,
+  ): Promise<void> {
+    // The reason of a former failure gives way to this one.
+    const { [FAILURE_ATTRIBUTE]: _former, ...attributes } = message.attributes;
+    const withReason = this.#withReason(message, attributes, failure, maxBytes);
+    try {
+      await this.#send(message, withReason ?? attributes, failure);
+    } catch (error) {
+      const limit = sizeLimit(messageOf(error));
+      if (
+        withReason === undefined || limit === undefined ||
+        messageBytes(message.body, attributes) > limit
+      ) throw error;
+      // Only a refusal tells the queue's own limit; one that was kept to and is
+      // named again leaves no room for a reason.
+      return await this.#keep(message, failure, limit < maxBytes ? limit : 0);
+    }
+    if (withReason !== undefined) return;
+    this.#options.logger.warn(
+      `Kept failed message ${message.messageId} without its reason: its attributes and size leave no room`,
+    );
+  }
+
+  async #send(
+    { body, messageId, groupId }: ReceivedMessage,
+    attributes: WireAttributes,
+    { queue }: Failure,
+  ): Promise<void> {
+    const { connection, url, fifo } = this.#options;
+    const [result] = await connection.send(url, [{
+      body,
+      attributes,
+      ...(groupId === undefined
+        ? (fifo ? { groupId: queue } : {})
+        : { groupId }),
+      // Its own id: equal jobs that fail must not be taken for one.
+      ...(fifo ? { deduplicationId: messageId } : {}),
+    }]);
+    if (result!.ok) return;
+    const { code, message } = result!.failure;
+    throw new Error(`${code}: ${message}`);
+  }
+
+  #withReason(
+    message: ReceivedMessage,
+    attributes: WireAttributes,
+    failure: Failure,
+    maxBytes: number,
+  ): WireAttributes | undefined {
+    if (Object.keys(attributes).length >= MAX_ATTRIBUTES) return undefined;
+    const empty = { type: "String", value: "" };
+    const room = maxBytes -
+      messageBytes(message.body, {
+        ...attributes,
+        [FAILURE_ATTRIBUTE]: empty,
+      });
+    const value = reasonText(
+      message,
+      failure,
+      this.#options.now(),
+      Math.min(MAX_REASON_BYTES, room),
+    );
+    return value === undefined
+      ? undefined
+      : { ...attributes, [FAILURE_ATTRIBUTE]: { type: "String", value } };
+  }
+}
+
+/** What a kept message says of its failure. */
+export interface FailureReason {
+  /** The name of the queue that it came from. */
+  readonly queue: string;
+  /** Its id there. */
+  readonly messageId: string;
+  /** The error's name. */
+  readonly error: string;
+  readonly message: string;
+  readonly receiveCount: number;
+  readonly time: string;
+}
+
+/** Reads the reason that a kept message carries; anybody may have written it. */
+export function readReason(
+  attributes: WireAttributes,
+): FailureReason | undefined {
+  const value = attributes[FAILURE_ATTRIBUTE]?.value;
+  if (typeof value !== "string") return undefined;
+  let reason: Record<string, unknown>;
+  try {
+    reason = Object(JSON.parse(value));
+  } catch {
+    return undefined;
+  }
+  const { queue, messageId, error, message, receiveCount, time } = reason;
+  const texts = [queue, messageId, error, message, time];
+  return texts.every((text) => typeof text === "string") &&
+      typeof receiveCount === "number"
+    ? reason as unknown as FailureReason
+    : undefined;
+}
+
+/** The reason as ASCII JSON, the error's message shortened until it fits. */
+function reasonText(
+  message: ReceivedMessage,
+  { error, queue }: Failure,
+  nowMs: number,
+  maxBytes: number,
+): string | undefined {
+  const described = describe(error);
+  let { text } = described;
+  for (;;) {
+    const json = asciiJson({
+      queue,
+      messageId: message.messageId,
+      error: described.name.slice(0, 100),
+      message: text,
+      receiveCount: message.receiveCount,
+      time: new Date(nowMs).toISOString(),
+    });
+    if (json.length <= maxBytes) return json;
+    if (text === "") return undefined;
+    const over = json.length - maxBytes;
+    text = text.slice(0, Math.max(0, text.length - Math.ceil(over / 6) - 1));
+  }
+}
+
+/** What an error says; anything can be thrown, and may throw itself. */
+function describe(error: unknown): { name: string; text: string } {
+  try {
+    return error instanceof Error
+      ? { name: String(error.name), text: String(error.message) }
+      : { name: typeof error, text: String(error) };
+  } catch {
+    return { name: typeof error, text: "it cannot be read" };
+  }
+}
+
+function asciiJson(value: Readonly<Record<string, string | number>>): string {
+  const members = Object.entries(value).map(([key, member]) =>
+    `${jsonString(key)}:${
+      typeof member === "string" ? jsonString(member) : member
+    }`
+  );
+  return `{${members.join(",")}}`.replace(
+    /[\u0080-\uffff]/g,
+    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}

@@ -1,0 +1,151 @@
+/**
+ * What code running inside a container can ask for: the current job and the
+ * container's loggers. All copies of this package share one scope, so that a
+ * worker that loaded another copy finds its own job.
+ *
+ * @module
+ */
+
+import { AsyncLocalStorage } from "node:async_hooks";
+import type { Attributes } from "../message/attributes.ts";
+import type { JobMessage } from "../sqs/connection.ts";
+import { defaultLoggers, type Logger } from "../logging/loggers.ts";
+
+/**
+ * The job that a handler is working on.
+ *
+ * @example Name a job in a message
+ * ```ts
+ * import { currentJob, type Job, Queue, runContainer } from "@zsqs/cli";
+ * import { setUp } from "@zsqs/cli/testing";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const nameOf = ({ queue, receiveCount }: Job) => `${queue} #${receiveCount}`;
+ *
+ * await using _queues = setUp({ silent: true });
+ * const names: string[] = [];
+ * await runContainer({
+ *   queue: "adder",
+ *   worker: () => () => names.push(nameOf(currentJob())),
+ * });
+ * await (await Queue("adder"))(1, 2);
+ *
+ * assertEquals(names, ["adder #1"]);
+ * ```
+ */
+export interface Job {
+  /** The positional arguments. */
+  readonly args: readonly unknown[];
+  /** The keyword arguments, empty where there are none. */
+  readonly kwargs: Readonly<Record<string, unknown>>;
+  /** SQS's id of the message. */
+  readonly messageId: string;
+  /** The name of the queue that it came from. */
+  readonly queue: string;
+  /** How often the message has been received, this time included. */
+  readonly receiveCount: number;
+  /** When the message was sent. */
+  readonly sentAt: Date;
+  /** The message's group, on FIFO queues and where the sender gave one. */
+  readonly groupId: string | undefined;
+  /** The message's attributes. */
+  readonly attributes: Attributes;
+  /**
+   * Aborts when the job is to end, with a `JobAbortedError` that says why.
+   * Whatever the handler throws after that leaves the message in the queue.
+   */
+  readonly signal: AbortSignal;
+}
+
+/** What is known where code runs inside a container. */
+export interface Scope {
+  readonly loggers: { get(name: string): Logger };
+  readonly job?: Job;
+  /** The message that the job is of. */
+  readonly message?: JobMessage;
+}
+
+const SCOPE = Symbol.for("zsqs/1/scope");
+
+const shared = globalThis as { [SCOPE]?: AsyncLocalStorage<Scope> };
+
+const storage = shared[SCOPE] ??= new AsyncLocalStorage<Scope>();
+
+/** Runs a function, and all that it starts, in a scope. */
+export function runInScope<T>(scope: Scope, run: () => T): T {
+  return storage.run(scope, run);
+}
+
+/** The scope of the code that calls, if it runs inside a container. */
+export function currentScope(): Scope | undefined {
+  return storage.getStore();
+}
+
+/**
+ * The job that the calling handler, or what it awaits, is working on.
+ *
+ * @returns The job.
+ * @throws {Error} If the caller is not part of a job.
+ *
+ * @example Tell a retry from a first try
+ * ```ts
+ * import { currentJob, Queue } from "@zsqs/cli";
+ * import { runContainer } from "@zsqs/cli/container";
+ * import { setUp } from "@zsqs/cli/testing";
+ * import { assertEquals } from "@std/assert";
+ *
+ * await using _queues = setUp({ silent: true });
+ * const counts: number[] = [];
+ * await runContainer({
+ *   queue: "adder",
+ *   worker: () => () => counts.push(currentJob().receiveCount),
+ * });
+ *
+ * await (await Queue("adder"))();
+ *
+ * assertEquals(counts, [1]);
+ * ```
+ */
+export function currentJob(): Job {
+  const job = currentScope()?.job;
+  if (job === undefined) {
+    throw new Error(
+      "Cannot tell the current job: call currentJob() inside a handler, or in what it awaits",
+    );
+  }
+  return job;
+}
+
+/**
+ * A logger that writes to the container's loggers when it is used inside a
+ * container, and to standard error elsewhere.
+ *
+ * It may be made once, when the module loads.
+ *
+ * @param name The logger's name; dots make a hierarchy, as in Python.
+ * @returns The logger.
+ *
+ * @example Log from a job
+ * ```ts
+ * import { getLogger } from "@zsqs/cli";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const log = getLogger("adder");
+ *
+ * export function adder() {
+ *   return (a: number, b: number) => log.info(`${a} + ${b} is ${a + b}`);
+ * }
+ *
+ * assertEquals(typeof log.info, "function");
+ * ```
+ */
+export function getLogger(name: string): Logger {
+  const logger = () => (currentScope()?.loggers ?? defaultLoggers()).get(name);
+  return {
+    debug: (message, ...args) => logger().debug(message, ...args),
+    info: (message, ...args) => logger().info(message, ...args),
+    warn: (message, ...args) => logger().warn(message, ...args),
+    error: (message, ...args) => logger().error(message, ...args),
+    critical: (message, ...args) => logger().critical(message, ...args),
+  };
+}

@@ -1,0 +1,302 @@
+/**
+ * Workers: from the factory a module exports to a handler that takes jobs.
+ *
+ * @module
+ */
+
+import type { ContainerConfig, WorkerConfig } from "../config/config.ts";
+import { ConfigError, isNotCapable } from "../errors.ts";
+import type { Handler } from "./run_job.ts";
+import type { WorkerSpec } from "./worker_spec.ts";
+
+/**
+ * What a factory may return: a handler, or an object with a `handle` method.
+ *
+ * @example A handler, or an object with one
+ * ```ts
+ * import type { WorkerLike } from "@zsqs/cli";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const sums: number[] = [];
+ * const add = (a: number, b: number) => sums.push(a + b);
+ * const workers: WorkerLike[] = [add, { handle: add }];
+ *
+ * assertEquals(workers.length, 2);
+ * ```
+ */
+export type WorkerLike =
+  | Handler
+  | { handle: Handler };
+
+/**
+ * Makes a worker from the `[worker]` options: a function, which may be async,
+ * or a class with a `handle(...args)` method.
+ *
+ * @example A function and a class
+ * ```ts
+ * import type { WorkerConfig, WorkerFactory } from "@zsqs/cli";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const adder: WorkerFactory = () => (a: number, b: number) => a + b;
+ *
+ * class Scaled {
+ *   #scale: number;
+ *   constructor(config: WorkerConfig) {
+ *     this.#scale = Number(config.scale ?? 1);
+ *   }
+ *   handle(a: number): number {
+ *     return this.#scale * a;
+ *   }
+ * }
+ * const factories: WorkerFactory[] = [adder, Scaled];
+ *
+ * assertEquals(new Scaled({ scale: "2" }).handle(3), 6);
+ * assertEquals(factories.length, 2);
+ * ```
+ */
+export type WorkerFactory =
+  | ((config: WorkerConfig) => WorkerLike | Promise<WorkerLike>)
+  | (new (config: WorkerConfig) => { handle: Handler });
+
+/**
+ * The argument types of a worker's jobs, taken from its factory.
+ *
+ * @typeParam Factory The type of the factory: a function, async function or
+ * class.
+ *
+ * @example A queue with the types of its worker
+ * ```ts
+ * import { type JobArgs, Queue } from "@zsqs/cli";
+ * import { setUp } from "@zsqs/cli/testing";
+ * import { assertEquals } from "@std/assert";
+ *
+ * function adder() {
+ *   return (a: number, b: number) => console.log(a + b);
+ * }
+ *
+ * using queues = setUp({ silent: true });
+ * const queue = await Queue<JobArgs<typeof adder>>("adder");
+ * await queue(1, 2);
+ *
+ * assertEquals(queues.get("adder").jobs, [[1, 2]]);
+ * ```
+ */
+export type JobArgs<Factory> =
+  // deno-lint-ignore no-explicit-any
+  Factory extends abstract new (config: any) => infer Instance
+    ? ArgsOf<Instance>
+    // deno-lint-ignore no-explicit-any
+    : Factory extends (config: any) => infer Made ? ArgsOf<Awaited<Made>>
+    : never;
+
+/**
+ * The arguments of a handler, or of an object's `handle` method.
+ *
+ * @example The arguments of a handler
+ * ```ts
+ * import type { ArgsOf } from "@zsqs/cli";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const add = (a: number, b: number) => a + b;
+ * const args: ArgsOf<typeof add> = [1, 2];
+ *
+ * assertEquals(add(...args), 3);
+ * ```
+ */
+export type ArgsOf<Made> = Made extends { handle(...args: infer Args): unknown }
+  ? Args
+  : Made extends (...args: infer Args) => unknown ? Args
+  : never;
+
+/** A worker that takes jobs. */
+export interface Worker {
+  readonly handler: Handler;
+  /** Disposes it, if it has anything to dispose. */
+  dispose(): Promise<void>;
+  /** Ends what is left of it; where it is absent there is nothing to end. */
+  kill?(): void;
+}
+
+/** Imports a module by its specifier. */
+export type ModuleLoader = (specifier: string) => Promise<object>;
+
+/**
+ * Finds the factory that a configuration names, and imports its module.
+ *
+ * @param config The container's configuration.
+ * @param load Imports a module by its specifier.
+ * @returns A function that calls the factory and gives the worker.
+ * @throws {ConfigError} If the module cannot be imported, or lacks the name;
+ * the returned function too, if the factory throws or returns no handler.
+ */
+export async function loadWorker(
+  config: Pick<ContainerConfig, "worker" | "workerConfig" | "file">,
+  load: ModuleLoader = (specifier) => import(specifier),
+): Promise<() => Promise<Worker>> {
+  const { worker, workerConfig } = config;
+  if (typeof worker === "function") {
+    return () => makeWorker(worker, workerConfig, `"${worker.name}"`);
+  }
+  const subject = workerSubject(worker, config.file);
+  const factory = await importFactory(worker, subject, load);
+  return () => makeWorker(factory, workerConfig, subject);
+}
+
+/** How problems speak of a worker. */
+export function workerSubject(
+  worker: WorkerSpec,
+  file: string | undefined,
+): string {
+  return `"${worker.text}"${file === undefined ? "" : ` of ${file}`}`;
+}
+
+async function importFactory(
+  spec: WorkerSpec,
+  subject: string,
+  load: ModuleLoader,
+): Promise<WorkerFactory> {
+  const path = (spec.expr ?? "default").split(".");
+  let value: unknown = await importModule(spec, subject, load);
+  for (const [i, name] of path.entries()) {
+    const found = memberOf(value, name);
+    if (found === undefined) {
+      throw problem(
+        subject,
+        spec.expr === undefined
+          ? `has no default export${
+            exportsHint(value)
+          }; "${spec.module}:NAME" takes another`
+          : `has no "${path.slice(0, i + 1).join(".")}"${exportsHint(value)}`,
+      );
+    }
+    value = found;
+  }
+  if (typeof value !== "function") {
+    throw problem(
+      subject,
+      `is ${
+        describe(value)
+      }: wanted a function or class that takes the [worker] options`,
+    );
+  }
+  return value as WorkerFactory;
+}
+
+async function makeWorker(
+  factory: WorkerFactory,
+  config: WorkerConfig,
+  subject: string,
+): Promise<Worker> {
+  let made: unknown;
+  try {
+    made = isClass(factory)
+      ? new factory(config)
+      : await (factory as (config: WorkerConfig) => unknown)(config);
+  } catch (error) {
+    if (isNotCapable(error)) throw error;
+    throw problem(subject, `failed: ${firstLine(error)}`, error);
+  }
+  const handler = handlerOf(made);
+  if (handler === undefined) {
+    throw problem(
+      subject,
+      `returned ${
+        describe(made)
+      }: wanted a function that takes a job's arguments, or an object with a "handle" method`,
+    );
+  }
+  return { handler, dispose: () => dispose(made) };
+}
+
+function problem(subject: string, what: string, cause?: unknown): ConfigError {
+  return new ConfigError(
+    `Cannot start container as worker ${subject} ${what}`,
+    { cause },
+  );
+}
+
+function handlerOf(made: unknown): Handler | undefined {
+  if (typeof made === "function") return made as Handler;
+  const handle = memberOf(made, "handle");
+  return typeof handle === "function"
+    ? handle.bind(made) as Handler
+    : undefined;
+}
+
+function memberOf(value: unknown, name: string): unknown {
+  return (typeof value === "object" && value !== null) ||
+      typeof value === "function"
+    ? (value as Record<string, unknown>)[name]
+    : undefined;
+}
+
+async function dispose(made: unknown): Promise<void> {
+  const worker = made as Partial<AsyncDisposable & Disposable>;
+  if (typeof worker[Symbol.asyncDispose] === "function") {
+    await worker[Symbol.asyncDispose]!();
+  } else if (typeof worker[Symbol.dispose] === "function") {
+    worker[Symbol.dispose]!();
+  }
+}
+
+async function importModule(
+  spec: WorkerSpec,
+  subject: string,
+  load: ModuleLoader,
+): Promise<object> {
+  try {
+    return await load(spec.specifier);
+  } catch (error) {
+    if (isNotCapable(error)) throw error;
+    throw problem(
+      subject,
+      isMissing(error, spec.specifier)
+        ? `does not exist: there is no ${spec.specifier}`
+        : `cannot be imported: ${firstLine(error)}`,
+      error,
+    );
+  }
+}
+
+/** Whether it is the module itself, not one that it imports, that is missing. */
+function isMissing(error: unknown, specifier: string): boolean {
+  return error instanceof Error &&
+    /^module not found/i.test(error.message) &&
+    error.message.includes(`"${specifier}"`);
+}
+
+function isClass(
+  factory: WorkerFactory,
+): factory is new (config: WorkerConfig) => { handle: Handler } {
+  return /^class\b/.test(Function.prototype.toString.call(factory));
+}
+
+function exportsHint(module: unknown): string {
+  const names = typeof module === "object" && module !== null
+    ? Object.keys(module)
+    : [];
+  return names.length === 0
+    ? ", nor any other export"
+    : `: it exports ${names.map((name) => `"${name}"`).join(", ")}`;
+}
+
+function describe(value: unknown): string {
+  if (value === null || value === undefined) return String(value);
+  if (Array.isArray(value)) return "an array";
+  return typeof value === "object" ? "an object" : `a ${typeof value}`;
+}
+
+/** An error in one line, with the place in the code where Deno names one. */
+function firstLine(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  // deno-lint-ignore no-control-regex
+  const text = error.message.replace(/\x1b\[\d*m/g, "");
+  const [line = "", ...rest] = text.split("\n");
+  const place = /^\s+at (\S+:\d+:\d+)$/m.exec(rest.join("\n"))?.[1];
+  const { code } = error as { code?: unknown };
+  // Deno wraps whatever stops an import in a TypeError with this code.
+  const named = code === "ERR_MODULE_NOT_FOUND" || line.startsWith(error.name)
+    ? line
+    : `${error.name}: ${line}`;
+  return place === undefined ? named : `${named} (${place})`;
+}

@@ -1,0 +1,246 @@
+/**
+ * Where log records go: the standard streams and files.
+ *
+ * @module
+ */
+
+import { BaseHandler } from "@std/log/base-handler";
+import { type LevelName, LogLevelNames, LogLevels } from "@std/log/levels";
+import fs from "node:fs";
+import { dirname, resolve } from "node:path";
+import { isNotCapable } from "../errors.ts";
+import { reasonOf } from "./error_data.ts";
+import type { RecordFormatter } from "./format.ts";
+
+/** Options for all handlers. */
+export interface HandlerOptions {
+  /** Records below this level are not written, 0 to 50. */
+  readonly level: number;
+  /** Writes a record as text. */
+  readonly formatter: RecordFormatter;
+}
+
+/** Options for {@linkcode FileHandler}. */
+export interface FileHandlerOptions extends HandlerOptions {
+  /** The size in bytes that the file stays below; 0 for any. */
+  readonly maxSize: number;
+  /** How many full files are kept, as `PATH.1`, the latest, and so on. */
+  readonly oldFiles: number;
+}
+
+/**
+ * The lowest of `@std/log`'s levels that is not below a number. As records have
+ * no other levels, it lets the same ones through.
+ *
+ * @param level The number, 0 to 50.
+ * @returns The level's name.
+ */
+export function levelFrom(level: number): LevelName {
+  return LogLevelNames.find((name) => LogLevels[name] >= level) ?? "CRITICAL";
+}
+
+/**
+ * Writes to standard output or standard error, through the console, as what
+ * the job itself prints there.
+ */
+export class StreamHandler extends BaseHandler {
+  readonly #stream: "STDOUT" | "STDERR";
+
+  /**
+   * Constructs a new instance.
+   *
+   * @param stream The stream.
+   * @param options What is written, and how.
+   */
+  constructor(stream: "STDOUT" | "STDERR", options: HandlerOptions) {
+    super(levelFrom(options.level), options);
+    this.#stream = stream;
+  }
+
+  /** Writes a line. */
+  log(line: string): void {
+    if (this.#stream === "STDOUT") console.log(line);
+    else console.error(line);
+  }
+}
+
+/**
+ * Appends to a file, in UTF-8. A line is handed to the system before
+ * {@linkcode FileHandler.log} returns.
+ *
+ * It never throws once constructed: where the file cannot be written or
+ * rotated, that is said on standard error once, until a line is written again.
+ */
+export class FileHandler extends BaseHandler {
+  readonly #path: string;
+  readonly #name: string;
+  readonly #maxSize: number;
+  readonly #oldFiles: number;
+  #file: number | undefined;
+  #isClosed = false;
+  #isFailing = false;
+
+  /**
+   * Constructs a new instance.
+   *
+   * @param path The file's path, from the current working directory.
+   * @param options What is written, and how.
+   * @throws {Error} If the file cannot be opened, or may not be rotated.
+   */
+  constructor(path: string, options: FileHandlerOptions) {
+    super(levelFrom(options.level), options);
+    this.#name = path;
+    this.#path = resolve(path);
+    this.#maxSize = options.maxSize;
+    this.#oldFiles = options.oldFiles;
+    this.#file = this.#open();
+    if (this.#maxSize > 0) this.#checkRotation();
+  }
+
+  /** Writes a line; after {@linkcode FileHandler.destroy} it does nothing. */
+  log(line: string): void {
+    if (this.#isClosed) return;
+    const bytes = new TextEncoder().encode(`${line}\n`);
+    const isOpen = this.#try("open", () => this.#openAtPath());
+    const isRotated = isOpen &&
+      this.#try("rotate", () => this.#rotateFor(bytes.length));
+    const isWritten = isOpen && this.#try("write", () => this.#write(bytes));
+    // The next line tries with the file opened anew.
+    if (!isWritten) {
+      this.#try("close", () => this.#close());
+      // A lost line may be a lost job: what cannot be kept is shown.
+      console.error(line);
+    }
+    this.#isFailing = !(isRotated && isWritten);
+  }
+
+  /** Closes the file; again, it does nothing. */
+  override destroy(): void {
+    this.#isClosed = true;
+    this.#try("close", () => this.#close());
+  }
+
+  #open(): number {
+    return fs.openSync(this.#path, "a");
+  }
+
+  /** Fails now if Deno's permissions would let no file be renamed later. */
+  #checkRotation(): void {
+    try {
+      fs.lstatSync(this.#path, { throwIfNoEntry: false });
+      for (let number = 1; number <= this.#oldFiles; number++) {
+        checkRenaming(this.#old(number), { again: number < this.#oldFiles });
+      }
+    } catch (error) {
+      this.#close();
+      throw error;
+    }
+  }
+
+  #old(number: number): string {
+    return `${this.#path}.${number}`;
+  }
+
+  #close(): void {
+    const file = this.#file;
+    this.#file = undefined;
+    if (file !== undefined) fs.closeSync(file);
+  }
+
+  #write(bytes: Uint8Array): void {
+    const file = this.#file ??= this.#open();
+    for (let start = 0; start < bytes.length;) {
+      start += fs.writeSync(file, bytes, start);
+    }
+  }
+
+  /** Opens the file, anew if another handler that rotates it renamed it. */
+  #openAtPath(): void {
+    if (this.#maxSize > 0 && this.#file !== undefined) {
+      const there = fs.statSync(this.#path, { throwIfNoEntry: false });
+      const { dev, ino } = fs.fstatSync(this.#file);
+      if (there?.dev !== dev || there.ino !== ino) this.#close();
+    }
+    this.#file ??= this.#open();
+  }
+
+  /** Makes room for a line, which must leave the file below its size. */
+  #rotateFor(length: number): void {
+    if (this.#maxSize === 0 || this.#file === undefined) return;
+    const stats = fs.fstatSync(this.#file);
+    if (!stats.isFile() || stats.size === 0) return;
+    if (stats.size + length < this.#maxSize) return;
+    this.#close();
+    for (let number = this.#oldFiles; number > 0; number--) {
+      const from = number === 1 ? this.#path : this.#old(number - 1);
+      renameIfThere(from, this.#old(number));
+    }
+  }
+
+  #try(action: string, run: () => void): boolean {
+    try {
+      run();
+      return true;
+    } catch (error) {
+      if (!this.#isFailing) this.#report(action, error);
+      this.#isFailing = true;
+      return false;
+    }
+  }
+
+  #report(action: string, error: unknown): void {
+    console.error(
+      `Cannot ${action} log file "${this.#name}": ${reasonOf(error)}`,
+    );
+  }
+}
+
+/**
+ * Checks that a log file can be opened, or made, and does not make it.
+ *
+ * @param path The file's path, from the current working directory.
+ * @throws {Error} If it cannot.
+ */
+export function checkLogFile(path: string): void {
+  const { O_APPEND, O_WRONLY, W_OK } = fs.constants;
+  const resolved = resolve(path);
+  try {
+    fs.closeSync(fs.openSync(resolved, O_APPEND | O_WRONLY));
+  } catch (error) {
+    const folder = dirname(resolved);
+    const mayMake = (error as { code?: unknown }).code === "ENOENT" &&
+      fs.existsSync(folder);
+    if (!mayMake) throw error;
+    checkWritable(folder, W_OK);
+  }
+}
+
+/** Deno asks for a right of its own here, which a run does not need. */
+function checkWritable(folder: string, mode: number): void {
+  try {
+    fs.accessSync(folder, mode);
+  } catch (error) {
+    if (!isNotCapable(error)) throw error;
+  }
+}
+
+/**
+ * Fails if Deno's permissions do not let a file be renamed to this path, and
+ * from it again.
+ */
+function checkRenaming(path: string, { again }: { again: boolean }): void {
+  if (again) fs.lstatSync(path, { throwIfNoEntry: false });
+  try {
+    fs.closeSync(fs.openSync(path, fs.constants.O_WRONLY));
+  } catch (error) {
+    if (isNotCapable(error)) throw error;
+  }
+}
+
+function renameIfThere(from: string, to: string): void {
+  try {
+    fs.renameSync(from, to);
+  } catch (error) {
+    if ((error as { code?: unknown }).code !== "ENOENT") throw error;
+  }
+}

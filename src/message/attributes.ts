@@ -1,0 +1,163 @@
+/**
+ * Message attributes, between what a user writes and what is on the wire.
+ *
+ * @module
+ */
+
+import type { WireAttribute, WireAttributes } from "../sqs/connection.ts";
+
+/**
+ * A message attribute's value: SQS's String, Number or Binary.
+ *
+ * @example Text, a number, bytes
+ * ```ts
+ * import type { AttributeValue } from "@zsqs/cli";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const values: AttributeValue[] = ["eu", 3, new Uint8Array([1, 2])];
+ *
+ * assertEquals(values.length, 3);
+ * ```
+ */
+export type AttributeValue = string | number | Uint8Array;
+
+/**
+ * Message attributes by name: at most ten, names of up to 256 letters, digits,
+ * `_`, `-` and `.`, values never empty (SQS, "Message attributes").
+ *
+ * @example Send attributes
+ * ```ts
+ * import { type Attributes, Queue } from "@zsqs/cli";
+ * import { setUp } from "@zsqs/cli/testing";
+ * import { assertEquals } from "@std/assert";
+ *
+ * using queues = setUp({ silent: true });
+ * const attributes: Attributes = { tenant: "acme", priority: 3 };
+ * await (await Queue("adder")).send([1, 2], { attributes });
+ *
+ * assertEquals(queues.get("adder").messages[0]?.attributes, attributes);
+ * ```
+ */
+export type Attributes = { readonly [name: string]: AttributeValue };
+
+/** SQS's limit on a message's attributes (SQS, "Message quotas"). */
+export const MAX_ATTRIBUTES = 10;
+
+/** SQS's limit on a message and on a whole batch, in bytes: 1 MiB. */
+export const MAX_BYTES = 1_048_576;
+
+/** Characters that SQS takes in a message, as text (SQS, "SendMessage"). */
+export const FORBIDDEN =
+  /[^\t\n\r\u{20}-\u{d7ff}\u{e000}-\u{fffd}\u{10000}-\u{10ffff}]/u;
+
+const encoder = new TextEncoder();
+
+/**
+ * Checks attributes and gives them their data types.
+ *
+ * @param attributes What the user wrote.
+ * @returns What goes on the wire.
+ * @throws {TypeError} If a name or value is not one that SQS takes.
+ * @throws {RangeError} If there are more than ten.
+ */
+export function toWire(attributes: Attributes): WireAttributes {
+  const prototype = Object(attributes) === attributes
+    ? Object.getPrototypeOf(attributes)
+    : undefined;
+  if (
+    prototype === undefined ||
+    (prototype !== null && Object.getPrototypeOf(prototype) !== null)
+  ) {
+    throw new TypeError(
+      "Cannot send job as its attributes are no plain object: wanted an object of strings, finite numbers and Uint8Arrays",
+    );
+  }
+  const names = Object.keys(attributes);
+  if (names.length > MAX_ATTRIBUTES) {
+    throw new RangeError(
+      `Cannot send job as it has ${names.length} attributes: SQS takes at most ${MAX_ATTRIBUTES}`,
+    );
+  }
+  return Object.fromEntries(names.map((name) => {
+    checkName(name);
+    return [name, wireAttribute(name, attributes[name])];
+  }));
+}
+
+/**
+ * Gives attributes as a user reads them. A number that JavaScript cannot hold
+ * exactly stays the text it was.
+ */
+export function fromWire(attributes: WireAttributes): Attributes {
+  return Object.fromEntries(
+    Object.entries(attributes).map(([name, { type, value }]) => [
+      name,
+      type.startsWith("Number") && String(Number(value)) === value
+        ? Number(value)
+        : value,
+    ]),
+  );
+}
+
+/** A message's size as SQS counts it: body, attribute names, types, values. */
+export function messageBytes(body: string, attributes: WireAttributes): number {
+  let bytes = byteLength(body);
+  for (const [name, { type, value }] of Object.entries(attributes)) {
+    bytes += byteLength(name) + byteLength(type) +
+      (typeof value === "string" ? byteLength(value) : value.byteLength);
+  }
+  return bytes;
+}
+
+/** The limit that SQS names where it refuses a message for its size. */
+export function sizeLimit(refusal: string): number | undefined {
+  const match = /(?:must be shorter than|cannot be longer than) (\d+) bytes/i
+    .exec(refusal);
+  return match === null ? undefined : Number(match[1]);
+}
+
+function byteLength(text: string): number {
+  return encoder.encode(text).byteLength;
+}
+
+/** Whether SQS takes a name for a message attribute. */
+export function isAttributeName(name: string): boolean {
+  return /^[\w-]+(?:\.[\w-]+)*$/.test(name) && name.length <= 256 &&
+    !/^(?:aws|amazon)\./i.test(name);
+}
+
+function checkName(name: string): void {
+  if (!isAttributeName(name)) {
+    throw new TypeError(
+      `Cannot send job as attribute name ${
+        JSON.stringify(name)
+      } is not one that SQS takes: wanted up to 256 letters, digits, "_", "-" and single "." inside, and no "AWS." or "Amazon." at the start`,
+    );
+  }
+}
+
+function wireAttribute(name: string, value: unknown): WireAttribute {
+  const refuse = (what: string) =>
+    new TypeError(
+      `Cannot send job as attribute "${name}" is ${what}: wanted a string, a finite number or a Uint8Array, not empty`,
+    );
+  if (value instanceof Uint8Array) {
+    if (value.byteLength === 0) throw refuse("empty");
+    // Of its own, as the request may be written later.
+    return { type: "Binary", value: new Uint8Array(value) };
+  }
+  if (typeof value === "number") {
+    if (!Number.isFinite(value)) throw refuse(String(value));
+    return { type: "Number", value: String(value) };
+  }
+  if (typeof value !== "string") {
+    throw refuse(value === null ? "null" : `of type ${typeof value}`);
+  }
+  if (value === "") throw refuse("empty");
+  const forbidden = FORBIDDEN.exec(value)?.[0];
+  if (forbidden !== undefined) {
+    const code = forbidden.codePointAt(0)!.toString(16).padStart(4, "0");
+    throw refuse(`text with the character U+${code.toUpperCase()}`);
+  }
+  return { type: "String", value };
+}

@@ -1,0 +1,115 @@
+/**
+ * What a container counts, and the connection that counts its requests.
+ *
+ * @module
+ */
+
+import type { Connection } from "../sqs/connection.ts";
+
+/**
+ * SQS's operations that a container calls.
+ *
+ * @example Requests by operation
+ * ```ts
+ * import type { ContainerSummary, Operation } from "@zsqs/cli";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const requests: ContainerSummary["requests"] = {
+ *   ReceiveMessage: 3,
+ *   DeleteMessage: 2,
+ *   ChangeMessageVisibility: 0,
+ * };
+ * const operations = Object.keys(requests) as Operation[];
+ *
+ * assertEquals(operations.map((name) => requests[name]), [3, 2, 0]);
+ * ```
+ */
+export type Operation =
+  | "ReceiveMessage"
+  | "DeleteMessage"
+  | "ChangeMessageVisibility";
+
+/**
+ * What a container did.
+ *
+ * @example What a container did
+ * ```ts
+ * import { type ContainerSummary, Queue, runContainer } from "@zsqs/cli";
+ * import { setUp } from "@zsqs/cli/testing";
+ * import { assertEquals } from "@std/assert";
+ *
+ * await using _queues = setUp({ silent: true });
+ * await (await Queue("adder"))(1, 2);
+ *
+ * const summary: ContainerSummary = await runContainer({
+ *   queue: "adder",
+ *   worker: () => (a: number, b: number) => console.log(a + b),
+ * });
+ *
+ * assertEquals([summary.received, summary.done], [1, 1]);
+ * ```
+ */
+export interface ContainerSummary {
+  /** Messages received. */
+  readonly received: number;
+  /** Jobs whose handler returned. */
+  readonly done: number;
+  /** Jobs whose input was bad. */
+  readonly failed: number;
+  /** Jobs to be tried again. */
+  readonly retried: number;
+  /** Messages given back unrun, or while their job ran. */
+  readonly released: number;
+  /** Messages whose visibility timeout ended before they were settled. */
+  readonly leasesLost: number;
+  /** Receives that brought nothing. */
+  readonly emptyReceives: number;
+  /** Requests to SQS, by operation. */
+  readonly requests: Readonly<Record<Operation, number>>;
+}
+
+/** Counters that grow. */
+export class Counters implements ContainerSummary {
+  received = 0;
+  done = 0;
+  failed = 0;
+  retried = 0;
+  released = 0;
+  leasesLost = 0;
+  emptyReceives = 0;
+  readonly requests: Record<Operation, number> = {
+    ReceiveMessage: 0,
+    DeleteMessage: 0,
+    ChangeMessageVisibility: 0,
+  };
+
+  /** The counts as they are now. */
+  get summary(): ContainerSummary {
+    return { ...this, requests: { ...this.requests } };
+  }
+
+  /** The part of a connection that the engine uses, its requests counted. */
+  counting(connection: EngineConnection): EngineConnection {
+    const { requests } = this;
+    return {
+      receive(url, options) {
+        requests.ReceiveMessage++;
+        return connection.receive(url, options);
+      },
+      delete(url, receiptHandles, options) {
+        requests.DeleteMessage++;
+        return connection.delete(url, receiptHandles, options);
+      },
+      changeVisibility(url, changes, options) {
+        requests.ChangeMessageVisibility++;
+        return connection.changeVisibility(url, changes, options);
+      },
+    };
+  }
+}
+
+/** What the engine needs of a connection. */
+export type EngineConnection = Pick<
+  Connection,
+  "receive" | "delete" | "changeVisibility"
+>;

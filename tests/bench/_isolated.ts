@@ -1,0 +1,53 @@
+/**
+ * zsqs with its jobs in processes of their own. These measure themselves, and
+ * tell it through the container's loggers at the end.
+ *
+ * @module
+ */
+
+import process from "node:process";
+import { runContainer } from "../../container.ts";
+import type { Jobs } from "./_jobs.ts";
+import type { ProcessStats } from "./_isolated_worker.ts";
+import type { ClientStats, ClientTask } from "./_runs.ts";
+
+/** Handles the jobs; the CPU it took counts from the container's start. */
+export default async function run(
+  task: ClientTask,
+  own: Jobs,
+): Promise<ClientStats> {
+  const { url, jobs, concurrency = 1, processes = 1, work = "none" } = task;
+  const file = await Deno.makeTempFile();
+  const before = process.cpuUsage();
+  const { done } = await runContainer({
+    queue: url,
+    worker: `${new URL("./_isolated_worker.ts", import.meta.url)}:${
+      work === "cpu" ? "busy" : "idle"
+    }`,
+    isolation: "process",
+    processes,
+    allowAll: true,
+    concurrency,
+    waitTimeSeconds: 1,
+    loggers:
+      `<logger>\nname bench\nlevel INFO\npropagate false\n<logfile>\npath ${file}\n` +
+      "format %(message)s\n</logfile>\n</logger>",
+  }, { drain: true });
+  const { user, system } = process.cpuUsage(before);
+  const told: ProcessStats[] = (await Deno.readTextFile(file)).trimEnd()
+    .split("\n").map((line) => JSON.parse(line));
+  await Deno.remove(file);
+  const sum = (figure: (stats: ProcessStats) => number) =>
+    told.reduce((total, stats) => total + figure(stats), 0);
+  return {
+    firstJobAtMs: Math.min(
+      ...told.map(({ firstJobAtMs }) => firstJobAtMs)
+        .filter((time) => time > 0),
+    ),
+    cpuMs: (user + system) / 1000 + sum(({ cpuMs }) => cpuMs),
+    peakMb: own.stats().peakMb + sum(({ memoryMb }) => memoryMb),
+    heapMb: [],
+    lost: Math.max(0, jobs - done),
+    twice: Math.max(0, sum(({ handled }) => handled) - jobs),
+  };
+}

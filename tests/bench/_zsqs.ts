@@ -1,0 +1,37 @@
+/**
+ * zsqs, as a program runs it: a container of its own, and a queue.
+ *
+ * @module
+ */
+
+import { runContainer } from "../../container.ts";
+import { Queue } from "../../producer.ts";
+import type { Jobs } from "./_jobs.ts";
+import type { ClientTask } from "./_runs.ts";
+
+/** How many calls of a queue are made at a time. */
+const PRODUCE_AT_A_TIME = 1_000;
+
+/** Sends the jobs where that is asked for, and handles them. */
+export default async function run(
+  task: ClientTask,
+  jobs: Jobs,
+): Promise<void> {
+  const { url, concurrency = 1, prefetch } = task;
+  if (task.produce) await produce(task);
+  await runContainer({
+    queue: url,
+    worker: () => (job: number) => jobs.handle(job),
+    concurrency,
+    waitTimeSeconds: 1,
+    ...(prefetch === undefined ? {} : { prefetch }),
+  }, { signal: jobs.done });
+}
+
+async function produce({ url, jobs }: ClientTask): Promise<void> {
+  await using queue = await Queue<[job: number]>(url);
+  for (let first = 0; first < jobs; first += PRODUCE_AT_A_TIME) {
+    const length = Math.min(PRODUCE_AT_A_TIME, jobs - first);
+    await Promise.all(Array.from({ length }, (_, i) => queue(first + i)));
+  }
+}

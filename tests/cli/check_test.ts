@@ -1,0 +1,96 @@
+/**
+ * What `zsqs check` warns of: queues whose redrive policy does not fit.
+ *
+ * @module
+ */
+
+import { assertEquals } from "@std/assert";
+import { cli, Folder } from "../support/cli.ts";
+import { CREDENTIALS, setEnv, TestServer } from "../support/server.ts";
+
+const WORKER = "export default () => () => {};";
+
+/** Checks a container of a queue. */
+async function check(folder: Folder, options: string) {
+  const file = await folder.write(
+    "jobs.ini",
+    `[container]\nworker = worker.ts\nregion = us-east-1\n${options}\n`,
+  );
+  const { status, stdout, stderr } = await cli(["check", file]);
+  return [status, stdout.map((line) => line.replace(file, "FILE")), stderr];
+}
+
+Deno.test("zsqs check warns where a queue gives jobs up early, or never", async () => {
+  await using folder = await Folder.with({ "worker.ts": WORKER });
+  await using server = await TestServer.start();
+  using _env = setEnv(server.env);
+  await server.createQueue("dead");
+  await server.createQueue("dead.fifo", { FifoQueue: "true" });
+  const redrive = (target: string, maxReceiveCount: number) => ({
+    RedrivePolicy: JSON.stringify({
+      deadLetterTargetArn: `arn:aws:sqs:us-east-1:000000000000:${target}`,
+      maxReceiveCount,
+    }),
+  });
+  const urls = [
+    await server.createQueue("one", redrive("dead", 1)),
+    await server.createQueue("two", redrive("dead", 2)),
+    await server.createQueue("three", redrive("dead", 3)),
+  ];
+  const fifo = { FifoQueue: "true" };
+  await server.createQueue("f4.fifo", { ...fifo, ...redrive("dead.fifo", 4) });
+  await server.createQueue("f5.fifo", { ...fifo, ...redrive("dead.fifo", 5) });
+  const fine = ["FILE is fine"];
+  const warning = (queue: string, receives: string, least: number) =>
+    `Warning: queue ${queue} gives a message up after ${receives}, and one that is given back unrun has been received too: set its maxReceiveCount to ${least} or more`;
+
+  for (const queue of ["one", urls[0]]) {
+    assertEquals(await check(folder, `queue = ${queue}`), [0, fine, [
+      warning("one", "1 receive", 3),
+    ]]);
+  }
+  assertEquals(await check(folder, "queue = two"), [0, fine, [
+    warning("two", "2 receives", 3),
+  ]]);
+  assertEquals(await check(folder, "queue = three"), [0, fine, []]);
+  assertEquals(await check(folder, "queue = f4.fifo"), [0, fine, [
+    warning("f4.fifo", "4 receives", 5),
+  ]]);
+  assertEquals(await check(folder, "queue = f5.fifo"), [0, fine, []]);
+
+  assertEquals(await check(folder, "queue = dead"), [0, fine, []]);
+  assertEquals(await check(folder, "queue = dead\nfailures = keep"), [0, fine, [
+    "Warning: queue dead has no dead-letter queue: with failures = keep, bad input comes back until the queue's retention period ends",
+  ]]);
+  assertEquals(
+    await check(folder, "queue = three\nfailures = keep"),
+    [0, fine, []],
+  );
+  // What becomes of kept failures is their queue's own.
+  assertEquals(
+    await check(folder, "queue = three\nfailures = one"),
+    [0, fine, []],
+  );
+});
+
+Deno.test("zsqs check warns of nothing where it may not ask for a queue's attributes", async () => {
+  await using folder = await Folder.with({ "worker.ts": WORKER });
+  await using server = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen() {} },
+    (request) =>
+      request.headers.get("x-amz-target") === "AmazonSQS.GetQueueUrl"
+        ? Response.json({ QueueUrl: new URL("/1/adder", request.url).href })
+        : Response.json({
+          __type: "com.amazonaws.sqs#AccessDeniedException",
+          message: "not authorized to perform: sqs:getqueueattributes",
+        }, { status: 403 }),
+  );
+  using _env = setEnv({
+    ...CREDENTIALS,
+    AWS_ENDPOINT_URL: `http://127.0.0.1:${server.addr.port}`,
+  });
+  assertEquals(
+    await check(folder, "queue = adder"),
+    [0, ["FILE is fine"], []],
+  );
+});

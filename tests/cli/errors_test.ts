@@ -1,0 +1,683 @@
+/**
+ * The command line refuses what is wrong, in one or two plain lines, when a
+ * container is to run and when it is checked.
+ *
+ * @module
+ */
+
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertStringIncludes,
+} from "@std/assert";
+import manifest from "../../deno.json" with { type: "json" };
+import { setUp } from "../../testing.ts";
+import { cli, Folder, freeAddress } from "../support/cli.ts";
+import {
+  CREDENTIALS,
+  servePackage,
+  setEnv,
+  TestProcess,
+} from "../support/server.ts";
+
+const CLI = "deno run -A jsr:@zsqs/cli";
+
+Deno.test("main() prints how it is used where it gets no arguments", async () => {
+  const { status, stdout, stderr } = await cli([]);
+  assertEquals(status, 2);
+  assertEquals(stdout, []);
+  assertEquals(stderr, (await cli(["--help"])).stdout);
+});
+
+Deno.test("main() prints the help of each command", async () => {
+  const helps: [args: string[], first: string, ...parts: string[]][] = [
+    [
+      ["--help"],
+      "Run background jobs from Amazon SQS.",
+      "--drain",
+      "--data=DIR",
+      "shutdown_timeout",
+      "Exit status:",
+    ],
+    [
+      ["check", "--help"],
+      "Tell all that is wrong with containers, without running them.",
+      "Exit status:",
+    ],
+    [
+      ["permissions", "--help"],
+      "Print the command line that runs containers with no more Deno permissions than",
+      "Exit status:",
+    ],
+    [
+      ["send", "--help", "adder"],
+      "Send a job to an SQS queue.",
+      "--deduplication-id=ID",
+      "--stdin",
+      "--lines=LIST",
+    ],
+    [
+      ["status", "--help"],
+      "Tell how many messages SQS queues hold.",
+      "--json",
+      "--region=REGION",
+      "Exit status:",
+    ],
+    [
+      ["failed", "--help"],
+      "List failed messages, send them back to be tried again, or delete them.",
+      "--error=PATTERN",
+      "--purge",
+      "--local",
+      "Exit status:",
+    ],
+  ];
+  for (const [args, first, ...parts] of helps) {
+    const { status, stdout, stderr } = await cli(args);
+    assertEquals([status, stderr], [0, []]);
+    assertEquals(stdout[0], first);
+    const text = stdout.join("\n");
+    for (const part of parts) assertStringIncludes(text, part);
+    assertEquals(text.split("\n").filter((line) => line.length > 80), []);
+  }
+});
+
+Deno.test("main() prints the version", async () => {
+  const version = {
+    status: 0,
+    stdout: [`zsqs ${manifest.version}`],
+    stderr: [],
+  };
+  assertEquals(await cli(["--version"]), version);
+  assertEquals(await cli(["check", "--version"]), version);
+  assertEquals(await cli(["send", "--version"]), version);
+});
+
+const RUN_OPTIONS =
+  "--help, --version, --debug, --drain, --local, --port, --data";
+
+/** Command lines, what is said of them, and whose help is offered. */
+const NO_COMMAND =
+  'the commands, which come first, are "check", "permissions", "send", "status" and "failed", and an ini file is given by its path';
+
+const BAD_USAGE: [args: string[], line: string, command?: string][] = [
+  [
+    ["sned", "adder", "1"],
+    `There is no command and no file "sned": ${NO_COMMAND}`,
+  ],
+  [
+    ["--debug=x", "check", "adder.ini"],
+    'Option --debug takes no value: got "x"',
+  ],
+  [
+    ["--drian", "adder.ini"],
+    `Unknown option --drian: the nearest is --drain, the options are ${RUN_OPTIONS}`,
+  ],
+  [
+    ["adder.ini", "--prot=1"],
+    `Unknown option --prot=1: the nearest is --port, the options are ${RUN_OPTIONS}`,
+  ],
+  [
+    ["-h"],
+    `Unknown option -h: the nearest is --help, the options are ${RUN_OPTIONS}`,
+  ],
+  [
+    ["check", "--debgu", "adder.ini"],
+    "Unknown option --debgu: the nearest is --debug, the options are --help, --version, --debug",
+    "check",
+  ],
+  [
+    ["send", "--dely=1", "adder"],
+    "Unknown option --dely=1: the nearest is --delay, the options are --help, --version, --debug, --local, --base64, --stdin, --region, --endpoint, --port, --delay, --group, --deduplication-id, --lines, --attribute",
+    "send",
+  ],
+  [
+    ["adder.ini", "--local", "--port"],
+    "Option --port needs a value: write --port=VALUE",
+  ],
+  [
+    ["--local", "--port=", "adder.ini"],
+    "Option --port needs a value: write --port=VALUE",
+  ],
+  [
+    ["--data", "--local", "adder.ini"],
+    "Option --data needs a value: write --data=VALUE",
+  ],
+  [
+    ["--drain=yes", "adder.ini"],
+    'Option --drain takes no value: got "yes"',
+  ],
+  [
+    ["--drain", "true"],
+    'Option --drain takes no value: got "true"',
+  ],
+  [
+    ["send", "--stdin=jobs.txt", "adder"],
+    'Option --stdin takes no value: got "jobs.txt"',
+    "send",
+  ],
+  [["--port=4566", "adder.ini"], "Option --port goes with --local"],
+  [["--data=queues", "adder.ini"], "Option --data goes with --local"],
+  [
+    ["send", "--port=4566", "adder"],
+    "Option --port goes with --local",
+    "send",
+  ],
+  ...["x", "-1", "65536", "1e3", "080"].map((port): [string[], string] => [
+    ["--local", `--port=${port}`, "adder.ini"],
+    `Option --port must be an integer from 0 to 65535: current value is "${port}"`,
+  ]),
+  [["--local"], "No ini file given: name the files to run"],
+  [["check"], "No ini file given: name the files to check", "check"],
+  [["send"], "No queue given: name the queue to send to", "send"],
+  ...["901", "1.5", "x"].map((delay): [string[], string, string] => [
+    ["send", `--delay=${delay}`, "adder"],
+    `Option --delay must be an integer from 0 to 900: current value is "${delay}"`,
+    "send",
+  ]),
+  [
+    ["send", "--attribute=trace", "adder"],
+    'Option --attribute must be NAME=VALUE: current value is "trace"',
+    "send",
+  ],
+  [
+    ["send", "--local", "--endpoint=http://127.0.0.1", "adder"],
+    "Give --endpoint or --local, not both",
+    "send",
+  ],
+  [
+    ["send", "--stdin", "adder", "1"],
+    "Option --stdin takes jobs from standard input: got the argument 1 too",
+    "send",
+  ],
+  [
+    ["send", "adder", "x=1", "x=2"],
+    "Keyword argument x is given twice",
+    "send",
+  ],
+];
+
+Deno.test("main() refuses bad usage", async (t) => {
+  using _queues = setUp({ silent: true });
+  for (const [args, line, command] of BAD_USAGE) {
+    await t.step(args.join(" "), async () => {
+      const call = command === undefined ? CLI : `${CLI} ${command}`;
+      assertEquals(await cli(args), {
+        status: 2,
+        stdout: [],
+        stderr: [line, `Try ${call} --help`],
+      });
+    });
+  }
+});
+
+/** A configuration that is wrong. */
+interface Wrong {
+  readonly name: string;
+  /** The file; without it there is none. */
+  readonly ini?: string;
+  /** What is said, with `FILE`, `FOLDER` and `FOLDER_URL` filled in. */
+  readonly lines: readonly string[];
+  /** Seen only when the factory is called, which `check` does not. */
+  readonly onCall?: true;
+}
+
+const MODULES = {
+  "adder.ts": "export default () => () => {};",
+  "throws.ts": 'throw new Error("no database");',
+  "syntax.ts": "export default () => {\n  const = 1;\n};",
+  "imports.ts": 'import "./absent_lib.ts";\nexport default () => () => {};',
+  "empty.ts": "export {};",
+  "jobs.ts": `\
+export const scale = 2;
+export const tools = { adder: () => () => {} };
+export function needy(config) {
+  if (config.scale === undefined) throw new RangeError("scale is missing");
+}
+export async function rejects() {
+  throw new Error("no answer from the database");
+}
+export function throwsText() {
+  throw "no scale";
+}
+export function nothing() {}
+export const number = () => 1;
+export class Adder {}
+`,
+};
+
+const EXPORTS =
+  '"Adder", "needy", "nothing", "number", "rejects", "scale", "throwsText", "tools"';
+
+const OPTIONS =
+  '"worker", "queue", "region", "endpoint", "loggers", "concurrency", "prefetch", "wait_time", "visibility_timeout", "delete_delay", "timeout", "retry_delay", "failures", "shutdown_timeout", "health", "isolation", "processes", "allow_net", "allow_read", "allow_write", "allow_env", "allow_run", "allow_sys", "allow_ffi", "allow_import", "allow_all"';
+
+const SECTIONS = "the sections are [container], [worker], [DEFAULT]";
+
+const MINIMAL = "[container]\nworker = adder.ts\nqueue = adder\n";
+
+const LEVELS =
+  "critical, fatal, error, warn, warning, info, blather, debug, trace, all, notset";
+
+const FIELDS =
+  "asctime, created, levelname, levelno, message, msecs, name, process, processName, relativeCreated, threadName";
+
+function wrong(name: string, ini: string, ...lines: string[]): Wrong {
+  return { name, ini, lines };
+}
+
+function wrongOption(option: string, value: string, wanted: string): Wrong {
+  return wrong(
+    `${option} = ${value}`,
+    `${MINIMAL}${option} = ${value}\n`,
+    `Cannot start container as "${option}" in [container] of FILE (line 4) must be ${wanted}: current value is "${value}"`,
+  );
+}
+
+function wrongNumbers(
+  option: string,
+  wanted: string,
+  ...values: string[]
+): Wrong[] {
+  return [...values, "", "x", "1.5", "1e1", "+5", "1 s", "0x10", "٣"]
+    .map((value) => wrongOption(option, value, wanted));
+}
+
+/** Logger text whose problem is on its line `line`, counted from 0. */
+function wrongLoggers(
+  name: string,
+  text: string,
+  line: number,
+  problem: string,
+): Wrong {
+  const indented = text.replaceAll(/^/gm, "  ");
+  return wrong(
+    name,
+    `${MINIMAL}loggers =\n${indented}\n`,
+    `Cannot start container as "loggers" in [container] of FILE (line ${
+      5 + line
+    }) ${problem}`,
+  );
+}
+
+function wrongWorker(worker: string, problem: string): Wrong {
+  return wrong(
+    `worker = ${worker}`,
+    `[container]\nworker = ${worker}\nqueue = adder\n`,
+    `Cannot start container as worker "${worker}" of FILE ${problem}`,
+  );
+}
+
+function wrongFactory(worker: string, problem: string): Wrong {
+  return { ...wrongWorker(worker, problem), onCall: true };
+}
+
+const LOG_FILE = `\
+<logger>
+  <logfile>
+    path PATH
+    format %(message)s
+  </logfile>
+</logger>`;
+
+const WANTED_HANDLER =
+  'wanted a function that takes a job\'s arguments, or an object with a "handle" method';
+
+const WRONG: readonly Wrong[] = [
+  {
+    name: "no file",
+    lines: [
+      "Cannot read FILE as there is no such file: give the path of an ini file",
+    ],
+  },
+  wrong(
+    "an unknown option",
+    `${MINIMAL}quue = adder\n`,
+    `Cannot start container as "quue" in [container] of FILE (line 4) is not an option: the nearest is "queue", the options are ${OPTIONS}`,
+  ),
+  wrong(
+    "[workers]",
+    `${MINIMAL}[workers]\nscale = 2\n`,
+    `Cannot start container as [workers] of FILE (line 4) is not a section: the nearest is [worker], ${SECTIONS}`,
+  ),
+  wrong(
+    "[contaner]",
+    MINIMAL.replace("container", "contaner"),
+    `Cannot start container as [contaner] of FILE (line 1) is not a section: the nearest is [container], ${SECTIONS}`,
+  ),
+  wrong(
+    "an empty file",
+    "",
+    'Cannot start container as FILE has no [container] section: give one with "worker" and "queue"',
+  ),
+  wrong(
+    "no worker",
+    "[container]\nqueue = adder\n",
+    'Cannot start container as [container] of FILE has no "worker": give the worker as MODULE or MODULE:expr',
+  ),
+  wrong(
+    "no queue",
+    "[container]\nworker = adder.ts\n",
+    'Cannot start container as [container] of FILE has no "queue": give the name, URL or ARN of an SQS queue',
+  ),
+  wrong(
+    "a repeated option",
+    `${MINIMAL}Queue = adder\n`,
+    'Cannot read FILE as line 4 repeats option "Queue" of [container]: it is first given on line 3',
+  ),
+  wrong(
+    "a repeated section",
+    `${MINIMAL}[container]\n`,
+    "Cannot read FILE as line 4 repeats section [container]: it is first given on line 1",
+  ),
+  wrong(
+    "a queue that is no queue's name",
+    "[container]\nworker = adder.ts\nqueue = my queue\n",
+    'Cannot start container as "queue" in [container] of FILE (line 3) must be the name, URL or ARN of an SQS queue: a name has 1 to 80 letters, digits, "_" and "-", ".fifo" at the end of a FIFO queue\'s counted in: current value is "my queue"',
+  ),
+  wrong(
+    "a queue that does not exist",
+    "[container]\nworker = adder.ts\nqueue = absent\n",
+    'Cannot find queue "absent" in region "us-east-1": create it first, or check its name and region',
+  ),
+  ...wrongNumbers(
+    "concurrency",
+    "an integer from 1 to 1000",
+    "0",
+    "1001",
+    "-1",
+  ),
+  ...wrongNumbers("wait_time", "an integer from 1 to 20", "0", "21", "-1"),
+  ...wrongNumbers(
+    "visibility_timeout",
+    "an integer from 1 to 43200",
+    "0",
+    "43201",
+    "-1",
+  ),
+  ...wrongNumbers(
+    "shutdown_timeout",
+    "an integer from 0 to 3600",
+    "3601",
+    "-1",
+  ),
+  ...["localhost:4566", "127.0.0.1", "ftp://127.0.0.1", "http://", ""].map(
+    (value) => wrongOption("endpoint", value, "an http or https URL"),
+  ),
+  ...["eu west", "eu_west_1", "-", ""].map((value) =>
+    wrongOption(
+      "region",
+      value,
+      'the name of an AWS region such as "eu-west-1"',
+    )
+  ),
+  wrongLoggers(
+    "an unknown key in <logger>",
+    "<logger>\n  levl INFO\n</logger>",
+    1,
+    'has an unknown key "levl" in <logger>: did you mean "level"? Known keys are level, name, propagate',
+  ),
+  wrongLoggers(
+    "a handler that is not supported",
+    "<logger>\n  <syslog>\n  </syslog>\n</logger>",
+    1,
+    "has <syslog>, which is not supported: records go to <logfile>, whose path may be STDERR",
+  ),
+  wrongLoggers(
+    "a bad level",
+    "<logger>\n  level LOUD\n</logger>",
+    1,
+    `needs "level" in <logger> to be an integer from 0 to 50 or one of ${LEVELS}: current value is "LOUD"`,
+  ),
+  wrongLoggers(
+    "a section that is not closed",
+    "<logger>\n  level INFO",
+    0,
+    "never closes <logger>",
+  ),
+  wrongLoggers(
+    "an unknown format field",
+    LOG_FILE.replace("PATH", "STDOUT").replace("message", "mesage"),
+    3,
+    `has a bad "format" in <logfile>: the field "mesage" is not known: did you mean "message"? Known fields are ${FIELDS}`,
+  ),
+  wrongLoggers(
+    "a log file in a folder that does not exist",
+    LOG_FILE.replace("PATH", "FOLDER/absent/adder.log"),
+    1,
+    "cannot open log file \"FOLDER/absent/adder.log\": ENOENT: no such file or directory, open 'FOLDER/absent/adder.log'",
+  ),
+  wrongLoggers(
+    "a log file that is a folder",
+    LOG_FILE.replace("PATH", "FOLDER"),
+    1,
+    "cannot open log file \"FOLDER\": EISDIR: illegal operation on a directory, open 'FOLDER'",
+  ),
+  wrongWorker(
+    "absent.ts",
+    "does not exist: there is no FOLDER_URL/absent.ts",
+  ),
+  wrongWorker("throws.ts", "cannot be imported: Error: no database"),
+  wrongWorker(
+    "syntax.ts",
+    "cannot be imported: SyntaxError: Unexpected token `=`. Expected yield, an identifier, [ or { (FOLDER_URL/syntax.ts:2:9)",
+  ),
+  wrongWorker(
+    "imports.ts",
+    'cannot be imported: Module not found "FOLDER_URL/absent_lib.ts". (FOLDER_URL/imports.ts:1:8)',
+  ),
+  wrongWorker("jobs.ts:addr", `has no "addr": it exports ${EXPORTS}`),
+  wrongWorker(
+    "jobs.ts:tools.addr",
+    'has no "tools.addr": it exports "adder"',
+  ),
+  wrongWorker(
+    "jobs.ts",
+    `has no default export: it exports ${EXPORTS}; "jobs.ts:NAME" takes another`,
+  ),
+  wrongWorker(
+    "empty.ts",
+    'has no default export, nor any other export; "empty.ts:NAME" takes another',
+  ),
+  wrongWorker(
+    "jobs.ts:scale",
+    "is a number: wanted a function or class that takes the [worker] options",
+  ),
+  wrongWorker(
+    "jobs.ts:tools",
+    "is an object: wanted a function or class that takes the [worker] options",
+  ),
+  wrong(
+    "worker = https:",
+    "[container]\nworker = https://example.com/adder.ts\nqueue = adder\n",
+    'Cannot start container as "worker" in [container] of FILE (line 2) must be a local file that re-exports that module, as Deno lets no program from JSR import "https:" URLs: current value is "https://example.com/adder.ts"',
+  ),
+  wrongFactory("jobs.ts:needy", "failed: RangeError: scale is missing"),
+  wrongFactory(
+    "jobs.ts:rejects",
+    "failed: Error: no answer from the database",
+  ),
+  wrongFactory("jobs.ts:throwsText", "failed: no scale"),
+  wrongFactory("jobs.ts:nothing", `returned undefined: ${WANTED_HANDLER}`),
+  wrongFactory("jobs.ts:number", `returned a number: ${WANTED_HANDLER}`),
+  wrongFactory("jobs.ts:Adder", `returned an object: ${WANTED_HANDLER}`),
+];
+
+/** Calls the command line on each wrong configuration, in a folder of its own. */
+async function eachWrong(
+  t: Deno.TestContext,
+  test: (file: string, wrong: Wrong, lines: readonly string[]) => Promise<void>,
+): Promise<void> {
+  await using folder = await Folder.with(MODULES);
+  using _queues = setUp({ queues: ["adder"], silent: true });
+  for (const [number, each] of WRONG.entries()) {
+    await t.step(each.name, async () => {
+      const file = folder.at(`${number}.ini`);
+      const fill = (text: string) =>
+        text.replaceAll("FILE", file).replaceAll("FOLDER_URL", folder.url)
+          .replaceAll("FOLDER", folder.path);
+      if (each.ini !== undefined) {
+        await Deno.writeTextFile(file, fill(each.ini));
+      }
+      await test(file, each, each.lines.map(fill));
+    });
+  }
+}
+
+Deno.test("main() refuses a wrong configuration", async (t) => {
+  await eachWrong(t, async (file, _wrong, lines) => {
+    assertEquals(await cli([file]), { status: 2, stdout: [], stderr: lines });
+  });
+});
+
+Deno.test("main() checks a wrong configuration", async (t) => {
+  await eachWrong(t, async (file, { onCall }, lines) => {
+    assertEquals(
+      await cli(["check", file]),
+      onCall
+        ? { status: 0, stdout: [`${file} is fine`], stderr: [] }
+        : { status: 2, stdout: [], stderr: lines },
+    );
+  });
+});
+
+Deno.test("main() checks all at once", async () => {
+  await using folder = await Folder.with(MODULES);
+  using _queues = setUp({ queues: ["adder"], silent: true });
+  const bad = await folder.write(
+    "bad.ini",
+    "[container]\nworker = absent.ts\nqueue = absent\nquue = adder\nwait_time = 0\nloggers = <logger>\n",
+  );
+  const good = await folder.write("good.ini", MINIMAL);
+  const worse = folder.at("none.ini");
+  assertEquals(await cli(["check", bad, good, worse]), {
+    status: 2,
+    stdout: [`${good} is fine`],
+    stderr: [
+      `Cannot start container as "quue" in [container] of ${bad} (line 4) is not an option: the nearest is "queue", the options are ${OPTIONS}`,
+      `Cannot start container as "wait_time" in [container] of ${bad} (line 5) must be an integer from 1 to 20: current value is "0"`,
+      `Cannot start container as "loggers" in [container] of ${bad} (line 6) never closes <logger>`,
+      `Cannot start container as worker "absent.ts" of ${bad} does not exist: there is no ${folder.url}/absent.ts`,
+      'Cannot find queue "absent" in region "us-east-1": create it first, or check its name and region',
+      `Cannot read ${worse} as there is no such file: give the path of an ini file`,
+    ],
+  });
+});
+
+Deno.test("main() checks a good file, calling nothing and making no log file", async () => {
+  await using folder = await Folder.with({
+    "calls.ts": `\
+export function factory() { globalThis.zsqsCalled = true; return () => {}; }
+export class Adder { constructor() { globalThis.zsqsCalled = true; } handle() {} }
+`,
+  });
+  using _queues = setUp({ queues: ["adder"], silent: true });
+  const loggers = `loggers =\n${
+    LOG_FILE.replace("PATH", folder.at("adder.log")).replaceAll(/^/gm, "  ")
+  }\n`;
+  for (const expr of ["factory", "Adder"]) {
+    const file = await folder.write(
+      "adder.ini",
+      `[container]\nworker = calls.ts:${expr}\nqueue = adder\n${loggers}`,
+    );
+    assertEquals(await cli(["check", file]), {
+      status: 0,
+      stdout: [`${file} is fine`],
+      stderr: [],
+    });
+  }
+  assert(!("zsqsCalled" in globalThis));
+  const names = (await Array.fromAsync(Deno.readDir(folder.path)))
+    .map(({ name }) => name).sort();
+  assertEquals(names, ["adder.ini", "calls.ts"]);
+});
+
+Deno.test("main() says what to do where the server cannot be reached", async () => {
+  const address = freeAddress();
+  await using folder = await Folder.with({
+    ...MODULES,
+    "adder.ini": `${MINIMAL}region = us-east-1\nendpoint = http://${address}\n`,
+  });
+  const file = folder.at("adder.ini");
+  using _env = setEnv(CREDENTIALS);
+  for (const args of [[file], ["check", file]]) {
+    assertEquals(await cli(args), {
+      status: 1,
+      stdout: [],
+      stderr: [
+        `Cannot open queue "adder" in region "us-east-1": GetQueueUrl failed: connect ECONNREFUSED ${address}`,
+        "Check the region and endpoint, and that the server runs",
+      ],
+    });
+  }
+});
+
+Deno.test("main() says what to do where there are no credentials", async () => {
+  await using folder = await Folder.with({
+    ...MODULES,
+    "adder.ini":
+      `${MINIMAL}region = us-east-1\nendpoint = http://${freeAddress()}\n`,
+  });
+  using _env = setEnv({
+    AWS_ACCESS_KEY_ID: undefined,
+    AWS_SECRET_ACCESS_KEY: undefined,
+    AWS_PROFILE: undefined,
+    AWS_CONFIG_FILE: folder.at("config"),
+    AWS_SHARED_CREDENTIALS_FILE: folder.at("credentials"),
+    AWS_EC2_METADATA_DISABLED: "true",
+  });
+  assertEquals(await cli([folder.at("adder.ini")]), {
+    status: 1,
+    stdout: [],
+    stderr: [
+      'Cannot open queue "adder" in region "us-east-1": GetQueueUrl failed: Could not load credentials from any providers',
+      "Give AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or run with a role",
+    ],
+  });
+});
+
+Deno.test("main() adds the stack and the causes with --debug", async () => {
+  await using folder = await Folder.with({
+    ...MODULES,
+    "adder.ini": "[container]\nworker = jobs.ts:rejects\nqueue = adder\n",
+  });
+  using _queues = setUp({ silent: true });
+  const file = folder.at("adder.ini");
+  const line =
+    `Cannot start container as worker "jobs.ts:rejects" of ${file} failed: Error: no answer from the database`;
+  assertEquals((await cli([file])).stderr, [line]);
+  const { status, stderr: [first, ...stack] } = await cli(["--debug", file]);
+  assertEquals([status, first], [2, line]);
+  assertMatch(
+    stack.join("\n"),
+    /^ConfigError: Cannot start [^]*\n {4}at [^]*\nCaused by: Error: no answer from the database\n {4}at rejects \(file:[^]*jobs\.ts:7:9\)/,
+  );
+});
+
+Deno.test("zsqs names the Deno permission that is missing", async () => {
+  await using folder = await Folder.with({
+    ...MODULES,
+    "adder.ini": MINIMAL,
+  });
+  await using registry = await servePackage();
+  const run = async (...flags: string[]) => {
+    await using process = new TestProcess(
+      ["run", "-q", "--no-prompt", ...flags, "jsr:@zsqs/cli", "adder.ini"],
+      { cwd: folder.path, env: registry.env },
+    );
+    return { status: await process.status(), stderr: process.stderr };
+  };
+  // Without any flag Deno itself grants nothing.
+  assertEquals(await run(), {
+    status: 2,
+    stderr:
+      "Cannot read adder.ini without permission: run again with --allow-read=adder.ini\n",
+  });
+  const { status, stderr } = await run("--allow-read");
+  assertEquals(status, 1);
+  assertMatch(
+    stderr,
+    /^A Deno permission is missing: Requires env access to "[A-Z_]+", run again with the --allow-env flag\n$/,
+  );
+});

@@ -1,0 +1,175 @@
+/**
+ * `zsqs status`: how many messages queues hold.
+ *
+ * @module
+ */
+
+import { assertEquals } from "@std/assert";
+import { Queue } from "../../producer.ts";
+import { setUp } from "../../testing.ts";
+import { cli, freeAddress } from "../support/cli.ts";
+import { CREDENTIALS, setEnv, TestServer } from "../support/server.ts";
+
+Deno.test("zsqs status tells the depths of queues and of their dead letters", async () => {
+  await using queues = setUp({
+    queues: [
+      {
+        name: "adder",
+        redrive: { deadLetterQueue: "adder-dead", maxReceiveCount: 1 },
+      },
+      "adder-dead",
+      "mul",
+      {
+        name: "lost",
+        redrive: { deadLetterQueue: "nowhere", maxReceiveCount: 1 },
+      },
+    ],
+    silent: true,
+  });
+  const adder = await Queue("adder");
+  await adder();
+  await cli(["failed", "adder"]);
+  // That was its one receive: the next finds it spent.
+  await cli(["failed", "adder"]);
+  await adder();
+  await adder.send([], { delaySeconds: 60 });
+  assertEquals(queues.get("adder-dead").messages.length, 1);
+  const header = "QUEUE  VISIBLE  IN FLIGHT  DELAYED  DEAD LETTERS";
+  assertEquals(await cli(["status", "adder", "mul", "lost"]), {
+    status: 0,
+    stdout: [
+      header,
+      "adder        1          0        1  1 in adder-dead",
+      "mul          0          0        0  -",
+      "lost         0          0        0  not known, in nowhere",
+    ],
+    stderr: [
+      'Cannot find queue "arn:aws:sqs:us-east-1:000000000000:nowhere" in region "us-east-1": create it first, or check its name and region',
+    ],
+  });
+  const { stdout } = await cli(["status", "adder"], [], {
+    stdout: true,
+    color: true,
+  });
+  assertEquals(stdout, [
+    `\x1b[1m${header}\x1b[0m`,
+    "adder        1          0        1  \x1b[31m1 in adder-dead\x1b[0m",
+  ]);
+});
+
+Deno.test("zsqs status --json writes a line for each queue", async () => {
+  await using _queues = setUp({
+    queues: [
+      {
+        name: "adder",
+        redrive: { deadLetterQueue: "dead", maxReceiveCount: 9 },
+      },
+      "dead",
+      {
+        name: "lost",
+        redrive: { deadLetterQueue: "nowhere", maxReceiveCount: 1 },
+      },
+    ],
+    silent: true,
+  });
+  await (await Queue("adder"))();
+  const { status, stdout, stderr } = await cli([
+    "status",
+    "--json",
+    "adder",
+    "dead",
+    "lost",
+  ]);
+  const depth = { visible: 0, inFlight: 0, delayed: 0 };
+  const region = "us-east-1";
+  assertEquals([status, stderr], [0, []]);
+  assertEquals(stdout.map((line) => JSON.parse(line)), [
+    {
+      queue: "adder",
+      region,
+      ...depth,
+      visible: 1,
+      deadLetter: { queue: "dead", ...depth },
+    },
+    { queue: "dead", region, ...depth, deadLetter: null },
+    {
+      queue: "lost",
+      region,
+      ...depth,
+      deadLetter: {
+        queue: "nowhere",
+        error:
+          'Cannot find queue "arn:aws:sqs:us-east-1:000000000000:nowhere" in region "us-east-1": create it first, or check its name and region',
+      },
+    },
+  ]);
+});
+
+Deno.test("zsqs status tells what it can where a queue cannot be asked", async () => {
+  await using _queues = setUp({ queues: ["adder"], silent: true });
+  const hint = "Try deno run -A jsr:@zsqs/cli status --help";
+  const table = [
+    "QUEUE  VISIBLE  IN FLIGHT  DELAYED  DEAD LETTERS",
+    "adder        0          0        0  -",
+  ];
+  const cases: [args: string[], stdout: string[], stderr: string[]][] = [
+    [
+      ["absent", "adder"],
+      table,
+      [
+        'Cannot find queue "absent" in region "us-east-1": create it first, or check its name and region',
+      ],
+    ],
+    [
+      ["adder", "a b"],
+      table,
+      [
+        'Cannot open queue "a b": wanted the name, URL or ARN of an SQS queue: a name has 1 to 80 letters, digits, "_" and "-", ".fifo" at the end of a FIFO queue\'s counted in',
+      ],
+    ],
+    [[], [], ["No queue given: name the queues to look at", hint]],
+    [["--port=1", "adder"], [], ["Option --port goes with --local", hint]],
+  ];
+  for (const [args, stdout, stderr] of cases) {
+    assertEquals(await cli(["status", ...args]), { status: 2, stdout, stderr });
+  }
+});
+
+Deno.test("zsqs status asks a server", async () => {
+  using _env = setEnv(CREDENTIALS);
+  await using server = await TestServer.start();
+  const where = ["--region=us-east-1", `--endpoint=${server.endpoint}`];
+  await server.createQueue("dead");
+  const url = await server.createQueue("adder", {
+    RedrivePolicy: JSON.stringify({
+      deadLetterTargetArn: "arn:aws:sqs:us-east-1:000000000000:dead",
+      maxReceiveCount: 3,
+    }),
+  });
+  await server.send(url, "[[],{}]");
+  await server.send(url, "[[],{}]");
+  await server.receive(url);
+  await server.send(url, "[[],{}]");
+  for (
+    const queue of ["adder", url, "arn:aws:sqs:us-east-1:000000000000:adder"]
+  ) {
+    assertEquals(await cli(["status", ...where, queue]), {
+      status: 0,
+      stdout: [
+        "QUEUE  VISIBLE  IN FLIGHT  DELAYED  DEAD LETTERS",
+        "adder        1          2        0  0 in dead",
+      ],
+      stderr: [],
+    });
+  }
+  const address = freeAddress();
+  const away = ["--region=us-east-1", `--endpoint=http://${address}`];
+  assertEquals(await cli(["status", ...away, "adder"]), {
+    status: 1,
+    stdout: [],
+    stderr: [
+      `Cannot open queue "adder" in region "us-east-1": GetQueueUrl failed: connect ECONNREFUSED ${address}`,
+      "Check the region and endpoint, and that the server runs",
+    ],
+  });
+});

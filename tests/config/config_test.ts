@@ -1,0 +1,858 @@
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import {
+  type ContainerConfig,
+  type ContainerSettings,
+  resolveConfig,
+} from "../../src/config/config.ts";
+import { parseConfig, readConfig } from "../../src/config/ini_config.ts";
+import {
+  CONTAINER_OPTIONS,
+  PERMISSION_KEYS,
+} from "../../src/config/options.ts";
+import { ConfigError } from "../../src/errors.ts";
+import { QUEUE_REF_HINT } from "../../src/sqs/queue_ref.ts";
+import { parseWorkerSpec, type WorkerSpec } from "../../src/job/worker_spec.ts";
+
+const BASE = resolve("/conf");
+
+function fileUrl(path: string): string {
+  return pathToFileURL(resolve(BASE, path)).href;
+}
+
+const SPECS: [
+  text: string,
+  module: string,
+  specifier: string,
+  expr?: string,
+][] = [
+  ["adder.ts", "adder.ts", fileUrl("adder.ts")],
+  ["adder.ts:fn", "adder.ts", fileUrl("adder.ts"), "fn"],
+  ["adder.ts:default", "adder.ts", fileUrl("adder.ts"), "default"],
+  ["adder.ts:a.default.b", "adder.ts", fileUrl("adder.ts"), "a.default.b"],
+  ["adder.ts:$_.été", "adder.ts", fileUrl("adder.ts"), "$_.été"],
+  ["adder.ts:𠮷", "adder.ts", fileUrl("adder.ts"), "𠮷"],
+  ["adder:fn", "adder", fileUrl("adder"), "fn"],
+  [
+    "zc.sqs.tests:scaled_addr",
+    "zc.sqs.tests",
+    fileUrl("zc.sqs.tests"),
+    "scaled_addr",
+  ],
+  ["../a b#?%é.ts:fn", "../a b#?%é.ts", fileUrl("../a b#?%é.ts"), "fn"],
+  ["./a:b/c.ts", "./a:b/c.ts", fileUrl("./a:b/c.ts")],
+  ["./a:b/c.ts:fn", "./a:b/c.ts", fileUrl("./a:b/c.ts"), "fn"],
+  ["jobs/a:b.ts:fn", "jobs/a:b.ts", fileUrl("jobs/a:b.ts"), "fn"],
+  ["./node:fn", "./node", fileUrl("node"), "fn"],
+  ["./adder.ts:1x", "./adder.ts:1x", fileUrl("adder.ts:1x")],
+  [
+    "/jobs/adder.ts:fn",
+    "/jobs/adder.ts",
+    pathToFileURL("/jobs/adder.ts").href,
+    "fn",
+  ],
+  ["C:\\jobs\\a b.ts", "C:\\jobs\\a b.ts", "file:///C:/jobs/a%20b.ts"],
+  ["C:\\jobs\\a.ts:fn", "C:\\jobs\\a.ts", "file:///C:/jobs/a.ts", "fn"],
+  ["c:/jobs/../a.ts:a.b", "c:/jobs/../a.ts", "file:///c:/a.ts", "a.b"],
+  ["file:///x.ts", "file:///x.ts", "file:///x.ts"],
+  ["file:///x.ts:fn", "file:///x.ts", "file:///x.ts", "fn"],
+  ["file:///C:/a b.ts:fn", "file:///C:/a b.ts", "file:///C:/a%20b.ts", "fn"],
+  ["FILE:/x.ts?v=1:fn", "FILE:/x.ts?v=1", "file:///x.ts?v=1", "fn"],
+  ["jsr:@a/b", "jsr:@a/b", "jsr:@a/b"],
+  ["jsr:@a/b:fn", "jsr:@a/b", "jsr:@a/b", "fn"],
+  ["jsr:@a/b@1:c.d", "jsr:@a/b@1", "jsr:@a/b@1", "c.d"],
+  [
+    "jsr:/@a/b@^1.0.0-rc.9/sub",
+    "jsr:/@a/b@^1.0.0-rc.9/sub",
+    "jsr:/@a/b@^1.0.0-rc.9/sub",
+  ],
+  ["JSR:@a/b", "JSR:@a/b", "jsr:@a/b"],
+  ["npm:x", "npm:x", "npm:x"],
+  ["npm:x:y", "npm:x", "npm:x", "y"],
+  [
+    "npm:@a/x@1.2/sub:default",
+    "npm:@a/x@1.2/sub",
+    "npm:@a/x@1.2/sub",
+    "default",
+  ],
+];
+
+Deno.test("parseWorkerSpec() splits and resolves a worker", () => {
+  for (const [text, module, specifier, expr] of SPECS) {
+    assertEquals(
+      parseWorkerSpec(text, BASE),
+      { text, module, specifier, ...(expr ? { expr } : {}) },
+      text,
+    );
+  }
+});
+
+const SHAPE = "must be MODULE or MODULE:expr, where MODULE is a path or a " +
+  '"file:", "jsr:" or "npm:" specifier and expr is a name or a dotted path ' +
+  "of names";
+
+const BAD_SPECS: [text: string, message: string][] = [
+  ["", SHAPE],
+  [":", SHAPE],
+  [":fn", SHAPE],
+  ["adder.ts:", SHAPE],
+  ["npm:", SHAPE],
+  ["C:", SHAPE],
+  ["adder.ts\n:fn", SHAPE],
+  [
+    "adder.ts:1x",
+    `${SHAPE}, and a path whose first part has a ":" starts with "./"`,
+  ],
+  [
+    "adder.ts:make-adder",
+    `${SHAPE}, and a path whose first part has a ":" starts with "./"`,
+  ],
+  [
+    "constructor:a/b",
+    `${SHAPE}, and a path whose first part has a ":" starts with "./"`,
+  ],
+  [
+    "C:fn",
+    'must be an absolute path after the drive letter "C:", or start with "./" where that is no drive letter',
+  ],
+  [
+    "a:b/c.ts:fn",
+    'must be an absolute path after the drive letter "a:", or start with "./" where that is no drive letter',
+  ],
+  [
+    "https://x.y/z.ts:fn",
+    'must be a local file that re-exports that module, as Deno lets no program from JSR import "https:" URLs',
+  ],
+  [
+    "HTTP://localhost:8000/z.ts",
+    'must be a local file that re-exports that module, as Deno lets no program from JSR import "http:" URLs',
+  ],
+  [
+    "data:text/javascript,1",
+    'must be a path or a "file:", "jsr:" or "npm:" specifier, as "data:" is not supported',
+  ],
+  [
+    "node:fs",
+    'must be a path or a "file:", "jsr:" or "npm:" specifier, as "node:" is not supported',
+  ],
+  [
+    "node:fs:readFile",
+    'must be a path or a "file:", "jsr:" or "npm:" specifier, as "node:" is not supported',
+  ],
+  ["jsr:a/b", 'must have the form jsr:@SCOPE/NAME where it starts with "jsr:"'],
+  [
+    "npm:@a:fn",
+    'must have the form npm:NAME or npm:@SCOPE/NAME where it starts with "npm:"',
+  ],
+  ["file:x.ts", 'must have the form file:///PATH where it starts with "file:"'],
+];
+
+Deno.test("parseWorkerSpec() refuses what Deno could not import", () => {
+  for (const [text, message] of BAD_SPECS) {
+    const error = assertThrows(() => parseWorkerSpec(text, BASE), SyntaxError);
+    assertEquals(error.message, message, text);
+  }
+});
+
+const MINIMAL = "[container]\nworker = adder.ts\nqueue = adder\n";
+
+Deno.test("parseConfig() applies the defaults", () => {
+  const config = parseConfig(MINIMAL, "conf/adder.ini");
+  assertEquals({ ...config, workerConfig: { ...config.workerConfig } }, {
+    file: "conf/adder.ini",
+    worker: {
+      text: "adder.ts",
+      module: "adder.ts",
+      specifier: pathToFileURL(resolve("conf/adder.ts")).href,
+    },
+    workerConfig: {},
+    queue: "adder",
+    concurrency: 1,
+    prefetch: 0,
+    deleteDelaySeconds: 1,
+    failures: "delete",
+    waitTimeSeconds: 20,
+    shutdownTimeoutSeconds: 25,
+    isolation: "none",
+  });
+  assert(Object.isFrozen(config));
+});
+
+Deno.test("parseConfig() reads every option, in any case and from [DEFAULT]", () => {
+  const config = parseConfig(
+    "[DEFAULT]\nregion: eu-west-1\nscale = 2\n\n[container]\n" +
+      "Worker = /jobs/adder.ts:jobs.adder\nQUEUE = adder.fifo\n" +
+      "endpoint = http://127.0.0.1:4566\nloggers =\n  <logger>\n  </logger>\n" +
+      "concurrency = 1\nwait_time = 1\nvisibility_timeout = 43200\n" +
+      "shutdown_timeout = 0\n[worker]\nscale = 3\n",
+    "adder.ini",
+  );
+  assertEquals({ ...config, workerConfig: { ...config.workerConfig } }, {
+    file: "adder.ini",
+    worker: {
+      text: "/jobs/adder.ts:jobs.adder",
+      module: "/jobs/adder.ts",
+      specifier: pathToFileURL("/jobs/adder.ts").href,
+      expr: "jobs.adder",
+    },
+    workerConfig: { region: "eu-west-1", scale: "3" },
+    queue: "adder.fifo",
+    region: "eu-west-1",
+    endpoint: "http://127.0.0.1:4566",
+    loggers: "\n<logger>\n</logger>",
+    loggersLines: [9, 10, 11],
+    concurrency: 1,
+    prefetch: 0,
+    deleteDelaySeconds: 1,
+    failures: "delete",
+    waitTimeSeconds: 1,
+    visibilityTimeoutSeconds: 43200,
+    shutdownTimeoutSeconds: 0,
+    isolation: "none",
+  });
+});
+
+Deno.test("parseConfig() reads how jobs are run", () => {
+  const read = (lines: string) => parseConfig(MINIMAL + lines, "adder.ini");
+  const config = read(
+    "concurrency = 20\ndelete_delay = 0\ntimeout = 300\n" +
+      "retry_delay = 1..600\nfailures = adder-failed\n",
+  );
+  assertEquals([config.concurrency, config.prefetch], [20, 10]);
+  assertEquals([config.deleteDelaySeconds, config.timeoutSeconds], [0, 300]);
+  assertEquals(config.retryDelay, { minSeconds: 1, maxSeconds: 600 });
+  assertEquals(config.failures, "adder-failed");
+  assertEquals(read("concurrency = 3\n").prefetch, 3);
+  assertEquals(read("concurrency = 3\nprefetch = 0\n").prefetch, 0);
+  assertEquals(read("retry_delay = 30\n").retryDelay, {
+    minSeconds: 30,
+    maxSeconds: 30,
+  });
+});
+
+Deno.test("parseConfig() reads how jobs are isolated", () => {
+  const read = (lines: string) =>
+    parseConfig(MINIMAL + "isolation = process\n" + lines, "adder.ini");
+  assertEquals(read("").processes, 1);
+  assertEquals(read("").allowNet, undefined);
+  assertEquals(read("processes = 3\nconcurrency = 3\n").processes, 3);
+  const all = read(
+    "allow_net = a.example:443,[::1]:80\nallow_read =\n  a b,\n  c\n" +
+      "allow_write = /tmp\nallow_env = A, B_*\nallow_run = true\n" +
+      "allow_sys = osRelease\nallow_ffi = ./x.so\nallow_import = esm.sh:443\n",
+  );
+  assertEquals(
+    Object.values(PERMISSION_KEYS).map((key) => all[key]),
+    [
+      "a.example:443,[::1]:80",
+      "a b,c",
+      "/tmp",
+      "A,B_*",
+      "true",
+      "osRelease",
+      "./x.so",
+      "esm.sh:443",
+    ],
+  );
+  assertEquals(read("allow_all = true\n").allowAll, true);
+  assertEquals(read("allow_all = false\nallow_env = A\n").allowAll, false);
+});
+
+const ALONE = (option: string, value: string) =>
+  `Cannot start container as "${option}" in [container] of adder.ini (line 4) needs "isolation" to be "process": current value is "${value}"`;
+
+const BAD_TOGETHER: [lines: string, ...problems: string[]][] = [
+  ["processes = 1", ALONE("processes", "none")],
+  ["allow_net = a.example", ALONE("allow_net", "none")],
+  ["allow_all = false", ALONE("allow_all", "none")],
+  [
+    "isolation = process\nallow_all = true\nallow_net = a\nallow_env = B",
+    'Cannot start container as "allow_net" in [container] of adder.ini (line 6) must not be given where "allow_all" in [container] of adder.ini (line 5) is "true": give one of them',
+    'Cannot start container as "allow_env" in [container] of adder.ini (line 7) must not be given where "allow_all" in [container] of adder.ini (line 5) is "true": give one of them',
+  ],
+  [
+    "isolation = process\nprocesses = 2",
+    'Cannot start container as "concurrency" must be at least "processes", as each runs a job at a time or more: current values are 1 and 2',
+  ],
+  [
+    "isolation = worker\nprocesses = 1",
+    'Cannot start container as "isolation" in [container] of adder.ini (line 4) must be "none" or "process": current value is "worker"',
+  ],
+];
+
+Deno.test("parseConfig() refuses options of isolation that do not fit together", () => {
+  for (const [lines, ...problems] of BAD_TOGETHER) {
+    assertEquals(problemsOf(MINIMAL + lines), problems, lines);
+  }
+});
+
+Deno.test("parseConfig() refuses failures that go back to the queue", () => {
+  assertEquals(problemsOf(MINIMAL + "failures = adder\n"), [
+    'Cannot start container as "failures" must be another queue than "queue": current value of both is "adder"',
+  ]);
+});
+
+Deno.test("parseConfig() reads the seed's file", () => {
+  const config = parseConfig(
+    "[container]\nworker = zc.sqs.tests:scaled_addr\nqueue = adder\n" +
+      "loggers =\n   <logger>\n     level INFO\n   </logger>\n\n" +
+      "[worker]\nscale = 2\n",
+    "ini",
+  );
+  assertEquals(specOf(config).expr, "scaled_addr");
+  assertEquals(config.loggers, "\n<logger>\nlevel INFO\n</logger>");
+  assertEquals(config.loggersLines?.[0], 4);
+  assertEquals(config.workerConfig.scale, "2");
+});
+
+Deno.test("parseConfig() takes a queue's name, URL or ARN", () => {
+  for (
+    const queue of [
+      "a",
+      "A-z_0.fifo",
+      "x".repeat(80),
+      "x".repeat(75) + ".fifo",
+      "https://sqs.eu-west-1.amazonaws.com/123456789012/adder",
+      "http://sqs.us-east-1.localhost:4566/000000000000/adder.fifo",
+      "arn:aws:sqs:eu-west-1:123456789012:adder",
+      "arn:aws-us-gov:sqs:us-gov-west-1:123456789012:adder.fifo",
+    ]
+  ) {
+    const config = parseConfig(
+      `[container]\nworker = adder.ts\nqueue = ${queue}\n`,
+      "adder.ini",
+    );
+    assertEquals(config.queue, queue);
+  }
+});
+
+Deno.test("parseConfig() hands each [worker] value over exactly", () => {
+  const config = parseConfig(
+    MINIMAL +
+      '[worker]\na = 007\nb = 1e3\nc = true\nd = null\ne = "quoted"\n' +
+      "f = a=b:c\ng = ü\nh = #x\ni =\nj = ; not a comment\nk =\n  one\n\n" +
+      "    two  \n# a comment\n  three\nl = -0\nm = 1_000\nn = %(a)s\n" +
+      "camelCase = Value\nÄ = Ö\n__proto__ = 1\nconstructor = 2\n",
+    "adder.ini",
+  ).workerConfig;
+  assertEquals(Object.entries(config), [
+    ["a", "007"],
+    ["b", "1e3"],
+    ["c", "true"],
+    ["d", "null"],
+    ["e", '"quoted"'],
+    ["f", "a=b:c"],
+    ["g", "ü"],
+    ["h", "#x"],
+    ["i", ""],
+    ["j", "; not a comment"],
+    ["k", "\none\n\ntwo\nthree"],
+    ["l", "-0"],
+    ["m", "1_000"],
+    ["n", "%(a)s"],
+    ["camelCase", "Value"],
+    ["camelcase", "Value"],
+    ["Ä", "Ö"],
+    ["ä", "Ö"],
+    ["__proto__", "1"],
+    ["constructor", "2"],
+  ]);
+  assertEquals(Object.getPrototypeOf(config), null);
+  assert(Object.isFrozen(config));
+  assertEquals(config.toString, undefined);
+});
+
+Deno.test("parseConfig() gives [DEFAULT] to [worker], as Python does", () => {
+  const defaults = "[DEFAULT]\nScale = 1\nunit = m\n";
+  const { workerConfig } = parseConfig(
+    `${defaults}${MINIMAL}[worker]\nSCALE = 2\n`,
+    "adder.ini",
+  );
+  assertEquals({ ...workerConfig }, { SCALE: "2", scale: "2", unit: "m" });
+  assertEquals(
+    Object.keys(parseConfig(defaults + MINIMAL, "adder.ini").workerConfig),
+    [],
+  );
+});
+
+function specOf(config: ContainerConfig): WorkerSpec {
+  assert(typeof config.worker !== "function");
+  return config.worker;
+}
+
+const OPTIONS = '"worker", "queue", "region", "endpoint", "loggers", ' +
+  '"concurrency", "prefetch", "wait_time", "visibility_timeout", "delete_delay", "timeout", "retry_delay", "failures", "shutdown_timeout", "health", "isolation", "processes", "allow_net", "allow_read", "allow_write", "allow_env", "allow_run", "allow_sys", "allow_ffi", "allow_import", "allow_all"';
+
+/** Each is one option added to those that must be there. */
+const BAD_OPTIONS: [line: string, subject: string, problem: string][] = [
+  ...["", "a,,b", ",", "false", "a,\tb\tc"].map((
+    value,
+  ): [string, string, string] => [
+    `allow_net = ${value}`,
+    "allow_net",
+    `must be a list such as Deno's flag takes, separated by commas, or "true" for all: current value is ${
+      JSON.stringify(value)
+    }`,
+  ]),
+  [
+    "allow_all = yes",
+    "allow_all",
+    'must be "true" or "false": current value is "yes"',
+  ],
+  [
+    "processes = 0",
+    "processes",
+    'must be an integer from 1 to 64: current value is "0"',
+  ],
+  [
+    "wait_time = abc",
+    "wait_time",
+    'must be an integer from 1 to 20: current value is "abc"',
+  ],
+  [
+    "Wait_Time = abc",
+    "Wait_Time",
+    'must be an integer from 1 to 20: current value is "abc"',
+  ],
+  [
+    "wait_time =",
+    "wait_time",
+    'must be an integer from 1 to 20: current value is ""',
+  ],
+  [
+    "wait_time = 0",
+    "wait_time",
+    'must be an integer from 1 to 20: current value is "0"',
+  ],
+  [
+    "wait_time = 21",
+    "wait_time",
+    'must be an integer from 1 to 20: current value is "21"',
+  ],
+  [
+    "wait_time = 1e1",
+    "wait_time",
+    'must be an integer from 1 to 20: current value is "1e1"',
+  ],
+  [
+    "wait_time = 0x10",
+    "wait_time",
+    'must be an integer from 1 to 20: current value is "0x10"',
+  ],
+  [
+    "wait_time = 5.0",
+    "wait_time",
+    'must be an integer from 1 to 20: current value is "5.0"',
+  ],
+  [
+    "wait_time = +5",
+    "wait_time",
+    'must be an integer from 1 to 20: current value is "+5"',
+  ],
+  [
+    "wait_time = 05",
+    "wait_time",
+    'must be an integer from 1 to 20: current value is "05"',
+  ],
+  [
+    "wait_time = 1_0",
+    "wait_time",
+    'must be an integer from 1 to 20: current value is "1_0"',
+  ],
+  [
+    "wait_time = ١",
+    "wait_time",
+    'must be an integer from 1 to 20: current value is "١"',
+  ],
+  [
+    "wait_time = 5 ; s",
+    "wait_time",
+    'must be an integer from 1 to 20: current value is "5 ; s"',
+  ],
+  [
+    "wait_time = 5\n  6",
+    "wait_time",
+    'must be an integer from 1 to 20: current value is "5\\n6"',
+  ],
+  [
+    "wait_time = 999999999999999999999999",
+    "wait_time",
+    'must be an integer from 1 to 20: current value is "999999999999999999999999"',
+  ],
+  [
+    "visibility_timeout = 0",
+    "visibility_timeout",
+    'must be an integer from 1 to 43200: current value is "0"',
+  ],
+  [
+    "visibility_timeout = 43201",
+    "visibility_timeout",
+    'must be an integer from 1 to 43200: current value is "43201"',
+  ],
+  [
+    "shutdown_timeout = -1",
+    "shutdown_timeout",
+    'must be an integer from 0 to 3600: current value is "-1"',
+  ],
+  [
+    "shutdown_timeout = 3601",
+    "shutdown_timeout",
+    'must be an integer from 0 to 3600: current value is "3601"',
+  ],
+  ...["0", "1001", "1.5", "many"].map((
+    value,
+  ): [string, string, string] => [
+    `concurrency = ${value}`,
+    "concurrency",
+    `must be an integer from 1 to 1000: current value is "${value}"`,
+  ]),
+  ...["-1", "1001"].map((value): [string, string, string] => [
+    `prefetch = ${value}`,
+    "prefetch",
+    `must be an integer from 0 to 1000: current value is "${value}"`,
+  ]),
+  ...["-1", "11"].map((value): [string, string, string] => [
+    `delete_delay = ${value}`,
+    "delete_delay",
+    `must be an integer from 0 to 10: current value is "${value}"`,
+  ]),
+  ...["0", "43201"].map((value): [string, string, string] => [
+    `timeout = ${value}`,
+    "timeout",
+    `must be an integer from 1 to 43200: current value is "${value}"`,
+  ]),
+  ...["", "-1", "1.5", "43201", "10..1", "1..", "..5", "1...5", "1..43201"]
+    .map((value): [string, string, string] => [
+      `retry_delay = ${value}`,
+      "retry_delay",
+      `must be seconds from 0 to 43200 such as 30, or two such as 1..600: current value is "${value}"`,
+    ]),
+  [
+    "region =",
+    "region",
+    'must be the name of an AWS region such as "eu-west-1": current value is ""',
+  ],
+  [
+    "region = eu west",
+    "region",
+    'must be the name of an AWS region such as "eu-west-1": current value is "eu west"',
+  ],
+  [
+    "endpoint = localhost:4566",
+    "endpoint",
+    'must be an http or https URL: current value is "localhost:4566"',
+  ],
+  [
+    "endpoint = ftp://localhost",
+    "endpoint",
+    'must be an http or https URL: current value is "ftp://localhost"',
+  ],
+  [
+    "endpoint = http://",
+    "endpoint",
+    'must be an http or https URL: current value is "http://"',
+  ],
+  [
+    "isolaton = process",
+    "isolaton",
+    `is not an option: the nearest is "isolation", the options are ${OPTIONS}`,
+  ],
+  [
+    "wait_tim = 9",
+    "wait_tim",
+    `is not an option: the nearest is "wait_time", the options are ${OPTIONS}`,
+  ],
+  [
+    "Visibility-Timeout = 9",
+    "Visibility-Timeout",
+    `is not an option: the nearest is "visibility_timeout", the options are ${OPTIONS}`,
+  ],
+  [
+    "__proto__ = 9",
+    "__proto__",
+    `is not an option: the nearest is "worker", the options are ${OPTIONS}`,
+  ],
+];
+
+Deno.test("parseConfig() refuses a bad option and says what is allowed", () => {
+  for (const [line, subject, problem] of BAD_OPTIONS) {
+    assertEquals(problemsOf(MINIMAL + line), [
+      `Cannot start container as "${subject}" in [container] of adder.ini ` +
+      `(line 4) ${problem}`,
+    ]);
+  }
+});
+
+Deno.test("parseConfig() refuses a queue that SQS cannot have", () => {
+  for (
+    const queue of [
+      "",
+      "a b",
+      "ü",
+      "a.b",
+      ".fifo",
+      "a.fifo.fifo",
+      "x".repeat(76) + ".fifo",
+      "x".repeat(81),
+      "https://sqs.eu-west-1.amazonaws.com/",
+      "arn:aws:sns:eu-west-1:123456789012:adder",
+      "arn:aws:sqs:eu-west-1:123456789012:a.b",
+    ]
+  ) {
+    assertEquals(
+      problemsOf(`[container]\nworker = adder.ts\nqueue = ${queue}\n`),
+      [
+        `Cannot start container as "queue" in [container] of adder.ini ` +
+        `(line 3) must be ${QUEUE_REF_HINT}: current value is "${queue}"`,
+      ],
+    );
+  }
+});
+
+/** Whole files, and all that is wrong in them. */
+const BAD_FILES: [text: string, ...problems: string[]][] = [
+  [
+    "",
+    'Cannot start container as adder.ini has no [container] section: give one with "worker" and "queue"',
+  ],
+  [
+    "[container]\n",
+    'Cannot start container as [container] of adder.ini has no "worker": give the worker as MODULE or MODULE:expr',
+    'Cannot start container as [container] of adder.ini has no "queue": give the name, URL or ARN of an SQS queue',
+  ],
+  [
+    "[container]\nworker = https://x.y/z.ts:fn\nqueue = adder\n",
+    'Cannot start container as "worker" in [container] of adder.ini (line 2) must be a local file that re-exports that module, as Deno lets no program from JSR import "https:" URLs: current value is "https://x.y/z.ts:fn"',
+  ],
+  [
+    "[container]\nworker =\nqueue = adder\n",
+    `Cannot start container as "worker" in [container] of adder.ini (line 2) ${SHAPE}: current value is ""`,
+  ],
+  [
+    `${MINIMAL}[workers]\nscale = 2\n`,
+    "Cannot start container as [workers] of adder.ini (line 4) is not a section: the nearest is [worker], the sections are [container], [worker], [DEFAULT]",
+  ],
+  [
+    "[Container]\nworker = adder.ts\nqueue = adder\n",
+    "Cannot start container as [Container] of adder.ini (line 1) is not a section: the nearest is [container], the sections are [container], [worker], [DEFAULT]",
+  ],
+  [
+    `[DEFAULT]\nwait_time = x\n${MINIMAL}`,
+    'Cannot start container as "wait_time" in [DEFAULT] of adder.ini (line 2) must be an integer from 1 to 20: current value is "x"',
+  ],
+  [
+    "[worker ]\n[container]\nqueue = a b\nwait_time = 0\nconcurency = 1\n",
+    "Cannot start container as [worker ] of adder.ini (line 1) is not a section: the nearest is [worker], the sections are [container], [worker], [DEFAULT]",
+    `Cannot start container as "concurency" in [container] of adder.ini (line 5) is not an option: the nearest is "concurrency", the options are ${OPTIONS}`,
+    'Cannot start container as [container] of adder.ini has no "worker": give the worker as MODULE or MODULE:expr',
+    `Cannot start container as "queue" in [container] of adder.ini (line 3) must be ${QUEUE_REF_HINT}: current value is "a b"`,
+    'Cannot start container as "wait_time" in [container] of adder.ini (line 4) must be an integer from 1 to 20: current value is "0"',
+  ],
+  [
+    "[container]\nqueue = a\nqueue = b\n",
+    'Cannot read adder.ini as line 3 repeats option "queue" of [container]: it is first given on line 2',
+  ],
+];
+
+Deno.test("parseConfig() refuses a queue's URL with a line end in it", () => {
+  assertEquals(
+    problemsOf(MINIMAL.replace("= adder\n", "= http://h/1\n  /a\n")),
+    [
+      `Cannot start container as "queue" in [container] of adder.ini (line 3) ` +
+      `must be ${QUEUE_REF_HINT}: current value is "http://h/1\\n/a"`,
+    ],
+  );
+});
+
+Deno.test("parseConfig() tells all that is wrong at once", () => {
+  for (const [text, ...problems] of BAD_FILES) {
+    assertEquals(problemsOf(text), problems);
+  }
+});
+
+function problemsOf(text: string): readonly string[] {
+  const error = assertThrows(
+    () => parseConfig(text, "adder.ini"),
+    ConfigError,
+  );
+  assertEquals(error.message, error.problems.join("\n"));
+  return error.problems;
+}
+
+Deno.test("readConfig() reads a file with a byte-order mark", async () => {
+  await withFolder(async (folder) => {
+    const file = join(folder, "adder.ini");
+    await writeFile(file, "\ufeff" + MINIMAL.replaceAll("\n", "\r\n"));
+    const config = await readConfig(file);
+    assertEquals(config.file, file);
+    assertEquals(
+      specOf(config).specifier,
+      pathToFileURL(join(folder, "adder.ts")).href,
+    );
+  });
+});
+
+Deno.test("readConfig() refuses a file that it cannot read", async () => {
+  await withFolder(async (folder) => {
+    const missing = join(folder, "missing.ini");
+    const latin1 = join(folder, "latin1.ini");
+    const utf16 = join(folder, "utf16.ini");
+    await writeFile(latin1, Uint8Array.of(0x23, 0xe9, 0x0a));
+    await writeFile(utf16, "\ufeff[container]\n", "utf16le");
+    const cases = [
+      [
+        missing,
+        `Cannot read ${missing} as there is no such file: give the path of an ini file`,
+      ],
+      [
+        folder,
+        `Cannot read ${folder} as it is a folder: give the path of an ini file`,
+      ],
+      [
+        latin1,
+        `Cannot read ${latin1} as it is not UTF-8 text: save it as UTF-8`,
+      ],
+      [utf16, `Cannot read ${utf16} as it is not UTF-8 text: save it as UTF-8`],
+    ] as const;
+    for (const [file, message] of cases) {
+      const error = await assertRejects(() => readConfig(file), ConfigError);
+      assertEquals(error.problems, [message]);
+    }
+  });
+});
+
+Deno.test({
+  name: "readConfig() names the missing permission",
+  permissions: { read: false },
+  async fn() {
+    const error = await assertRejects(
+      () => readConfig("adder.ini"),
+      ConfigError,
+    );
+    assertEquals(
+      error.message,
+      "Cannot read adder.ini without permission: " +
+        "run again with --allow-read=adder.ini",
+    );
+  },
+});
+
+async function withFolder(
+  use: (folder: string) => Promise<void>,
+): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), "zsqs-config-"));
+  try {
+    await use(folder);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+Deno.test("resolveConfig() applies the defaults to what a program gives", () => {
+  const config = resolveConfig({
+    worker: "adder.ts:fn",
+    queue: "adder",
+    workerConfig: { Scale: "2" },
+  });
+  assertEquals({ ...config, workerConfig: { ...config.workerConfig } }, {
+    worker: {
+      text: "adder.ts:fn",
+      module: "adder.ts",
+      specifier: pathToFileURL(resolve("adder.ts")).href,
+      expr: "fn",
+    },
+    workerConfig: { Scale: "2" },
+    queue: "adder",
+    concurrency: 1,
+    prefetch: 0,
+    deleteDelaySeconds: 1,
+    failures: "delete",
+    waitTimeSeconds: 20,
+    shutdownTimeoutSeconds: 25,
+    isolation: "none",
+  });
+  assertEquals(Object.getPrototypeOf(config.workerConfig), null);
+});
+
+Deno.test("resolveConfig() takes a worker's factory as it is", () => {
+  const worker = () => () => {};
+  assertEquals(resolveConfig({ worker, queue: "adder" }).worker, worker);
+});
+
+Deno.test("resolveConfig() takes what parseConfig() returns", () => {
+  const config = parseConfig(
+    MINIMAL + "loggers = json\n[worker]\nScale = 2\n",
+    "conf/adder.ini",
+  );
+  assertEquals(resolveConfig(config), config);
+});
+
+Deno.test("resolveConfig() refuses what is wrong, by the names of the program", () => {
+  const settings = {
+    worker: 1,
+    waitTimeSeconds: "5",
+    concurrency: 1.5,
+    visibilityTimeoutSeconds: null,
+    shutdownTimeoutSeconds: NaN,
+    endpoint: new URL("http://localhost"),
+    waitTimeSecond: 5,
+    workerConfig: { scale: 2, unit: undefined },
+  } as unknown as ContainerSettings;
+  const error = assertThrows(() => resolveConfig(settings), ConfigError);
+  assertEquals(error.problems, [
+    'Cannot start container as "waitTimeSecond" is not an option: the nearest is "waitTimeSeconds", the options are "worker", "queue", "region", "endpoint", "loggers", "concurrency", "prefetch", "waitTimeSeconds", "visibilityTimeoutSeconds", "deleteDelaySeconds", "timeoutSeconds", "retryDelay", "failures", "shutdownTimeoutSeconds", "health", "isolation", "processes", "allowNet", "allowRead", "allowWrite", "allowEnv", "allowRun", "allowSys", "allowFfi", "allowImport", "allowAll", "workerConfig", "loggersLines", "file"',
+    'Cannot start container as "scale" in "workerConfig" must be a string: current value is 2',
+    'Cannot start container as "worker" must be a factory or MODULE:expr: current value is 1',
+    'Cannot start container as "queue" is missing: give the name, URL or ARN of an SQS queue',
+    'Cannot start container as "endpoint" must be an http or https URL: current value is an object',
+    'Cannot start container as "concurrency" must be an integer from 1 to 1000: current value is 1.5',
+    'Cannot start container as "waitTimeSeconds" must be an integer from 1 to 20: current value is "5"',
+    'Cannot start container as "visibilityTimeoutSeconds" must be an integer from 1 to 43200: current value is null',
+    'Cannot start container as "shutdownTimeoutSeconds" must be an integer from 0 to 3600: current value is NaN',
+  ]);
+});
+
+Deno.test("resolveConfig() refuses to isolate a factory that cannot be imported", () => {
+  const error = assertThrows(
+    () =>
+      resolveConfig({
+        worker: () => () => {},
+        queue: "adder",
+        isolation: "process",
+      }),
+    ConfigError,
+  );
+  assertEquals(error.problems, [
+    'Cannot start container as "worker" must be MODULE:expr where "isolation" is "process": current value is a function',
+  ]);
+});
+
+Deno.test("resolveConfig() refuses a workerConfig that is no object", () => {
+  const settings = { worker: "a.ts", queue: "a", workerConfig: null };
+  const error = assertThrows(
+    () => resolveConfig(settings as unknown as ContainerSettings),
+    ConfigError,
+  );
+  assertEquals(error.problems, [
+    'Cannot start container as "workerConfig" must be an object of strings: ' +
+    "current value is null",
+  ]);
+});
+
+Deno.test("CONTAINER_OPTIONS have what --help says of each", () => {
+  for (const option of CONTAINER_OPTIONS) {
+    assertEquals(option.name, option.name.toLowerCase());
+    for (const text of [option.meaning, option.allowed]) {
+      assert(text !== "" && !text.includes("\n"), option.name);
+    }
+    const value = typeof option.default === "function"
+      ? option.default({ concurrency: 4 })
+      : option.default;
+    if (value !== undefined) {
+      assertEquals(option.check(value, BASE), value);
+    }
+  }
+});

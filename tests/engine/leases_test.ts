@@ -1,0 +1,213 @@
+/**
+ * Leases: from when they count, how long they can be, and what they are kept
+ * for.
+ *
+ * @module
+ */
+
+import { assert, assertEquals } from "@std/assert";
+import { ConnectionError, type EntryResult } from "../../src/sqs/connection.ts";
+import type { FailureQueue } from "../../src/engine/failure_queue.ts";
+import { currentJob, JobAbortedError } from "../../container.ts";
+import { Harness, pass } from "../support/engine_rig.ts";
+
+const REFUSED = new ConnectionError("reset", {
+  code: "ECONNRESET",
+  senderFault: false,
+});
+
+/** A job that tells when and why its signal aborts. */
+function watching(
+  engine: () => Harness,
+  seconds: number,
+): { at: number | undefined; reason: unknown; handler: () => Promise<void> } {
+  const seen = {
+    at: undefined as number | undefined,
+    reason: undefined as unknown,
+    handler: async () => {
+      const { signal } = currentJob();
+      signal.addEventListener("abort", () => {
+        seen.at = engine().clock.now() / 1000;
+        seen.reason = signal.reason.reason;
+      });
+      await pass(engine().clock, seconds);
+    },
+  };
+  return seen;
+}
+
+Deno.test("Engine counts an extended lease from the sending of the extension", async () => {
+  let extensions = 0;
+  const job = watching(() => engine, 200);
+  const engine: Harness = new Harness(job.handler);
+  engine.faults = {
+    async changeVisibility(real, url, changes) {
+      if (extensions++ > 0) throw REFUSED;
+      const results = await real.changeVisibility(url, changes);
+      await pass(engine.clock, 6);
+      return results;
+    },
+  };
+  engine.send([1]);
+  await engine.start();
+  await engine.advance(120);
+  // Sent at 22.5 s, answered at 28.5 s.
+  assertEquals([job.at, job.reason], [52.5, "lease lost"]);
+  await engine.force();
+});
+
+Deno.test("Engine extends a lease up to SQS's 12 hours, and no further", async () => {
+  const job = watching(() => engine, 13 * 3600);
+  const engine: Harness = new Harness(job.handler, {
+    visibilityTimeoutSeconds: 10_000,
+  });
+  const refused: EntryResult[] = [];
+  engine.faults = {
+    async changeVisibility(real, url, changes) {
+      const results = await real.changeVisibility(url, changes);
+      refused.push(...results.filter(({ ok }) => !ok));
+      return results;
+    },
+  };
+  engine.send([1]);
+  await engine.start();
+  await engine.advance(12 * 3600 - 10);
+  assertEquals([job.at, refused], [undefined, []]);
+  await engine.advance(20);
+  assertEquals([job.reason, refused], ["lease lost", []]);
+  await engine.force();
+});
+
+Deno.test("Engine tells a job at once that its message is no longer its own", async () => {
+  const job = watching(() => engine, 200);
+  const engine: Harness = new Harness(job.handler);
+  engine.faults = {
+    changeVisibility: (_real, _url, changes) =>
+      Promise.resolve(changes.map(() => ({
+        ok: false as const,
+        failure: {
+          code: "MessageNotInflight",
+          message: "gone",
+          senderFault: true,
+        },
+      }))),
+  };
+  engine.send([1]);
+  await engine.start();
+  await engine.advance(25);
+  assertEquals([job.at, job.reason], [22.5, "lease lost"]);
+  await engine.force();
+});
+
+Deno.test("Engine tries to delete the message of a job that returns after its lease was lost", async () => {
+  let runs = 0;
+  const engine: Harness = new Harness(async () => {
+    runs++;
+    await pass(engine.clock, 40);
+  });
+  engine.faults = { changeVisibility: () => Promise.reject(REFUSED) };
+  engine.send([1]);
+  await engine.start();
+  await engine.advance(31);
+  // Nobody else has received it: the delete is still taken.
+  engine.faults.receive = () => new Promise(() => {});
+  await engine.advance(10);
+  const { leasesLost, done, requests } = engine.engine.summary;
+  assertEquals([runs, leasesLost, done], [1, 1, 1]);
+  assertEquals(requests.DeleteMessage, 1);
+  await engine.force();
+});
+
+Deno.test("Engine waits for messages no longer than two thirds of the visibility timeout", async () => {
+  const waits: number[] = [];
+  const engine = new Harness(() => {}, { visibilityTimeoutSeconds: 9 });
+  engine.faults = {
+    receive(real, url, options) {
+      waits.push(options.waitTimeSeconds);
+      return real.receive(url, options);
+    },
+  };
+  await engine.start();
+  await engine.advance(1);
+  await engine.end();
+  assertEquals(waits[0], 6);
+});
+
+Deno.test("Engine keeps the lease of a failed message that is being kept", async () => {
+  const kept: string[] = [];
+  const failures = {
+    async keep({ body }: { body: string }) {
+      await pass(engine.clock, 90);
+      kept.push(body);
+    },
+  } as unknown as FailureQueue;
+  const engine: Harness = new Harness(() => {
+    throw new TypeError("bad");
+  }, { failures });
+  engine.send([1]);
+  await engine.start();
+  await engine.advance(95);
+  assertEquals([kept, engine.left], [["[[1],{}]"], []]);
+  const { leasesLost, requests } = engine.engine.summary;
+  assertEquals([leasesLost, requests.ChangeMessageVisibility], [0, 3]);
+  await engine.end();
+});
+
+Deno.test("Engine releases at a stop what a poll brings, while a job runs on", async () => {
+  const engine: Harness = new Harness(() => pass(engine.clock, 100), {
+    concurrency: 2,
+    deleteDelaySeconds: 10,
+  });
+  const late = Promise.withResolvers<void>();
+  let polls = 0;
+  engine.faults = {
+    async receive(real, url, options) {
+      if (++polls > 1) await late.promise;
+      return await real.receive(url, options);
+    },
+  };
+  engine.send([1]);
+  await engine.start();
+  engine.send([2]);
+  await engine.stop();
+  late.resolve();
+  await engine.advance(1);
+  assertEquals(engine.left, [["[[1],{}]", false], ["[[2],{}]", true]]);
+  assertEquals(engine.engine.summary.released, 1);
+  await engine.end();
+});
+
+Deno.test("Engine deletes with the newest of the receipt handles that an answer brings", async () => {
+  let polls = 0;
+  const engine: Harness = new Harness(() => pass(engine.clock, 5), {
+    concurrency: 2,
+    visibilityTimeoutSeconds: 30,
+  });
+  engine.faults = {
+    async receive(real, url, options) {
+      if (++polls !== 1) return await real.receive(url, options);
+      const [first] = await real.receive(url, options);
+      await real.changeVisibility(url, [{
+        receiptHandle: first!.receiptHandle,
+        visibilityTimeoutSeconds: 0,
+      }]);
+      const [second] = await real.receive(url, options);
+      assert(first!.receiptHandle !== second!.receiptHandle);
+      return [first!, second!];
+    },
+  };
+  engine.send([1]);
+  await engine.start();
+  await engine.advance(10);
+  const { done, requests } = engine.engine.summary;
+  assertEquals([done, requests.DeleteMessage, engine.left], [1, 1, []]);
+  await engine.end();
+});
+
+Deno.test("JobAbortedError tells the reasons apart", () => {
+  const reasons = ["timed out", "lease lost", "stopping"] as const;
+  assertEquals(
+    reasons.map((reason) => new JobAbortedError(reason).message),
+    reasons.map((reason) => `The job is to end: ${reason}`),
+  );
+});

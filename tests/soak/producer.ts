@@ -1,0 +1,94 @@
+/**
+ * A producer of a soak: sends its jobs until `Queue` has accepted each, and notes
+ * what it was told. One that is started after another was killed goes on where
+ * the other's notes end, as a program does that keeps a list of what is to be
+ * sent.
+ *
+ * @module
+ */
+
+import { setTimeout } from "node:timers/promises";
+import { join } from "node:path";
+import { Queue } from "../../producer.ts";
+import { groupOf, type SoakArgs, textOf } from "./_jobs.ts";
+import { FILES, Journal, JournalReader, type SentLine } from "./_journal.ts";
+
+/** What a producer is told. */
+export interface ProducerTask {
+  readonly folder: string;
+  readonly endpoint: string;
+  readonly queue: string;
+  /** The process's name. */
+  readonly by: string;
+  /** Its jobs: from the first to before the last. */
+  readonly from: number;
+  readonly to: number;
+}
+
+/** How many jobs are handed to `Queue` at a time. */
+const WAVE = 200;
+
+if (import.meta.main) await produce(JSON.parse(Deno.args[0]!));
+
+async function produce(task: ProducerTask): Promise<void> {
+  const { folder, endpoint, queue: name, by, from, to } = task;
+  const path = join(folder, FILES.sent);
+  const tried = new Set<number>();
+  const accepted = new Set<number>();
+  for (const { job, id } of new JournalReader<SentLine>(path).read()) {
+    tried.add(job);
+    if (id !== undefined) accepted.add(job);
+  }
+  const journal = new Journal<SentLine>(path);
+  const isFifo = name.endsWith(".fifo");
+  const isFirst = by.endsWith("-1");
+  await using queue = await Queue<SoakArgs>(name, {
+    endpoint,
+    region: "us-east-1",
+  });
+  const jobs = Array.from({ length: to - from }, (_, i) => from + i);
+  const note = (job: number, line: Partial<SentLine>) => {
+    // What a killed process sent, it may not have noted.
+    journal.add({ job, by, fresh: isFirst && !tried.has(job), ...line });
+    tried.add(job);
+    if (line.id !== undefined) accepted.add(job);
+  };
+  const rest = jobs.filter((job) => !accepted.has(job));
+  for (let i = 0; i < rest.length; i += WAVE) {
+    let wave = rest.slice(i, i + WAVE);
+    while (wave.length > 0) {
+      await (isFifo ? sendEach(wave) : sendAll(wave));
+      wave = wave.filter((job) => !accepted.has(job));
+    }
+    await setTimeout(WAVE / 10);
+  }
+
+  /** One call each, at the same time. */
+  async function sendEach(wave: readonly number[]): Promise<void> {
+    await Promise.all(wave.map(async (job) => {
+      const options = { groupId: groupOf(job), deduplicationId: `job-${job}` };
+      try {
+        const sent = await queue.send([job, by, textOf(job)], options);
+        note(job, {
+          id: sent.messageId,
+          group: options.groupId,
+          sequence: sent.sequenceNumber!,
+        });
+      } catch (error) {
+        note(job, { error: String(error) });
+      }
+    }));
+  }
+
+  async function sendAll(wave: readonly number[]): Promise<void> {
+    await queue.sendAll(wave.map((job): SoakArgs => [job, by, textOf(job)]), {
+      onResult: (result) =>
+        note(
+          wave[result.index]!,
+          "error" in result
+            ? { error: String(result.error) }
+            : { id: result.messageId },
+        ),
+    });
+  }
+}

@@ -1,0 +1,43 @@
+/**
+ * The double's calls, replaced by a test.
+ *
+ * @module
+ */
+
+import { setTestMode, testMode } from "../../src/connect/open_queue.ts";
+import type { Connection } from "../../src/sqs/connection.ts";
+
+/** Calls that a test replaces; `real` is the double's connection. */
+export type CallFaults = {
+  [K in "attributes" | "send" | "receive" | "delete" | "changeVisibility"]?: (
+    real: Connection,
+    ...args: Parameters<Connection[K]>
+  ) => ReturnType<Connection[K]>;
+};
+
+/** Replaces calls of connections that are opened from now on. */
+export function replaceCalls(faults: CallFaults): Disposable {
+  const before = testMode()!;
+  setTestMode({
+    ...before,
+    connect(options) {
+      const real = before.connect(options);
+      return {
+        region: real.region,
+        queueUrl: (...args) => real.queueUrl(...args),
+        attributes: (...args) =>
+          faults.attributes?.(real, ...args) ?? real.attributes(...args),
+        send: (...args) => faults.send?.(real, ...args) ?? real.send(...args),
+        receive: (...args) =>
+          faults.receive?.(real, ...args) ?? real.receive(...args),
+        delete: (...args) =>
+          faults.delete?.(real, ...args) ?? real.delete(...args),
+        changeVisibility: (...args) =>
+          faults.changeVisibility?.(real, ...args) ??
+            real.changeVisibility(...args),
+        close: () => real.close(),
+      };
+    },
+  });
+  return { [Symbol.dispose]: () => void setTestMode(before) };
+}

@@ -1,0 +1,334 @@
+/**
+ * What happened in a round of the property test, and what was wrong with it.
+ *
+ * @module
+ */
+
+import type { Clock } from "../../src/clock.ts";
+import type { DoubleQueue, StoredMessage } from "../../src/double/queue.ts";
+import type { FaultHit, Queues } from "../../testing.ts";
+
+/** The argument of a job of the property test: its name. */
+export function nameOf(body: string): string {
+  return JSON.parse(body)[0][0];
+}
+
+/** One run of a job. */
+interface Run {
+  readonly messageId: string;
+  /** When its message was received, by the server's account. */
+  readonly receivedAtMs: number;
+  /** It has ended, and its message may be deleted. */
+  finished: boolean;
+  /** It has ended, whichever way. */
+  ended: boolean;
+}
+
+/** A container, as far as the ledger knows it. */
+export interface Holder {
+  readonly name: string;
+  /** The runs under way, by message id. */
+  readonly running: Map<string, { readonly run: Run; readonly group: string }>;
+  /** The messages that it was given. */
+  readonly given: Set<string>;
+}
+
+/** What a round is about. */
+export interface LedgerOptions {
+  readonly queues: Queues;
+  readonly clock: Clock;
+  readonly queue: DoubleQueue;
+  readonly failed: DoubleQueue;
+  readonly dead: DoubleQueue;
+  readonly concurrency: number;
+  /** Failed jobs go to the queue for them. */
+  readonly keepsFailures: boolean;
+}
+
+/** Causes for which a job may be done twice. */
+export type Cause =
+  | "container killed"
+  | "given up at a forced stop"
+  | "lease lost"
+  | "late delete"
+  | "delete failed"
+  | "handle expired"
+  | "delivered twice"
+  | "failure not kept"
+  | "sent twice";
+
+/** All that happened in a round. */
+export class Ledger {
+  readonly trace: string[] = [];
+  readonly wrong: string[] = [];
+  readonly duplicates: Cause[] = [];
+  readonly accepted = new Set<string>();
+  readonly #options: LedgerOptions;
+  readonly #runs = new Map<string, Run[]>();
+  readonly #evidence = new Map<string, { at: number; cause: Cause }[]>();
+  /** The message ids of each job's name. */
+  readonly #messages = new Map<string, Set<string>>();
+  readonly #done = new Set<string>();
+  readonly #failedNames = new Set<string>();
+  #hitsSeen = 0;
+  #deletedSeen = 0;
+
+  constructor(options: LedgerOptions) {
+    this.#options = options;
+  }
+
+  get #now(): number {
+    return this.#options.clock.now();
+  }
+
+  say(text: string): void {
+    this.trace.push(`${(this.#now / 1000).toFixed(3)} ${text}`);
+  }
+
+  bad(text: string): void {
+    this.wrong.push(`${(this.#now / 1000).toFixed(3)} ${text}`);
+    this.say(`!! ${text}`);
+  }
+
+  /** A cause for which a message's job may be done again. */
+  blame(messageId: string, cause: Cause): void {
+    const known = this.#evidence.get(messageId) ?? [];
+    known.push({ at: this.#now, cause });
+    this.#evidence.set(messageId, known);
+  }
+
+  /** A job starts. */
+  begin(holder: Holder, name: string, messageId: string, group: string): Run {
+    const { queue, concurrency } = this.#options;
+    this.#seeHits();
+    this.say(`${holder.name} starts ${name}`);
+    const stored = queue.messages.find((each) => each.messageId === messageId);
+    const twice = this.#hitBy(name, ["duplicate", "expired handle"]);
+    if (holder.running.size >= concurrency) {
+      this.bad(`${name} is one job more than ${concurrency} at once`);
+    }
+    if (holder.running.has(messageId)) {
+      this.bad(`${name} runs twice at once in ${holder.name}`);
+    }
+    if (stored === undefined && !twice) {
+      this.bad(`${name} starts after it was deleted`);
+    } else if (stored !== undefined && stored.visibleAtMs <= this.#now) {
+      if (!twice) this.bad(`${name} starts after its lease ended`);
+    }
+    const run: Run = {
+      messageId,
+      receivedAtMs: stored?.receivedAtMs ?? 0,
+      finished: false,
+      ended: false,
+    };
+    this.#checkDuplicate(name, run);
+    if (queue.fifo) this.#checkOrder(holder, name, messageId, group);
+    holder.running.set(messageId, { run, group });
+    return run;
+  }
+
+  /** A job has ended. */
+  end(
+    holder: Holder,
+    name: string,
+    run: Run,
+    how: "done" | "failed" | "retry",
+  ): void {
+    this.say(`${holder.name}: ${name} ${how}`);
+    run.ended = true;
+    run.finished = how !== "retry";
+    if (how === "done") this.#done.add(name);
+    if (how === "failed") this.#failedNames.add(name);
+  }
+
+  /** A container was killed: what it was given may be done again. */
+  killed(holder: Holder): void {
+    for (const id of holder.given) this.blame(id, "container killed");
+  }
+
+  /** Messages came to a container. */
+  received(holder: Holder, messages: readonly StoredNames[]): void {
+    for (const { messageId } of messages) holder.given.add(messageId);
+    if (messages.length === 0) return;
+    const names = messages.map(({ body, receiveCount }) =>
+      `${nameOf(body)}/${receiveCount}`
+    );
+    this.say(`${holder.name} received ${names}`);
+  }
+
+  /** A delete reaches the server. */
+  deleting(receiptHandle: string): void {
+    const { queue } = this.#options;
+    const message = queue.messageOf(receiptHandle);
+    if (message === undefined) return;
+    const current = message.receiptHandle === receiptHandle &&
+      message.visibleAtMs > this.#now;
+    if (!current) this.blame(message.messageId, "late delete");
+  }
+
+  /** Looks at what was deleted since the last time. */
+  checkDeleted(): void {
+    const { queue, failed, keepsFailures } = this.#options;
+    for (; this.#deletedSeen < queue.deleted.length; this.#deletedSeen++) {
+      const { body, messageId } = queue.deleted[this.#deletedSeen]!;
+      const name = nameOf(body);
+      this.say(`deleted ${name}`);
+      const runs = this.#runs.get(messageId) ?? [];
+      if (!runs.some(({ finished }) => finished)) {
+        this.bad(`${name} was deleted, neither done nor failed`);
+      }
+      const kept = this.#done.has(name) || !keepsFailures ||
+        [...failed.messages, ...failed.deleted].some((each) =>
+          nameOf(each.body) === name
+        );
+      if (!kept) this.bad(`${name} failed and was deleted without being kept`);
+    }
+  }
+
+  /** What the engine logged. */
+  logged(level: string, text: string): void {
+    this.say(`${level} ${text}`);
+    const [, lost] = /^Lost the lease of message (\S+),/.exec(text) ?? [];
+    if (lost !== undefined) this.#leaseLost(lost);
+    const [, kept] = /^Cannot keep failed message (\S+),/.exec(text) ?? [];
+    if (kept !== undefined) this.blame(kept, "failure not kept");
+    const [, ids] =
+      /^Cannot delete messages? ([^:]+?)(?:, trying on)?: /.exec(text) ?? [];
+    for (const each of ids?.split(", ") ?? []) {
+      this.blame(each, "delete failed");
+    }
+    const [, given] = /^Gave up on jobs? (.*) as the/.exec(text) ?? [];
+    for (const each of given?.split(", ") ?? []) {
+      this.blame(each, "given up at a forced stop");
+    }
+  }
+
+  /** At the end of a round. */
+  checkAccepted(): void {
+    const { dead } = this.#options;
+    const buried = new Set(dead.messages.map(({ body }) => nameOf(body)));
+    for (const name of this.accepted) {
+      const found = this.#done.has(name) || this.#failedNames.has(name) ||
+        buried.has(name);
+      if (!found) this.bad(`${name} was accepted, and is lost`);
+    }
+  }
+
+  #leaseLost(messageId: string): void {
+    const { queue } = this.#options;
+    this.#seeHits();
+    this.blame(messageId, "lease lost");
+    const all = [...queue.messages, ...queue.deleted];
+    const body = all.find((each) => each.messageId === messageId)?.body;
+    // It is in the dead-letter queue.
+    if (body === undefined) return;
+    const name = nameOf(body);
+    const explained = this.#hits.some((hit) =>
+      hit.bodies.some((each) => nameOf(each) === name) &&
+      // While a delete is tried again nothing extends the lease.
+      (hit.operation === "ChangeMessageVisibility" ||
+        hit.operation === "DeleteMessage" || hit.kind === "duplicate" ||
+        hit.kind === "expired handle" ||
+        (hit.operation === "ReceiveMessage" && hit.kind === "late answer"))
+    );
+    if (!explained) this.bad(`the lease of ${name} was lost without a cause`);
+  }
+
+  /** A job that was done, or still runs, is done again: why? */
+  #checkDuplicate(name: string, run: Run): void {
+    const runs = this.#runs.get(run.messageId) ?? [];
+    const before = runs.at(-1);
+    if (before !== undefined && (before.finished || !before.ended)) {
+      const cause = this.#cause(run.messageId, before.receivedAtMs) ??
+        (before.ended ? undefined : this.#failedExtension(name, before));
+      if (cause === undefined) {
+        this.bad(`${name} is done twice without a cause`);
+      } else this.duplicates.push(cause);
+    }
+    runs.push(run);
+    this.#runs.set(run.messageId, runs);
+    const messages = this.#messages.get(name) ?? new Set();
+    if (messages.size > 0 && !messages.has(run.messageId)) {
+      const sentTwice = this.#hits.some((hit) =>
+        hit.operation === "SendMessage" &&
+        (hit.kind === "lost answer" || hit.kind === "partial failure") &&
+        hit.bodies.some((body) => nameOf(body) === name)
+      );
+      if (sentTwice) this.duplicates.push("sent twice");
+      else this.bad(`${name} is in the queue twice without a cause`);
+    }
+    messages.add(run.messageId);
+    this.#messages.set(name, messages);
+  }
+
+  #cause(messageId: string, sinceMs: number): Cause | undefined {
+    const evidence = this.#evidence.get(messageId) ?? [];
+    const since = evidence.findLast(({ at }) => at >= sinceMs);
+    if (since !== undefined) return since.cause;
+    // A copy may come long after; each comes once.
+    const copy = evidence.findIndex(({ cause }) => cause === "delivered twice");
+    return copy < 0 ? undefined : evidence.splice(copy, 1)[0]!.cause;
+  }
+
+  /** A lease that could not be extended may end before the container knows. */
+  #failedExtension(name: string, before: Run): Cause | undefined {
+    const failed = this.#hits.some((hit) =>
+      hit.operation === "ChangeMessageVisibility" &&
+      hit.at.getTime() >= Math.floor(before.receivedAtMs) &&
+      hit.bodies.some((each) => nameOf(each) === name)
+    );
+    return failed ? "lease lost" : undefined;
+  }
+
+  #checkOrder(
+    holder: Holder,
+    name: string,
+    messageId: string,
+    group: string,
+  ): void {
+    for (const [id, other] of holder.running) {
+      if (other.group === group && id !== messageId) {
+        this.bad(`${name} starts beside another job of group ${group}`);
+      }
+    }
+    for (const other of this.#options.queue.messages) {
+      if (other.messageId === messageId) return;
+      if (other.groupId === group) {
+        this.bad(`${name} starts before ${nameOf(other.body)} of its group`);
+      }
+    }
+  }
+
+  get #hits(): readonly FaultHit[] {
+    return this.#options.queues.faults;
+  }
+
+  #hitBy(name: string, kinds: readonly FaultHit["kind"][]): boolean {
+    return this.#hits.some((hit) =>
+      kinds.includes(hit.kind) &&
+      hit.bodies.some((each) => nameOf(each) === name)
+    );
+  }
+
+  /** Looks at the faults that hit since the last time. */
+  #seeHits(): void {
+    const hits = this.#hits;
+    for (; this.#hitsSeen < hits.length; this.#hitsSeen++) {
+      const { kind, bodies } = hits[this.#hitsSeen]!;
+      if (kind === "duplicate") this.#blameAll(bodies, "delivered twice");
+      if (kind === "expired handle") this.#blameAll(bodies, "handle expired");
+    }
+  }
+
+  #blameAll(bodies: readonly string[], cause: Cause): void {
+    const { queue } = this.#options;
+    for (const { messageId, body } of [...queue.messages, ...queue.deleted]) {
+      if (bodies.includes(body)) this.blame(messageId, cause);
+    }
+  }
+}
+
+type StoredNames = Pick<
+  StoredMessage,
+  "messageId" | "body" | "receiveCount"
+>;

@@ -26,21 +26,21 @@
  * @module
  */
 
+import { testMode } from "./src/connect/test_mode.ts";
+import type { ContainerSettings } from "./src/config/options.ts";
 import process from "node:process";
-import { type ContainerSettings, resolveConfig } from "./src/config/config.ts";
+import { resolveConfig } from "./src/config/config.ts";
 import { readConfig } from "./src/config/ini_config.ts";
-import { testMode } from "./src/connect/open_queue.ts";
 import { Container } from "./src/container/container.ts";
 import type { ContainerSummary } from "./src/telemetry/counters.ts";
 import { listenToStopSignals } from "./src/signals.ts";
 
-export { resolveConfig } from "./src/config/config.ts";
-export { readConfig } from "./src/config/ini_config.ts";
 export type {
   ContainerConfig,
   ContainerSettings,
-  WorkerConfig,
-} from "./src/config/config.ts";
+} from "./src/config/options.ts";
+export { resolveConfig } from "./src/config/config.ts";
+export { readConfig } from "./src/config/ini_config.ts";
 export type { ContainerSummary, Operation } from "./src/telemetry/counters.ts";
 export {
   ConfigError,
@@ -56,6 +56,7 @@ export type { Job } from "./src/job/current_job.ts";
 export type {
   ArgsOf,
   JobArgs,
+  WorkerConfig,
   WorkerFactory,
   WorkerLike,
 } from "./src/job/worker.ts";

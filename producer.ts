@@ -17,7 +17,7 @@
  * @module
  */
 
-import { openQueue } from "./src/connect/open_queue.ts";
+import { loadTelemetry, openQueue } from "./src/connect/open_queue.ts";
 import {
   type JobInput,
   type SendAllOptions,
@@ -26,7 +26,6 @@ import {
   type SendOptions,
   type SendResult,
 } from "./src/sending/sender.ts";
-import { loadTelemetry } from "./src/telemetry/telemetry.ts";
 import { refuseUnknown } from "./src/options.ts";
 import type { Encoding } from "./src/message/body.ts";
 

@@ -31,13 +31,13 @@
  * @module
  */
 
-import { setImmediate } from "node:timers";
-import { type Attributes, fromWire } from "./src/message/attributes.ts";
 import {
   type AttachedConsumer,
   setTestMode,
   type TestMode,
-} from "./src/connect/open_queue.ts";
+} from "./src/connect/test_mode.ts";
+import { setImmediate } from "node:timers";
+import { type Attributes, fromWire } from "./src/message/attributes.ts";
 import type { Connection } from "./src/sqs/connection.ts";
 import { Double } from "./src/double/server.ts";
 import { Consumer, type Standstill } from "./src/double/consumer.ts";

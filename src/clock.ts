@@ -151,3 +151,6 @@ export async function* untilAborted<T>(
     if (!exhausted) Promise.resolve(iterator.return?.()).catch(() => {});
   }
 }
+
+/** A source of numbers from 0 to below 1. */
+export type Random = () => number;

@@ -5,7 +5,9 @@
  * @module
  */
 
-import { currentJob, TransientError, type WorkerConfig } from "../../mod.ts";
+import type { WorkerConfig } from "../../src/job/worker.ts";
+import { TransientError } from "../../src/errors.ts";
+import { currentJob } from "../../src/job/current_job.ts";
 
 /** Adds three numbers and scales the sum. */
 export function scaledAdder(

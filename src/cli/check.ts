@@ -5,6 +5,12 @@
  */
 
 import {
+  connectOptions,
+  isFailureQueue,
+  loggersOptions,
+} from "../config/config.ts";
+import type { ContainerConfig } from "../config/options.ts";
+import {
   type Command,
   type Io,
   type ParsedOptions,
@@ -14,15 +20,9 @@ import {
 import { describeError, DONE, USAGE } from "./errors.ts";
 import { paint } from "./screen.ts";
 import { systemClock } from "../clock.ts";
-import type { ContainerConfig } from "../config/config.ts";
 import { inspectConfig } from "../config/ini_config.ts";
 import { type OpenQueue, openQueue } from "../connect/open_queue.ts";
 import { ConnectionError, type QueueAttributes } from "../sqs/connection.ts";
-import {
-  connectOptions,
-  isFailureQueue,
-  loggersOptions,
-} from "../container/container.ts";
 import {
   checkLogFiles,
   checkLoggers,

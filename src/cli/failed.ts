@@ -4,6 +4,9 @@
  * @module
  */
 
+import { printable } from "../text.ts";
+import { bodyText } from "../message/body.ts";
+import { testMode } from "../connect/test_mode.ts";
 import { unlessAborted } from "../clock.ts";
 import {
   asInputError,
@@ -15,9 +18,9 @@ import {
 } from "./command.ts";
 import { DONE, FAILED } from "./errors.ts";
 import { WHERE_HELP, WHERE_OPTIONS, whereOf } from "./command.ts";
-import { counted, plainNumber, Progress } from "./screen.ts";
+import { counted, paint, plainNumber, Progress } from "./screen.ts";
 import { systemClock } from "../clock.ts";
-import { type OpenQueue, openQueue, testMode } from "../connect/open_queue.ts";
+import { type OpenQueue, openQueue } from "../connect/open_queue.ts";
 import {
   ConnectionError,
   type QueueAttributes,
@@ -26,7 +29,8 @@ import {
 import {
   describeMessage,
   errorOf,
-  messageLine,
+  failedAtMs,
+  sourceName,
 } from "../operate/failed_message.ts";
 import { parseQueueRef } from "../sqs/queue_ref.ts";
 import { Redrive } from "../operate/redrive.ts";
@@ -442,4 +446,43 @@ interface Acted {
 
 function add(counts: Map<string, number>, key: string): void {
   counts.set(key, (counts.get(key) ?? 0) + 1);
+}
+
+/**
+ * It in a line: with its id first in a pipe; on a terminal without, and cut to
+ * the width.
+ */
+function messageLine(
+  message: ReceivedMessage,
+  nowMs: number,
+  io: Io,
+): string {
+  const error = errorOf(message) ??
+    `received ${counted(message.receiveCount, "time")}`;
+  const parts = [
+    age(nowMs - failedAtMs(message)).padStart(6),
+    sourceName(message) ?? "-",
+    error,
+    bodyText(message.body),
+  ].map(printable);
+  if (!io.screen.stdout) return [message.messageId, ...parts].join("  ");
+  let room = io.screen.columns;
+  return parts.map((part, i) => {
+    const text = i === 0 ? part : `  ${part}`;
+    const cut = text.length <= room
+      ? text
+      : text.slice(0, Math.max(0, room - 1)) + (room > 0 ? "…" : "");
+    room -= cut.length;
+    return paint(cut, STYLES[i]!, io);
+  }).join("");
+}
+
+const STYLES = ["dim", "bold", "red", "plain"] as const;
+
+function age(ms: number): string {
+  const seconds = Math.max(0, Math.floor(ms / 1000));
+  if (seconds < 60) return `${seconds} s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min`;
+  if (seconds < 86_400) return `${Math.floor(seconds / 3600)} h`;
+  return `${Math.floor(seconds / 86_400)} d`;
 }

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { testMode } from "../connect/test_mode.ts";
+import { type ContainerConfig, parseAddress } from "../config/options.ts";
 import { existsSync } from "node:fs";
 import process from "node:process";
 import { unlessAborted } from "../clock.ts";
@@ -16,14 +18,9 @@ import {
 } from "./command.ts";
 import { DONE } from "./errors.ts";
 import { optionsHelp, portOf } from "./command.ts";
-import { type ContainerConfig, resolveConfig } from "../config/config.ts";
+import { isFailureQueue, resolveConfig } from "../config/config.ts";
 import { readConfig } from "../config/ini_config.ts";
-import { testMode } from "../connect/open_queue.ts";
-import {
-  Container,
-  isFailureQueue,
-  type StartOptions,
-} from "../container/container.ts";
+import { Container, type StartOptions } from "../container/container.ts";
 import {
   LOCAL_PORT,
   LOCAL_REGION,
@@ -31,7 +28,6 @@ import {
   startLocalServer,
 } from "./local_server.ts";
 import { ConfigError } from "../errors.ts";
-import { parseAddress } from "../container/health.ts";
 import { parseQueueRef } from "../sqs/queue_ref.ts";
 import { listenToStopSignals } from "../signals.ts";
 

@@ -4,16 +4,16 @@
  * @module
  */
 
+import { testMode } from "../connect/test_mode.ts";
 import { Buffer } from "node:buffer";
 import { systemClock, unlessAborted, untilAborted } from "../clock.ts";
-import { openQueue, testMode } from "../connect/open_queue.ts";
+import { loadTelemetry, openQueue } from "../connect/open_queue.ts";
 import { messageOf } from "../errors.ts";
 import { kwargs } from "../message/body.ts";
 import { parseExact } from "../message/strict_json.ts";
 import { refuseUnknown } from "../options.ts";
 import { type JobOptions, Sender } from "../sending/sender.ts";
 import { listenToStopSignals } from "../signals.ts";
-import { loadTelemetry } from "../telemetry/telemetry.ts";
 import {
   asInputError,
   type Command,

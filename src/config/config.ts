@@ -8,166 +8,20 @@
  * @module
  */
 
-import { closestString } from "@std/text/closest-string";
+import { currentScope } from "../job/current_job.ts";
+import type { LoggersOptions } from "../logging/loggers.ts";
+import type { ConnectOptions } from "../sqs/connection.ts";
+import { nearest, quote, show } from "../text.ts";
 import { dirname, resolve } from "node:path";
 import { ConfigError, messageOf } from "../errors.ts";
-import { quote } from "./ini.ts";
 import {
   CONTAINER_OPTIONS,
+  type ContainerConfig,
   type ContainerOption,
+  type ContainerSettings,
   PERMISSION_KEYS,
 } from "./options.ts";
-import type { RetryDelay } from "../job/decide.ts";
-import type { WorkerFactory } from "../job/worker.ts";
-import type { WorkerSpec } from "../job/worker_spec.ts";
-
-/**
- * What a worker's factory is given: the options of the ini file's `[worker]`
- * section, each as the exact string in the file. Names are as written and
- * also, as Python has them, in lower case.
- *
- * It has no prototype and is frozen.
- *
- * @example Read the options of a worker
- * ```ts
- * import type { WorkerConfig } from "@zsqs/cli";
- * import { assertEquals } from "@std/assert";
- *
- * const scaleOf = (config: WorkerConfig) => Number(config.scale ?? 1);
- *
- * assertEquals(scaleOf({ scale: "2" }), 2);
- * assertEquals(scaleOf({}), 1);
- * ```
- */
-export interface WorkerConfig {
-  /** An option's value, by its name. */
-  readonly [name: string]: string | undefined;
-}
-
-/**
- * A container's configuration, with defaults applied and all of it checked.
- *
- * @example Look at the defaults
- * ```ts
- * import { type ContainerConfig, resolveConfig } from "@zsqs/cli/container";
- * import { assertEquals } from "@std/assert";
- *
- * const config: ContainerConfig = resolveConfig({
- *   queue: "adder",
- *   worker: () => () => {},
- * });
- *
- * assertEquals(config.concurrency, 1);
- * assertEquals(config.failures, "delete");
- * ```
- */
-export interface ContainerConfig {
-  /**
-   * The module that holds the worker, and the path into it. A program may give
-   * the factory itself.
-   */
-  readonly worker: WorkerSpec | WorkerFactory;
-  /** What the worker's factory is given. */
-  readonly workerConfig: WorkerConfig;
-  /** The SQS queue's name, URL or ARN. */
-  readonly queue: string;
-  /** The AWS region; where it is absent the SDK finds it. */
-  readonly region?: string;
-  /** The SQS endpoint's URL; where it is absent the SDK finds it. */
-  readonly endpoint?: string;
-  /** The text of the `loggers` option, which is not looked into here. */
-  readonly loggers?: string;
-  /** The line in the file of each line of `loggers`, from 1, for messages. */
-  readonly loggersLines?: readonly number[];
-  /** Jobs at a time. */
-  readonly concurrency: number;
-  /** Messages received and waiting beyond those that run. */
-  readonly prefetch: number;
-  /** How long a poll waits for messages, in seconds. */
-  readonly waitTimeSeconds: number;
-  /** Asked for at every receive; where it is absent, the queue's own. */
-  readonly visibilityTimeoutSeconds?: number;
-  /** How long a delete may wait for company, in seconds. */
-  readonly deleteDelaySeconds: number;
-  /** After which a job's signal aborts, in seconds; never where it is absent. */
-  readonly timeoutSeconds?: number;
-  /**
-   * How long a transient failure stays away that does not say so itself; until
-   * its visibility timeout ends where it is absent.
-   */
-  readonly retryDelay?: RetryDelay;
-  /** What becomes of bad input: `delete`, `keep`, or a queue that keeps it. */
-  readonly failures: string;
-  /** From the stop signal to giving up on running jobs, in seconds. */
-  readonly shutdownTimeoutSeconds: number;
-  /**
-   * Where `/healthz` is answered, as `host:port`: 503 with the reason where
-   * receives have failed for a minute with none succeeding, and while stopping,
-   * else 200. Nowhere where it is absent, or while the testing double is set
-   * up; port 0 takes a free one, which is logged.
-   */
-  readonly health?: string;
-  /** Whether jobs run in processes of their own. */
-  readonly isolation: "none" | "process";
-  /** How many processes share the jobs, where they run in such. */
-  readonly processes?: number;
-  /** Hosts and ports that isolated jobs may reach, as Deno's flag has them. */
-  readonly allowNet?: string;
-  /** Paths that isolated jobs may read, relative to the current folder. */
-  readonly allowRead?: string;
-  /** Paths that isolated jobs may write, relative to the current folder. */
-  readonly allowWrite?: string;
-  /** Environment variables that isolated jobs are given and may read. */
-  readonly allowEnv?: string;
-  /** Programs that isolated jobs may start. */
-  readonly allowRun?: string;
-  /** What isolated jobs may ask of the system, such as `osRelease`. */
-  readonly allowSys?: string;
-  /** Native libraries that isolated jobs may load. */
-  readonly allowFfi?: string;
-  /** Hosts that isolated jobs may import code from, beside JSR and npm. */
-  readonly allowImport?: string;
-  /** Whether isolated jobs may do all that Deno may. */
-  readonly allowAll?: boolean;
-  /** The ini file's path as the user gave it, for messages. */
-  readonly file?: string;
-}
-
-/**
- * A container's configuration as a program gives it: what has a default may be
- * left out.
- *
- * @example Settings that containers share
- * ```ts
- * import { type ContainerSettings, resolveConfig } from "@zsqs/cli/container";
- * import { assertEquals } from "@std/assert";
- *
- * const shared: Partial<ContainerSettings> = {
- *   concurrency: 100,
- *   retryDelay: "1..600",
- * };
- * const config = resolveConfig({
- *   ...shared,
- *   queue: "adder",
- *   worker: "worker.ts",
- * });
- *
- * assertEquals(config.retryDelay, { minSeconds: 1, maxSeconds: 600 });
- * ```
- */
-export interface ContainerSettings
-  extends Partial<Omit<ContainerConfig, "worker" | "queue" | "retryDelay">> {
-  /** Seconds, or a range such as `"1..600"`, which doubles per receive. */
-  readonly retryDelay?: number | string | RetryDelay;
-  /**
-   * The worker's factory, or `MODULE:expr` as in an ini file, or what that was
-   * parsed to. Paths are relative to the folder of `file`, else to the current
-   * one.
-   */
-  readonly worker: string | WorkerSpec | WorkerFactory;
-  /** The SQS queue's name, URL or ARN. */
-  readonly queue: string;
-}
+import type { WorkerConfig } from "../job/worker.ts";
 
 /** A configuration as far as it is right, and all that is wrong with it. */
 export interface InspectedConfig {
@@ -367,17 +221,6 @@ function missing(option: ContainerOption, where: Place): string {
     option.required;
 }
 
-/** The nearest of the names that are known, and all of them. */
-export function nearest(
-  name: string,
-  known: readonly string[],
-  format: (name: string) => string,
-  kind: string,
-): string {
-  return `the nearest is ${format(closestString(name, known))}, ` +
-    `the ${kind} are ${known.map(format).join(", ")}`;
-}
-
 function checkWorkerConfig(
   problems: string[],
   value: unknown = {},
@@ -403,9 +246,43 @@ function checkWorkerConfig(
   return Object.freeze(config);
 }
 
-/** A value as messages show it. */
-export function show(value: unknown): string {
-  if (typeof value === "string") return quote(value);
-  if (typeof value === "object" && value !== null) return "an object";
-  return typeof value === "function" ? "a function" : String(value);
+/** Where a container's queue is looked for. */
+export function connectOptions(
+  config: Partial<ContainerConfig>,
+): ConnectOptions {
+  const { region, endpoint } = config;
+  return {
+    ...(region === undefined ? {} : { region }),
+    ...(endpoint === undefined ? {} : { endpoint }),
+  };
+}
+
+/** Whether a `failures` option names a queue. */
+export function isFailureQueue(failures: string): boolean {
+  return failures !== "delete" && failures !== "keep";
+}
+
+/** What the loggers are made of, and what their problems start with. */
+export function loggersOptions(
+  config: Partial<ContainerConfig>,
+): LoggersOptions {
+  const where = config.file === undefined
+    ? 'Cannot start container as "loggers"'
+    : `Cannot start container as "loggers" in [container] of ${config.file}`;
+  return {
+    where,
+    ...(config.loggers === undefined ? {} : { text: config.loggers }),
+    ...(config.loggersLines === undefined
+      ? {}
+      : { lines: config.loggersLines }),
+    context: jobContext,
+  };
+}
+
+/** What is added to JSON log lines. */
+function jobContext(): Readonly<Record<string, unknown>> {
+  const job = currentScope()?.job;
+  return job === undefined
+    ? {}
+    : { queue: job.queue, messageId: job.messageId };
 }

@@ -8,6 +8,7 @@
  * @module
  */
 
+import { printable, quote } from "../text.ts";
 import { parse } from "@std/ini";
 
 /** Options for {@linkcode parseIni}. */
@@ -66,30 +67,6 @@ export function parseIni(text: string, options: ParseIniOptions): IniFile {
   const { file } = options;
   const { dialect, valueLines } = toDialect(text, file);
   return collect(parseDialect(dialect, file), { file, valueLines });
-}
-
-/**
- * Writes text of a file on one line, for messages, with control characters
- * escaped.
- *
- * @param text The text.
- * @returns The text as it is fit to print.
- */
-export function printable(text: string): string {
-  return text.replace(/[\p{Cc}\u2028\u2029]/gu, (char) => {
-    const short = { "\n": "\\n", "\r": "\\r", "\t": "\\t" }[char];
-    return short ?? "\\u" + hex(char);
-  });
-}
-
-/**
- * Writes text of a file on one line in double quotes, for messages.
- *
- * @param text The text to quote.
- * @returns The quoted text.
- */
-export function quote(text: string): string {
-  return `"${printable(text)}"`;
 }
 
 /** What Python's `str.strip()` takes away, which is not what `trim()` does. */

@@ -4,18 +4,11 @@
  * @module
  */
 
+import type { WorkerConfig } from "../job/worker.ts";
+import { nearest, printable, quote, show } from "../text.ts";
 import { readFile } from "node:fs/promises";
-import {
-  type ContainerConfig,
-  type InspectedConfig,
-  nearest,
-  type Place,
-  settle,
-  settled,
-  show,
-  type WorkerConfig,
-} from "./config.ts";
-import { CONTAINER_OPTIONS } from "./options.ts";
+import { type InspectedConfig, type Place, settle, settled } from "./config.ts";
+import { CONTAINER_OPTIONS, type ContainerConfig } from "./options.ts";
 import { ConfigError, messageOf } from "../errors.ts";
 import {
   DEFAULT_SECTION,
@@ -23,8 +16,6 @@ import {
   type IniOption,
   type IniSection,
   parseIni,
-  printable,
-  quote,
 } from "./ini.ts";
 
 /**

@@ -5,9 +5,7 @@
  * @module
  */
 
-import type { ContainerConfig } from "./config.ts";
 import { isVisibilitySeconds, MAX_VISIBILITY_SECONDS } from "../errors.ts";
-import { ADDRESS_HINT, parseAddress } from "../container/health.ts";
 import type { RetryDelay } from "../job/decide.ts";
 import {
   isHttpUrl,
@@ -15,8 +13,137 @@ import {
   parseQueueRef,
   QUEUE_REF_HINT,
 } from "../sqs/queue_ref.ts";
-import type { WorkerFactory } from "../job/worker.ts";
+import type { WorkerConfig, WorkerFactory } from "../job/worker.ts";
 import { parseWorkerSpec, type WorkerSpec } from "../job/worker_spec.ts";
+
+/**
+ * A container's configuration, with defaults applied and all of it checked.
+ *
+ * @example Look at the defaults
+ * ```ts
+ * import { type ContainerConfig, resolveConfig } from "@zsqs/cli/container";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const config: ContainerConfig = resolveConfig({
+ *   queue: "adder",
+ *   worker: () => () => {},
+ * });
+ *
+ * assertEquals(config.concurrency, 1);
+ * assertEquals(config.failures, "delete");
+ * ```
+ */
+export interface ContainerConfig {
+  /**
+   * The module that holds the worker, and the path into it. A program may give
+   * the factory itself.
+   */
+  readonly worker: WorkerSpec | WorkerFactory;
+  /** What the worker's factory is given. */
+  readonly workerConfig: WorkerConfig;
+  /** The SQS queue's name, URL or ARN. */
+  readonly queue: string;
+  /** The AWS region; where it is absent the SDK finds it. */
+  readonly region?: string;
+  /** The SQS endpoint's URL; where it is absent the SDK finds it. */
+  readonly endpoint?: string;
+  /** The text of the `loggers` option, which is not looked into here. */
+  readonly loggers?: string;
+  /** The line in the file of each line of `loggers`, from 1, for messages. */
+  readonly loggersLines?: readonly number[];
+  /** Jobs at a time. */
+  readonly concurrency: number;
+  /** Messages received and waiting beyond those that run. */
+  readonly prefetch: number;
+  /** How long a poll waits for messages, in seconds. */
+  readonly waitTimeSeconds: number;
+  /** Asked for at every receive; where it is absent, the queue's own. */
+  readonly visibilityTimeoutSeconds?: number;
+  /** How long a delete may wait for company, in seconds. */
+  readonly deleteDelaySeconds: number;
+  /** After which a job's signal aborts, in seconds; never where it is absent. */
+  readonly timeoutSeconds?: number;
+  /**
+   * How long a transient failure stays away that does not say so itself; until
+   * its visibility timeout ends where it is absent.
+   */
+  readonly retryDelay?: RetryDelay;
+  /** What becomes of bad input: `delete`, `keep`, or a queue that keeps it. */
+  readonly failures: string;
+  /** From the stop signal to giving up on running jobs, in seconds. */
+  readonly shutdownTimeoutSeconds: number;
+  /**
+   * Where `/healthz` is answered, as `host:port`: 503 with the reason where
+   * receives have failed for a minute with none succeeding, and while stopping,
+   * else 200. Nowhere where it is absent, or while the testing double is set
+   * up; port 0 takes a free one, which is logged.
+   */
+  readonly health?: string;
+  /** Whether jobs run in processes of their own. */
+  readonly isolation: "none" | "process";
+  /** How many processes share the jobs, where they run in such. */
+  readonly processes?: number;
+  /** Hosts and ports that isolated jobs may reach, as Deno's flag has them. */
+  readonly allowNet?: string;
+  /** Paths that isolated jobs may read, relative to the current folder. */
+  readonly allowRead?: string;
+  /** Paths that isolated jobs may write, relative to the current folder. */
+  readonly allowWrite?: string;
+  /** Environment variables that isolated jobs are given and may read. */
+  readonly allowEnv?: string;
+  /** Programs that isolated jobs may start. */
+  readonly allowRun?: string;
+  /** What isolated jobs may ask of the system, such as `osRelease`. */
+  readonly allowSys?: string;
+  /** Native libraries that isolated jobs may load. */
+  readonly allowFfi?: string;
+  /** Hosts that isolated jobs may import code from, beside JSR and npm. */
+  readonly allowImport?: string;
+  /** Whether isolated jobs may do all that Deno may. */
+  readonly allowAll?: boolean;
+  /** The ini file's path as the user gave it, for messages. */
+  readonly file?: string;
+}
+
+/**
+ * A container's configuration as a program gives it: what has a default may be
+ * left out.
+ *
+ * @example Settings that containers share
+ * ```ts
+ * import { type ContainerSettings, resolveConfig } from "@zsqs/cli/container";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const shared: Partial<ContainerSettings> = {
+ *   concurrency: 100,
+ *   retryDelay: "1..600",
+ * };
+ * const config = resolveConfig({
+ *   ...shared,
+ *   queue: "adder",
+ *   worker: "worker.ts",
+ * });
+ *
+ * assertEquals(config.retryDelay, { minSeconds: 1, maxSeconds: 600 });
+ * ```
+ */
+export interface ContainerSettings
+  extends Partial<Omit<ContainerConfig, "worker" | "queue" | "retryDelay">> {
+  /** Seconds, or a range such as `"1..600"`, which doubles per receive. */
+  readonly retryDelay?: number | string | RetryDelay;
+  /**
+   * The worker's factory, or `MODULE:expr` as in an ini file, or what that was
+   * parsed to. Paths are relative to the folder of `file`, else to the current
+   * one.
+   */
+  readonly worker: string | WorkerSpec | WorkerFactory;
+  /** The SQS queue's name, URL or ARN. */
+  readonly queue: string;
+}
+
+/** What is allowed, for messages. */
+export const ADDRESS_HINT =
+  'host:port such as "127.0.0.1:8080", "0.0.0.0:8080" or "[::]:8080", where port 0 takes a free one';
 
 /** More processes than this would be more than a machine has cores for. */
 const MAX_PROCESSES = 64;
@@ -337,4 +464,21 @@ function isInteger(value: unknown): value is number {
 
 function isQueue(text: string): boolean {
   return parseQueueRef(text) !== undefined;
+}
+
+/** Where to listen. */
+export interface Address {
+  readonly host: string;
+  /** 0 takes a free one. */
+  readonly port: number;
+}
+
+/** Reads `host:port`, an IPv6 address in brackets. */
+export function parseAddress(text: string): Address | undefined {
+  const match = /^(?:\[([\da-f:.]+)\]|([a-z\d](?:[a-z\d.-]*[a-z\d])?)):(\d+)$/i
+    .exec(text);
+  const port = Number(match?.[3]);
+  return match !== null && port <= 65_535
+    ? { host: (match[1] ?? match[2])!, port }
+    : undefined;
 }

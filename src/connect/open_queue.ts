@@ -4,13 +4,14 @@
  * @module
  */
 
-import type { Clock } from "../clock.ts";
-import type { Random } from "../double/random.ts";
+import type { Telemetry } from "../telemetry/telemetry.ts";
+import { testMode } from "./test_mode.ts";
 import { NonExistentQueueError } from "../errors.ts";
 import {
   type Connection,
   ConnectionError,
   type ConnectOptions,
+  isMissingQueue,
 } from "../sqs/connection.ts";
 import {
   isHttpUrl,
@@ -19,45 +20,6 @@ import {
   QUEUE_REF_HINT,
   type QueueRef,
 } from "../sqs/queue_ref.ts";
-
-/** A container that was started while the double is set up. */
-export interface AttachedConsumer {
-  readonly queueUrl: string;
-  /** The jobs that run, each told apart from every other. */
-  readonly jobs: ReadonlySet<object>;
-  /** Resolves when something happens: a job has ended, for one. */
-  readonly changed: Promise<void>;
-  /** Receives and handles what is visible; resolves when nothing is left. */
-  drain(): Promise<void>;
-  /** Disposes the worker and closes the loggers. */
-  close(): Promise<void>;
-}
-
-/** What stands in for SQS while a test runs. */
-export interface TestMode {
-  readonly clock: Clock;
-  /** Chance, that a seed makes. */
-  readonly random: Random;
-  connect(options: ConnectOptions): Connection;
-  /** Wires a container up; its jobs run when messages are sent. */
-  attach(consumer: AttachedConsumer): Promise<void>;
-}
-
-const TEST_MODE = Symbol.for("zsqs/1/test-mode");
-
-const shared = globalThis as { [TEST_MODE]?: TestMode | undefined };
-
-/** The testing double that is set up, by whichever copy of this package. */
-export function testMode(): TestMode | undefined {
-  return shared[TEST_MODE];
-}
-
-/** Sets or takes away the testing double, and gives back what was there. */
-export function setTestMode(mode: TestMode | undefined): TestMode | undefined {
-  const previous = shared[TEST_MODE];
-  shared[TEST_MODE] = mode;
-  return previous;
-}
 
 /** A queue that was found, and the connection to it. */
 export interface OpenQueue {
@@ -149,12 +111,6 @@ export function openError(
     : error;
 }
 
-/** Whether an error says that a queue does not exist. */
-export function isMissingQueue(error: unknown): boolean {
-  return error instanceof ConnectionError &&
-    error.code === "QueueDoesNotExist";
-}
-
 /**
  * Where a queue is looked for: its URL or ARN may name the region.
  *
@@ -206,4 +162,18 @@ export async function loadOpenTelemetry(): Promise<
 > {
   await import("@opentelemetry/api");
   return await import("../telemetry/spans.ts");
+}
+
+/** Where the API keeps what is registered: Deno itself, or an SDK on Node. */
+const REGISTERED = Symbol.for("opentelemetry.js.api.1");
+
+/**
+ * Loads OpenTelemetry where it is on.
+ *
+ * @returns What reports to it, or nothing where it is off.
+ */
+export async function loadTelemetry(): Promise<Telemetry | undefined> {
+  if (!(REGISTERED in globalThis)) return undefined;
+  const { createTelemetry } = await loadOpenTelemetry();
+  return createTelemetry();
 }

@@ -5,33 +5,32 @@
  * @module
  */
 
+import {
+  connectOptions,
+  isFailureQueue,
+  loggersOptions,
+} from "../config/config.ts";
+import { type AttachedConsumer, testMode } from "../connect/test_mode.ts";
+import type { ContainerConfig } from "../config/options.ts";
 import { setImmediate } from "node:timers";
 import { unlessAborted } from "../clock.ts";
 import { type Clock, systemClock } from "../clock.ts";
-import type { ContainerConfig } from "../config/config.ts";
 import {
-  type AttachedConsumer,
+  loadTelemetry,
   openError,
   type OpenQueue,
   openQueue,
-  testMode,
 } from "../connect/open_queue.ts";
-import type { ConnectOptions } from "../sqs/connection.ts";
 import type { ContainerSummary } from "../telemetry/counters.ts";
 import { Engine, type EngineRunOptions } from "../engine/engine.ts";
 import { messageOf } from "../errors.ts";
 import { FailureQueue } from "../engine/failure_queue.ts";
 import { type HealthServer, serveHealth } from "./health.ts";
-import {
-  createLoggers,
-  type Loggers,
-  type LoggersOptions,
-} from "../logging/loggers.ts";
-import { currentScope, runInScope } from "../job/current_job.ts";
+import { createLoggers, type Loggers } from "../logging/loggers.ts";
+import { runInScope } from "../job/current_job.ts";
 import { logStrayErrors } from "../job/stray_errors.ts";
 import {
   type ContainerTelemetry,
-  loadTelemetry,
   type Telemetry,
 } from "../telemetry/telemetry.ts";
 import { learnVisibility, Visibility } from "../engine/receiver.ts";
@@ -248,7 +247,7 @@ export class Container implements AttachedConsumer {
     }
     return this.#learned ??= learnVisibility(
       this.#visibility,
-      this.#queues.source,
+      { ...this.#queues.source, name: this.#queues.source.ref.name },
       {
         clock: clockOf(),
         logger: this.#loggers.get("zsqs"),
@@ -388,42 +387,9 @@ async function openQueues(
   }
 }
 
-/** Whether a `failures` option names a queue. */
-export function isFailureQueue(failures: string): boolean {
-  return failures !== "delete" && failures !== "keep";
-}
-
 function closeQueues({ source, failures }: Queues): void {
   failures?.connection.close();
   source.connection.close();
-}
-
-/** Where a container's queue is looked for. */
-export function connectOptions(
-  config: Partial<ContainerConfig>,
-): ConnectOptions {
-  const { region, endpoint } = config;
-  return {
-    ...(region === undefined ? {} : { region }),
-    ...(endpoint === undefined ? {} : { endpoint }),
-  };
-}
-
-/** What the loggers are made of, and what their problems start with. */
-export function loggersOptions(
-  config: Partial<ContainerConfig>,
-): LoggersOptions {
-  const where = config.file === undefined
-    ? 'Cannot start container as "loggers"'
-    : `Cannot start container as "loggers" in [container] of ${config.file}`;
-  return {
-    where,
-    ...(config.loggers === undefined ? {} : { text: config.loggers }),
-    ...(config.loggersLines === undefined
-      ? {}
-      : { lines: config.loggersLines }),
-    context: jobContext,
-  };
 }
 
 /** A signal that aborts with `force`, or some time after `stop`. */
@@ -448,14 +414,6 @@ function forceAfter(
       stop.removeEventListener("abort", startTimer);
     },
   };
-}
-
-/** What is added to JSON log lines. */
-function jobContext(): Readonly<Record<string, unknown>> {
-  const job = currentScope()?.job;
-  return job === undefined
-    ? {}
-    : { queue: job.queue, messageId: job.messageId };
 }
 
 function summaryText(summary: ContainerSummary): string {

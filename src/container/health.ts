@@ -4,6 +4,7 @@
  * @module
  */
 
+import { parseAddress } from "../config/options.ts";
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import process from "node:process";
@@ -14,27 +15,6 @@ const PATH = "/healthz";
 
 /** How long a client may take to ask, in milliseconds. */
 const REQUEST_MS = 5_000;
-
-/** Where to listen. */
-export interface Address {
-  readonly host: string;
-  /** 0 takes a free one. */
-  readonly port: number;
-}
-
-/** What is allowed, for messages. */
-export const ADDRESS_HINT =
-  'host:port such as "127.0.0.1:8080", "0.0.0.0:8080" or "[::]:8080", where port 0 takes a free one';
-
-/** Reads `host:port`, an IPv6 address in brackets. */
-export function parseAddress(text: string): Address | undefined {
-  const match = /^(?:\[([\da-f:.]+)\]|([a-z\d](?:[a-z\d.-]*[a-z\d])?)):(\d+)$/i
-    .exec(text);
-  const port = Number(match?.[3]);
-  return match !== null && port <= 65_535
-    ? { host: (match[1] ?? match[2])!, port }
-    : undefined;
-}
 
 /** What a health server works with. */
 export interface HealthOptions {

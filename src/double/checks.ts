@@ -20,7 +20,6 @@ import type {
   WireAttributes,
 } from "../sqs/connection.ts";
 import { parseQueueRef, QUEUE_REF_HINT } from "../sqs/queue_ref.ts";
-import type { QueueSettings } from "./queue.ts";
 
 /** SQS's longest delay of a message, in seconds (SQS, "SendMessage"). */
 const MAX_DELAY_SECONDS = 900;
@@ -242,4 +241,17 @@ function checkRange(
       }`,
     );
   }
+}
+
+/** A queue's settings, named as SQS names its attributes. */
+export interface QueueSettings {
+  readonly visibilityTimeoutSeconds: number;
+  readonly delaySeconds: number;
+  readonly messageRetentionSeconds: number;
+  readonly maximumMessageSize: number;
+  readonly contentBasedDeduplication: boolean;
+  readonly redrive?: {
+    readonly deadLetterQueue: string;
+    readonly maxReceiveCount: number;
+  };
 }

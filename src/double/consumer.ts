@@ -6,8 +6,8 @@
  * @module
  */
 
+import type { AttachedConsumer } from "../connect/test_mode.ts";
 import { clearImmediate, setImmediate } from "node:timers";
-import type { AttachedConsumer } from "../connect/open_queue.ts";
 import { currentScope } from "../job/current_job.ts";
 
 /** How many turns of the event loop nothing may happen until it is held up. */

@@ -5,9 +5,8 @@
  * @module
  */
 
-import { type Clock, sleep } from "../clock.ts";
+import { type Clock, type Random, sleep } from "../clock.ts";
 import { ConnectionError, type EntryFailure } from "../sqs/connection.ts";
-import type { Random } from "./random.ts";
 import { refuseUnknown } from "../options.ts";
 
 /**

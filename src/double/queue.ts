@@ -6,7 +6,7 @@
  */
 
 import { createHash } from "node:crypto";
-import { type Clock, sleep } from "../clock.ts";
+import { type Clock, type Random, sleep } from "../clock.ts";
 import {
   ConnectionError,
   type EntryFailure,
@@ -20,10 +20,10 @@ import {
   type VisibilityChange,
   type WireAttributes,
 } from "../sqs/connection.ts";
-import { refusalOf } from "./checks.ts";
+import { type QueueSettings, refusalOf } from "./checks.ts";
 import { MAX_VISIBILITY_SECONDS } from "../errors.ts";
 import { Heap } from "./heap.ts";
-import { type Random, shuffle } from "./random.ts";
+import { shuffle } from "./random.ts";
 
 /**
  * How long a FIFO queue remembers a deduplication id, and a receive's attempt
@@ -39,19 +39,6 @@ const MAX_RECEIVES_AT_ONCE = 1000;
 
 /** How many visible messages a reordering mixes. */
 const REORDERED = 100;
-
-/** A queue's settings, named as SQS names its attributes. */
-export interface QueueSettings {
-  readonly visibilityTimeoutSeconds: number;
-  readonly delaySeconds: number;
-  readonly messageRetentionSeconds: number;
-  readonly maximumMessageSize: number;
-  readonly contentBasedDeduplication: boolean;
-  readonly redrive?: {
-    readonly deadLetterQueue: string;
-    readonly maxReceiveCount: number;
-  };
-}
 
 /** A message in a queue of the double. */
 export interface StoredMessage {

@@ -4,8 +4,7 @@
  * @module
  */
 
-/** A source of numbers from 0 to below 1. */
-export type Random = () => number;
+import type { Random } from "../clock.ts";
 
 /**
  * A source that gives the same numbers for the same seed (mulberry32).

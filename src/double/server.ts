@@ -5,8 +5,9 @@
  * @module
  */
 
+import type { QueueSettings } from "./checks.ts";
 import { MAX_BYTES, messageBytes } from "../message/attributes.ts";
-import type { Clock } from "../clock.ts";
+import type { Clock, Random } from "../clock.ts";
 import {
   type CallOptions,
   type Connection,
@@ -20,13 +21,9 @@ import {
   type Sent,
   type VisibilityChange,
 } from "../sqs/connection.ts";
-import {
-  DoubleQueue,
-  type QueueSettings,
-  type StoredMessage,
-} from "./queue.ts";
+import { DoubleQueue, type StoredMessage } from "./queue.ts";
 import { type CallFaults, type FaultOperation, FaultScript } from "./faults.ts";
-import { type Random, randomOf, uuidOf } from "./random.ts";
+import { randomOf, uuidOf } from "./random.ts";
 
 /** What the double does beside what SQS does: it prints, and runs workers. */
 export interface DoubleHooks {

@@ -8,7 +8,7 @@
  * @module
  */
 
-import type { Clock } from "../clock.ts";
+import type { Clock, Random } from "../clock.ts";
 import type { ReceivedMessage } from "../sqs/connection.ts";
 import {
   type ContainerSummary,
@@ -23,7 +23,6 @@ import { JobControl } from "../job/run_job.ts";
 import { Lease, LeaseKeeper } from "./leases.ts";
 import type { Logger } from "../logging/loggers.ts";
 import { Polls } from "./receiver.ts";
-import type { Random } from "../double/random.ts";
 import { type RetryDelay, retryDelaySeconds } from "../job/decide.ts";
 import { type OnDone, Settler } from "./settler.ts";
 import { Turns } from "./cpu_turns.ts";

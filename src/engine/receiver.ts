@@ -5,13 +5,14 @@
  * @module
  */
 
-import { Alarm, type Clock, sleep } from "../clock.ts";
-import { isMissingQueue, type OpenQueue } from "../connect/open_queue.ts";
-import type { Random } from "../double/random.ts";
+import { Alarm, type Clock, type Random, sleep } from "../clock.ts";
 import { isNotCapable, messageOf } from "../errors.ts";
 import type { Logger } from "../logging/loggers.ts";
 import {
+  type Connection,
   ConnectionError,
+  isDenied,
+  isMissingQueue,
   MAX_BATCH,
   type ReceivedMessage,
 } from "../sqs/connection.ts";
@@ -369,6 +370,14 @@ export class Visibility {
   }
 }
 
+/** The queue whose visibility timeout is asked for. */
+export interface VisibilitySource {
+  readonly connection: Pick<Connection, "attributes">;
+  readonly url: string;
+  /** The queue's name. */
+  readonly name: string;
+}
+
 /** How a queue's own visibility timeout is asked for. */
 export interface LearnOptions {
   readonly clock: Clock;
@@ -384,7 +393,7 @@ export interface LearnOptions {
  */
 export async function learnVisibility(
   visibility: Visibility,
-  { connection, url, ref }: OpenQueue,
+  { connection, url, name }: VisibilitySource,
   { clock, logger, signal }: LearnOptions,
 ): Promise<void> {
   let told = false;
@@ -392,7 +401,7 @@ export async function learnVisibility(
     if (told) return;
     told = true;
     logger.info(
-      `Hiding messages of ${ref.name} for ${DEFAULT_SECONDS} s, not for the queue's own visibility timeout: ${why}`,
+      `Hiding messages of ${name} for ${DEFAULT_SECONDS} s, not for the queue's own visibility timeout: ${why}`,
     );
   };
   while (!signal.aborted) {
@@ -416,8 +425,4 @@ export async function learnVisibility(
     }
     await sleep(clock, RETRY_MS, signal);
   }
-}
-
-function isDenied(error: unknown): boolean {
-  return error instanceof ConnectionError && error.code === "AccessDenied";
 }

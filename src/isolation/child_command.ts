@@ -7,8 +7,11 @@
 
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import type { ContainerConfig } from "../config/config.ts";
-import { PERMISSION_KEYS, type PermissionName } from "../config/options.ts";
+import {
+  type ContainerConfig,
+  PERMISSION_KEYS,
+  type PermissionName,
+} from "../config/options.ts";
 import { ConfigError } from "../errors.ts";
 import type { WorkerSpec } from "../job/worker_spec.ts";
 

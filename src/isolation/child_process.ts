@@ -4,13 +4,13 @@
  * @module
  */
 
+import type { WorkerConfig } from "../job/worker.ts";
 import { Buffer } from "node:buffer";
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { writeSync } from "node:fs";
 import type { Readable } from "node:stream";
 import type { ChildCommand } from "./child_command.ts";
-import type { WorkerConfig } from "../config/config.ts";
 import type { JobMessage } from "../sqs/connection.ts";
 import { decodeError } from "../logging/error_data.ts";
 import { type JobAbortReason, LostJobError } from "../errors.ts";

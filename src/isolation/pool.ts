@@ -8,9 +8,8 @@
 import { Child, type ChildRecord } from "./child_process.ts";
 import { childCommand, type IsolationConfig } from "./child_command.ts";
 import type { Clock } from "../clock.ts";
-import type { ContainerConfig } from "../config/config.ts";
 import type { JobMessage } from "../sqs/connection.ts";
-import { PERMISSION_KEYS } from "../config/options.ts";
+import { type ContainerConfig, PERMISSION_KEYS } from "../config/options.ts";
 import {
   ConfigError,
   isNotCapable,

@@ -4,10 +4,32 @@
  * @module
  */
 
-import type { ContainerConfig, WorkerConfig } from "../config/config.ts";
 import { ConfigError, isNotCapable } from "../errors.ts";
 import type { Handler } from "./run_job.ts";
 import type { WorkerSpec } from "./worker_spec.ts";
+
+/**
+ * What a worker's factory is given: the options of the ini file's `[worker]`
+ * section, each as the exact string in the file. Names are as written and
+ * also, as Python has them, in lower case.
+ *
+ * It has no prototype and is frozen.
+ *
+ * @example Read the options of a worker
+ * ```ts
+ * import type { WorkerConfig } from "@zsqs/cli";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const scaleOf = (config: WorkerConfig) => Number(config.scale ?? 1);
+ *
+ * assertEquals(scaleOf({ scale: "2" }), 2);
+ * assertEquals(scaleOf({}), 1);
+ * ```
+ */
+export interface WorkerConfig {
+  /** An option's value, by its name. */
+  readonly [name: string]: string | undefined;
+}
 
 /**
  * What a factory may return: a handler, or an object with a `handle` method.
@@ -117,6 +139,14 @@ export interface Worker {
   kill?(): void;
 }
 
+/** The part of a container's configuration that makes its worker. */
+export interface LoadWorkerOptions {
+  readonly worker: WorkerSpec | WorkerFactory;
+  readonly workerConfig: WorkerConfig;
+  /** The ini file's path as the user gave it, for messages. */
+  readonly file?: string;
+}
+
 /** Imports a module by its specifier. */
 export type ModuleLoader = (specifier: string) => Promise<object>;
 
@@ -130,7 +160,7 @@ export type ModuleLoader = (specifier: string) => Promise<object>;
  * the returned function too, if the factory throws or returns no handler.
  */
 export async function loadWorker(
-  config: Pick<ContainerConfig, "worker" | "workerConfig" | "file">,
+  config: LoadWorkerOptions,
   load: ModuleLoader = (specifier) => import(specifier),
 ): Promise<() => Promise<Worker>> {
   const { worker, workerConfig } = config;

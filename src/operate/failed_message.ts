@@ -5,13 +5,9 @@
  */
 
 import { fromWire } from "../message/attributes.ts";
-import type { Io } from "../cli/command.ts";
-import { counted, paint } from "../cli/screen.ts";
 import type { ReceivedMessage } from "../sqs/connection.ts";
 import { FAILURE_ATTRIBUTE, readReason } from "../engine/failure_queue.ts";
-import { printable } from "../config/ini.ts";
 import { parseQueueRef } from "../sqs/queue_ref.ts";
-import { bodyText } from "../message/body.ts";
 
 /** What its reason says, where it carries one: `TypeError: x is missing`. */
 export function errorOf({ attributes }: ReceivedMessage): string | undefined {
@@ -51,39 +47,8 @@ export function describeMessage(
   };
 }
 
-/**
- * It in a line: with its id first in a pipe; on a terminal without, and cut to
- * the width.
- */
-export function messageLine(
-  message: ReceivedMessage,
-  nowMs: number,
-  io: Io,
-): string {
-  const error = errorOf(message) ??
-    `received ${counted(message.receiveCount, "time")}`;
-  const parts = [
-    age(nowMs - failedAtMs(message)).padStart(6),
-    sourceName(message) ?? "-",
-    error,
-    bodyText(message.body),
-  ].map(printable);
-  if (!io.screen.stdout) return [message.messageId, ...parts].join("  ");
-  let room = io.screen.columns;
-  return parts.map((part, i) => {
-    const text = i === 0 ? part : `  ${part}`;
-    const cut = text.length <= room
-      ? text
-      : text.slice(0, Math.max(0, room - 1)) + (room > 0 ? "…" : "");
-    room -= cut.length;
-    return paint(cut, STYLES[i]!, io);
-  }).join("");
-}
-
-const STYLES = ["dim", "bold", "red", "plain"] as const;
-
 /** The name of the queue that it came from. */
-function sourceName(
+export function sourceName(
   { attributes, deadLetterSource }: ReceivedMessage,
 ): string | undefined {
   return readReason(attributes)?.queue ??
@@ -91,15 +56,7 @@ function sourceName(
 }
 
 /** When it failed: that of SQS's own dead letters is not known. */
-function failedAtMs({ attributes, sentAtMs }: ReceivedMessage): number {
+export function failedAtMs({ attributes, sentAtMs }: ReceivedMessage): number {
   const time = Date.parse(readReason(attributes)?.time ?? "");
   return Number.isNaN(time) ? sentAtMs : time;
-}
-
-function age(ms: number): string {
-  const seconds = Math.max(0, Math.floor(ms / 1000));
-  if (seconds < 60) return `${seconds} s`;
-  if (seconds < 3600) return `${Math.floor(seconds / 60)} min`;
-  if (seconds < 86_400) return `${Math.floor(seconds / 3600)} h`;
-  return `${Math.floor(seconds / 86_400)} d`;
 }

@@ -6,8 +6,9 @@
  * @module
  */
 
+import { testMode } from "../connect/test_mode.ts";
 import { type Clock, sleep } from "../clock.ts";
-import { type OpenQueue, testMode } from "../connect/open_queue.ts";
+import { type OpenQueue } from "../connect/open_queue.ts";
 import {
   type Connection,
   ConnectionError,

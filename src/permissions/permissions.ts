@@ -4,6 +4,12 @@
  * @module
  */
 
+import {
+  connectOptions,
+  isFailureQueue,
+  loggersOptions,
+} from "../config/config.ts";
+import type { ContainerConfig } from "../config/options.ts";
 import { dirname } from "node:path";
 import process from "node:process";
 import { DENO_ENV } from "../isolation/child_command.ts";
@@ -13,13 +19,7 @@ import {
   regionAccess,
   sdkRights,
 } from "./credential_chain.ts";
-import type { ContainerConfig } from "../config/config.ts";
 import { whereOf } from "../connect/open_queue.ts";
-import {
-  connectOptions,
-  isFailureQueue,
-  loggersOptions,
-} from "../container/container.ts";
 import { ConfigError } from "../errors.ts";
 import type { LogFileConfig } from "../logging/loggers_text.ts";
 import { checkLoggers, listLogFiles } from "../logging/loggers.ts";

@@ -5,10 +5,10 @@
  * @module
  */
 
+import { testMode } from "../connect/test_mode.ts";
 import { setImmediate } from "node:timers";
 import { MAX_BYTES, messageBytes } from "../message/attributes.ts";
 import { sleep, systemClock } from "../clock.ts";
-import { testMode } from "../connect/open_queue.ts";
 import {
   ConnectionError,
   type EntryFailure,

@@ -207,3 +207,14 @@ export interface ConnectOptions {
   /** Signs with made-up credentials, for a server on this machine. */
   readonly local?: boolean;
 }
+
+/** Whether an error says that a queue does not exist. */
+export function isMissingQueue(error: unknown): boolean {
+  return error instanceof ConnectionError &&
+    error.code === "QueueDoesNotExist";
+}
+
+/** Whether an error says that a right is missing. */
+export function isDenied(error: unknown): boolean {
+  return error instanceof ConnectionError && error.code === "AccessDenied";
+}

@@ -8,7 +8,6 @@
 import type { OutgoingMessage, SendConnection } from "../sqs/connection.ts";
 import type { ContainerSummary, EngineConnection } from "./counters.ts";
 import type { Handler } from "../job/run_job.ts";
-import { loadOpenTelemetry } from "../connect/open_queue.ts";
 
 /** A queue, as spans and metrics name it. */
 export interface TelemetryQueue {
@@ -47,18 +46,4 @@ export interface Telemetry {
     queue: TelemetryQueue,
     summary: () => ContainerSummary,
   ): ContainerTelemetry;
-}
-
-/** Where the API keeps what is registered: Deno itself, or an SDK on Node. */
-const REGISTERED = Symbol.for("opentelemetry.js.api.1");
-
-/**
- * Loads OpenTelemetry where it is on.
- *
- * @returns What reports to it, or nothing where it is off.
- */
-export async function loadTelemetry(): Promise<Telemetry | undefined> {
-  if (!(REGISTERED in globalThis)) return undefined;
-  const { createTelemetry } = await loadOpenTelemetry();
-  return createTelemetry();
 }

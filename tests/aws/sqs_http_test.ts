@@ -5,6 +5,7 @@
  * @module
  */
 
+import { SendError } from "../../src/errors.ts";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { createHash } from "node:crypto";
 import { createServer, type Socket } from "node:net";
@@ -13,7 +14,6 @@ import {
   type ContainerSummary,
   runContainer,
 } from "../../container.ts";
-import { SendError } from "../../mod.ts";
 import { Queue } from "../../producer.ts";
 import {
   type HttpAnswer,

@@ -4,8 +4,8 @@
  * @module
  */
 
+import { getLogger } from "../../src/job/current_job.ts";
 import process from "node:process";
-import { getLogger } from "../../mod.ts";
 
 /** How much a job of the CPU's does: some 40 ms. */
 const ROUNDS = 40_000_000;

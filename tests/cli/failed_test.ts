@@ -4,6 +4,7 @@
  * @module
  */
 
+import { TransientError } from "../../src/errors.ts";
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { stub } from "@std/testing/mock";
 import process from "node:process";
@@ -12,7 +13,6 @@ import {
   ConnectionError,
   type OutgoingMessage,
 } from "../../src/sqs/connection.ts";
-import { TransientError } from "../../mod.ts";
 import { runContainer } from "../../container.ts";
 import { Queue } from "../../producer.ts";
 import { type Queues, setUp } from "../../testing.ts";

@@ -3,14 +3,12 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import {
-  type ContainerConfig,
-  type ContainerSettings,
-  resolveConfig,
-} from "../../src/config/config.ts";
+import { resolveConfig } from "../../src/config/config.ts";
 import { parseConfig, readConfig } from "../../src/config/ini_config.ts";
 import {
   CONTAINER_OPTIONS,
+  type ContainerConfig,
+  type ContainerSettings,
   PERMISSION_KEYS,
 } from "../../src/config/options.ts";
 import { ConfigError } from "../../src/errors.ts";

@@ -1,5 +1,6 @@
+import { quote } from "../../src/text.ts";
 import { assertEquals, assertThrows } from "@std/assert";
-import { parseIni, quote } from "../../src/config/ini.ts";
+import { parseIni } from "../../src/config/ini.ts";
 
 /** What the text means: its sections, each with its options. */
 type Sections = [section: string, options: [name: string, value: string][]][];

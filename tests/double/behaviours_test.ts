@@ -7,6 +7,7 @@
  * @module
  */
 
+import { testMode } from "../../src/connect/test_mode.ts";
 import {
   CreateQueueCommand,
   DeleteQueueCommand,
@@ -15,7 +16,7 @@ import {
 } from "@aws-sdk/client-sqs";
 import { assertEquals } from "@std/assert";
 import { setImmediate } from "node:timers";
-import { openQueue, testMode } from "../../src/connect/open_queue.ts";
+import { openQueue } from "../../src/connect/open_queue.ts";
 import type { DoubleConnection } from "../../src/double/server.ts";
 import { settingsOf } from "../../src/double/checks.ts";
 import { connectToSqs } from "../../src/aws/sqs.ts";

@@ -1,3 +1,4 @@
+import { testMode } from "../../src/connect/test_mode.ts";
 import {
   assert,
   assertEquals,
@@ -9,7 +10,7 @@ import {
   assertThrows,
 } from "@std/assert";
 import { stub } from "@std/testing/mock";
-import { openQueue, testMode } from "../../src/connect/open_queue.ts";
+import { openQueue } from "../../src/connect/open_queue.ts";
 import {
   ConnectionError,
   type ReceivedMessage,

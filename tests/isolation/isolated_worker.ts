@@ -4,15 +4,12 @@
  * @module
  */
 
+import type { WorkerConfig } from "../../src/job/worker.ts";
+import { TransientError } from "../../src/errors.ts";
+import { currentJob, getLogger } from "../../src/job/current_job.ts";
 import { spawnSync } from "node:child_process";
 import { Socket } from "node:net";
 import process from "node:process";
-import {
-  currentJob,
-  getLogger,
-  TransientError,
-  type WorkerConfig,
-} from "../../mod.ts";
 
 const log = getLogger("worker");
 

@@ -5,11 +5,17 @@
  * @module
  */
 
+import { currentJob } from "../../src/job/current_job.ts";
 import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { openQueue } from "../../src/connect/open_queue.ts";
-import { bodyText, decodeBody, encodeBody } from "../../src/message/body.ts";
+import {
+  bodyText,
+  decodeBody,
+  encodeBody,
+  kwargs,
+} from "../../src/message/body.ts";
 import { runContainer } from "../../container.ts";
-import { currentJob, kwargs, Queue } from "../../mod.ts";
+import { Queue } from "../../mod.ts";
 import { setUp } from "../../testing.ts";
 import { Folder } from "../support/cli.ts";
 import {

@@ -1,3 +1,4 @@
+import { setTestMode } from "../../src/connect/test_mode.ts";
 import {
   assert,
   assertEquals,
@@ -6,7 +7,7 @@ import {
   assertRejects,
   assertStrictEquals,
 } from "@std/assert";
-import { openQueue, setTestMode } from "../../src/connect/open_queue.ts";
+import { openQueue } from "../../src/connect/open_queue.ts";
 import {
   type Connection,
   ConnectionError,

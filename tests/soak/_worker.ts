@@ -4,8 +4,10 @@
  * @module
  */
 
+import type { WorkerConfig } from "../../src/job/worker.ts";
+import { TransientError } from "../../src/errors.ts";
+import { currentJob } from "../../src/job/current_job.ts";
 import { setTimeout } from "node:timers/promises";
-import { currentJob, TransientError, type WorkerConfig } from "../../mod.ts";
 import { behaviourOf, type SoakArgs, textOf } from "./_jobs.ts";
 import { type DoneLine, Journal, type MemoryLine } from "./_journal.ts";
 

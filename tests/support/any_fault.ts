@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Random } from "../../src/double/random.ts";
+import type { Random } from "../../src/clock.ts";
 import type { Fault, FaultOperation } from "../../testing.ts";
 
 /** Draws a fault for a queue's sends, receives, deletes or changes. */

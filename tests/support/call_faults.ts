@@ -4,7 +4,7 @@
  * @module
  */
 
-import { setTestMode, testMode } from "../../src/connect/open_queue.ts";
+import { setTestMode, testMode } from "../../src/connect/test_mode.ts";
 import type { Connection } from "../../src/sqs/connection.ts";
 
 /** Calls that a test replaces; `real` is the double's connection. */

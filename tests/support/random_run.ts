@@ -5,16 +5,17 @@
  * @module
  */
 
+import { testMode } from "../../src/connect/test_mode.ts";
 import { setImmediate } from "node:timers";
-import type { Clock } from "../../src/clock.ts";
-import { openQueue, testMode } from "../../src/connect/open_queue.ts";
+import type { Clock, Random } from "../../src/clock.ts";
+import { openQueue } from "../../src/connect/open_queue.ts";
 import type { Connection } from "../../src/sqs/connection.ts";
 import type { DoubleConnection } from "../../src/double/server.ts";
 import { Engine } from "../../src/engine/engine.ts";
 import { TransientError } from "../../src/errors.ts";
 import { FailureQueue } from "../../src/engine/failure_queue.ts";
 import type { Logger } from "../../src/logging/loggers.ts";
-import { type Random, randomOf } from "../../src/double/random.ts";
+import { randomOf } from "../../src/double/random.ts";
 import { currentJob } from "../../src/job/current_job.ts";
 import { Visibility } from "../../src/engine/receiver.ts";
 import type { VirtualClock } from "../../src/double/virtual_clock.ts";

@@ -6,6 +6,7 @@
  * @module
  */
 
+import { loadTelemetry } from "../../src/connect/open_queue.ts";
 import {
   assert,
   assertEquals,
@@ -18,7 +19,6 @@ import {
   trace,
   type TracerProvider,
 } from "@opentelemetry/api";
-import { loadTelemetry } from "../../src/telemetry/telemetry.ts";
 import { runContainer } from "../../container.ts";
 import { Queue } from "../../producer.ts";
 import { setUp } from "../../testing.ts";

@@ -46,9 +46,15 @@ export {
   ConfigError,
   JobAbortedError,
   NonExistentQueueError,
+  PermanentError,
+  SqsError,
   TransientError,
 } from "./src/errors.ts";
-export type { JobAbortReason, TransientErrorOptions } from "./src/errors.ts";
+export type {
+  JobAbortReason,
+  SqsErrorOptions,
+  TransientErrorOptions,
+} from "./src/errors.ts";
 export type { Handler } from "./src/job/run_job.ts";
 export type { Logger } from "./src/logging/loggers.ts";
 export { currentJob, getLogger } from "./src/job/current_job.ts";

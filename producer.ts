@@ -30,8 +30,8 @@ import { refuseUnknown } from "./src/options.ts";
 import type { Encoding } from "./src/message/body.ts";
 
 export type { Attributes, AttributeValue } from "./src/message/attributes.ts";
-export { NonExistentQueueError, SendError } from "./src/errors.ts";
-export type { SendErrorOptions } from "./src/errors.ts";
+export { NonExistentQueueError, SendError, SqsError } from "./src/errors.ts";
+export type { SendErrorOptions, SqsErrorOptions } from "./src/errors.ts";
 export type {
   JobInput,
   JobOptions,

@@ -24,11 +24,19 @@ export class Brand {
       (value as Record<symbol, unknown>)[this.#key] === true;
   }
 
-  /** Answers `value instanceof asked` for the branded class and those below. */
-  isInstance(branded: object, asked: object, value: unknown): boolean {
-    return asked === branded
-      ? this.has(value)
-      : Function.prototype[Symbol.hasInstance].call(asked, value);
+  /**
+   * Makes `value instanceof branded` true for every marked value, whichever copy
+   * of this package made it. Subclasses keep the ordinary `instanceof`.
+   */
+  claim(branded: object): void {
+    const has = (value: unknown) => this.has(value);
+    Object.defineProperty(branded, Symbol.hasInstance, {
+      value(this: object, value: unknown): boolean {
+        return this === branded
+          ? has(value)
+          : Function.prototype[Symbol.hasInstance].call(this, value);
+      },
+    });
   }
 }
 
@@ -36,7 +44,9 @@ const MISSING_QUEUE = new Brand("NonExistentQueueError");
 const CONFIG = new Brand("ConfigError");
 const TRANSIENT = new Brand("TransientError");
 const ABORTED = new Brand("JobAbortedError");
+const PERMANENT = new Brand("PermanentError");
 const SEND = new Brand("SendError");
+const SQS = new Brand("SqsError");
 
 /**
  * An Amazon SQS queue does not exist, or the caller may not see it.
@@ -77,17 +87,9 @@ export class NonExistentQueueError extends Error {
     this.queue = queue;
     MISSING_QUEUE.mark(this);
   }
-
-  /**
-   * Tells whether a value is one, whichever copy of this package made it.
-   *
-   * @param value Any value.
-   * @returns Whether it carries the brand.
-   */
-  static override [Symbol.hasInstance](value: unknown): boolean {
-    return MISSING_QUEUE.isInstance(NonExistentQueueError, this, value);
-  }
 }
+
+MISSING_QUEUE.claim(NonExistentQueueError);
 
 /**
  * What is wrong with a container's configuration: one line a problem.
@@ -125,17 +127,9 @@ export class ConfigError extends Error {
     this.problems = lines;
     CONFIG.mark(this);
   }
-
-  /**
-   * Tells whether a value is one, whichever copy of this package made it.
-   *
-   * @param value Any value.
-   * @returns Whether it carries the brand.
-   */
-  static override [Symbol.hasInstance](value: unknown): boolean {
-    return CONFIG.isInstance(ConfigError, this, value);
-  }
 }
+
+CONFIG.claim(ConfigError);
 
 /** SQS's longest visibility timeout, 12 hours, in seconds. */
 export const MAX_VISIBILITY_SECONDS = 43_200;
@@ -219,17 +213,42 @@ export class TransientError extends Error {
       );
     }
   }
+}
 
+TRANSIENT.claim(TransientError);
+
+/**
+ * Thrown by a handler whose job must not be tried again.
+ *
+ * The job fails immediately, whatever its number of attempts, and the message
+ * goes where the container's `failures` option says. Errors of every copy of
+ * this package are `instanceof` this class, from isolated jobs too.
+ *
+ * @example An order that nobody can fill
+ * ```ts
+ * import { PermanentError } from "@zsqs/cli";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const error = new PermanentError("the product was discontinued");
+ *
+ * assertEquals(error.name, "PermanentError");
+ * ```
+ */
+export class PermanentError extends Error {
   /**
-   * Tells whether a value is one, whichever copy of this package made it.
+   * Constructs a new instance.
    *
-   * @param value Any value.
-   * @returns Whether it carries the brand.
+   * @param message Why the job can never be done.
+   * @param options The error's cause.
    */
-  static override [Symbol.hasInstance](value: unknown): boolean {
-    return TRANSIENT.isInstance(TransientError, this, value);
+  constructor(message?: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = "PermanentError";
+    PERMANENT.mark(this);
   }
 }
+
+PERMANENT.claim(PermanentError);
 
 /** Whether a value is a whole number of seconds that SQS takes as visibility. */
 export function isVisibilitySeconds(value: unknown): value is number {
@@ -291,17 +310,9 @@ export class JobAbortedError extends Error {
     this.reason = reason;
     ABORTED.mark(this);
   }
-
-  /**
-   * Tells whether a value is one, whichever copy of this package made it.
-   *
-   * @param value Any value.
-   * @returns Whether it carries the brand.
-   */
-  static override [Symbol.hasInstance](value: unknown): boolean {
-    return ABORTED.isInstance(JobAbortedError, this, value);
-  }
 }
+
+ABORTED.claim(JobAbortedError);
 
 /**
  * A job's process ended before its handler did: the job is to be tried again,
@@ -382,17 +393,75 @@ export class SendError extends Error {
     this.index = options.index;
     SEND.mark(this);
   }
+}
+
+SEND.claim(SendError);
+
+/**
+ * Options of {@linkcode SqsError}.
+ *
+ * @example Make one in a test
+ * ```ts
+ * import { SqsError, type SqsErrorOptions } from "@zsqs/cli";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const options: SqsErrorOptions = { code: "AccessDenied", senderFault: true };
+ *
+ * assertEquals(new SqsError("Cannot open queue", options).code, "AccessDenied");
+ * ```
+ */
+export interface SqsErrorOptions extends ErrorOptions {
+  /** SQS's error code, for example `AccessDenied`, or the network's. */
+  readonly code: string;
+  /** Whether SQS holds the caller to be at fault: a retry cannot help. */
+  readonly senderFault: boolean;
+}
+
+/**
+ * A request that SQS refused, or that did not reach SQS.
+ *
+ * `Queue()`, `startContainer()` and `runContainer()` reject with it. A queue
+ * that does not exist is a {@linkcode NonExistentQueueError}, and a job that
+ * could not be sent is a {@linkcode SendError}.
+ *
+ * @example Retry only what a retry can help
+ * ```ts
+ * import { Queue, SqsError } from "@zsqs/cli";
+ * import { setUp } from "@zsqs/cli/testing";
+ * import { assertEquals } from "@std/assert";
+ *
+ * using _queues = setUp({ silent: true });
+ *
+ * const adder = await Queue("adder").catch((error) => {
+ *   if (error instanceof SqsError && !error.senderFault) return undefined;
+ *   throw error;
+ * });
+ *
+ * assertEquals(adder?.name, "adder");
+ * ```
+ */
+export class SqsError extends Error {
+  /** SQS's error code, for example `AccessDenied`, or the network's. */
+  readonly code: string;
+  /** Whether SQS holds the caller to be at fault: a retry cannot help. */
+  readonly senderFault: boolean;
 
   /**
-   * Tells whether a value is one, whichever copy of this package made it.
+   * Constructs a new instance.
    *
-   * @param value Any value.
-   * @returns Whether it carries the brand.
+   * @param message What failed, and why.
+   * @param options The error's code, fault and cause.
    */
-  static override [Symbol.hasInstance](value: unknown): boolean {
-    return SEND.isInstance(SendError, this, value);
+  constructor(message: string, options: SqsErrorOptions) {
+    super(message, "cause" in options ? { cause: options.cause } : undefined);
+    this.name = "SqsError";
+    this.code = options.code;
+    this.senderFault = options.senderFault;
+    SQS.mark(this);
   }
 }
+
+SQS.claim(SqsError);
 
 /**
  * Whether an error says that a Deno permission is missing. Where an import is

@@ -25,7 +25,6 @@ import { Md5, Sha256 } from "./sdk_workarounds.ts";
 import {
   type CallOptions,
   type Connection,
-  ConnectionError,
   type ConnectOptions,
   type EntryResult,
   type OutgoingMessage,
@@ -38,7 +37,7 @@ import {
   type WireAttribute,
   type WireAttributes,
 } from "../sqs/connection.ts";
-import { isNotCapable } from "../errors.ts";
+import { isNotCapable, SqsError } from "../errors.ts";
 
 /** How long a try of a call other than a receive may take, in milliseconds. */
 const TRY_TIMEOUT_MS = 5_000;
@@ -158,7 +157,7 @@ function mustBeReadable(file: string): void {
     lstatSync(file, { throwIfNoEntry: false });
   } catch (error) {
     if (!isNotCapable(error)) return;
-    throw new ConnectionError(
+    throw new SqsError(
       `No AWS region is given, and a profile may name one: ${
         (error as Error).message
       }`,
@@ -540,7 +539,7 @@ function plainCode(code: string): string {
 /** What the SDK threw, as an error that says which call failed and why. */
 function connectionError(operation: string, error: unknown): unknown {
   if (!(error instanceof Error)) return error;
-  if (error instanceof ConnectionError || isNotCapable(error)) return error;
+  if (error instanceof SqsError || isNotCapable(error)) return error;
   const { code, errors, $fault, $metadata } = error as Error & {
     code?: string;
     errors?: readonly Error[];
@@ -554,7 +553,7 @@ function connectionError(operation: string, error: unknown): unknown {
   const message = said === "UnknownError"
     ? `the answer is not one of SQS (HTTP status ${$metadata?.httpStatusCode})`
     : said;
-  return new ConnectionError(`${operation} failed: ${message}`, {
+  return new SqsError(`${operation} failed: ${message}`, {
     code: plainCode(
       $fault === undefined ? (code ?? error.name) : error.name,
     ),

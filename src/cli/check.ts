@@ -4,6 +4,7 @@
  * @module
  */
 
+import { SqsError } from "../errors.ts";
 import {
   connectOptions,
   isFailureQueue,
@@ -22,7 +23,7 @@ import { paint } from "./screen.ts";
 import { systemClock } from "../clock.ts";
 import { inspectConfig } from "../config/ini_config.ts";
 import { type OpenQueue, openQueue } from "../connect/open_queue.ts";
-import { ConnectionError, type QueueAttributes } from "../sqs/connection.ts";
+import type { QueueAttributes } from "../sqs/connection.ts";
 import {
   checkLogFiles,
   checkLoggers,
@@ -156,7 +157,7 @@ async function warningsOn(
   try {
     known = await connection.attributes(url);
   } catch (error) {
-    if (error instanceof ConnectionError && error.code === "AccessDenied") {
+    if (error instanceof SqsError && error.code === "AccessDenied") {
       return [];
     }
     throw error;

@@ -6,12 +6,12 @@
  */
 
 import { InputError, PROGRAM, UsageError } from "./command.ts";
-import { ConnectionError } from "../sqs/connection.ts";
 import {
   ConfigError,
   isNotCapable,
   NonExistentQueueError,
   SendError,
+  SqsError,
 } from "../errors.ts";
 
 /** Done, or stopped as asked. */
@@ -65,7 +65,7 @@ export async function describeError(
       status: USAGE,
     };
   }
-  if (error instanceof ConnectionError || error instanceof SendError) {
+  if (error instanceof SqsError || error instanceof SendError) {
     return {
       lines: [firstLine(error), ...await nextStep(error)],
       status: FAILED,
@@ -93,7 +93,7 @@ export function stackOf(error: unknown): string {
 }
 
 async function nextStep(
-  error: ConnectionError | SendError,
+  error: SqsError | SendError,
 ): Promise<string[]> {
   switch (error.code) {
     case "CredentialsProviderError":

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { SqsError } from "../errors.ts";
 import { printable } from "../text.ts";
 import { bodyText } from "../message/body.ts";
 import { testMode } from "../connect/test_mode.ts";
@@ -21,11 +22,7 @@ import { WHERE_HELP, WHERE_OPTIONS, whereOf } from "./command.ts";
 import { counted, paint, plainNumber, Progress } from "./screen.ts";
 import { systemClock } from "../clock.ts";
 import { type OpenQueue, openQueue } from "../connect/open_queue.ts";
-import {
-  ConnectionError,
-  type QueueAttributes,
-  type ReceivedMessage,
-} from "../sqs/connection.ts";
+import type { QueueAttributes, ReceivedMessage } from "../sqs/connection.ts";
 import {
   describeMessage,
   errorOf,
@@ -212,7 +209,7 @@ async function attributesOf(
   try {
     return await connection.attributes(url);
   } catch (error) {
-    if (error instanceof ConnectionError && error.code === "AccessDenied") {
+    if (error instanceof SqsError && error.code === "AccessDenied") {
       return {};
     }
     throw error;

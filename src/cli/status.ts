@@ -16,12 +16,8 @@ import { describeError, DONE, stackOf } from "./errors.ts";
 import { WHERE_HELP, WHERE_OPTIONS, whereOf } from "./command.ts";
 import { paint, plainNumber } from "./screen.ts";
 import { openQueue } from "../connect/open_queue.ts";
-import {
-  ConnectionError,
-  type ConnectOptions,
-  type QueueAttributes,
-} from "../sqs/connection.ts";
-import { NonExistentQueueError } from "../errors.ts";
+import type { ConnectOptions, QueueAttributes } from "../sqs/connection.ts";
+import { NonExistentQueueError, SqsError } from "../errors.ts";
 import { parseQueueRef } from "../sqs/queue_ref.ts";
 
 const HELP = `Tell how many messages SQS queues hold.
@@ -124,8 +120,8 @@ async function ask(queue: string, where: ConnectOptions) {
       attributes: await connection.attributes(url),
     };
   } catch (error) {
-    throw error instanceof ConnectionError
-      ? new ConnectionError(
+    throw error instanceof SqsError
+      ? new SqsError(
         `Cannot tell the status of queue "${ref.name}": ${error.message}`,
         { code: error.code, senderFault: error.senderFault, cause: error },
       )
@@ -146,7 +142,7 @@ async function deadLetterStatus(
     return { queue, ...depthOf(attributes) };
   } catch (error) {
     if (
-      error instanceof ConnectionError || error instanceof NonExistentQueueError
+      error instanceof SqsError || error instanceof NonExistentQueueError
     ) return { queue, error: error.message };
     throw error;
   }

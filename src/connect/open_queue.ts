@@ -6,10 +6,9 @@
 
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import { testMode } from "./test_mode.ts";
-import { NonExistentQueueError } from "../errors.ts";
+import { NonExistentQueueError, SqsError } from "../errors.ts";
 import {
   type Connection,
-  ConnectionError,
   type ConnectOptions,
   isMissingQueue,
 } from "../sqs/connection.ts";
@@ -48,7 +47,7 @@ export interface OpenOptions extends ConnectOptions {
  * @returns The queue's URL and an open connection.
  * @throws {TypeError} If `queue` is not the name, URL or ARN of a queue.
  * @throws {NonExistentQueueError} If there is no such queue.
- * @throws {ConnectionError} If SQS cannot be reached or refuses.
+ * @throws {SqsError} If SQS cannot be reached or refuses.
  */
 export async function openQueue(
   queue: string,
@@ -103,8 +102,8 @@ export function openError(
   if (isMissingQueue(error)) {
     return new NonExistentQueueError(queue, { cause: error, region });
   }
-  return error instanceof ConnectionError
-    ? new ConnectionError(
+  return error instanceof SqsError
+    ? new SqsError(
       `Cannot open queue "${queue}" in region "${region}": ${error.message}`,
       { code: error.code, senderFault: error.senderFault, cause: error },
     )
@@ -145,7 +144,7 @@ async function probeQueue(
     await connection.attributes(url, options);
   } catch (error) {
     // Without that right the first receive or send will tell.
-    if (!(error instanceof ConnectionError) || error.code !== "AccessDenied") {
+    if (!(error instanceof SqsError) || error.code !== "AccessDenied") {
       throw error;
     }
   }

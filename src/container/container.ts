@@ -29,10 +29,7 @@ import { type HealthServer, serveHealth } from "./health.ts";
 import { createLoggers, type Loggers } from "../logging/loggers.ts";
 import { runInScope } from "../job/current_job.ts";
 import { logStrayErrors } from "../job/stray_errors.ts";
-import {
-  type ContainerTelemetry,
-  type Telemetry,
-} from "../telemetry/telemetry.ts";
+import type { ContainerTelemetry, Telemetry } from "../telemetry/telemetry.ts";
 import { learnVisibility, Visibility } from "../engine/receiver.ts";
 import { loadWorker, type Worker } from "../job/worker.ts";
 import type { WorkerSpec } from "../job/worker_spec.ts";

@@ -5,8 +5,9 @@
  * @module
  */
 
+import { SqsError } from "../errors.ts";
 import { type Clock, type Random, sleep } from "../clock.ts";
-import { ConnectionError, type EntryFailure } from "../sqs/connection.ts";
+import type { EntryFailure } from "../sqs/connection.ts";
 import { refuseUnknown } from "../options.ts";
 
 /**
@@ -681,8 +682,8 @@ export class CallFaults {
       .filter((position) => random() < 0.5 || position === one);
   }
 
-  #error(code: string, message: string, senderFault = false): ConnectionError {
-    return new ConnectionError(`${this.#call.operation} failed: ${message}`, {
+  #error(code: string, message: string, senderFault = false): SqsError {
+    return new SqsError(`${this.#call.operation} failed: ${message}`, {
       code,
       senderFault,
     });

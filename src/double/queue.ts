@@ -8,7 +8,6 @@
 import { createHash } from "node:crypto";
 import { type Clock, type Random, sleep } from "../clock.ts";
 import {
-  ConnectionError,
   type EntryFailure,
   type EntryResult,
   MAX_BATCH,
@@ -21,7 +20,7 @@ import {
   type WireAttributes,
 } from "../sqs/connection.ts";
 import { type QueueSettings, refusalOf } from "./checks.ts";
-import { MAX_VISIBILITY_SECONDS } from "../errors.ts";
+import { MAX_VISIBILITY_SECONDS, SqsError } from "../errors.ts";
 import { Heap } from "./heap.ts";
 import { shuffle } from "./random.ts";
 
@@ -697,7 +696,7 @@ function checkReceive(options: ReceiveOptions): void {
         !isVisibility(visibilityTimeoutSeconds)
     ? invalid("VisibilityTimeout", visibilityTimeoutSeconds, VISIBILITY_RANGE)
     : undefined;
-  if (wrong !== undefined) throw new ConnectionError(wrong.message, wrong);
+  if (wrong !== undefined) throw new SqsError(wrong.message, wrong);
 }
 
 /** What content-based deduplication knows a body by. */

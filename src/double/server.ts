@@ -5,13 +5,13 @@
  * @module
  */
 
+import { SqsError } from "../errors.ts";
 import type { QueueSettings } from "./checks.ts";
 import { MAX_BYTES, messageBytes } from "../message/attributes.ts";
 import type { Clock, Random } from "../clock.ts";
 import {
   type CallOptions,
   type Connection,
-  ConnectionError,
   type EntryResult,
   MAX_BATCH,
   type OutgoingMessage,
@@ -299,13 +299,13 @@ function bodyOf(queue: DoubleQueue, receiptHandle: string): string {
 
 function checkBatch(entries: readonly unknown[]): void {
   if (entries.length === 0) {
-    throw new ConnectionError("There should be at least one entry.", {
+    throw new SqsError("There should be at least one entry.", {
       code: "EmptyBatchRequest",
       senderFault: true,
     });
   }
   if (entries.length > MAX_BATCH) {
-    throw new ConnectionError(
+    throw new SqsError(
       `Maximum number of entries per request are ${MAX_BATCH}. You have sent ${entries.length}.`,
       { code: "TooManyEntriesInBatchRequest", senderFault: true },
     );
@@ -318,14 +318,14 @@ function checkSize(messages: readonly OutgoingMessage[]): void {
     0,
   );
   if (bytes <= MAX_BYTES) return;
-  throw new ConnectionError(
+  throw new SqsError(
     `Batch requests cannot be longer than ${MAX_BYTES} bytes. You have sent ${bytes} bytes.`,
     { code: "BatchRequestTooLong", senderFault: true },
   );
 }
 
-function missingQueue(): ConnectionError {
-  return new ConnectionError("The specified queue does not exist.", {
+function missingQueue(): SqsError {
+  return new SqsError("The specified queue does not exist.", {
     code: "QueueDoesNotExist",
     senderFault: true,
   });

@@ -183,7 +183,7 @@ export class Engine {
   /**
    * Receives and handles messages until it is told to end.
    *
-   * @throws {ConnectionError} If the queue cannot be used.
+   * @throws {SqsError} If the queue cannot be used.
    */
   async run(options: EngineRunOptions): Promise<void> {
     const { signal, forceSignal } = options;

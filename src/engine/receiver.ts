@@ -6,11 +6,10 @@
  */
 
 import { Alarm, type Clock, type Random, sleep } from "../clock.ts";
-import { isNotCapable, messageOf } from "../errors.ts";
+import { isNotCapable, messageOf, SqsError } from "../errors.ts";
 import type { Logger } from "../logging/loggers.ts";
 import {
   type Connection,
-  ConnectionError,
   isDenied,
   isMissingQueue,
   MAX_BATCH,
@@ -139,7 +138,7 @@ export class Polls {
         this.#recovered();
         return messages.length;
       } catch (error) {
-        if (!(error instanceof ConnectionError)) throw error;
+        if (!(error instanceof SqsError)) throw error;
         await sleep(this.#options.clock, this.#failed(error));
       }
     }
@@ -332,12 +331,12 @@ const DROPPED = new DOMException("The receive was dropped", "AbortError");
 
 /** Whether it is no use to try again: a first receive ends the run with that. */
 function isFinal(error: unknown): boolean {
-  return !(error instanceof ConnectionError) || error.senderFault ||
+  return !(error instanceof SqsError) || error.senderFault ||
     error.code === "CredentialsProviderError";
 }
 
-function noAnswer(limitMs: number): ConnectionError {
-  return new ConnectionError(
+function noAnswer(limitMs: number): SqsError {
+  return new SqsError(
     `ReceiveMessage failed: no answer within ${limitMs / 1000} s`,
     { code: "TimeoutError", senderFault: false },
   );

@@ -6,12 +6,12 @@
  * @module
  */
 
+import { SqsError } from "../errors.ts";
 import { testMode } from "../connect/test_mode.ts";
 import { type Clock, sleep } from "../clock.ts";
-import { type OpenQueue } from "../connect/open_queue.ts";
+import type { OpenQueue } from "../connect/open_queue.ts";
 import {
   type Connection,
-  ConnectionError,
   type EntryResult,
   MAX_BATCH,
   type ReceivedMessage,
@@ -148,7 +148,7 @@ export class Sweep implements AsyncDisposable {
   /**
    * Deletes messages.
    *
-   * @throws {ConnectionError} If any could not be deleted.
+   * @throws {SqsError} If any could not be deleted.
    */
   async delete(swept: readonly Swept[]): Promise<void> {
     const entries = swept.map(({ message }) =>
@@ -234,7 +234,7 @@ export class Sweep implements AsyncDisposable {
         const result = results[i]!;
         if (result.ok) continue;
         const { code, message, senderFault } = result.failure;
-        error = new ConnectionError(`${code}: ${message}`, result.failure);
+        error = new SqsError(`${code}: ${message}`, result.failure);
         (senderFault ? refused : again).push(each);
       }
       rest = again;
@@ -322,12 +322,12 @@ export class Sweep implements AsyncDisposable {
 
 /** Whether it is no use to try again. */
 function isFinal(error: unknown): boolean {
-  return !(error instanceof ConnectionError) ||
+  return !(error instanceof SqsError) ||
     error.code === "AccessDenied" || error.code === "QueueDoesNotExist";
 }
 
-function noAnswer(): ConnectionError {
-  return new ConnectionError(
+function noAnswer(): SqsError {
+  return new SqsError(
     `ReceiveMessage failed: no answer within ${ANSWER_MS / 1000} s`,
     { code: "TimeoutError", senderFault: false },
   );

@@ -5,12 +5,12 @@
  * @module
  */
 
+import { SqsError } from "../errors.ts";
 import { testMode } from "../connect/test_mode.ts";
 import { setImmediate } from "node:timers";
 import { MAX_BYTES, messageBytes } from "../message/attributes.ts";
 import { sleep, systemClock } from "../clock.ts";
 import {
-  ConnectionError,
   type EntryFailure,
   type EntryResult,
   MAX_BATCH,
@@ -241,12 +241,12 @@ export class SendQueue {
 
   /** A request that was refused as a whole: one bad entry may be to blame. */
   #refused(batch: readonly Entry[], error: unknown): Entry[] {
-    const wholesale = !(error instanceof ConnectionError) ||
+    const wholesale = !(error instanceof SqsError) ||
       !error.senderFault || SHARED_FAULTS.has(error.code);
     if (batch.length === 1 || wholesale) {
       for (const entry of batch) {
         entry.reject(
-          error instanceof ConnectionError
+          error instanceof SqsError
             ? new SendFailure(error, { cause: error })
             : error,
         );
@@ -273,7 +273,7 @@ export class SendQueue {
 
 /** Whether a message was not sent for a reason that all others share. */
 export function isShared({ cause }: SendFailure): boolean {
-  return cause instanceof ConnectionError &&
+  return cause instanceof SqsError &&
     (!cause.senderFault || SHARED_FAULTS.has(cause.code));
 }
 

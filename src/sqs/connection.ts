@@ -8,7 +8,7 @@
  * @module
  */
 
-import { Brand } from "../errors.ts";
+import { SqsError } from "../errors.ts";
 
 /** SQS's limit on the entries of a batch, and on what a receive brings. */
 export const MAX_BATCH = 10;
@@ -137,7 +137,7 @@ export interface Connection {
   /**
    * A queue's URL.
    *
-   * @throws {ConnectionError} `QueueDoesNotExist` where there is none.
+   * @throws {SqsError} `QueueDoesNotExist` where there is none.
    */
   queueUrl(
     name: string,
@@ -167,37 +167,6 @@ export interface Connection {
 /** What a producer needs of a connection. */
 export type SendConnection = Pick<Connection, "send">;
 
-const CONNECTION = new Brand("ConnectionError");
-
-/**
- * A whole call that SQS refused, or that did not reach it. Known by a brand, as
- * the double may be another copy's.
- */
-export class ConnectionError extends Error {
-  /** SQS's error code, for example `QueueDoesNotExist`, or the network's. */
-  readonly code: string;
-  /** Whether SQS holds the sender to be at fault: a retry cannot help. */
-  readonly senderFault: boolean;
-
-  constructor(
-    message: string,
-    options: ErrorOptions & {
-      readonly code: string;
-      readonly senderFault: boolean;
-    },
-  ) {
-    super(message, { cause: options.cause });
-    this.name = "ConnectionError";
-    this.code = options.code;
-    this.senderFault = options.senderFault;
-    CONNECTION.mark(this);
-  }
-
-  static override [Symbol.hasInstance](value: unknown): boolean {
-    return CONNECTION.isInstance(ConnectionError, this, value);
-  }
-}
-
 /** Where a connection leads. */
 export interface ConnectOptions {
   /** The region; else the AWS environment's and profile's, else `us-east-1`. */
@@ -210,11 +179,11 @@ export interface ConnectOptions {
 
 /** Whether an error says that a queue does not exist. */
 export function isMissingQueue(error: unknown): boolean {
-  return error instanceof ConnectionError &&
+  return error instanceof SqsError &&
     error.code === "QueueDoesNotExist";
 }
 
 /** Whether an error says that a right is missing. */
 export function isDenied(error: unknown): boolean {
-  return error instanceof ConnectionError && error.code === "AccessDenied";
+  return error instanceof SqsError && error.code === "AccessDenied";
 }

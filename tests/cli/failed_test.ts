@@ -4,15 +4,12 @@
  * @module
  */
 
-import { TransientError } from "../../src/errors.ts";
+import { SqsError, TransientError } from "../../src/errors.ts";
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { stub } from "@std/testing/mock";
 import process from "node:process";
 import { openQueue } from "../../src/connect/open_queue.ts";
-import {
-  ConnectionError,
-  type OutgoingMessage,
-} from "../../src/sqs/connection.ts";
+import type { OutgoingMessage } from "../../src/sqs/connection.ts";
 import { runContainer } from "../../container.ts";
 import { Queue } from "../../producer.ts";
 import { type Queues, setUp } from "../../testing.ts";
@@ -487,7 +484,7 @@ Deno.test("zsqs failed stops where it cannot delete, so that no more is there tw
         delete() {
           deletes++;
           return Promise.reject(
-            new ConnectionError("DeleteMessage failed: not now", {
+            new SqsError("DeleteMessage failed: not now", {
               code,
               senderFault: true,
             }),
@@ -597,7 +594,7 @@ Deno.test("zsqs failed says what it could not release, and does not try for ever
     changeVisibility() {
       calls++;
       return Promise.reject(
-        new ConnectionError("ChangeMessageVisibility failed: cut off", {
+        new SqsError("ChangeMessageVisibility failed: cut off", {
           code: "ECONNRESET",
           senderFault: false,
         }),
@@ -614,7 +611,7 @@ Deno.test("zsqs failed says what it could not release, and does not try for ever
 });
 
 const cutOff = () =>
-  new ConnectionError("SendMessage failed: socket hang up", {
+  new SqsError("SendMessage failed: socket hang up", {
     code: "ECONNRESET",
     senderFault: false,
   });
@@ -781,7 +778,7 @@ Deno.test("zsqs failed needs no right to ask for the depth", async () => {
   using _calls = replaceCalls({
     attributes: () =>
       Promise.reject(
-        new ConnectionError("denied", {
+        new SqsError("denied", {
           code: "AccessDenied",
           senderFault: true,
         }),

@@ -4,8 +4,8 @@
  * @module
  */
 
+import { SqsError } from "../../src/errors.ts";
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { ConnectionError } from "../../src/sqs/connection.ts";
 import { serveHealth } from "../../src/container/health.ts";
 import { ConfigError, runContainer } from "../../container.ts";
 import { Queue } from "../../producer.ts";
@@ -263,7 +263,7 @@ Deno.test("runContainer() listens on nothing where the double is set up", async 
 
 const down = () =>
   Promise.reject(
-    new ConnectionError("ReceiveMessage failed: connect ECONNREFUSED", {
+    new SqsError("ReceiveMessage failed: connect ECONNREFUSED", {
       code: "ECONNREFUSED",
       senderFault: false,
     }),

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { SqsError } from "../../src/errors.ts";
 import {
   assert,
   assertEquals,
@@ -13,10 +14,7 @@ import {
   assertThrows,
 } from "@std/assert";
 import { openQueue } from "../../src/connect/open_queue.ts";
-import {
-  ConnectionError,
-  type OutgoingMessage,
-} from "../../src/sqs/connection.ts";
+import type { OutgoingMessage } from "../../src/sqs/connection.ts";
 import { currentJob, runContainer, TransientError } from "../../container.ts";
 import { Queue, SendError } from "../../producer.ts";
 import { randomOf } from "../../src/double/random.ts";
@@ -51,7 +49,7 @@ async function open(name = "adder") {
 }
 
 async function codeOf(call: () => Promise<unknown>): Promise<string> {
-  const error = await assertRejects(call, ConnectionError);
+  const error = await assertRejects(call, SqsError);
   return error.code;
 }
 
@@ -81,7 +79,7 @@ Deno.test('Queues.inject() "error" fails a call before its effect, once', async 
       connection.changeVisibility(url, [
         { receiptHandle: "x", visibilityTimeoutSeconds: 0 },
       ]),
-    ConnectionError,
+    SqsError,
   );
   assert(error.senderFault);
   assertEquals((await receive()).length, 1);

@@ -1,3 +1,4 @@
+import { SqsError } from "../../src/errors.ts";
 import { testMode } from "../../src/connect/test_mode.ts";
 import {
   assert,
@@ -11,10 +12,7 @@ import {
 } from "@std/assert";
 import { stub } from "@std/testing/mock";
 import { openQueue } from "../../src/connect/open_queue.ts";
-import {
-  ConnectionError,
-  type ReceivedMessage,
-} from "../../src/sqs/connection.ts";
+import type { ReceivedMessage } from "../../src/sqs/connection.ts";
 import { currentJob, runContainer, TransientError } from "../../container.ts";
 import { kwargs, NonExistentQueueError, Queue } from "../../producer.ts";
 import { type Queues, setUp } from "../../testing.ts";
@@ -809,7 +807,7 @@ Deno.test("a queue of the double refuses the parameters that SQS refuses", async
     ]
   ) {
     const error = await assertRejects(() => queue.receive(options));
-    assertInstanceOf(error, ConnectionError);
+    assertInstanceOf(error, SqsError);
     assertEquals(error.code, "InvalidParameterValue");
   }
   const [message] = await fifo.receive();
@@ -917,7 +915,7 @@ Deno.test("a queue of the double refuses batches that SQS refuses", async () => 
   ];
   for (const [call, code] of cases) {
     const error = await assertRejects(call);
-    assertInstanceOf(error, ConnectionError);
+    assertInstanceOf(error, SqsError);
     assertEquals([error.code, error.senderFault], [code, true]);
   }
   assertEquals(queues.get("adder").messages, []);

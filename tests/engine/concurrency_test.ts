@@ -5,8 +5,8 @@
  */
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { ConnectionError, type EntryResult } from "../../src/sqs/connection.ts";
-import { JobAbortedError, TransientError } from "../../src/errors.ts";
+import type { EntryResult } from "../../src/sqs/connection.ts";
+import { JobAbortedError, SqsError, TransientError } from "../../src/errors.ts";
 import { currentJob } from "../../src/job/current_job.ts";
 import { Harness, pass } from "../support/engine_rig.ts";
 
@@ -15,8 +15,8 @@ const THROTTLED: EntryResult = {
   failure: { code: "RequestThrottled", message: "slow", senderFault: false },
 };
 
-function refuse(code = "InternalError"): ConnectionError {
-  return new ConnectionError(`${code} failed`, { code, senderFault: false });
+function refuse(code = "InternalError"): SqsError {
+  return new SqsError(`${code} failed`, { code, senderFault: false });
 }
 
 Deno.test("Engine runs as many jobs at once as it may, and no more", async () => {

@@ -1,3 +1,4 @@
+import { SqsError } from "../../src/errors.ts";
 import {
   assert,
   assertEquals,
@@ -8,13 +9,12 @@ import {
 import { stub } from "@std/testing/mock";
 import { sleep } from "../../src/clock.ts";
 import type { ContainerSummary } from "../../src/telemetry/counters.ts";
-import {
-  type Connection,
-  ConnectionError,
-  type EntryResult,
-  type ReceivedMessage,
-  type ReceiveOptions,
-  type VisibilityChange,
+import type {
+  Connection,
+  EntryResult,
+  ReceivedMessage,
+  ReceiveOptions,
+  VisibilityChange,
 } from "../../src/sqs/connection.ts";
 import {
   Engine,
@@ -280,13 +280,13 @@ for (const [what, error, ends] of UNUSABLE) {
   });
 }
 
-function refusal(code: string, senderFault = false): ConnectionError {
-  return new ConnectionError(`${code} failed`, { code, senderFault });
+function refusal(code: string, senderFault = false): SqsError {
+  return new SqsError(`${code} failed`, { code, senderFault });
 }
 
 Deno.test("Engine.run() goes on where its queue goes missing later", async () => {
   const bench = new Bench(() => {}, { isUnseen: true });
-  const missing = new ConnectionError("no such queue", {
+  const missing = new SqsError("no such queue", {
     code: "QueueDoesNotExist",
     senderFault: true,
   });
@@ -298,7 +298,7 @@ Deno.test("Engine.run() goes on where its queue goes missing later", async () =>
   await running;
 });
 
-const THROTTLED = new ConnectionError("ReceiveMessage failed: slow down", {
+const THROTTLED = new SqsError("ReceiveMessage failed: slow down", {
   code: "ThrottlingException",
   senderFault: false,
 });

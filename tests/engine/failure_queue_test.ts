@@ -4,16 +4,16 @@
  * @module
  */
 
+import { SqsError } from "../../src/errors.ts";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { stub } from "@std/testing/mock";
 import { openQueue } from "../../src/connect/open_queue.ts";
 import { MAX_BYTES } from "../../src/message/attributes.ts";
-import {
-  ConnectionError,
-  type OutgoingMessage,
-  type ReceivedMessage,
-  type WireAttribute,
-  type WireAttributes,
+import type {
+  OutgoingMessage,
+  ReceivedMessage,
+  WireAttribute,
+  WireAttributes,
 } from "../../src/sqs/connection.ts";
 import {
   type Handler,
@@ -283,7 +283,7 @@ Deno.test("failures = QUEUE.fifo keeps a message once where the answer was lost"
     async send(real, url, messages) {
       const results = await real.send(url, messages);
       if (url.endsWith("failed.fifo") && ++sends === 1) {
-        throw new ConnectionError("send failed: reset", {
+        throw new SqsError("send failed: reset", {
           code: "ECONNRESET",
           senderFault: false,
         });

@@ -5,11 +5,11 @@
  * @module
  */
 
+import { SqsError } from "../../src/errors.ts";
 import { assert, assertEquals } from "@std/assert";
-import {
-  ConnectionError,
-  type EntryResult,
-  type VisibilityChange,
+import type {
+  EntryResult,
+  VisibilityChange,
 } from "../../src/sqs/connection.ts";
 import { currentJob } from "../../src/job/current_job.ts";
 import { Turns } from "../../src/engine/cpu_turns.ts";
@@ -21,8 +21,8 @@ const REFUSED: EntryResult = {
   failure: { code: "InternalError", message: "not now", senderFault: false },
 };
 
-function reset(): ConnectionError {
-  return new ConnectionError("reset", {
+function reset(): SqsError {
+  return new SqsError("reset", {
     code: "ECONNRESET",
     senderFault: false,
   });

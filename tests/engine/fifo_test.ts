@@ -5,8 +5,7 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
-import { ConnectionError } from "../../src/sqs/connection.ts";
-import { TransientError } from "../../src/errors.ts";
+import { SqsError, TransientError } from "../../src/errors.ts";
 import { randomOf } from "../../src/double/random.ts";
 import { currentJob } from "../../src/job/current_job.ts";
 import { Harness, pass } from "../support/engine_rig.ts";
@@ -125,7 +124,7 @@ Deno.test("Engine asks for a lost answer again with the same attempt id", async 
       ids.push(options.attemptId);
       return ids.length === 1
         ? Promise.reject(
-          new ConnectionError("reset", {
+          new SqsError("reset", {
             code: "ECONNRESET",
             senderFault: false,
           }),
@@ -169,7 +168,7 @@ for (const seed of [1, 2, 3, 4, 5]) {
       changeVisibility(real, ...args) {
         return random() < 0.2
           ? Promise.reject(
-            new ConnectionError("reset", {
+            new SqsError("reset", {
               code: "ECONNRESET",
               senderFault: false,
             }),

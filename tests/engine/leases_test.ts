@@ -5,13 +5,14 @@
  * @module
  */
 
+import { SqsError } from "../../src/errors.ts";
 import { assert, assertEquals } from "@std/assert";
-import { ConnectionError, type EntryResult } from "../../src/sqs/connection.ts";
+import type { EntryResult } from "../../src/sqs/connection.ts";
 import type { FailureQueue } from "../../src/engine/failure_queue.ts";
 import { currentJob, JobAbortedError } from "../../container.ts";
 import { Harness, pass } from "../support/engine_rig.ts";
 
-const REFUSED = new ConnectionError("reset", {
+const REFUSED = new SqsError("reset", {
   code: "ECONNRESET",
   senderFault: false,
 });

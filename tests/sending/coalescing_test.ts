@@ -5,15 +5,14 @@
  */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import {
-  type Connection,
-  ConnectionError,
-  type EntryResult,
-  type OutgoingMessage,
-  type Sent,
+import type {
+  Connection,
+  EntryResult,
+  OutgoingMessage,
+  Sent,
 } from "../../src/sqs/connection.ts";
 import { Sender } from "../../src/sending/sender.ts";
-import { SendError } from "../../src/errors.ts";
+import { SendError, SqsError } from "../../src/errors.ts";
 
 type Answer = (
   messages: readonly OutgoingMessage[],
@@ -164,7 +163,7 @@ Deno.test("Queue() sends an entry alone again that failed on SQS's side", async 
 Deno.test("Queue() finds the bad job of a request that was refused whole", async () => {
   const { sender } = open((messages) => {
     if (messages.some((message) => message.body === body(1))) {
-      throw new ConnectionError("bad characters", {
+      throw new SqsError("bad characters", {
         code: "InvalidMessageContents",
         senderFault: true,
       });

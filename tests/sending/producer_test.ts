@@ -1,3 +1,4 @@
+import { SqsError } from "../../src/errors.ts";
 import { setTestMode } from "../../src/connect/test_mode.ts";
 import {
   assert,
@@ -8,13 +9,12 @@ import {
   assertStrictEquals,
 } from "@std/assert";
 import { openQueue } from "../../src/connect/open_queue.ts";
-import {
-  type Connection,
-  ConnectionError,
-  type EntryResult,
-  type OutgoingMessage,
-  type QueueAttributes,
-  type Sent,
+import type {
+  Connection,
+  EntryResult,
+  OutgoingMessage,
+  QueueAttributes,
+  Sent,
 } from "../../src/sqs/connection.ts";
 import {
   currentJob,
@@ -160,7 +160,7 @@ const BEHAVIOURS: Record<string, (backend: Backend) => Promise<void>> = {
         error.message,
         `Cannot find queue "${ref}" in region "us-east-1": create it first, or check its name and region`,
       );
-      assertInstanceOf(error.cause, ConnectionError);
+      assertInstanceOf(error.cause, SqsError);
       assertEquals(error.cause.code, "QueueDoesNotExist");
     }
   },
@@ -785,7 +785,7 @@ Deno.test("Queue.send() rejects with what kept the request from SQS as the cause
   const connection = new ScriptedConnection();
   using _mode = connectTo(connection);
   await using queue = await Queue("adder");
-  const cause = new ConnectionError("no way", {
+  const cause = new SqsError("no way", {
     code: "ECONNRESET",
     senderFault: false,
   });
@@ -1142,7 +1142,7 @@ Deno.test("Queue() rejects where nothing listens at the endpoint", async () => {
   const error = await assertRejects(() =>
     Queue("adder", { endpoint: `http://127.0.0.1:${port}` })
   );
-  assertInstanceOf(error, ConnectionError);
+  assertInstanceOf(error, SqsError);
   assertEquals(error.code, "ECONNREFUSED");
   assertEquals(
     (error as Error).message,

@@ -6,6 +6,7 @@
  * @module
  */
 
+import { SqsError } from "../../src/errors.ts";
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import type {
   Connection,
@@ -15,7 +16,6 @@ import type {
   ReceiveOptions,
   Sent,
 } from "../../src/sqs/connection.ts";
-import { ConnectionError } from "../../src/sqs/connection.ts";
 
 /** A queue to be made; what is left out is SQS's default. */
 export interface QueueToMake {
@@ -133,7 +133,7 @@ async function refusalOf(call: () => Promise<unknown>): Promise<string> {
   try {
     await call();
   } catch (error) {
-    if (error instanceof ConnectionError && error.senderFault) {
+    if (error instanceof SqsError && error.senderFault) {
       return error.code;
     }
     throw error;

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { type Clock, type Random, systemClock } from "../clock.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import { testMode } from "./test_mode.ts";
 import { NonExistentQueueError, SqsError } from "../errors.ts";
@@ -25,6 +26,10 @@ export interface OpenQueue {
   readonly ref: QueueRef;
   readonly url: string;
   readonly connection: Connection;
+  /** The system's clock, or the testing double's. */
+  readonly clock: Clock;
+  /** `Math.random`, or the testing double's. */
+  readonly random: Random;
 }
 
 /** How a queue is looked for. */
@@ -75,6 +80,7 @@ export async function openQueue(
     );
   }
   const connection = await connect(ref, where);
+  const { clock = systemClock, random = Math.random } = testMode() ?? {};
   try {
     const call = signal === undefined ? {} : { signal };
     if (ref.url === undefined) {
@@ -82,11 +88,11 @@ export async function openQueue(
         ...call,
         ...(ref.accountId === undefined ? {} : { accountId: ref.accountId }),
       });
-      return { ref, url, connection };
+      return { ref, url, connection, clock, random };
     }
     // Nothing is looked up, as that needs a right of its own.
     if (probe) await probeQueue(connection, ref.url, call);
-    return { ref, url: ref.url, connection };
+    return { ref, url: ref.url, connection, clock, random };
   } catch (error) {
     connection.close();
     throw openError(error, queue, connection.region);

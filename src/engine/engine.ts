@@ -18,12 +18,16 @@ import {
 import { messageOf } from "../errors.ts";
 import type { FailureQueue } from "./failure_queue.ts";
 import { HeldMessages } from "./held_messages.ts";
-import { type Handler, type Outcome, runJob } from "../job/run_job.ts";
+import { type Handler, runJob } from "../job/run_job.ts";
 import { JobControl } from "../job/run_job.ts";
 import { Lease, LeaseKeeper } from "./leases.ts";
 import type { Logger } from "../logging/loggers.ts";
 import { Polls } from "./receiver.ts";
-import { type RetryDelay, retryDelaySeconds } from "../job/decide.ts";
+import {
+  type Outcome,
+  type RetryDelay,
+  retryDelaySeconds,
+} from "../job/decide.ts";
 import { type OnDone, Settler } from "./settler.ts";
 import { Turns } from "./cpu_turns.ts";
 import type { Visibility } from "./receiver.ts";
@@ -68,6 +72,9 @@ export interface EngineOptions {
   /** What becomes of bad input. */
   readonly failures: "delete" | "keep" | FailureQueue;
 }
+
+/** The outcomes after which a message stays in the queue. */
+type Retry = Exclude<Outcome, { kind: "done" | "failed" }>;
 
 /** How a run is ended. */
 export interface EngineRunOptions {
@@ -472,18 +479,21 @@ export class Engine {
       case "failed":
         this.#track(lease, () => this.#fail(lease, outcome.error));
         return;
-      case "retry":
+      default:
         this.#track(lease, () => this.#retry(lease, outcome));
     }
   }
 
   async #retry(
     lease: Lease,
-    outcome: Outcome & { kind: "retry" },
+    outcome: Retry,
   ): Promise<boolean> {
     this.#counters.retried++;
     this.#logRetry(lease.message, outcome);
-    await this.#retryLater(lease, outcome.delaySeconds);
+    await this.#retryLater(
+      lease,
+      outcome.kind === "transient" ? outcome.delaySeconds : undefined,
+    );
     return false;
   }
 
@@ -580,11 +590,11 @@ export class Engine {
 
   #logRetry(
     message: ReceivedMessage,
-    { reason, error }: Outcome & { kind: "retry" },
+    { kind, error }: Retry,
   ): void {
     const text = `Job ${message.messageId} will be received again`;
-    if (reason === "transient") this.#logger.debug(text, error);
-    else if (reason === "aborted") this.#logger.warn(text, error);
+    if (kind === "transient") this.#logger.debug(text, error);
+    else if (kind === "aborted") this.#logger.warn(text, error);
     else {
       this.#logger.error(
         `${text}: start the container with the Deno permission that its worker needs`,
@@ -618,6 +628,6 @@ export class Engine {
 /** What a job threw after its time was over says nothing of its input. */
 function asAborted(outcome: Outcome): Outcome {
   return outcome.kind === "failed"
-    ? { kind: "retry", reason: "aborted", error: outcome.error }
+    ? { kind: "aborted", error: outcome.error }
     : outcome;
 }

@@ -1,8 +1,94 @@
 /**
- * How long a job that failed transiently stays away.
+ * What happens with a message once its job has ended: from the job's outcome and
+ * the container's policy to one action on SQS.
  *
  * @module
  */
+
+/** How a job ended. */
+export type Outcome =
+  /** The handler returned. */
+  | { readonly kind: "done" }
+  /** The handler threw a `TransientError`. */
+  | {
+    readonly kind: "transient";
+    readonly error: unknown;
+    /** The error's own delay in seconds, 0 to 43,200. */
+    readonly delaySeconds?: number;
+  }
+  /** The handler threw after its signal had aborted, or its process ended. */
+  | { readonly kind: "aborted"; readonly error: unknown }
+  /** Deno denied a permission: the deployment is wrong, not the message. */
+  | { readonly kind: "notCapable"; readonly error: unknown }
+  /** The handler threw anything else, or the body is not a job. */
+  | { readonly kind: "failed"; readonly error: unknown };
+
+/** What a container does with messages whose jobs are not done. */
+export interface Policy {
+  /** What becomes of failed messages. */
+  readonly failures: "delete" | "keep" | "send";
+  /** The delay of a retry that names none; absent: the visibility timeout. */
+  readonly retryDelay?: RetryDelay;
+}
+
+/** The receive that a job belongs to. */
+export interface Attempt {
+  /** How often the message has been received, 1 or more. */
+  readonly receiveCount: number;
+  /** A number from 0 to below 1, for jitter. */
+  readonly random: number;
+}
+
+/** What happens with a message. */
+export type Decision =
+  | { readonly action: "delete" }
+  /** Send a copy with the reason to the failures queue, then delete. */
+  | { readonly action: "sendToFailures" }
+  /** The message is received again after `seconds`. */
+  | { readonly action: "changeVisibility"; readonly seconds: number }
+  /** The message is received again when its visibility timeout ends. */
+  | { readonly action: "leave" };
+
+/**
+ * Decides what happens with a message. It is pure: the same arguments give the
+ * same decision.
+ *
+ * @param outcome How the job ended.
+ * @param policy What the container is configured to do.
+ * @param attempt The receive that the job belongs to.
+ * @returns The one action to take.
+ */
+export function decide(
+  outcome: Outcome,
+  policy: Policy,
+  attempt: Attempt,
+): Decision {
+  switch (outcome.kind) {
+    case "done":
+      return { action: "delete" };
+    case "failed":
+      if (policy.failures === "delete") return { action: "delete" };
+      if (policy.failures === "send") return { action: "sendToFailures" };
+      return retry(undefined, policy, attempt);
+    case "transient":
+      return retry(outcome.delaySeconds, policy, attempt);
+    case "aborted":
+    case "notCapable":
+      return retry(undefined, policy, attempt);
+  }
+}
+
+function retry(
+  delaySeconds: number | undefined,
+  { retryDelay }: Policy,
+  { receiveCount, random }: Attempt,
+): Decision {
+  const seconds = delaySeconds ??
+    (retryDelay && retryDelaySeconds(retryDelay, receiveCount, random));
+  return seconds === undefined
+    ? { action: "leave" }
+    : { action: "changeVisibility", seconds };
+}
 
 /**
  * Seconds until the next try: fixed where both are the same, else doubling.

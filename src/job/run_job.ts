@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { Outcome } from "./decide.ts";
 import {
   isNotCapable,
   isVisibilitySeconds,
@@ -33,25 +34,6 @@ import { type Job, runInScope, type Scope } from "./current_job.ts";
  */
 // deno-lint-ignore no-explicit-any
 export type Handler = (...args: any[]) => unknown;
-
-/** How a job ended. */
-export type Outcome =
-  /** The handler returned. */
-  | { readonly kind: "done" }
-  /** The job is to be tried again. */
-  | {
-    readonly kind: "retry";
-    /**
-     * Why: the handler said so, its signal had aborted or its process ended, or
-     * Deno refused.
-     */
-    readonly reason: "transient" | "aborted" | "not capable";
-    readonly error: unknown;
-    /** In how many seconds, if that was said. */
-    readonly delaySeconds?: number;
-  }
-  /** The input is bad: it would fail each time. */
-  | { readonly kind: "failed"; readonly error: unknown };
 
 const DONE: Outcome = { kind: "done" };
 
@@ -190,17 +172,16 @@ function outcomeOf(error: unknown, control: JobControl): Outcome {
   if (error instanceof TransientError) {
     const delaySeconds = (error as { delaySeconds?: unknown }).delaySeconds;
     return {
-      kind: "retry",
-      reason: "transient",
+      kind: "transient",
       error,
       ...(isVisibilitySeconds(delaySeconds) ? { delaySeconds } : {}),
     };
   }
   if (control.aborted || error instanceof LostJobError) {
-    return { kind: "retry", reason: "aborted", error };
+    return { kind: "aborted", error };
   }
   if (isNotCapable(error)) {
-    return { kind: "retry", reason: "not capable", error };
+    return { kind: "notCapable", error };
   }
   return { kind: "failed", error };
 }

@@ -5,6 +5,7 @@
  */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { systemClock } from "../../src/clock.ts";
 import type {
   Connection,
   EntryResult,
@@ -33,6 +34,8 @@ function open(answer: Answer = accept, name = "adder") {
     ref: { text: name, name, fifo: name.endsWith(".fifo") },
     url: `https://sqs.us-east-1.amazonaws.com/000000000000/${name}`,
     connection,
+    clock: systemClock,
+    random: Math.random,
   }, "json");
   return { sender, requests };
 }

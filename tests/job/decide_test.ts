@@ -1,0 +1,58 @@
+import { assertEquals } from "@std/assert";
+import { decide, type Outcome, type Policy } from "../../src/job/decide.ts";
+
+const ERROR = new Error("no");
+const DONE: Outcome = { kind: "done" };
+const FAILED: Outcome = { kind: "failed", error: ERROR };
+const TRANSIENT: Outcome = { kind: "transient", error: ERROR };
+const LATER: Outcome = { kind: "transient", error: ERROR, delaySeconds: 7 };
+const NOW: Outcome = { kind: "transient", error: ERROR, delaySeconds: 0 };
+const ABORTED: Outcome = { kind: "aborted", error: ERROR };
+const NOT_CAPABLE: Outcome = { kind: "notCapable", error: ERROR };
+
+const FIXED = { minSeconds: 30, maxSeconds: 30 };
+const DOUBLING = { minSeconds: 1, maxSeconds: 600 };
+
+const hide = (seconds: number) =>
+  ({ action: "changeVisibility", seconds }) as const;
+const DELETE = { action: "delete" } as const;
+const LEAVE = { action: "leave" } as const;
+const SEND = { action: "sendToFailures" } as const;
+
+/** Outcome, policy, receive count, chance, and the decision. */
+const TABLE: [Outcome, Policy, number, number, ReturnType<typeof decide>][] = [
+  [DONE, { failures: "delete" }, 1, 0, DELETE],
+  [DONE, { failures: "keep", retryDelay: FIXED }, 9, 0.5, DELETE],
+  [DONE, { failures: "send" }, 1, 0, DELETE],
+  [FAILED, { failures: "delete" }, 1, 0, DELETE],
+  [FAILED, { failures: "delete", retryDelay: FIXED }, 1, 0, DELETE],
+  [FAILED, { failures: "send" }, 1, 0, SEND],
+  [FAILED, { failures: "send", retryDelay: FIXED }, 1, 0, SEND],
+  [FAILED, { failures: "keep" }, 1, 0, LEAVE],
+  [FAILED, { failures: "keep", retryDelay: FIXED }, 1, 0, hide(30)],
+  [TRANSIENT, { failures: "delete" }, 1, 0, LEAVE],
+  [TRANSIENT, { failures: "send" }, 1, 0, LEAVE],
+  [TRANSIENT, { failures: "delete", retryDelay: FIXED }, 5, 0.9, hide(30)],
+  [LATER, { failures: "delete" }, 1, 0, hide(7)],
+  [LATER, { failures: "keep", retryDelay: FIXED }, 1, 0, hide(7)],
+  [NOW, { failures: "delete", retryDelay: FIXED }, 1, 0, hide(0)],
+  [ABORTED, { failures: "send" }, 1, 0, LEAVE],
+  [ABORTED, { failures: "send", retryDelay: FIXED }, 1, 0, hide(30)],
+  [NOT_CAPABLE, { failures: "delete" }, 1, 0, LEAVE],
+  [NOT_CAPABLE, { failures: "delete", retryDelay: FIXED }, 1, 0, hide(30)],
+  // Full jitter: from 1 second to what has doubled with each receive.
+  [TRANSIENT, { failures: "keep", retryDelay: DOUBLING }, 1, 0.99, hide(1)],
+  [TRANSIENT, { failures: "keep", retryDelay: DOUBLING }, 4, 0, hide(1)],
+  [TRANSIENT, { failures: "keep", retryDelay: DOUBLING }, 4, 0.99, hide(8)],
+  [TRANSIENT, { failures: "keep", retryDelay: DOUBLING }, 50, 0.5, hide(301)],
+];
+
+for (
+  const [i, [outcome, policy, receiveCount, random, want]] of TABLE.entries()
+) {
+  const name =
+    `${outcome.kind}, failures ${policy.failures}, receive ${receiveCount}`;
+  Deno.test(`decide() takes ${want.action} for ${name} (row ${i})`, () => {
+    assertEquals(decide(outcome, policy, { receiveCount, random }), want);
+  });
+}

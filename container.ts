@@ -69,28 +69,7 @@ export type {
 export type { RetryDelay } from "./src/job/decide.ts";
 export type { WorkerSpec } from "./src/job/worker_spec.ts";
 
-/**
- * Options of {@linkcode runContainer}.
- *
- * @example Do what is there, then stop
- * ```ts
- * import { runContainer, type RunOptions } from "@zsqs/cli/container";
- * import { setUp } from "@zsqs/cli/testing";
- * import { assertEquals } from "@std/assert";
- *
- * await using _queues = setUp({ silent: true }); // not in production
- * const options: RunOptions = {
- *   drain: true,
- *   signal: AbortSignal.timeout(60_000),
- * };
- * const { done } = await runContainer(
- *   { queue: "adder", worker: () => () => {} },
- *   options,
- * );
- *
- * assertEquals(done, 0);
- * ```
- */
+/** Options of {@linkcode runContainer}. */
 export interface RunOptions {
   /**
    * Stops the container: no receive is started, the one in flight is awaited

@@ -48,22 +48,7 @@ export type { ArgsOf, JobArgs } from "./src/job/worker.ts";
 
 const QUEUE_OPTIONS = ["region", "endpoint", "encoding", "signal"];
 
-/**
- * Options of {@linkcode Queue}.
- *
- * @example A queue of another region, for Python workers
- * ```ts
- * import { Queue, type QueueOptions } from "@zsqs/cli/producer";
- * import { setUp } from "@zsqs/cli/testing";
- * import { assertEquals } from "@std/assert";
- *
- * using _queues = setUp({ silent: true });
- * const options: QueueOptions = { region: "eu-west-1", encoding: "base64" };
- * const queue = await Queue("adder", options);
- *
- * assertEquals(queue.region, "eu-west-1");
- * ```
- */
+/** Options of {@linkcode Queue}. */
 export interface QueueOptions {
   /**
    * The AWS region.

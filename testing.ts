@@ -73,32 +73,7 @@ const TURNS = 5;
 
 const SET_UP_OPTIONS = ["queues", "silent", "startTime", "seed"];
 
-/**
- * A queue of the double, with SQS's own settings.
- *
- * @example A queue with a dead-letter queue
- * ```ts
- * import { Queue, runContainer, TransientError } from "@zsqs/cli";
- * import { setUp, type TestQueueOptions } from "@zsqs/cli/testing";
- * import { assertEquals } from "@std/assert";
- *
- * const adder: TestQueueOptions = {
- *   name: "adder",
- *   redrive: { deadLetterQueue: "adder-dead", maxReceiveCount: 2 },
- * };
- * await using queues = setUp({ silent: true, queues: [adder, "adder-dead"] });
- * await runContainer({
- *   queue: "adder",
- *   worker: () => () => {
- *     throw new TransientError("never");
- *   },
- * });
- * await (await Queue("adder"))(1, 2);
- * await queues.advance(60);
- *
- * assertEquals(queues.get("adder-dead").jobs, [[1, 2]]);
- * ```
- */
+/** A queue of the double, with SQS's own settings. */
 export interface TestQueueOptions {
   /** The queue's name, ending with `.fifo` for a FIFO queue. */
   readonly name: string;
@@ -145,24 +120,7 @@ export interface TestQueueOptions {
   };
 }
 
-/**
- * Options of {@linkcode setUp}.
- *
- * @example Only these queues exist
- * ```ts
- * import { setUp, type SetUpOptions } from "@zsqs/cli/testing";
- * import { assertEquals } from "@std/assert";
- *
- * const options: SetUpOptions = {
- *   queues: ["adder"],
- *   silent: true,
- *   startTime: new Date("2030-01-01"),
- * };
- * using queues = setUp(options);
- *
- * assertEquals(queues.now, options.startTime);
- * ```
- */
+/** Options of {@linkcode setUp}. */
 export interface SetUpOptions {
   /**
    * The queues that exist, by name or with settings.
@@ -192,23 +150,7 @@ export interface SetUpOptions {
   readonly seed?: number;
 }
 
-/**
- * A message in a queue of the double, as a test sees it.
- *
- * @example Which messages are hidden
- * ```ts
- * import { Queue } from "@zsqs/cli";
- * import { setUp, type TestMessage } from "@zsqs/cli/testing";
- * import { assertEquals } from "@std/assert";
- *
- * const isHidden = ({ visible }: TestMessage) => !visible;
- *
- * using queues = setUp({ silent: true });
- * await (await Queue("adder")).send([1, 2], { delaySeconds: 60 });
- *
- * assertEquals(queues.get("adder").messages.filter(isHidden).length, 1);
- * ```
- */
+/** A message in a queue of the double, as a test sees it. */
 export interface TestMessage {
   /** SQS's id of the message. */
   readonly messageId: string;
@@ -232,22 +174,7 @@ export interface TestMessage {
   readonly visibleAt: Date;
 }
 
-/**
- * What a queue of the double holds.
- *
- * @example Assert that a queue is empty
- * ```ts
- * import { setUp, type TestQueue } from "@zsqs/cli/testing";
- * import { assertEquals } from "@std/assert";
- *
- * function assertEmpty(queue: TestQueue): void {
- *   assertEquals(queue.jobs, []);
- * }
- *
- * using queues = setUp({ silent: true });
- * assertEmpty(queues.get("adder"));
- * ```
- */
+/** What a queue of the double holds. */
 export interface TestQueue {
   /** The queue's name. */
   readonly name: string;

@@ -134,22 +134,7 @@ CONFIG.claim(ConfigError);
 /** SQS's longest visibility timeout, 12 hours, in seconds. */
 export const MAX_VISIBILITY_SECONDS = 43_200;
 
-/**
- * Options of {@linkcode TransientError}.
- *
- * @example Pass the cause on
- * ```ts
- * import { TransientError, type TransientErrorOptions } from "@zsqs/cli";
- * import { assertEquals } from "@std/assert";
- *
- * const options: TransientErrorOptions = {
- *   delaySeconds: 60,
- *   cause: new Error("503 Service Unavailable"),
- * };
- *
- * assertEquals(new TransientError("not now", options).cause, options.cause);
- * ```
- */
+/** Options of {@linkcode TransientError}. */
 export interface TransientErrorOptions {
   /**
    * How long the message stays hidden before it is received again, in whole
@@ -256,19 +241,7 @@ export function isVisibilitySeconds(value: unknown): value is number {
     (value as number) <= MAX_VISIBILITY_SECONDS;
 }
 
-/**
- * Why a job's signal was aborted.
- *
- * @example Tell a timeout from a stop
- * ```ts
- * import type { JobAbortReason } from "@zsqs/cli";
- * import { assertEquals } from "@std/assert";
- *
- * const isSlow = (reason: JobAbortReason) => reason === "timed out";
- *
- * assertEquals(isSlow("stopping"), false);
- * ```
- */
+/** Why a job's signal was aborted. */
 export type JobAbortReason = "timed out" | "lease lost" | "stopping";
 
 /**
@@ -328,19 +301,7 @@ export class LostJobError extends Error {
   }
 }
 
-/**
- * Options of {@linkcode SendError}.
- *
- * @example Make one in a test
- * ```ts
- * import { SendError, type SendErrorOptions } from "@zsqs/cli";
- * import { assertEquals } from "@std/assert";
- *
- * const options: SendErrorOptions = { code: "AccessDenied", senderFault: true };
- *
- * assertEquals(new SendError("Cannot send", options).index, undefined);
- * ```
- */
+/** Options of {@linkcode SendError}. */
 export interface SendErrorOptions extends ErrorOptions {
   /** SQS's error code, for example `InvalidMessageContents`. */
   readonly code: string;
@@ -397,19 +358,7 @@ export class SendError extends Error {
 
 SEND.claim(SendError);
 
-/**
- * Options of {@linkcode SqsError}.
- *
- * @example Make one in a test
- * ```ts
- * import { SqsError, type SqsErrorOptions } from "@zsqs/cli";
- * import { assertEquals } from "@std/assert";
- *
- * const options: SqsErrorOptions = { code: "AccessDenied", senderFault: true };
- *
- * assertEquals(new SqsError("Cannot open queue", options).code, "AccessDenied");
- * ```
- */
+/** Options of {@linkcode SqsError}. */
 export interface SqsErrorOptions extends ErrorOptions {
   /** SQS's error code, for example `AccessDenied`, or the network's. */
   readonly code: string;

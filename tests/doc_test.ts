@@ -1,6 +1,6 @@
 /**
- * The documentation of all that is exported: each symbol has an example that
- * runs as a doc test, each entry point a text.
+ * The documentation of the public API: every entry point and every exported
+ * symbol has a text, and every function and class an example that runs.
  *
  * @module
  */
@@ -9,14 +9,16 @@ import { assert, assertEquals } from "@std/assert";
 import { fileURLToPath } from "node:url";
 import manifest from "../deno.json" with { type: "json" };
 
-/** What `deno doc --json` says of a module, as far as it matters here. */
+/** The parts of `deno doc --json` that this test reads. */
 interface ModuleDoc {
   readonly module_doc: { readonly doc?: string };
   readonly symbols: readonly {
     readonly name: string;
     readonly declarations: readonly {
       readonly declarationKind: string;
+      readonly kind: string;
       readonly jsDoc?: {
+        readonly doc?: string;
         readonly tags?: readonly {
           readonly kind: string;
           readonly doc?: string;
@@ -26,7 +28,7 @@ interface ModuleDoc {
   }[];
 }
 
-/** Each by itself, as what it takes from another would be named only. */
+/** One entry point a call: a second one would list shared symbols by name only. */
 async function documentation(entryPoint: string): Promise<ModuleDoc> {
   const { stdout } = await new Deno.Command(Deno.execPath(), {
     args: ["doc", "--json", entryPoint],
@@ -37,8 +39,9 @@ async function documentation(entryPoint: string): Promise<ModuleDoc> {
   return Object.values<ModuleDoc>(nodes)[0]!;
 }
 
-Deno.test("every exported symbol has an example that runs, every entry point a text", async () => {
+Deno.test("every exported symbol has a text, every function and class an example that runs", async () => {
   const lacking: string[] = [];
+  let examples = 0;
   for (const file of Object.values(manifest.exports)) {
     const { module_doc, symbols } = await documentation(file);
     assert(symbols.length > 0);
@@ -47,13 +50,22 @@ Deno.test("every exported symbol has an example that runs, every entry point a t
       const exported = declarations.filter(({ declarationKind }) =>
         declarationKind === "export"
       );
-      const examples = exported.flatMap(({ jsDoc }) => jsDoc?.tags ?? [])
-        .filter(({ kind }) => kind === "example");
-      const runs = examples.some(({ doc }) =>
-        /^```ts(?: no-assert)?$/m.test(doc ?? "")
-      );
-      if (exported.length > 0 && !runs) lacking.push(`${file}: ${name}`);
+      if (exported.length === 0) continue;
+      if (!exported.some(({ jsDoc }) => jsDoc?.doc)) {
+        lacking.push(`${file}: text of ${name}`);
+      }
+      if (!exported.some(({ kind }) => ["function", "class"].includes(kind))) {
+        continue;
+      }
+      const runs = exported.flatMap(({ jsDoc }) => jsDoc?.tags ?? [])
+        .some(({ kind, doc }) =>
+          kind === "example" && /^```ts(?: no-assert)?$/m.test(doc ?? "")
+        );
+      if (runs) examples++;
+      else lacking.push(`${file}: example of ${name}`);
     }
   }
   assertEquals(lacking, []);
+  // Would be 0 if `deno doc` named its kinds in another way.
+  assert(examples > 0);
 });

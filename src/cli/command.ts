@@ -13,21 +13,7 @@ import { LOCAL_PORT, LOCAL_REGION } from "./local_server.ts";
 /** How the command line is called, in help and hints. */
 export const PROGRAM = "deno run -A jsr:@zsqs/cli";
 
-/**
- * The command line's output and input.
- *
- * @example Catch what the command line prints
- * ```ts
- * import { type Io, main } from "@zsqs/cli/cli";
- * import { assertEquals } from "@std/assert";
- *
- * const lines: string[] = [];
- * const io: Partial<Io> = { stdout: (line) => lines.push(line) };
- *
- * assertEquals(await main(["send", "--help"], io), 0);
- * assertEquals(lines.length, 1);
- * ```
- */
+/** The command line's output and input. */
 export interface Io {
   /** Writes a line to standard output. */
   stdout(line: string): void;
@@ -44,30 +30,7 @@ export interface Io {
   readonly screen: Screen;
 }
 
-/**
- * What of the command line's output and input is a terminal.
- *
- * @example Colours, as on a terminal
- * ```ts
- * import { main, type Screen } from "@zsqs/cli/cli";
- * import { assertEquals } from "@std/assert";
- *
- * const screen: Screen = {
- *   stdin: false,
- *   stdout: false,
- *   stderr: true,
- *   columns: 80,
- *   color: true,
- * };
- * const errors: string[] = [];
- * await main(["check", "missing.ini"], {
- *   screen,
- *   stderr: (line) => errors.push(line),
- * });
- *
- * assertEquals(errors[0]?.startsWith("\x1b[31m"), true);
- * ```
- */
+/** What of the command line's output and input is a terminal. */
 export interface Screen {
   /** Whether standard input is one, so that questions can be answered. */
   readonly stdin: boolean;

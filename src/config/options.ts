@@ -18,20 +18,6 @@ import { parseWorkerSpec, type WorkerSpec } from "../job/worker_spec.ts";
 
 /**
  * A container's configuration, with defaults applied and all of it checked.
- *
- * @example Look at the defaults
- * ```ts
- * import { type ContainerConfig, resolveConfig } from "@zsqs/cli/container";
- * import { assertEquals } from "@std/assert";
- *
- * const config: ContainerConfig = resolveConfig({
- *   queue: "adder",
- *   worker: () => () => {},
- * });
- *
- * assertEquals(config.concurrency, 1);
- * assertEquals(config.failures, "delete");
- * ```
  */
 export interface ContainerConfig {
   /**
@@ -108,24 +94,6 @@ export interface ContainerConfig {
 /**
  * A container's configuration as a program gives it: what has a default may be
  * left out.
- *
- * @example Settings that containers share
- * ```ts
- * import { type ContainerSettings, resolveConfig } from "@zsqs/cli/container";
- * import { assertEquals } from "@std/assert";
- *
- * const shared: Partial<ContainerSettings> = {
- *   concurrency: 100,
- *   retryDelay: "1..600",
- * };
- * const config = resolveConfig({
- *   ...shared,
- *   queue: "adder",
- *   worker: "worker.ts",
- * });
- *
- * assertEquals(config.retryDelay, { minSeconds: 1, maxSeconds: 600 });
- * ```
  */
 export interface ContainerSettings
   extends Partial<Omit<ContainerConfig, "worker" | "queue" | "retryDelay">> {

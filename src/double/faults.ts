@@ -10,26 +10,7 @@ import { type Clock, type Random, sleep } from "../clock.ts";
 import type { EntryFailure } from "../sqs/connection.ts";
 import { refuseUnknown } from "../options.ts";
 
-/**
- * SQS's operations as its documentation names them, batches included.
- *
- * @example Each of them throttled
- * ```ts
- * import { Queue } from "@zsqs/cli";
- * import { setUp, type FaultOperation } from "@zsqs/cli/testing";
- * import { assertEquals } from "@std/assert";
- *
- * const operations: FaultOperation[] = ["SendMessage", "DeleteMessage"];
- *
- * using queues = setUp({ silent: true });
- * for (const operation of operations) {
- *   queues.inject({ kind: "throttle", operation, durationSeconds: 60 });
- * }
- * const [result] = await Promise.allSettled([(await Queue("adder"))(1)]);
- *
- * assertEquals(result?.status, "rejected");
- * ```
- */
+/** SQS's operations as its documentation names them, batches included. */
 export type FaultOperation =
   | "GetQueueUrl"
   | "GetQueueAttributes"
@@ -38,24 +19,7 @@ export type FaultOperation =
   | "DeleteMessage"
   | "ChangeMessageVisibility";
 
-/**
- * Which calls a fault hits.
- *
- * @example One queue alone
- * ```ts
- * import { Queue } from "@zsqs/cli";
- * import { setUp, type FaultTarget } from "@zsqs/cli/testing";
- * import { assertEquals } from "@std/assert";
- *
- * const target: FaultTarget = { queue: "adder", operation: "SendMessage" };
- *
- * using queues = setUp({ silent: true });
- * const fault = queues.inject({ kind: "error", ...target });
- * await (await Queue("other"))(1);
- *
- * assertEquals(fault.hits, 0);
- * ```
- */
+/** Which calls a fault hits. */
 export interface FaultTarget {
   /**
    * The operation, or several.
@@ -85,24 +49,7 @@ export interface FaultTarget {
   readonly probability?: number;
 }
 
-/**
- * A call that fails before it has any effect.
- *
- * @example A send that is denied
- * ```ts
- * import { Queue, SendError } from "@zsqs/cli";
- * import { setUp } from "@zsqs/cli/testing";
- * import { assertEquals, assertRejects } from "@std/assert";
- *
- * using queues = setUp({ silent: true });
- * queues.inject({ kind: "error", code: "AccessDenied", senderFault: true });
- * const queue = await Queue("adder");
- *
- * const error = await assertRejects(() => queue(1), SendError);
- * assertEquals(error.code, "AccessDenied");
- * assertEquals(queues.get("adder").jobs, []);
- * ```
- */
+/** A call that fails before it has any effect. */
 export interface ErrorFault extends FaultTarget {
   /** The kind of fault. */
   readonly kind: "error";
@@ -120,45 +67,13 @@ export interface ErrorFault extends FaultTarget {
   readonly senderFault?: boolean;
 }
 
-/**
- * A call that has its effect, and whose answer does not arrive.
- *
- * @example A job that is in the queue though its send failed
- * ```ts
- * import { Queue } from "@zsqs/cli";
- * import { setUp } from "@zsqs/cli/testing";
- * import { assertEquals, assertRejects } from "@std/assert";
- *
- * using queues = setUp({ silent: true });
- * queues.inject({ kind: "lost answer", operation: "SendMessage" });
- * const queue = await Queue("adder");
- *
- * await assertRejects(() => queue(1));
- * assertEquals(queues.get("adder").jobs, [[1]]);
- * ```
- */
+/** A call that has its effect, and whose answer does not arrive. */
 export interface LostAnswerFault extends FaultTarget {
   /** The kind of fault. Receives that bring nothing are not hit. */
   readonly kind: "lost answer";
 }
 
-/**
- * A batch of which SQS refuses some entries, for a reason of its own.
- *
- * @example An entry that the producer sends again
- * ```ts
- * import { Queue } from "@zsqs/cli";
- * import { setUp } from "@zsqs/cli/testing";
- * import { assertEquals } from "@std/assert";
- *
- * using queues = setUp({ silent: true });
- * queues.inject({ kind: "partial failure", entries: [0] });
- * const queue = await Queue("adder");
- * await Promise.all([queue(1), queue(2)]);
- *
- * assertEquals(queues.get("adder").jobs, [[2], [1]]);
- * ```
- */
+/** A batch of which SQS refuses some entries, for a reason of its own. */
 export interface PartialFailureFault extends FaultTarget {
   /** The kind of fault; it hits sends, deletes and visibility changes. */
   readonly kind: "partial failure";
@@ -176,25 +91,7 @@ export interface PartialFailureFault extends FaultTarget {
   readonly afterEffect?: boolean;
 }
 
-/**
- * Calls that are refused as there are too many, for a while.
- *
- * @example A send that works a minute later
- * ```ts
- * import { Queue } from "@zsqs/cli";
- * import { setUp } from "@zsqs/cli/testing";
- * import { assertEquals, assertRejects } from "@std/assert";
- *
- * using queues = setUp({ silent: true });
- * queues.inject({ kind: "throttle", durationSeconds: 60 });
- * const queue = await Queue("adder");
- *
- * await assertRejects(() => queue(1));
- * await queues.advance(60);
- * await queue(1);
- * assertEquals(queues.get("adder").jobs, [[1]]);
- * ```
- */
+/** Calls that are refused as there are too many, for a while. */
 export interface ThrottleFault extends FaultTarget {
   /** The kind of fault. */
   readonly kind: "throttle";
@@ -202,29 +99,7 @@ export interface ThrottleFault extends FaultTarget {
   readonly durationSeconds: number;
 }
 
-/**
- * A message of a standard queue that is delivered once more.
- *
- * @example A job that is done twice
- * ```ts
- * import { Queue } from "@zsqs/cli";
- * import { runContainer } from "@zsqs/cli/container";
- * import { setUp } from "@zsqs/cli/testing";
- * import { assertEquals } from "@std/assert";
- *
- * await using queues = setUp({ silent: true });
- * const done: number[] = [];
- * await runContainer({
- *   queue: "adder",
- *   worker: () => (a: number) => done.push(a),
- *   loggers: "",
- * });
- * queues.inject({ kind: "duplicate" });
- * await (await Queue("adder"))(1);
- *
- * assertEquals(done, [1, 1]);
- * ```
- */
+/** A message of a standard queue that is delivered once more. */
 export interface DuplicateFault extends FaultTarget {
   /** The kind of fault; it hits each message that a receive brings. */
   readonly kind: "duplicate";
@@ -236,35 +111,7 @@ export interface DuplicateFault extends FaultTarget {
   readonly delaySeconds?: number;
 }
 
-/**
- * A call that has its effect at once, and whose answer comes late.
- *
- * @example A receive whose answer takes five seconds
- * ```ts
- * import { Queue } from "@zsqs/cli";
- * import { runContainer } from "@zsqs/cli/container";
- * import { setUp } from "@zsqs/cli/testing";
- * import { assertEquals } from "@std/assert";
- *
- * await using queues = setUp({ silent: true });
- * const done: number[] = [];
- * await runContainer({
- *   queue: "adder",
- *   worker: () => (a: number) => done.push(a),
- *   loggers: "",
- * });
- * queues.inject({
- *   kind: "late answer",
- *   operation: "ReceiveMessage",
- *   delaySeconds: 5,
- * });
- * await (await Queue("adder"))(1);
- * assertEquals(done, []);
- *
- * await queues.advance(5);
- * assertEquals(done, [1]);
- * ```
- */
+/** A call that has its effect at once, and whose answer comes late. */
 export interface LateAnswerFault extends FaultTarget {
   /** The kind of fault. Receives that bring nothing are not hit. */
   readonly kind: "late answer";
@@ -277,85 +124,19 @@ export interface LateAnswerFault extends FaultTarget {
 
 /**
  * A receipt handle that SQS takes for expired: its message is visible again.
- *
- * @example A job whose delete comes too late
- * ```ts
- * import { Queue } from "@zsqs/cli";
- * import { runContainer } from "@zsqs/cli/container";
- * import { setUp } from "@zsqs/cli/testing";
- * import { assertEquals } from "@std/assert";
- *
- * await using queues = setUp({ silent: true });
- * const done: number[] = [];
- * await runContainer({
- *   queue: "adder",
- *   worker: () => (a: number) => done.push(a),
- *   loggers: "",
- * });
- * queues.inject({ kind: "expired handle", operation: "DeleteMessage" });
- * await (await Queue("adder"))(1);
- *
- * assertEquals(done, [1, 1]);
- * ```
  */
 export interface ExpiredHandleFault extends FaultTarget {
   /** The kind of fault; it hits each entry of deletes and visibility changes. */
   readonly kind: "expired handle";
 }
 
-/**
- * A receive of a standard queue that brings visible messages in any order.
- *
- * @example Jobs that are done in another order
- * ```ts
- * import { Queue } from "@zsqs/cli";
- * import { runContainer } from "@zsqs/cli/container";
- * import { setUp } from "@zsqs/cli/testing";
- * import { assertEquals } from "@std/assert";
- *
- * await using queues = setUp({ silent: true, seed: 1 });
- * const done: number[] = [];
- * const queue = await Queue("adder");
- * for (let i = 0; i < 9; i++) await queue(i);
- * queues.inject({ kind: "reordering", times: 100 });
- * await runContainer({
- *   queue: "adder",
- *   worker: () => (a: number) => done.push(a),
- *   loggers: "",
- * });
- *
- * assertEquals(done.length, 9);
- * assertEquals(done.toSorted((a, b) => a - b), [0, 1, 2, 3, 4, 5, 6, 7, 8]);
- * ```
- */
+/** A receive of a standard queue that brings visible messages in any order. */
 export interface ReorderingFault extends FaultTarget {
   /** The kind of fault. */
   readonly kind: "reordering";
 }
 
-/**
- * What goes wrong.
- *
- * @example Faults in turn
- * ```ts
- * import { Queue } from "@zsqs/cli";
- * import { setUp, type Fault } from "@zsqs/cli/testing";
- * import { assertEquals, assertRejects } from "@std/assert";
- *
- * const faults: Fault[] = [
- *   { kind: "error" },
- *   { kind: "lost answer" },
- *   { kind: "throttle", durationSeconds: 1 },
- * ];
- * for (const fault of faults) {
- *   using queues = setUp({ silent: true });
- *   queues.inject(fault);
- *   const queue = await Queue("adder");
- *   await assertRejects(() => queue(1));
- *   assertEquals(queues.faults.length, 1);
- * }
- * ```
- */
+/** What goes wrong. */
 export type Fault =
   | ErrorFault
   | LostAnswerFault
@@ -366,25 +147,7 @@ export type Fault =
   | ExpiredHandleFault
   | ReorderingFault;
 
-/**
- * A fault that is in force until it is removed, or has hit often enough.
- *
- * @example Until the end of a scope
- * ```ts
- * import { Queue } from "@zsqs/cli";
- * import { setUp, type InjectedFault } from "@zsqs/cli/testing";
- * import { assertEquals, assertRejects } from "@std/assert";
- *
- * using queues = setUp({ silent: true });
- * const queue = await Queue("adder");
- * {
- *   using fault: InjectedFault = queues.inject({ kind: "error", times: 9 });
- *   await assertRejects(() => queue(1));
- *   assertEquals(fault.hits, 1);
- * }
- * await queue(1);
- * ```
- */
+/** A fault that is in force until it is removed, or has hit often enough. */
 export interface InjectedFault extends Disposable {
   /** How often it has hit. */
   readonly hits: number;
@@ -392,25 +155,7 @@ export interface InjectedFault extends Disposable {
   remove(): void;
 }
 
-/**
- * A fault that hit.
- *
- * @example What a failing test may show
- * ```ts
- * import { Queue } from "@zsqs/cli";
- * import { setUp, type FaultHit } from "@zsqs/cli/testing";
- * import { assertEquals, assertRejects } from "@std/assert";
- *
- * const shown = ({ kind, operation }: FaultHit) => `${kind}: ${operation}`;
- *
- * using queues = setUp({ silent: true });
- * queues.inject({ kind: "error" });
- * const queue = await Queue("adder");
- * await assertRejects(() => queue(1));
- *
- * assertEquals(queues.faults.map(shown), ["error: SendMessage"]);
- * ```
- */
+/** A fault that hit. */
 export interface FaultHit {
   /** The time of the double's clock. */
   readonly at: Date;

@@ -11,28 +11,7 @@ import type { Attributes } from "../message/attributes.ts";
 import type { JobMessage } from "../sqs/connection.ts";
 import { defaultLoggers, type Logger } from "../logging/loggers.ts";
 
-/**
- * The job that a handler is working on.
- *
- * @example Name a job in a message
- * ```ts
- * import { currentJob, type Job, Queue, runContainer } from "@zsqs/cli";
- * import { setUp } from "@zsqs/cli/testing";
- * import { assertEquals } from "@std/assert";
- *
- * const nameOf = ({ queue, receiveCount }: Job) => `${queue} #${receiveCount}`;
- *
- * await using _queues = setUp({ silent: true });
- * const names: string[] = [];
- * await runContainer({
- *   queue: "adder",
- *   worker: () => () => names.push(nameOf(currentJob())),
- * });
- * await (await Queue("adder"))(1, 2);
- *
- * assertEquals(names, ["adder #1"]);
- * ```
- */
+/** The job that a handler is working on. */
 export interface Job {
   /** The positional arguments. */
   readonly args: readonly unknown[];

@@ -92,17 +92,6 @@ function retry(
 
 /**
  * Seconds until the next try: fixed where both are the same, else doubling.
- *
- * @example Doubling up to ten minutes
- * ```ts
- * import { resolveConfig, type RetryDelay } from "@zsqs/cli/container";
- * import { assertEquals } from "@std/assert";
- *
- * const retryDelay: RetryDelay = { minSeconds: 1, maxSeconds: 600 };
- * const config = resolveConfig({ queue: "adder", worker: "w.ts", retryDelay });
- *
- * assertEquals(config.retryDelay, retryDelay);
- * ```
  */
 export interface RetryDelay {
   /** After the first receive, at most. */

@@ -14,17 +14,6 @@ import type { WorkerSpec } from "./worker_spec.ts";
  * also, as Python has them, in lower case.
  *
  * It has no prototype and is frozen.
- *
- * @example Read the options of a worker
- * ```ts
- * import type { WorkerConfig } from "@zsqs/cli";
- * import { assertEquals } from "@std/assert";
- *
- * const scaleOf = (config: WorkerConfig) => Number(config.scale ?? 1);
- *
- * assertEquals(scaleOf({ scale: "2" }), 2);
- * assertEquals(scaleOf({}), 1);
- * ```
  */
 export interface WorkerConfig {
   /** An option's value, by its name. */
@@ -33,18 +22,6 @@ export interface WorkerConfig {
 
 /**
  * What a factory may return: a handler, or an object with a `handle` method.
- *
- * @example A handler, or an object with one
- * ```ts
- * import type { WorkerLike } from "@zsqs/cli";
- * import { assertEquals } from "@std/assert";
- *
- * const sums: number[] = [];
- * const add = (a: number, b: number) => sums.push(a + b);
- * const workers: WorkerLike[] = [add, { handle: add }];
- *
- * assertEquals(workers.length, 2);
- * ```
  */
 export type WorkerLike =
   | Handler
@@ -53,28 +30,6 @@ export type WorkerLike =
 /**
  * Makes a worker from the `[worker]` options: a function, which may be async,
  * or a class with a `handle(...args)` method.
- *
- * @example A function and a class
- * ```ts
- * import type { WorkerConfig, WorkerFactory } from "@zsqs/cli";
- * import { assertEquals } from "@std/assert";
- *
- * const adder: WorkerFactory = () => (a: number, b: number) => a + b;
- *
- * class Scaled {
- *   #scale: number;
- *   constructor(config: WorkerConfig) {
- *     this.#scale = Number(config.scale ?? 1);
- *   }
- *   handle(a: number): number {
- *     return this.#scale * a;
- *   }
- * }
- * const factories: WorkerFactory[] = [adder, Scaled];
- *
- * assertEquals(new Scaled({ scale: "2" }).handle(3), 6);
- * assertEquals(factories.length, 2);
- * ```
  */
 export type WorkerFactory =
   | ((config: WorkerConfig) => WorkerLike | Promise<WorkerLike>)
@@ -85,23 +40,6 @@ export type WorkerFactory =
  *
  * @typeParam Factory The type of the factory: a function, async function or
  * class.
- *
- * @example A queue with the types of its worker
- * ```ts
- * import { type JobArgs, Queue } from "@zsqs/cli";
- * import { setUp } from "@zsqs/cli/testing";
- * import { assertEquals } from "@std/assert";
- *
- * function adder() {
- *   return (a: number, b: number) => console.log(a + b);
- * }
- *
- * using queues = setUp({ silent: true });
- * const queue = await Queue<JobArgs<typeof adder>>("adder");
- * await queue(1, 2);
- *
- * assertEquals(queues.get("adder").jobs, [[1, 2]]);
- * ```
  */
 export type JobArgs<Factory> =
   // deno-lint-ignore no-explicit-any
@@ -111,20 +49,7 @@ export type JobArgs<Factory> =
     : Factory extends (config: any) => infer Made ? ArgsOf<Awaited<Made>>
     : never;
 
-/**
- * The arguments of a handler, or of an object's `handle` method.
- *
- * @example The arguments of a handler
- * ```ts
- * import type { ArgsOf } from "@zsqs/cli";
- * import { assertEquals } from "@std/assert";
- *
- * const add = (a: number, b: number) => a + b;
- * const args: ArgsOf<typeof add> = [1, 2];
- *
- * assertEquals(add(...args), 3);
- * ```
- */
+/** The arguments of a handler, or of an object's `handle` method. */
 export type ArgsOf<Made> = Made extends { handle(...args: infer Args): unknown }
   ? Args
   : Made extends (...args: infer Args) => unknown ? Args

@@ -7,23 +7,7 @@
 import { isAbsolute, resolve, win32 } from "node:path";
 import { pathToFileURL } from "node:url";
 
-/**
- * A worker as `MODULE:expr` names it.
- *
- * @example What MODULE:expr means
- * ```ts
- * import { resolveConfig, type WorkerSpec } from "@zsqs/cli/container";
- * import { assertEquals } from "@std/assert";
- *
- * const config = resolveConfig({
- *   queue: "adder",
- *   worker: "jsr:@scope/jobs:adder",
- * });
- * const { specifier, expr } = config.worker as WorkerSpec;
- *
- * assertEquals([specifier, expr], ["jsr:@scope/jobs", "adder"]);
- * ```
- */
+/** A worker as `MODULE:expr` names it. */
 export interface WorkerSpec {
   /** The whole text as it was given, for messages. */
   readonly text: string;

@@ -37,17 +37,6 @@ import {
  * other values as the console shows them. An `Error` among them is written
  * below, with its stack and causes; one in the message's place gives its message
  * too. A method never throws.
- *
- * @example Log an error with its stack
- * ```ts
- * import { getLogger, type Logger } from "@zsqs/cli";
- * import { assertEquals } from "@std/assert";
- *
- * const log: Logger = getLogger("adder");
- * log.error("Cannot add %s", "x", new Error("not a number"));
- *
- * assertEquals(typeof log.critical, "function");
- * ```
  */
 export interface Logger {
   /** Logs what helps to find a fault, at level 10. */

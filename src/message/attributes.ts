@@ -6,37 +6,12 @@
 
 import type { WireAttribute, WireAttributes } from "../sqs/connection.ts";
 
-/**
- * A message attribute's value: SQS's String, Number or Binary.
- *
- * @example Text, a number, bytes
- * ```ts
- * import type { AttributeValue } from "@zsqs/cli";
- * import { assertEquals } from "@std/assert";
- *
- * const values: AttributeValue[] = ["eu", 3, new Uint8Array([1, 2])];
- *
- * assertEquals(values.length, 3);
- * ```
- */
+/** A message attribute's value: SQS's String, Number or Binary. */
 export type AttributeValue = string | number | Uint8Array;
 
 /**
  * Message attributes by name: at most ten, names of up to 256 letters, digits,
  * `_`, `-` and `.`, values never empty (SQS, "Message attributes").
- *
- * @example Send attributes
- * ```ts
- * import { type Attributes, Queue } from "@zsqs/cli";
- * import { setUp } from "@zsqs/cli/testing";
- * import { assertEquals } from "@std/assert";
- *
- * using queues = setUp({ silent: true });
- * const attributes: Attributes = { tenant: "acme", priority: 3 };
- * await (await Queue("adder")).send([1, 2], { attributes });
- *
- * assertEquals(queues.get("adder").messages[0]?.attributes, attributes);
- * ```
  */
 export type Attributes = { readonly [name: string]: AttributeValue };
 

@@ -13,23 +13,7 @@ const MAX_ARGUMENTS = 65_535;
 
 const KWARGS = Symbol.for("zsqs/1/kwargs");
 
-/**
- * How a producer writes bodies: plain JSON, or Base64 as zc.sqs does.
- *
- * @example Write for Python workers
- * ```ts
- * import { type Encoding, Queue } from "@zsqs/cli";
- * import { setUp } from "@zsqs/cli/testing";
- * import { assertEquals } from "@std/assert";
- *
- * using queues = setUp({ silent: true });
- * const encoding: Encoding = "base64";
- * await (await Queue("adder", { encoding }))(1, 2);
- *
- * assertEquals(queues.get("adder").bodies, [btoa("[[1,2],{}]")]);
- * assertEquals(queues.get("adder").jobs, [[1, 2]]);
- * ```
- */
+/** How a producer writes bodies: plain JSON, or Base64 as zc.sqs does. */
 export type Encoding = "json" | "base64";
 
 /**
@@ -37,21 +21,6 @@ export type Encoding = "json" | "base64";
  * fits where a worker takes that object.
  *
  * @typeParam T The object's type.
- *
- * @example Types of keyword arguments
- * ```ts
- * import { type Kwargs, kwargs, Queue } from "@zsqs/cli";
- * import { setUp } from "@zsqs/cli/testing";
- * import { assertEquals } from "@std/assert";
- *
- * using queues = setUp({ silent: true });
- * const queue = await Queue<[a: number, options: Kwargs<{ x: number }>]>(
- *   "adder",
- * );
- * await queue(1, kwargs({ x: 3 }));
- *
- * assertEquals(queues.get("adder").jobs, [[1, { x: 3 }]]);
- * ```
  */
 export type Kwargs<T extends object> = T & {
   readonly [Symbol.toStringTag]: "Kwargs";

@@ -37,22 +37,7 @@ const SEND_ALL_OPTIONS = ["onResult", "signal"];
 /** How many jobs of one `sendAll` are under way at a time. */
 const SEND_ALL_WINDOW = 100;
 
-/**
- * Options of a job, as SQS has them.
- *
- * @example Later, in a group of its own
- * ```ts
- * import { type JobOptions, Queue } from "@zsqs/cli";
- * import { setUp } from "@zsqs/cli/testing";
- * import { assertEquals } from "@std/assert";
- *
- * using queues = setUp({ silent: true });
- * const options: JobOptions = { delaySeconds: 60, groupId: "acme" };
- * await (await Queue("adder")).send([1, 2], options);
- *
- * assertEquals(queues.get("adder").messages[0]?.visible, false);
- * ```
- */
+/** Options of a job, as SQS has them. */
 export interface JobOptions {
   /**
    * How long the message stays hidden after it was sent, in whole seconds from
@@ -78,22 +63,7 @@ export interface JobOptions {
   readonly attributes?: Attributes;
 }
 
-/**
- * Options of a queue's `send`.
- *
- * @example Give up waiting
- * ```ts
- * import { Queue, type SendOptions } from "@zsqs/cli";
- * import { setUp } from "@zsqs/cli/testing";
- * import { assertEquals } from "@std/assert";
- *
- * using queues = setUp({ silent: true });
- * const options: SendOptions = { signal: AbortSignal.timeout(5_000) };
- * await (await Queue("adder")).send([1, 2], options);
- *
- * assertEquals(queues.get("adder").jobs, [[1, 2]]);
- * ```
- */
+/** Options of a queue's `send`. */
 export interface SendOptions extends JobOptions {
   /**
    * Stops waiting. A job that is on its way with others may be in the queue: that
@@ -102,21 +72,7 @@ export interface SendOptions extends JobOptions {
   readonly signal?: AbortSignal;
 }
 
-/**
- * A job that SQS accepted.
- *
- * @example The id of the message
- * ```ts
- * import { Queue, type SendResult } from "@zsqs/cli";
- * import { setUp } from "@zsqs/cli/testing";
- * import { assertEquals } from "@std/assert";
- *
- * using queues = setUp({ silent: true });
- * const result: SendResult = await (await Queue("adder"))(1, 2);
- *
- * assertEquals(queues.get("adder").messages[0]?.messageId, result.messageId);
- * ```
- */
+/** A job that SQS accepted. */
 export interface SendResult {
   /** SQS's id of the message. */
   readonly messageId: string;
@@ -124,52 +80,14 @@ export interface SendResult {
   readonly sequenceNumber?: string;
 }
 
-/**
- * A job of `sendAll` with its options.
- *
- * @example A job of a FIFO queue
- * ```ts
- * import { type JobWithOptions, Queue } from "@zsqs/cli";
- * import { setUp } from "@zsqs/cli/testing";
- * import { assertEquals } from "@std/assert";
- *
- * using queues = setUp({ silent: true });
- * const job: JobWithOptions<[order: string]> = {
- *   args: ["paid"],
- *   groupId: "order-17",
- *   deduplicationId: "order-17-paid",
- * };
- * await (await Queue<[order: string]>("orders.fifo")).sendAll([job]);
- *
- * assertEquals(queues.get("orders.fifo").messages[0]?.groupId, "order-17");
- * ```
- */
+/** A job of `sendAll` with its options. */
 export interface JobWithOptions<Args extends readonly unknown[]>
   extends JobOptions {
   /** The job's arguments. */
   readonly args: Args;
 }
 
-/**
- * What became of one job of `sendAll`.
- *
- * @example Print each result
- * ```ts
- * import { Queue, type SendAllResult } from "@zsqs/cli";
- * import { setUp } from "@zsqs/cli/testing";
- * import { assertEquals } from "@std/assert";
- *
- * using _queues = setUp({ silent: true });
- * const indexes: number[] = [];
- * const onResult = (result: SendAllResult) => {
- *   if ("error" in result) console.error(result.index, result.error.message);
- *   else indexes.push(result.index);
- * };
- * await (await Queue("adder")).sendAll([[1, 2], [3, 4]], { onResult });
- *
- * assertEquals(indexes, [0, 1]);
- * ```
- */
+/** What became of one job of `sendAll`. */
 export type SendAllResult =
   | {
     /** The job's position in the input, counted from 0. */
@@ -184,28 +102,7 @@ export type SendAllResult =
     readonly error: Error;
   };
 
-/**
- * Options of a queue's `sendAll`.
- *
- * @example Go on after a job that fails
- * ```ts
- * import { Queue, type SendAllOptions } from "@zsqs/cli";
- * import { setUp } from "@zsqs/cli/testing";
- * import { assertEquals } from "@std/assert";
- *
- * using _queues = setUp({ silent: true });
- * const failed: number[] = [];
- * const options: SendAllOptions = {
- *   onResult: (result) => {
- *     if ("error" in result) failed.push(result.index);
- *   },
- * };
- * const jobs = [[1, 2], [() => "no JSON"], [3, 4]];
- * await (await Queue("adder")).sendAll(jobs, options);
- *
- * assertEquals(failed, [1]);
- * ```
- */
+/** Options of a queue's `sendAll`. */
 export interface SendAllOptions {
   /**
    * Called with each job's result, in the order of the input. Without it the
@@ -216,24 +113,7 @@ export interface SendAllOptions {
   readonly signal?: AbortSignal;
 }
 
-/**
- * How many jobs `sendAll` sent.
- *
- * @example Count what was sent
- * ```ts
- * import { Queue, type SendAllSummary } from "@zsqs/cli";
- * import { setUp } from "@zsqs/cli/testing";
- * import { assertEquals } from "@std/assert";
- *
- * using _queues = setUp({ silent: true });
- * const summary: SendAllSummary = await (await Queue("adder")).sendAll([
- *   [1, 2],
- *   [3, 4],
- * ]);
- *
- * assertEquals(summary, { sent: 2, failed: 0 });
- * ```
- */
+/** How many jobs `sendAll` sent. */
 export interface SendAllSummary {
   /** Jobs that SQS accepted. */
   readonly sent: number;
@@ -241,25 +121,7 @@ export interface SendAllSummary {
   readonly failed: number;
 }
 
-/**
- * A job of `sendAll`: its arguments, or those with options.
- *
- * @example Arguments, or those with options
- * ```ts
- * import { type JobInput, Queue } from "@zsqs/cli";
- * import { setUp } from "@zsqs/cli/testing";
- * import { assertEquals } from "@std/assert";
- *
- * using queues = setUp({ silent: true });
- * function* jobs(): Generator<JobInput<[n: number]>> {
- *   yield [1];
- *   yield { args: [2], delaySeconds: 60 };
- * }
- * await (await Queue<[n: number]>("numbers")).sendAll(jobs());
- *
- * assertEquals(queues.get("numbers").jobs, [[1], [2]]);
- * ```
- */
+/** A job of `sendAll`: its arguments, or those with options. */
 export type JobInput<Args extends readonly unknown[]> =
   | Args
   | JobWithOptions<Args>;

@@ -6,49 +6,13 @@
 
 import type { Connection } from "../sqs/connection.ts";
 
-/**
- * SQS's operations that a container calls.
- *
- * @example Requests by operation
- * ```ts
- * import type { ContainerSummary, Operation } from "@zsqs/cli";
- * import { assertEquals } from "@std/assert";
- *
- * const requests: ContainerSummary["requests"] = {
- *   ReceiveMessage: 3,
- *   DeleteMessage: 2,
- *   ChangeMessageVisibility: 0,
- * };
- * const operations = Object.keys(requests) as Operation[];
- *
- * assertEquals(operations.map((name) => requests[name]), [3, 2, 0]);
- * ```
- */
+/** SQS's operations that a container calls. */
 export type Operation =
   | "ReceiveMessage"
   | "DeleteMessage"
   | "ChangeMessageVisibility";
 
-/**
- * What a container did.
- *
- * @example What a container did
- * ```ts
- * import { type ContainerSummary, Queue, runContainer } from "@zsqs/cli";
- * import { setUp } from "@zsqs/cli/testing";
- * import { assertEquals } from "@std/assert";
- *
- * await using _queues = setUp({ silent: true });
- * await (await Queue("adder"))(1, 2);
- *
- * const summary: ContainerSummary = await runContainer({
- *   queue: "adder",
- *   worker: () => (a: number, b: number) => console.log(a + b),
- * });
- *
- * assertEquals([summary.received, summary.done], [1, 1]);
- * ```
- */
+/** What a container did. */
 export interface ContainerSummary {
   /** Messages received. */
   readonly received: number;

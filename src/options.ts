@@ -1,19 +1,19 @@
 /**
- * Refuses members of an options object that nobody would look at.
+ * The check that every public function makes of its options object.
  *
  * @module
  */
 
-import { closestString } from "@std/text/closest-string";
+import { quote, show, suggest } from "./text.ts";
 
 /**
- * Checks that an options object has known members only.
+ * Refuses an options object with an unknown member or a wrong `signal`.
  *
  * @param options The options.
  * @param known The names of the known ones.
  * @param action What fails otherwise, for example `send job`.
- * @throws {TypeError} If it is no object, has another member, or its `signal` is
- * no `AbortSignal`.
+ * @throws {TypeError} If it is no object, has an unknown member, or its
+ * `signal` is no `AbortSignal`.
  */
 export function refuseUnknown(
   options: object,
@@ -26,25 +26,19 @@ export function refuseUnknown(
     );
   }
   const name = Object.keys(options).find((name) => !known.includes(name));
-  if (name !== undefined) throw unknownOption(name, known, action);
+  if (name !== undefined) {
+    throw new TypeError(
+      `Cannot ${action} as ${quote(name)} is not an option: ${
+        suggest(name, known, "options")
+      }`,
+    );
+  }
   const { signal } = options as { signal?: unknown };
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
     throw new TypeError(
       `Cannot ${action} as "signal" must be an AbortSignal: current value is ${
-        String(signal)
+        show(signal)
       }`,
     );
   }
-}
-
-function unknownOption(
-  name: string,
-  known: readonly string[],
-  action: string,
-): TypeError {
-  return new TypeError(
-    `Cannot ${action} as "${name}" is not an option: the nearest is "${
-      closestString(name, known)
-    }", the options are ${known.map((name) => `"${name}"`).join(", ")}`,
-  );
 }

@@ -1,31 +1,24 @@
 /**
- * Text for messages: quoted, on one line, with control characters escaped.
+ * Text for messages: quoted values, short lists and nearest names.
  *
  * @module
  */
 
-import { closestString } from "@std/text/closest-string";
+import { levenshteinDistance } from "@std/text/levenshtein-distance";
 
-/**
- * Writes text of a file on one line, for messages, with control characters
- * escaped.
- *
- * @param text The text.
- * @returns The text as it is fit to print.
- */
+/** The most values that a message lists. */
+const MAX_LISTED = 5;
+
+/** Writes text on one line: control characters and line ends are escaped. */
 export function printable(text: string): string {
   return text.replace(/[\p{Cc}\u2028\u2029]/gu, (char) => {
     const short = { "\n": "\\n", "\r": "\\r", "\t": "\\t" }[char];
-    return short ?? "\\u" + hex(char);
+    const hex = () => char.charCodeAt(0).toString(16).padStart(4, "0");
+    return short ?? `\\u${hex()}`;
   });
 }
 
-/**
- * Writes text of a file on one line in double quotes, for messages.
- *
- * @param text The text to quote.
- * @returns The quoted text.
- */
+/** Writes text on one line in double quotes. */
 export function quote(text: string): string {
   return `"${printable(text)}"`;
 }
@@ -33,21 +26,74 @@ export function quote(text: string): string {
 /** A value as messages show it. */
 export function show(value: unknown): string {
   if (typeof value === "string") return quote(value);
-  if (typeof value === "object" && value !== null) return "an object";
+  if (typeof value === "object" && value !== null) {
+    return Array.isArray(value) ? "an array" : "an object";
+  }
   return typeof value === "function" ? "a function" : String(value);
 }
 
-/** The nearest of the names that are known, and all of them. */
+/** Lists texts for a message, at most five of them. */
+export function list(texts: readonly string[]): string {
+  const rest = texts.length - MAX_LISTED;
+  return texts.slice(0, MAX_LISTED).join(", ") +
+    (rest > 0 ? ` and ${rest} more` : "");
+}
+
+/**
+ * Finds the known name that an unknown one was probably meant to be.
+ *
+ * Spellings of one name are equal: `wait_time`, `wait-time` and
+ * `waitTimeSeconds`. The first part of a name is near to it, too.
+ *
+ * @param name The unknown name.
+ * @param known The known names.
+ * @returns The nearest of the known names, or `undefined` if none is near.
+ */
 export function nearest(
   name: string,
   known: readonly string[],
-  format: (name: string) => string,
-  kind: string,
-): string {
-  return `the nearest is ${format(closestString(name, known))}, ` +
-    `the ${kind} are ${known.map(format).join(", ")}`;
+): string | undefined {
+  const given = fold(name);
+  const same = known.find((each) => fold(each) === given) ??
+    known.find((each) => given !== "" && fold(each).startsWith(given));
+  if (same !== undefined) return same;
+  let closest: string | undefined;
+  let fewest = Infinity;
+  for (const each of known) {
+    const wanted = fold(each);
+    const edits = levenshteinDistance(given, wanted);
+    // Four letters of ten: "prot" is near to "port", "proto" not to "worker".
+    const isNear = edits <= 0.4 * Math.max(given.length, wanted.length) + 0.5;
+    if (isNear && edits < fewest) [closest, fewest] = [each, edits];
+  }
+  return closest;
 }
 
-function hex(unit: string): string {
-  return unit.charCodeAt(0).toString(16).padStart(4, "0");
+/**
+ * Says which name was probably meant; if none is near, which names there are.
+ *
+ * @param name The unknown name.
+ * @param known The known names, of which there is at least one.
+ * @param kind What they name, for example `options`.
+ * @param format Writes a name.
+ * @returns Text such as `did you mean "queue"?`.
+ */
+export function suggest(
+  name: string,
+  known: readonly string[],
+  kind: string,
+  format: (name: string) => string = quote,
+): string {
+  const near = nearest(name, known);
+  return near === undefined
+    ? `the ${kind} are ${list(known.map(format))}`
+    : `did you mean ${format(near)}?`;
+}
+
+function fold(name: string): string {
+  return name
+    .replace(/[_-]?(?:milliseconds?|seconds?|secs)$|[_-]ms$/i, "")
+    .replace(/(?<=[a-z])Ms$/, "")
+    .replace(/[\s_-]/g, "")
+    .toLowerCase();
 }

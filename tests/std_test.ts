@@ -35,7 +35,7 @@ import {
 import { Logger, LogRecord } from "@std/log/logger";
 import { MockError, spy, stub } from "@std/testing/mock";
 import { FakeTime, TimeError } from "@std/testing/time";
-import { closestString } from "@std/text/closest-string";
+import { levenshteinDistance } from "@std/text/levenshtein-distance";
 
 class Point {
   readonly #x: number;
@@ -826,17 +826,20 @@ Deno.test("FakeTime stands in for AbortSignal.timeout()", () => {
   assertEquals(signal.reason.name, "TimeoutError");
 });
 
-Deno.test("closestString() finds the word with the fewest edits", () => {
-  const words = ["concurrency", "queue", "visibility_timeout"];
-  assertEquals(closestString("concurency", words), "concurrency");
-  assertEquals(closestString("QUEUES", words), "queue");
-  assertEquals(closestString("visibility", words), "visibility_timeout");
-  assertEquals(closestString("ab", ["ax", "xb"]), "ax");
-  assertEquals(closestString("", ["abc", "a", ""]), "");
-  assertEquals(closestString("kitten", ["sitting", "written"]), "written");
-  assertEquals(
-    closestString("AB", ["ab", "Ab"], { caseSensitive: true }),
-    "Ab",
-  );
-  assertThrows(() => closestString("a", []), TypeError);
+Deno.test("levenshteinDistance() counts the fewest edits", () => {
+  for (
+    const [from, to, edits] of [
+      ["", "", 0],
+      ["", "abc", 3],
+      ["abc", "", 3],
+      ["queue", "queue", 0],
+      ["concurency", "concurrency", 1],
+      ["AB", "ab", 2],
+      ["kitten", "sitting", 3],
+      ["drian", "drain", 2],
+      ["\u{1f600}", "x", 1],
+    ] as const
+  ) {
+    assertEquals(levenshteinDistance(from, to), edits, `${from} ${to}`);
+  }
 });

@@ -5,7 +5,7 @@
  */
 
 import { parseArgs } from "@std/cli/parse-args";
-import { closestString } from "@std/text/closest-string";
+import { suggest } from "../text.ts";
 import { CONTAINER_OPTIONS } from "../config/options.ts";
 import type { ConnectOptions } from "../sqs/connection.ts";
 import { LOCAL_PORT, LOCAL_REGION } from "./local_server.ts";
@@ -178,9 +178,9 @@ function checkOptions(
     } else {
       const known = [...boolean, ...valued].map((name) => `--${name}`);
       throw new UsageError(
-        `Unknown option ${arg}: the nearest is ${
-          closestString(arg.split("=")[0]!, known)
-        }, the options are ${known.join(", ")}`,
+        `Unknown option ${arg}: ${
+          suggest(arg.split("=")[0]!, known, "options", String)
+        }`,
       );
     }
   }

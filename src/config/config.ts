@@ -11,7 +11,7 @@
 import { currentScope } from "../job/current_job.ts";
 import type { LoggersOptions } from "../logging/loggers.ts";
 import type { ConnectOptions } from "../sqs/connection.ts";
-import { nearest, quote, show } from "../text.ts";
+import { quote, show, suggest } from "../text.ts";
 import { dirname, resolve } from "node:path";
 import { ConfigError, messageOf } from "../errors.ts";
 import {
@@ -61,7 +61,7 @@ export function resolveConfig(settings: ContainerSettings): ContainerConfig {
     if (keys.includes(key)) continue;
     problems.push(
       `Cannot start container as ${quote(key)} is not an option: ` +
-        nearest(key, keys, quote, "options"),
+        suggest(key, keys, "options"),
     );
   }
   return settled(settle({ ...settings }, problems, IN_PROGRAM));

@@ -5,7 +5,7 @@
  */
 
 import type { WorkerConfig } from "../job/worker.ts";
-import { nearest, printable, quote, show } from "../text.ts";
+import { printable, quote, show, suggest } from "../text.ts";
 import { readFile } from "node:fs/promises";
 import { type InspectedConfig, type Place, settle, settled } from "./config.ts";
 import { CONTAINER_OPTIONS, type ContainerConfig } from "./options.ts";
@@ -179,7 +179,7 @@ function unknownSections(ini: IniFile, file: string): string[] {
     .filter((section) => !SECTIONS.includes(section.name))
     .map(({ name, line }) =>
       `Cannot start container as ${bracket(name)} of ${file} (line ${line}) ` +
-      `is not a section: ${nearest(name, SECTIONS, bracket, "sections")}`
+      `is not a section: ${suggest(name, SECTIONS, "sections", bracket)}`
     );
 }
 
@@ -190,7 +190,7 @@ function unknownOptions(container: IniSection, file: string): string[] {
     .filter(([name, option]) => !option.fromDefault && !names.includes(name))
     .map(([name, option]) =>
       `Cannot start container as ${place(option, container, file)} ` +
-      `is not an option: ${nearest(name, names, quote, "options")}`
+      `is not an option: ${suggest(name, names, "options")}`
     );
 }
 

@@ -5,7 +5,7 @@
  */
 
 import type { LogRecord } from "@std/log/logger";
-import { closestString } from "@std/text/closest-string";
+import { suggest } from "../text.ts";
 import process from "node:process";
 import { errorFields, errorText, isError, reasonOf } from "./error_data.ts";
 import { compileDateFormat, type DateFormat } from "./strftime.ts";
@@ -194,9 +194,7 @@ function fieldProblem(all: string, name: string | undefined): string {
     ? `the field "${name}" is not supported: supported fields are ${
       names.join(", ")
     }`
-    : `the field "${name}" is not known: did you mean "${
-      closestString(name, names)
-    }"? Known fields are ${names.join(", ")}`;
+    : `the field "${name}" is not known: ${suggest(name, names, "fields")}`;
 }
 
 function conversionProblem(

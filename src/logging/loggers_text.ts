@@ -5,7 +5,7 @@
  * @module
  */
 
-import { closestString } from "@std/text/closest-string";
+import { suggest } from "../text.ts";
 import {
   compileAsctime,
   compileFormat,
@@ -395,8 +395,9 @@ function keyProblem(
     return `has "${name}" in <${section}>, which is not supported: ${instead}`;
   }
   if (keys.includes(name)) return undefined;
-  return `has an unknown key "${name}" in <${section}>: did you mean ` +
-    `"${closestString(name, keys)}"? Known keys are ${keys.join(", ")}`;
+  return `has an unknown key "${name}" in <${section}>: ${
+    suggest(name, keys, "keys")
+  }`;
 }
 
 function pathProblem(path: string): string | undefined {

@@ -94,9 +94,6 @@ Deno.test("main() prints the version", async () => {
   assertEquals(await cli(["send", "--version"]), version);
 });
 
-const RUN_OPTIONS =
-  "--help, --version, --debug, --drain, --local, --port, --data";
-
 /** Command lines, what is said of them, and whose help is offered. */
 const NO_COMMAND =
   'the commands, which come first, are "check", "permissions", "send", "status" and "failed", and an ini file is given by its path';
@@ -112,24 +109,24 @@ const BAD_USAGE: [args: string[], line: string, command?: string][] = [
   ],
   [
     ["--drian", "adder.ini"],
-    `Unknown option --drian: the nearest is --drain, the options are ${RUN_OPTIONS}`,
+    `Unknown option --drian: did you mean --drain?`,
   ],
   [
     ["adder.ini", "--prot=1"],
-    `Unknown option --prot=1: the nearest is --port, the options are ${RUN_OPTIONS}`,
+    `Unknown option --prot=1: did you mean --port?`,
   ],
   [
     ["-h"],
-    `Unknown option -h: the nearest is --help, the options are ${RUN_OPTIONS}`,
+    `Unknown option -h: did you mean --help?`,
   ],
   [
     ["check", "--debgu", "adder.ini"],
-    "Unknown option --debgu: the nearest is --debug, the options are --help, --version, --debug",
+    "Unknown option --debgu: did you mean --debug?",
     "check",
   ],
   [
     ["send", "--dely=1", "adder"],
-    "Unknown option --dely=1: the nearest is --delay, the options are --help, --version, --debug, --local, --base64, --stdin, --region, --endpoint, --port, --delay, --group, --deduplication-id, --lines, --attribute",
+    "Unknown option --dely=1: did you mean --delay?",
     "send",
   ],
   [
@@ -250,18 +247,10 @@ export class Adder {}
 const EXPORTS =
   '"Adder", "needy", "nothing", "number", "rejects", "scale", "throwsText", "tools"';
 
-const OPTIONS =
-  '"worker", "queue", "region", "endpoint", "loggers", "concurrency", "prefetch", "wait_time", "visibility_timeout", "delete_delay", "timeout", "retry_delay", "failures", "shutdown_timeout", "health", "isolation", "processes", "allow_net", "allow_read", "allow_write", "allow_env", "allow_run", "allow_sys", "allow_ffi", "allow_import", "allow_all"';
-
-const SECTIONS = "the sections are [container], [worker], [DEFAULT]";
-
 const MINIMAL = "[container]\nworker = adder.ts\nqueue = adder\n";
 
 const LEVELS =
   "critical, fatal, error, warn, warning, info, blather, debug, trace, all, notset";
-
-const FIELDS =
-  "asctime, created, levelname, levelno, message, msecs, name, process, processName, relativeCreated, threadName";
 
 function wrong(name: string, ini: string, ...lines: string[]): Wrong {
   return { name, ini, lines };
@@ -334,17 +323,17 @@ const WRONG: readonly Wrong[] = [
   wrong(
     "an unknown option",
     `${MINIMAL}quue = adder\n`,
-    `Cannot start container as "quue" in [container] of FILE (line 4) is not an option: the nearest is "queue", the options are ${OPTIONS}`,
+    `Cannot start container as "quue" in [container] of FILE (line 4) is not an option: did you mean "queue"?`,
   ),
   wrong(
     "[workers]",
     `${MINIMAL}[workers]\nscale = 2\n`,
-    `Cannot start container as [workers] of FILE (line 4) is not a section: the nearest is [worker], ${SECTIONS}`,
+    `Cannot start container as [workers] of FILE (line 4) is not a section: did you mean [worker]?`,
   ),
   wrong(
     "[contaner]",
     MINIMAL.replace("container", "contaner"),
-    `Cannot start container as [contaner] of FILE (line 1) is not a section: the nearest is [container], ${SECTIONS}`,
+    `Cannot start container as [contaner] of FILE (line 1) is not a section: did you mean [container]?`,
   ),
   wrong(
     "an empty file",
@@ -416,7 +405,7 @@ const WRONG: readonly Wrong[] = [
     "an unknown key in <logger>",
     "<logger>\n  levl INFO\n</logger>",
     1,
-    'has an unknown key "levl" in <logger>: did you mean "level"? Known keys are level, name, propagate',
+    'has an unknown key "levl" in <logger>: did you mean "level"?',
   ),
   wrongLoggers(
     "a handler that is not supported",
@@ -440,7 +429,7 @@ const WRONG: readonly Wrong[] = [
     "an unknown format field",
     LOG_FILE.replace("PATH", "STDOUT").replace("message", "mesage"),
     3,
-    `has a bad "format" in <logfile>: the field "mesage" is not known: did you mean "message"? Known fields are ${FIELDS}`,
+    `has a bad "format" in <logfile>: the field "mesage" is not known: did you mean "message"?`,
   ),
   wrongLoggers(
     "a log file in a folder that does not exist",
@@ -555,7 +544,7 @@ Deno.test("main() checks all at once", async () => {
     status: 2,
     stdout: [`${good} is fine`],
     stderr: [
-      `Cannot start container as "quue" in [container] of ${bad} (line 4) is not an option: the nearest is "queue", the options are ${OPTIONS}`,
+      `Cannot start container as "quue" in [container] of ${bad} (line 4) is not an option: did you mean "queue"?`,
       `Cannot start container as "wait_time" in [container] of ${bad} (line 5) must be an integer from 1 to 20: current value is "0"`,
       `Cannot start container as "loggers" in [container] of ${bad} (line 6) never closes <logger>`,
       `Cannot start container as worker "absent.ts" of ${bad} does not exist: there is no ${folder.url}/absent.ts`,

@@ -361,7 +361,7 @@ Deno.test("Queues.inject() refuses what it does not know", () => {
     [
       { kind: "error", time: 1 },
       TypeError,
-      '"time" is not an option: the nearest is "times"',
+      '"time" is not an option: did you mean "times"?',
     ],
     [
       { kind: "lost answer", code: "x" },

@@ -829,7 +829,7 @@ Deno.test("setUp() refuses settings that SQS refuses", () => {
     [
       { visibilityTimeout: 1 },
       TypeError,
-      'the nearest is "visibilityTimeoutSeconds"',
+      'did you mean "visibilityTimeoutSeconds"?',
     ],
     [
       { contentBasedDeduplication: "no" },

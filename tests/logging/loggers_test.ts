@@ -989,14 +989,12 @@ Deno.test("createLoggers() refuses bad text, naming the line", async (t) => {
     ],
     [
       inLogger("nam zsqs"),
-      '(line 2) has an unknown key "nam" in <logger>: did you mean "name"? ' +
-      "Known keys are level, name, propagate",
+      '(line 2) has an unknown key "nam" in <logger>: did you mean "name"?',
     ],
     [
       inFile("formt %(message)s"),
       '(line 4) has an unknown key "formt" in <logfile>: did you mean ' +
-      '"format"? Known keys are dateformat, format, level, max-size, ' +
-      "old-files, path",
+      '"format"?',
     ],
     [
       inFile("when D", "formatter a.b", "style template", "encoding utf-8"),
@@ -1088,7 +1086,7 @@ Deno.test("createLoggers() refuses bad text, naming the line", async (t) => {
     [
       format("%(levelnam)s %(lineno)d"),
       `${badFormat}the field "levelnam" is not known: did you mean ` +
-      `"levelname"? Known fields are ${fields}`,
+      `"levelname"?`,
       `${badFormat}the field "lineno" is not supported: supported fields ` +
       `are ${fields}`,
     ],
@@ -1153,7 +1151,7 @@ Deno.test("checkLoggers() names the lines of the file that the text is from", ()
     }),
     [
       `${WHERE} (line 9) has an unknown key "levle" in <logger>: did you ` +
-      'mean "level"? Known keys are level, name, propagate',
+      'mean "level"?',
     ],
   );
 });

@@ -440,7 +440,7 @@ for (const ref of BAD_REFS) {
 const BAD_QUEUE_OPTIONS: [options: object, problem: string][] = [
   [
     { regoin: "eu-west-1" },
-    '"regoin" is not an option: the nearest is "region", the options are "region", "endpoint", "encoding", "signal"',
+    '"regoin" is not an option: did you mean "region"?',
   ],
   [
     { encoding: "Base64" },
@@ -484,7 +484,7 @@ const BAD_SEND_OPTIONS: [
   [
     { delaySecond: 3 } as SendOptions,
     TypeError,
-    'as "delaySecond" is not an option: the nearest is "delaySeconds", the options are "delaySeconds", "groupId", "deduplicationId", "attributes", "signal"',
+    'as "delaySecond" is not an option: did you mean "delaySeconds"?',
   ],
   [{ delaySeconds: -1 }, RangeError, `as ${delay} -1`],
   [{ delaySeconds: 901 }, RangeError, `as ${delay} 901`],
@@ -643,7 +643,7 @@ Deno.test("Queue.sendAll() refuses an unknown option", async () => {
   );
   assertEquals(
     error.message,
-    'Cannot send jobs as "onresult" is not an option: the nearest is "onResult", the options are "onResult", "signal"',
+    'Cannot send jobs as "onresult" is not an option: did you mean "onResult"?',
   );
 });
 

@@ -551,7 +551,7 @@ const BAD_SEND_OPTIONS: [
   [
     { signal: "x" as unknown as AbortSignal },
     TypeError,
-    'as "signal" must be an AbortSignal: current value is x',
+    'as "signal" must be an AbortSignal: current value is "x"',
   ],
   [
     { attributes: { a: "" } },

@@ -172,11 +172,13 @@ Deno.test("examples/deploy leaves a container the time to stop, and starts it ag
   const kubernetes = await read("deploy/kubernetes.yaml");
   const dockerfile = await read("deploy/Dockerfile");
 
-  // The README's rule.
-  const readme = await Deno.readTextFile(new URL("../README.md", EXAMPLES));
+  // The rule of the operating guide.
+  const guide = await Deno.readTextFile(
+    new URL("../docs/operating.md", EXAMPLES),
+  );
   const margin = number(
-    readme,
-    /stop timeout above `shutdown_timeout` \+ (\d+) s/,
+    guide,
+    /stop timeout above\s+`shutdown_timeout`\s\+\s(\d+) s/,
   );
   const config = await readConfig(folder("deploy/adder.ini"));
   const shutdown = config.shutdownTimeoutSeconds;

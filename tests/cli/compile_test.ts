@@ -1,5 +1,5 @@
 /**
- * The program that `deno compile` makes of a container, as the README has it.
+ * The program that `deno compile` makes of a container, as docs/binary.md has it.
  *
  * It can only be run where `DENORT_BIN` names Deno's base binary; elsewhere Deno
  * itself stands in for it, which is enough to see that all can be embedded.

@@ -4,7 +4,6 @@
  * @module
  */
 
-import { SqsError } from "../errors.ts";
 import {
   connectOptions,
   isFailureQueue,
@@ -23,7 +22,7 @@ import { paint } from "./screen.ts";
 import { systemClock } from "../clock.ts";
 import { inspectConfig } from "../config/ini_config.ts";
 import { type OpenQueue, openQueue } from "../connect/open_queue.ts";
-import type { QueueAttributes } from "../sqs/connection.ts";
+import { isDenied, type QueueAttributes } from "../sqs/connection.ts";
 import {
   checkLogFiles,
   checkLoggers,
@@ -157,9 +156,7 @@ async function warningsOn(
   try {
     known = await connection.attributes(url);
   } catch (error) {
-    if (error instanceof SqsError && error.code === "AccessDenied") {
-      return [];
-    }
+    if (isDenied(error)) return [];
     throw error;
   }
   const { maxReceiveCount = Infinity } = known.redrive ?? {};

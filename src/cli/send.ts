@@ -12,11 +12,13 @@ import { messageOf } from "../errors.ts";
 import { kwargs } from "../message/body.ts";
 import { parseExact } from "../message/strict_json.ts";
 import { refuseUnknown } from "../options.ts";
+import { MAX_DELAY_SECONDS } from "../sqs/connection.ts";
 import { type JobOptions, Sender } from "../sending/sender.ts";
 import { listenToStopSignals } from "../signals.ts";
 import {
   asInputError,
   type Command,
+  connectOptionsOf,
   InputError,
   integerOf,
   type Io,
@@ -25,7 +27,6 @@ import {
   UsageError,
   WHERE_HELP,
   WHERE_OPTIONS,
-  whereOf,
 } from "./command.ts";
 import { DONE, FAILED } from "./errors.ts";
 import { counted, Progress } from "./screen.ts";
@@ -48,7 +49,7 @@ those before are sent, none after, and it says with which --lines to go on.
 Options:
 ${WHERE_HELP}
   --base64           write the body in Base64, for workers of zc.sqs
-  --delay=SECONDS    hide the job for up to 900 s
+  --delay=SECONDS    hide the job for up to ${MAX_DELAY_SECONDS} s
   --group=ID         the message group
   --deduplication-id=ID    the deduplication id, on FIFO queues
   --attribute=NAME=VALUE   a message attribute; may be repeated
@@ -95,7 +96,7 @@ async function sendJobs(options: ParsedOptions, io: Io): Promise<number> {
     throw new UsageError("Option --lines goes with --stdin");
   }
   const defaults = jobOptionsOf(options);
-  const where = whereOf(options);
+  const where = connectOptionsOf(options);
   const job = options.has("stdin") ? undefined : argumentsOf(texts);
   const encoding = options.has("base64") ? "base64" : "json";
   const sender = new Sender(
@@ -173,7 +174,7 @@ function jobOptionsOf(options: ParsedOptions): JobOptions {
   return {
     ...(delay === undefined
       ? {}
-      : { delaySeconds: integerOf("delay", delay, 0, 900) }),
+      : { delaySeconds: integerOf("delay", delay, 0, MAX_DELAY_SECONDS) }),
     ...(groupId === undefined ? {} : { groupId }),
     ...(deduplicationId === undefined ? {} : { deduplicationId }),
     ...(attributes.length === 0

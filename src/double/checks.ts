@@ -4,25 +4,23 @@
  * @module
  */
 
-import { MAX_VISIBILITY_SECONDS } from "../errors.ts";
 import {
   FORBIDDEN,
   isAttributeName,
-  MAX_ATTRIBUTES,
-  MAX_BYTES,
   messageBytes,
 } from "../message/attributes.ts";
 import { refuseUnknown } from "../options.ts";
-import type {
-  EntryFailure,
-  OutgoingMessage,
-  WireAttribute,
-  WireAttributes,
+import {
+  type EntryFailure,
+  MAX_ATTRIBUTES,
+  MAX_BYTES,
+  MAX_DELAY_SECONDS,
+  MAX_VISIBILITY_SECONDS,
+  type OutgoingMessage,
+  type WireAttribute,
+  type WireAttributes,
 } from "../sqs/connection.ts";
 import { parseQueueRef, QUEUE_REF_HINT } from "../sqs/queue_ref.ts";
-
-/** SQS's longest delay of a message, in seconds (SQS, "SendMessage"). */
-const MAX_DELAY_SECONDS = 900;
 
 /** What is looked at of the queue that is to take a message. */
 export interface Recipient {
@@ -171,7 +169,7 @@ const DEFAULTS = {
 
 const RANGES = {
   visibilityTimeoutSeconds: [0, MAX_VISIBILITY_SECONDS],
-  delaySeconds: [0, 900],
+  delaySeconds: [0, MAX_DELAY_SECONDS],
   messageRetentionSeconds: [60, 1_209_600],
   maximumMessageSize: [1024, MAX_BYTES],
 } as const;

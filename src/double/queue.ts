@@ -11,6 +11,7 @@ import {
   type EntryFailure,
   type EntryResult,
   MAX_BATCH,
+  MAX_WAIT_SECONDS,
   type OutgoingMessage,
   type QueueAttributes,
   type ReceivedMessage,
@@ -690,8 +691,8 @@ function checkReceive(options: ReceiveOptions): void {
   const { maxMessages, waitTimeSeconds, visibilityTimeoutSeconds } = options;
   const wrong = !isWithin(maxMessages, 1, MAX_BATCH)
     ? invalid("MaxNumberOfMessages", maxMessages, `1 and ${MAX_BATCH}`)
-    : !isWithin(waitTimeSeconds, 0, 20)
-    ? invalid("WaitTimeSeconds", waitTimeSeconds, "0 and 20")
+    : !isWithin(waitTimeSeconds, 0, MAX_WAIT_SECONDS)
+    ? invalid("WaitTimeSeconds", waitTimeSeconds, `0 and ${MAX_WAIT_SECONDS}`)
     : visibilityTimeoutSeconds !== undefined &&
         !isVisibility(visibilityTimeoutSeconds)
     ? invalid("VisibilityTimeout", visibilityTimeoutSeconds, VISIBILITY_RANGE)

@@ -7,13 +7,14 @@
 
 import { SqsError } from "../errors.ts";
 import type { QueueSettings } from "./checks.ts";
-import { MAX_BYTES, messageBytes } from "../message/attributes.ts";
+import { messageBytes } from "../message/attributes.ts";
 import type { Clock, Random } from "../clock.ts";
 import {
   type CallOptions,
   type Connection,
   type EntryResult,
   MAX_BATCH,
+  MAX_BYTES,
   type OutgoingMessage,
   type QueueAttributes,
   type ReceivedMessage,

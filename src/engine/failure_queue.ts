@@ -5,16 +5,13 @@
  * @module
  */
 
+import { messageBytes, sizeLimit } from "../message/attributes.ts";
 import {
   MAX_ATTRIBUTES,
   MAX_BYTES,
-  messageBytes,
-  sizeLimit,
-} from "../message/attributes.ts";
-import type {
-  ReceivedMessage,
-  SendConnection,
-  WireAttributes,
+  type ReceivedMessage,
+  type SendConnection,
+  type WireAttributes,
 } from "../sqs/connection.ts";
 import { messageOf } from "../errors.ts";
 import { jsonString } from "../message/strict_json.ts";

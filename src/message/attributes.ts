@@ -4,7 +4,11 @@
  * @module
  */
 
-import type { WireAttribute, WireAttributes } from "../sqs/connection.ts";
+import {
+  MAX_ATTRIBUTES,
+  type WireAttribute,
+  type WireAttributes,
+} from "../sqs/connection.ts";
 
 /** A message attribute's value: SQS's String, Number or Binary. */
 export type AttributeValue = string | number | Uint8Array;
@@ -14,12 +18,6 @@ export type AttributeValue = string | number | Uint8Array;
  * `_`, `-` and `.`, values never empty (SQS, "Message attributes").
  */
 export type Attributes = { readonly [name: string]: AttributeValue };
-
-/** SQS's limit on a message's attributes (SQS, "Message quotas"). */
-export const MAX_ATTRIBUTES = 10;
-
-/** SQS's limit on a message and on a whole batch, in bytes: 1 MiB. */
-export const MAX_BYTES = 1_048_576;
 
 /** Characters that SQS takes in a message, as text (SQS, "SendMessage"). */
 export const FORBIDDEN =

@@ -13,6 +13,8 @@ import type { OpenQueue } from "../connect/open_queue.ts";
 import {
   type Connection,
   type EntryResult,
+  isDenied,
+  isMissingQueue,
   MAX_BATCH,
   type ReceivedMessage,
 } from "../sqs/connection.ts";
@@ -322,8 +324,8 @@ export class Sweep implements AsyncDisposable {
 
 /** Whether it is no use to try again. */
 function isFinal(error: unknown): boolean {
-  return !(error instanceof SqsError) ||
-    error.code === "AccessDenied" || error.code === "QueueDoesNotExist";
+  return !(error instanceof SqsError) || isDenied(error) ||
+    isMissingQueue(error);
 }
 
 function noAnswer(): SqsError {

@@ -8,12 +8,13 @@
 import { SqsError } from "../errors.ts";
 import { testMode } from "../connect/test_mode.ts";
 import { setImmediate } from "node:timers";
-import { MAX_BYTES, messageBytes } from "../message/attributes.ts";
+import { messageBytes } from "../message/attributes.ts";
 import { sleep, systemClock } from "../clock.ts";
 import {
   type EntryFailure,
   type EntryResult,
   MAX_BATCH,
+  MAX_BYTES,
   type OutgoingMessage,
   type SendConnection,
   type Sent,

@@ -8,21 +8,22 @@ import { setImmediate } from "node:timers";
 import { untilAborted } from "../clock.ts";
 import {
   type Attributes,
-  MAX_BYTES,
   messageBytes,
   sizeLimit,
   toWire,
 } from "../message/attributes.ts";
 import type { OpenQueue } from "../connect/open_queue.ts";
-import type { EntryFailure, OutgoingMessage } from "../sqs/connection.ts";
+import {
+  type EntryFailure,
+  MAX_BYTES,
+  MAX_DELAY_SECONDS,
+  type OutgoingMessage,
+} from "../sqs/connection.ts";
 import { SendError } from "../errors.ts";
 import { SendFailure, SendQueue } from "./send_queue.ts";
 import type { ProducerTelemetry, Telemetry } from "../telemetry/telemetry.ts";
 import { refuseUnknown } from "../options.ts";
 import { encodeBody, type Encoding } from "../message/body.ts";
-
-/** SQS's longest delay of a message, in seconds. */
-const MAX_DELAY_SECONDS = 900;
 
 const JOB_OPTIONS = [
   "delaySeconds",

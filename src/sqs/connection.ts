@@ -1,23 +1,35 @@
 /**
- * The small part of SQS that this package speaks: what the engine and the
- * producer see of a server, and what the testing double implements.
+ * The part of SQS that this package uses, and SQS's limits. The AWS SDK's
+ * connection and the testing double implement it.
  *
- * Every call that takes entries takes 1 to 10 of them and answers for each at
- * its own position, so that nobody handles the ids of SQS's batches.
+ * A batch call takes 1 to 10 entries. Its results have the order of its
+ * entries, so that no caller handles the ids of SQS's batches.
  *
  * @module
  */
 
 import { SqsError } from "../errors.ts";
 
-/** SQS's limit on the entries of a batch, and on what a receive brings. */
+/** The most entries of a batch, and the most messages of a receive. */
 export const MAX_BATCH = 10;
 
-/**
- * A message attribute as it is on the wire: SQS's data type, which may carry a
- * custom label (`Number.int`), and its value, binary ones as bytes.
- */
+/** The size limit of a message and of a whole batch, in bytes: 1 MiB. */
+export const MAX_BYTES = 1_048_576;
+
+/** The most attributes of a message (SQS, "Message quotas"). */
+export const MAX_ATTRIBUTES = 10;
+
+/** The longest delay of a message, in seconds: 15 minutes. */
+export const MAX_DELAY_SECONDS = 900;
+
+/** The longest long poll, in seconds. */
+export const MAX_WAIT_SECONDS = 20;
+
+export { MAX_VISIBILITY_SECONDS } from "../errors.ts";
+
+/** A message attribute as SQS has it. */
 export interface WireAttribute {
+  /** `String`, `Number` or `Binary`; a custom label may follow (`Number.int`). */
   readonly type: string;
   readonly value: string | Uint8Array;
 }
@@ -34,23 +46,23 @@ export interface OutgoingMessage {
   readonly deduplicationId?: string;
 }
 
-/** A message received. */
+/** A received message. */
 export interface ReceivedMessage {
   readonly messageId: string;
   readonly receiptHandle: string;
   readonly body: string;
   readonly attributes: WireAttributes;
-  /** How often the message has been received, this time included. */
+  /** How often SQS has delivered the message, this receive included. */
   readonly receiveCount: number;
-  /** When it was sent, in milliseconds since the Unix epoch. */
+  /** In milliseconds since the Unix epoch. */
   readonly sentAtMs: number;
   readonly groupId?: string;
   readonly deduplicationId?: string;
-  /** The ARN of the queue from which SQS moved it here, as nobody did it. */
+  /** The ARN of the queue from which SQS moved it to this dead-letter queue. */
   readonly deadLetterSource?: string;
 }
 
-/** A message as a job has it: nothing with which to settle it. */
+/** The part of a message that a job sees; it cannot settle the message. */
 export type JobMessage = Pick<
   ReceivedMessage,
   | "body"
@@ -61,19 +73,19 @@ export type JobMessage = Pick<
   | "groupId"
 >;
 
-/** One entry of a batch that SQS refused. */
+/** Why SQS refused an entry of a batch. */
 export interface EntryFailure {
   readonly code: string;
   readonly message: string;
   readonly senderFault: boolean;
 }
 
-/** One entry's result: a refusal, or what SQS answered. */
+/** The result of an entry of a batch. */
 export type EntryResult<T = unknown> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly failure: EntryFailure };
 
-/** The result of an entry that a server does not answer for. */
+/** The result of an entry that is missing in the server's answer. */
 export const UNANSWERED: EntryResult<never> = {
   ok: false,
   failure: {
@@ -83,22 +95,26 @@ export const UNANSWERED: EntryResult<never> = {
   },
 };
 
-/** A message sent. */
+/** A message that SQS accepted. */
 export interface Sent {
   readonly messageId: string;
-  /** The position SQS gave it in its FIFO queue. */
+  /** The position in its FIFO queue. */
   readonly sequenceNumber?: string;
 }
 
-/** What a receive asks for. */
+/** The options of a receive. */
 export interface ReceiveOptions {
-  /** How many messages at most, 1 to 10. */
+  /** The most messages to receive, 1 to 10. */
   readonly maxMessages: number;
-  /** How long SQS may wait for a first one, 0 to 20 seconds. */
+  /** How long SQS waits for a message, 0 to 20 seconds. */
   readonly waitTimeSeconds: number;
-  /** Asked for in place of the queue's own, 0 to 43,200 seconds. */
+  /**
+   * 0 to 43,200 seconds.
+   *
+   * @default {undefined} the queue's visibility timeout
+   */
   readonly visibilityTimeoutSeconds?: number;
-  /** On FIFO queues: the same id after a lost answer gives the same messages. */
+  /** FIFO queues: after a lost answer, the same id gives the same messages. */
   readonly attemptId?: string;
   readonly signal?: AbortSignal;
 }
@@ -110,35 +126,32 @@ export interface VisibilityChange {
   readonly visibilityTimeoutSeconds: number;
 }
 
-/** What SQS tells of a queue. */
+/** A queue's attributes, as far as the server reports them. */
 export interface QueueAttributes {
-  /** The queue's own visibility timeout, in seconds. */
   readonly visibilityTimeoutSeconds?: number;
   readonly visible?: number;
   readonly inFlight?: number;
   readonly delayed?: number;
-  /** Where SQS moves what is received too often. */
+  /** The queue's redrive policy. */
   readonly redrive?: {
-    /** The dead-letter queue, by its ARN. */
+    /** The dead-letter queue's ARN. */
     readonly deadLetterQueue: string;
     readonly maxReceiveCount: number;
   };
 }
 
-/** What a call may carry. */
+/** Options of every call. */
 export interface CallOptions {
   readonly signal?: AbortSignal;
 }
 
-/** SQS, as far as this package needs it. */
+/**
+ * A connection to SQS. Each call rejects with an `SqsError` if SQS refuses the
+ * request or cannot be reached, and with the signal's reason if that aborts.
+ */
 export interface Connection {
-  /** The region that it speaks to. */
   readonly region: string;
-  /**
-   * A queue's URL.
-   *
-   * @throws {SqsError} `QueueDoesNotExist` where there is none.
-   */
+  /** Looks up a queue's URL. */
   queueUrl(
     name: string,
     options?: CallOptions & { readonly accountId?: string },
@@ -160,30 +173,42 @@ export interface Connection {
     changes: readonly VisibilityChange[],
     options?: CallOptions,
   ): Promise<EntryResult[]>;
-  /** Gives up what the connection holds: sockets, timers. */
+  /** Closes the connection's sockets and cancels its timers. */
   close(): void;
 }
 
-/** What a producer needs of a connection. */
+/** The part of a connection that a producer uses. */
 export type SendConnection = Pick<Connection, "send">;
 
-/** Where a connection leads. */
+/** The server that a connection uses. */
 export interface ConnectOptions {
-  /** The region; else the AWS environment's and profile's, else `us-east-1`. */
+  /**
+   * The AWS region.
+   *
+   * @default {undefined} the region of the AWS environment or profile, or
+   * `us-east-1`
+   */
   readonly region?: string;
-  /** The server's URL in place of the region's own. */
+  /**
+   * The server's URL.
+   *
+   * @default {undefined} the region's SQS server
+   */
   readonly endpoint?: string;
-  /** Signs with made-up credentials, for a server on this machine. */
+  /**
+   * Whether to sign with made-up credentials, for a server on this machine.
+   *
+   * @default {false}
+   */
   readonly local?: boolean;
 }
 
-/** Whether an error says that a queue does not exist. */
+/** Whether an error means that a queue does not exist. */
 export function isMissingQueue(error: unknown): boolean {
-  return error instanceof SqsError &&
-    error.code === "QueueDoesNotExist";
+  return error instanceof SqsError && error.code === "QueueDoesNotExist";
 }
 
-/** Whether an error says that a right is missing. */
+/** Whether an error means that the AWS identity lacks a permission. */
 export function isDenied(error: unknown): boolean {
   return error instanceof SqsError && error.code === "AccessDenied";
 }

@@ -4,17 +4,16 @@
  * @module
  */
 
-/** What a queue's name, URL or ARN tells. */
+/** The parts of a queue's name, URL or ARN. */
 export interface QueueRef {
-  /** As it was given. */
+  /** The text that was parsed. */
   readonly text: string;
   /** The queue's name, with `.fifo` for a FIFO queue. */
   readonly name: string;
-  /** Whether it is a FIFO queue. */
   readonly fifo: boolean;
-  /** The queue's URL, where that was given: it need not be looked up. */
+  /** The queue's URL, if the text is one. */
   readonly url?: string;
-  /** The URL's origin, which is the server where no other endpoint is set. */
+  /** The URL's origin: the server if no endpoint is set. */
   readonly origin?: string;
   /** The region that the URL or ARN names. */
   readonly region?: string;
@@ -22,31 +21,26 @@ export interface QueueRef {
   readonly accountId?: string;
 }
 
-/** What is allowed, for messages. */
+/** The allowed texts, for messages. */
 export const QUEUE_REF_HINT =
   "the name, URL or ARN of an SQS queue: a name has 1 to 80 letters, digits, " +
-  '"_" and "-", ".fifo" at the end of a FIFO queue\'s counted in';
+  '"_" and "-", including the ".fifo" of a FIFO queue';
 
-/**
- * Reads a queue's name, URL or ARN.
- *
- * @param text The queue's name, URL or ARN.
- * @returns Its parts, or `undefined` where it is none of them.
- */
+/** Parses a queue's name, URL or ARN; `undefined` if it is none of them. */
 export function parseQueueRef(text: string): QueueRef | undefined {
-  // URLs are parsed with line ends left out, which no queue's URL has.
+  // The URL parser drops line ends, which no queue's URL has.
   if (/[\s\p{Cc}?#]/u.test(text)) return undefined;
   if (/^https?:\/\//i.test(text)) return parseUrl(text);
   if (text.startsWith("arn:")) return parseArn(text);
   return named(text, text);
 }
 
-/** Whether a text is the URL of a server. */
+/** Whether a text is an HTTP or HTTPS URL. */
 export function isHttpUrl(text: string): boolean {
   return /^https?:\/\/[^\s\p{Cc}]+$/iu.test(text) && URL.canParse(text);
 }
 
-/** Whether a text may be the name of an AWS region: a part of a host name. */
+/** Whether a text can be the name of an AWS region: a host name's label. */
 export function isRegion(text: string): boolean {
   return /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/i.test(text);
 }

@@ -20,12 +20,13 @@ import {
   trace,
   type Tracer,
 } from "@opentelemetry/api";
+import { messageBytes } from "../message/attributes.ts";
 import {
   MAX_ATTRIBUTES,
   MAX_BYTES,
-  messageBytes,
-} from "../message/attributes.ts";
-import type { OutgoingMessage, SendConnection } from "../sqs/connection.ts";
+  type OutgoingMessage,
+  type SendConnection,
+} from "../sqs/connection.ts";
 import type { ContainerSummary, EngineConnection } from "./counters.ts";
 import { messageOf } from "../errors.ts";
 import type { Handler } from "../job/run_job.ts";

@@ -363,7 +363,7 @@ const WRONG: readonly Wrong[] = [
   wrong(
     "a queue that is no queue's name",
     "[container]\nworker = adder.ts\nqueue = my queue\n",
-    'Cannot start container as "queue" in [container] of FILE (line 3) must be the name, URL or ARN of an SQS queue: a name has 1 to 80 letters, digits, "_" and "-", ".fifo" at the end of a FIFO queue\'s counted in: current value is "my queue"',
+    'Cannot start container as "queue" in [container] of FILE (line 3) must be the name, URL or ARN of an SQS queue: a name has 1 to 80 letters, digits, "_" and "-", including the ".fifo" of a FIFO queue: current value is "my queue"',
   ),
   wrong(
     "a queue that does not exist",

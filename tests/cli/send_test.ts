@@ -184,7 +184,7 @@ Deno.test("zsqs send refuses what the queue does not take", async () => {
     ],
     [
       ["my queue", "1"],
-      'Cannot open queue "my queue": wanted the name, URL or ARN of an SQS queue: a name has 1 to 80 letters, digits, "_" and "-", ".fifo" at the end of a FIFO queue\'s counted in',
+      'Cannot open queue "my queue": wanted the name, URL or ARN of an SQS queue: a name has 1 to 80 letters, digits, "_" and "-", including the ".fifo" of a FIFO queue',
     ],
     [
       ["--endpoint=127.0.0.1", "adder", "1"],

@@ -124,7 +124,7 @@ Deno.test("zsqs status tells what it can where a queue cannot be asked", async (
       ["adder", "a b"],
       table,
       [
-        'Cannot open queue "a b": wanted the name, URL or ARN of an SQS queue: a name has 1 to 80 letters, digits, "_" and "-", ".fifo" at the end of a FIFO queue\'s counted in',
+        'Cannot open queue "a b": wanted the name, URL or ARN of an SQS queue: a name has 1 to 80 letters, digits, "_" and "-", including the ".fifo" of a FIFO queue',
       ],
     ],
     [[], [], ["No queue given: name the queues to look at", hint]],

@@ -8,12 +8,12 @@ import { SqsError } from "../../src/errors.ts";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { stub } from "@std/testing/mock";
 import { openQueue } from "../../src/connect/open_queue.ts";
-import { MAX_BYTES } from "../../src/message/attributes.ts";
-import type {
-  OutgoingMessage,
-  ReceivedMessage,
-  WireAttribute,
-  WireAttributes,
+import {
+  MAX_BYTES,
+  type OutgoingMessage,
+  type ReceivedMessage,
+  type WireAttribute,
+  type WireAttributes,
 } from "../../src/sqs/connection.ts";
 import {
   type Handler,

@@ -432,7 +432,7 @@ for (const ref of BAD_REFS) {
     const error = await assertRejects(() => Queue(ref as string), TypeError);
     assertEquals(
       error.message,
-      `Cannot open queue ${shown}: wanted the name, URL or ARN of an SQS queue: a name has 1 to 80 letters, digits, "_" and "-", ".fifo" at the end of a FIFO queue's counted in`,
+      `Cannot open queue ${shown}: wanted the name, URL or ARN of an SQS queue: a name has 1 to 80 letters, digits, "_" and "-", including the ".fifo" of a FIFO queue`,
     );
   });
 }

@@ -219,7 +219,7 @@ export const WHERE_HELP = `\
   --port=PORT        its port, ${LOCAL_PORT} by default`;
 
 /** Where a command's queues are, as its options say. */
-export function whereOf(options: ParsedOptions): ConnectOptions {
+export function connectOptionsOf(options: ParsedOptions): ConnectOptions {
   const local = options.has("local");
   if (!local && options.get("port") !== undefined) {
     throw new UsageError("Option --port goes with --local");

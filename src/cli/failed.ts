@@ -4,7 +4,6 @@
  * @module
  */
 
-import { SqsError } from "../errors.ts";
 import { printable } from "../text.ts";
 import { bodyText } from "../message/body.ts";
 import { testMode } from "../connect/test_mode.ts";
@@ -18,11 +17,15 @@ import {
   UsageError,
 } from "./command.ts";
 import { DONE, FAILED } from "./errors.ts";
-import { WHERE_HELP, WHERE_OPTIONS, whereOf } from "./command.ts";
+import { connectOptionsOf, WHERE_HELP, WHERE_OPTIONS } from "./command.ts";
 import { counted, paint, plainNumber, Progress } from "./screen.ts";
 import { systemClock } from "../clock.ts";
 import { type OpenQueue, openQueue } from "../connect/open_queue.ts";
-import type { QueueAttributes, ReceivedMessage } from "../sqs/connection.ts";
+import {
+  isDenied,
+  type QueueAttributes,
+  type ReceivedMessage,
+} from "../sqs/connection.ts";
 import {
   describeMessage,
   errorOf,
@@ -116,7 +119,7 @@ async function openAll(
   options: ParsedOptions,
   stack: DisposableStack,
 ): Promise<{ open: OpenQueue; redrive: Redrive }> {
-  const where = whereOf(options);
+  const where = connectOptionsOf(options);
   try {
     const open = await openQueue(name, where);
     stack.defer(() => open.connection.close());
@@ -209,9 +212,7 @@ async function attributesOf(
   try {
     return await connection.attributes(url);
   } catch (error) {
-    if (error instanceof SqsError && error.code === "AccessDenied") {
-      return {};
-    }
+    if (isDenied(error)) return {};
     throw error;
   }
 }

@@ -13,7 +13,7 @@ import {
   UsageError,
 } from "./command.ts";
 import { describeError, DONE, stackOf } from "./errors.ts";
-import { WHERE_HELP, WHERE_OPTIONS, whereOf } from "./command.ts";
+import { connectOptionsOf, WHERE_HELP, WHERE_OPTIONS } from "./command.ts";
 import { paint, plainNumber } from "./screen.ts";
 import { openQueue } from "../connect/open_queue.ts";
 import type { ConnectOptions, QueueAttributes } from "../sqs/connection.ts";
@@ -72,7 +72,7 @@ async function status(options: ParsedOptions, io: Io): Promise<number> {
   if (options.positional.length === 0) {
     throw new UsageError("No queue given: name the queues to look at");
   }
-  const where = whereOf(options);
+  const where = connectOptionsOf(options);
   const results = await Promise.allSettled(
     options.positional.map((queue) => statusOf(queue, where)),
   );

@@ -1,5 +1,5 @@
 /**
- * Opens connections to SQS, or to the testing double where one is set up.
+ * Opens connections to SQS, or to the testing double while it is set up.
  *
  * @module
  */
@@ -11,6 +11,7 @@ import { NonExistentQueueError, SqsError } from "../errors.ts";
 import {
   type Connection,
   type ConnectOptions,
+  isDenied,
   isMissingQueue,
 } from "../sqs/connection.ts";
 import {
@@ -20,8 +21,9 @@ import {
   QUEUE_REF_HINT,
   type QueueRef,
 } from "../sqs/queue_ref.ts";
+import { show } from "../text.ts";
 
-/** A queue that was found, and the connection to it. */
+/** An open queue, with the time and the chance that its users must use. */
 export interface OpenQueue {
   readonly ref: QueueRef;
   readonly url: string;
@@ -32,11 +34,11 @@ export interface OpenQueue {
   readonly random: Random;
 }
 
-/** How a queue is looked for. */
+/** Options of {@linkcode openQueue}. */
 export interface OpenOptions extends ConnectOptions {
   /**
-   * Whether a queue given by its URL is asked for its attributes, as nothing
-   * else tells early that it does not exist.
+   * Whether to ask for the attributes of a queue given by its URL: nothing else
+   * reports early that the queue does not exist.
    *
    * @default {true}
    */
@@ -45,61 +47,67 @@ export interface OpenOptions extends ConnectOptions {
 }
 
 /**
- * Finds a queue.
+ * Opens a queue.
  *
- * @param queue The queue's name, URL or ARN.
- * @param options Where to look.
- * @returns The queue's URL and an open connection.
- * @throws {TypeError} If `queue` is not the name, URL or ARN of a queue.
- * @throws {NonExistentQueueError} If there is no such queue.
- * @throws {SqsError} If SQS cannot be reached or refuses.
+ * @param queue The queue's name, URL or ARN, as text or parsed.
+ * @param options The server, and how to open the queue.
+ * @returns The queue, with its own connection.
+ * @throws {TypeError} If `queue`, `region` or `endpoint` is malformed.
+ * @throws {NonExistentQueueError} If the queue does not exist.
+ * @throws {SqsError} If SQS refuses the request or cannot be reached.
  */
 export async function openQueue(
-  queue: string,
+  queue: string | QueueRef,
   options: OpenOptions = {},
 ): Promise<OpenQueue> {
-  const ref = typeof queue === "string" ? parseQueueRef(queue) : undefined;
-  if (ref === undefined) {
-    throw new TypeError(
-      `Cannot open queue ${JSON.stringify(queue)}: wanted ${QUEUE_REF_HINT}`,
-    );
-  }
-  const { signal, probe = true, ...where } = options;
-  if (where.endpoint !== undefined && !isHttpUrl(where.endpoint)) {
-    throw new TypeError(
-      `Cannot open queue as "endpoint" must be an http or https URL: current value is ${
-        JSON.stringify(where.endpoint)
-      }`,
-    );
-  }
-  if (where.region !== undefined && !isRegion(where.region)) {
-    throw new TypeError(
-      `Cannot open queue as "region" must be the name of an AWS region such as "eu-west-1": current value is ${
-        JSON.stringify(where.region)
-      }`,
-    );
-  }
-  const connection = await connect(ref, where);
+  const ref = refOf(queue);
+  const { signal, probe = true, ...server } = options;
+  checkServer(server);
+  const connection = await connect(ref, server);
   const { clock = systemClock, random = Math.random } = testMode() ?? {};
   try {
     const call = signal === undefined ? {} : { signal };
-    if (ref.url === undefined) {
-      const url = await connection.queueUrl(ref.name, {
-        ...call,
-        ...(ref.accountId === undefined ? {} : { accountId: ref.accountId }),
-      });
-      return { ref, url, connection, clock, random };
+    const url = ref.url ?? await connection.queueUrl(ref.name, {
+      ...call,
+      ...(ref.accountId === undefined ? {} : { accountId: ref.accountId }),
+    });
+    if (ref.url !== undefined && probe) {
+      await probeQueue(connection, ref.url, call);
     }
-    // Nothing is looked up, as that needs a right of its own.
-    if (probe) await probeQueue(connection, ref.url, call);
-    return { ref, url: ref.url, connection, clock, random };
+    return { ref, url, connection, clock, random };
   } catch (error) {
     connection.close();
-    throw openError(error, queue, connection.region);
+    throw openError(error, ref.text, connection.region);
   }
 }
 
-/** Why a queue cannot be opened, as an error that names it. */
+function refOf(queue: string | QueueRef): QueueRef {
+  if (typeof queue === "object" && queue !== null) return queue;
+  const ref = typeof queue === "string" ? parseQueueRef(queue) : undefined;
+  if (ref !== undefined) return ref;
+  throw new TypeError(
+    `Cannot open queue ${show(queue)}: wanted ${QUEUE_REF_HINT}`,
+  );
+}
+
+function checkServer({ endpoint, region }: ConnectOptions): void {
+  if (endpoint !== undefined && !isHttpUrl(endpoint)) {
+    throw new TypeError(
+      `Cannot open queue as "endpoint" must be an http or https URL: current value is ${
+        show(endpoint)
+      }`,
+    );
+  }
+  if (region !== undefined && !isRegion(region)) {
+    throw new TypeError(
+      `Cannot open queue as "region" must be the name of an AWS region such as "eu-west-1": current value is ${
+        show(region)
+      }`,
+    );
+  }
+}
+
+/** The error of a queue that cannot be opened, which names the queue. */
 export function openError(
   error: unknown,
   queue: string,
@@ -116,29 +124,24 @@ export function openError(
     : error;
 }
 
-/**
- * Where a queue is looked for: its URL or ARN may name the region.
- *
- * @param ref The queue.
- * @param options What was asked for, which comes first.
- */
-export function whereOf(
+/** The region that is asked for, or that a queue's URL or ARN names. */
+export function regionOf(
   ref: QueueRef,
   options: ConnectOptions,
-): ConnectOptions {
-  const region = options.region ?? ref.region;
-  return { ...options, ...(region === undefined ? {} : { region }) };
+): string | undefined {
+  return options.region ?? ref.region;
 }
 
 async function connect(
   ref: QueueRef,
   options: ConnectOptions,
 ): Promise<Connection> {
-  const where = whereOf(ref, options);
+  const region = regionOf(ref, options);
+  const server = { ...options, ...(region === undefined ? {} : { region }) };
   const mode = testMode();
-  if (mode !== undefined) return mode.connect(where);
+  if (mode !== undefined) return mode.connect(server);
   const { connectToSqs } = await loadSqs();
-  return await connectToSqs(where, ref.origin);
+  return await connectToSqs(server, ref.origin);
 }
 
 async function probeQueue(
@@ -149,19 +152,17 @@ async function probeQueue(
   try {
     await connection.attributes(url, options);
   } catch (error) {
-    // Without that right the first receive or send will tell.
-    if (!(error instanceof SqsError) || error.code !== "AccessDenied") {
-      throw error;
-    }
+    // The first receive or send will report what is wrong.
+    if (!isDenied(error)) throw error;
   }
 }
 
-/** Loads what speaks to SQS, with the AWS SDK. */
+/** Loads the connection to SQS, with the AWS SDK. */
 export function loadSqs(): Promise<typeof import("../aws/sqs.ts")> {
   return import("../aws/sqs.ts");
 }
 
-/** Loads what reports to OpenTelemetry. */
+/** Loads the reports to OpenTelemetry. */
 export async function loadOpenTelemetry(): Promise<
   typeof import("../telemetry/spans.ts")
 > {
@@ -169,14 +170,10 @@ export async function loadOpenTelemetry(): Promise<
   return await import("../telemetry/spans.ts");
 }
 
-/** Where the API keeps what is registered: Deno itself, or an SDK on Node. */
+/** The key under which Deno, or an SDK on Node, registers OpenTelemetry. */
 const REGISTERED = Symbol.for("opentelemetry.js.api.1");
 
-/**
- * Loads OpenTelemetry where it is on.
- *
- * @returns What reports to it, or nothing where it is off.
- */
+/** Loads the reports to OpenTelemetry if it is on. */
 export async function loadTelemetry(): Promise<Telemetry | undefined> {
   if (!(REGISTERED in globalThis)) return undefined;
   const { createTelemetry } = await loadOpenTelemetry();

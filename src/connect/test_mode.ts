@@ -1,6 +1,6 @@
 /**
- * The testing double that is set up, if one is: it replaces connections, clock
- * and chance.
+ * The testing double while it is set up: it replaces connections, clock and
+ * chance.
  *
  * @module
  */
@@ -8,26 +8,26 @@
 import type { Clock, Random } from "../clock.ts";
 import type { Connection, ConnectOptions } from "../sqs/connection.ts";
 
-/** A container that was started while the double is set up. */
+/** A container that runs on the double. */
 export interface AttachedConsumer {
   readonly queueUrl: string;
-  /** The jobs that run, each told apart from every other. */
+  /** The running jobs. */
   readonly jobs: ReadonlySet<object>;
-  /** Resolves when something happens: a job has ended, for one. */
+  /** Resolves when the container's state changes, for example a job ends. */
   readonly changed: Promise<void>;
-  /** Receives and handles what is visible; resolves when nothing is left. */
+  /** Handles all visible messages; resolves when none is left. */
   drain(): Promise<void>;
   /** Disposes the worker and closes the loggers. */
   close(): Promise<void>;
 }
 
-/** What stands in for SQS while a test runs. */
+/** The testing double, as the rest of the package uses it. */
 export interface TestMode {
   readonly clock: Clock;
-  /** Chance, that a seed makes. */
+  /** Random numbers from the double's seed. */
   readonly random: Random;
   connect(options: ConnectOptions): Connection;
-  /** Wires a container up; its jobs run when messages are sent. */
+  /** Adds a container; its jobs run when messages are sent. */
   attach(consumer: AttachedConsumer): Promise<void>;
 }
 
@@ -35,12 +35,12 @@ const TEST_MODE = Symbol.for("zsqs/1/test-mode");
 
 const shared = globalThis as { [TEST_MODE]?: TestMode | undefined };
 
-/** The testing double that is set up, by whichever copy of this package. */
+/** The testing double, whichever copy of this package set it up. */
 export function testMode(): TestMode | undefined {
   return shared[TEST_MODE];
 }
 
-/** Sets or takes away the testing double, and gives back what was there. */
+/** Replaces the testing double, and returns the previous one. */
 export function setTestMode(mode: TestMode | undefined): TestMode | undefined {
   const previous = shared[TEST_MODE];
   shared[TEST_MODE] = mode;

@@ -19,7 +19,7 @@ import {
   regionAccess,
   sdkRights,
 } from "./credential_chain.ts";
-import { whereOf } from "../connect/open_queue.ts";
+import { regionOf } from "../connect/open_queue.ts";
 import { ConfigError } from "../errors.ts";
 import type { LogFileConfig } from "../logging/loggers_text.ts";
 import { checkLoggers, listLogFiles } from "../logging/loggers.ts";
@@ -139,11 +139,15 @@ async function addQueues(
   const { queue, failures } = config;
   for (const name of isFailureQueue(failures) ? [queue, failures] : [queue]) {
     const ref = parseQueueRef(name)!;
-    const where = whereOf(ref, connectOptions(config));
+    const options = connectOptions(config);
+    const given = regionOf(ref, options);
     const { findSqsServer } = await loadSqs();
-    const { url, region } = await findSqsServer(where, ref.origin);
+    const { url, region } = await findSqsServer(
+      { ...options, ...(given === undefined ? {} : { region: given }) },
+      ref.origin,
+    );
     addServer(rights, url.href, env);
-    if (where.region === undefined) {
+    if (given === undefined) {
       const access = regionAccess(env, region);
       rights.addFrom(access.rights);
       hints.add(

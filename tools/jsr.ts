@@ -15,6 +15,7 @@
 
 import { readConfig, type Registry, serveRegistry } from "./registry.ts";
 
+const ROOT = `${import.meta.dirname}/..`;
 const JSR_IO = "https://jsr.io";
 const PROBE_TIMEOUT_MS = 3_000;
 const USAGE = "Usage: deno task jsr COMMAND ARGS...";
@@ -29,7 +30,7 @@ async function main(args: readonly string[]): Promise<number> {
     console.error(USAGE);
     return 2;
   }
-  let registry: Registry | undefined;
+  let registry: RunningRegistry | undefined;
   try {
     registry = await startRegistry();
   } catch (error) {
@@ -37,32 +38,45 @@ async function main(args: readonly string[]): Promise<number> {
     return 2;
   }
   try {
-    return await run(command, {
+    return await runCommand(command, {
       args: commandArgs,
       cwd: cwd || ".",
-      env: registry ? environment(registry.url) : {},
+      env: registry?.env ?? {},
     });
   } finally {
-    await registry?.close();
+    await registry?.[Symbol.asyncDispose]();
   }
 }
 
-function environment(registryUrl: string): Record<string, string> {
-  // Where there is a proxy, Deno asks it for loopback addresses too.
-  const direct = Deno.env.get("NO_PROXY") ?? Deno.env.get("no_proxy");
-  const noProxy = direct ? `${direct},127.0.0.1` : "127.0.0.1";
-  return { JSR_URL: registryUrl, NO_PROXY: noProxy, no_proxy: noProxy };
+/** A registry, and the environment in which a command uses it. */
+export interface RunningRegistry extends AsyncDisposable {
+  /** `JSR_URL`, and what keeps a proxy from it. */
+  readonly env: Record<string, string>;
 }
 
-async function startRegistry(): Promise<Registry | undefined> {
-  if (Deno.env.get("JSR_URL")) return undefined;
+/**
+ * Starts the registry that a command needs.
+ *
+ * @param options `ownPackage` serves this package also where JSR is reached.
+ * @returns The registry, or `undefined` if JSR is reached without.
+ * @throws {TypeError} If a folder of `ZSQS_JSR_PACKAGES` holds no package.
+ */
+export async function startRegistry(
+  options: { readonly ownPackage?: boolean } = {},
+): Promise<RunningRegistry | undefined> {
+  const { ownPackage = false } = options;
+  const given = Deno.env.get("JSR_URL");
+  if (given) {
+    return ownPackage
+      ? running(await serveRegistry({ packages: [ROOT], upstream: given }))
+      : undefined;
+  }
   const separator = Deno.build.os === "windows" ? ";" : ":";
   const named = (Deno.env.get("ZSQS_JSR_PACKAGES") ?? "").split(separator)
     .filter((folder) => folder !== "");
   const isReached = await reachesJsr();
-  if (isReached && named.length === 0) return undefined;
-  const root = `${import.meta.dirname}/..`;
-  const own = isReached ? [root] : [root, ...await listStandIns(root)];
+  if (isReached && named.length === 0 && !ownPackage) return undefined;
+  const own = isReached ? [ROOT] : [ROOT, ...await listStandIns()];
   const packages = new Map<string, string[]>();
   for (const folder of own) {
     packages.set((await readConfig(folder)).name, [folder]);
@@ -74,10 +88,22 @@ async function startRegistry(): Promise<Registry | undefined> {
     packages.set(name, [...others, folder]);
     replaced.add(name);
   }
-  return await serveRegistry({
-    packages: [...packages.values()].flat(),
-    ...(isReached ? { upstream: JSR_IO } : {}),
-  });
+  return running(
+    await serveRegistry({
+      packages: [...packages.values()].flat(),
+      ...(isReached ? { upstream: JSR_IO } : {}),
+    }),
+  );
+}
+
+function running(registry: Registry): RunningRegistry {
+  // Where there is a proxy, Deno asks it for loopback addresses too.
+  const direct = Deno.env.get("NO_PROXY") ?? Deno.env.get("no_proxy");
+  const noProxy = direct ? `${direct},127.0.0.1` : "127.0.0.1";
+  return {
+    env: { JSR_URL: registry.url, NO_PROXY: noProxy, no_proxy: noProxy },
+    [Symbol.asyncDispose]: () => registry.close(),
+  };
 }
 
 async function reachesJsr(): Promise<boolean> {
@@ -91,21 +117,32 @@ async function reachesJsr(): Promise<boolean> {
   }
 }
 
-async function listStandIns(root: string): Promise<string[]> {
+async function listStandIns(): Promise<string[]> {
   const folders: string[] = [];
-  for await (const entry of Deno.readDir(`${root}/tests/jsr`)) {
-    if (entry.isDirectory) folders.push(`${root}/tests/jsr/${entry.name}`);
+  for await (const entry of Deno.readDir(`${ROOT}/tests/jsr`)) {
+    if (entry.isDirectory) folders.push(`${ROOT}/tests/jsr/${entry.name}`);
   }
   return folders.sort();
 }
 
-interface RunOptions {
+/** How {@linkcode runCommand} runs a command. */
+export interface RunOptions {
   readonly args: string[];
   readonly cwd: string;
   readonly env: Record<string, string>;
+  /** Whether `env` is all of its environment. */
+  readonly clearEnv?: boolean;
 }
 
-async function run(command: string, options: RunOptions): Promise<number> {
+/**
+ * Runs a command on this process's standard streams.
+ *
+ * @returns Its exit status: 126 or 127 if it cannot start.
+ */
+export async function runCommand(
+  command: string,
+  options: RunOptions,
+): Promise<number> {
   try {
     // A missing folder and a missing command are the same error to spawn().
     await Deno.stat(options.cwd);

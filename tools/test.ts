@@ -1,0 +1,62 @@
+/**
+ * Runs the tests in the environment that they expect: this package served as
+ * `jsr:@zsqs/cli`, test credentials for any local SQS server, and no AWS
+ * configuration of this machine.
+ *
+ * ```sh
+ * deno run -A tools/test.ts [--long] [PATH or flag of deno test]...
+ * ```
+ *
+ * It runs the files `*_test.ts` in parallel: they share one process, so none of
+ * them may set its environment. With `--long` it runs the files
+ * `*_long_test.ts`, one after the other.
+ *
+ * @module
+ */
+
+import { runCommand, startRegistry } from "./jsr.ts";
+
+const LONG_TESTS = "**/*_long_test.ts";
+
+if (import.meta.main) Deno.exit(await main(Deno.args));
+
+async function main(args: readonly string[]): Promise<number> {
+  const isLong = args.includes("--long");
+  const rest = args.filter((arg) => arg !== "--long");
+  const flags = rest.filter((arg) => arg.startsWith("-"));
+  const paths = rest.filter((arg) => !arg.startsWith("-"));
+  if (paths.length === 0) paths.push("tests");
+  const selected = isLong
+    ? paths.map((path) => path.endsWith(".ts") ? path : `${path}/${LONG_TESTS}`)
+    : ["--parallel", `--ignore=${LONG_TESTS}`, ...paths];
+  await using registry = await startRegistry({ ownPackage: true });
+  return await runCommand("deno", {
+    args: [
+      ...["test", "-q", "-A", "--sanitize-ops", "--sanitize-resources"],
+      ...flags,
+      ...selected,
+    ],
+    cwd: `${import.meta.dirname}/..`,
+    clearEnv: true,
+    env: { ...testEnvironment(Deno.env.toObject()), ...registry!.env },
+  });
+}
+
+/** The environment without this machine's AWS configuration. */
+function testEnvironment(
+  env: Readonly<Record<string, string>>,
+): Record<string, string> {
+  // The server that ZSQS_TEST_ENDPOINT names may need real credentials.
+  if (env.ZSQS_TEST_ENDPOINT && env.AWS_ACCESS_KEY_ID) return { ...env };
+  const kept = Object.entries(env).filter(([name]) =>
+    !name.startsWith("AWS_") || name === "AWS_CA_BUNDLE"
+  );
+  return {
+    ...Object.fromEntries(kept),
+    AWS_ACCESS_KEY_ID: "test",
+    AWS_SECRET_ACCESS_KEY: "test",
+    AWS_CONFIG_FILE: "/nonexistent/config",
+    AWS_SHARED_CREDENTIALS_FILE: "/nonexistent/credentials",
+    AWS_EC2_METADATA_DISABLED: "true",
+  };
+}

@@ -18,13 +18,7 @@ import { join } from "node:path";
 import { sequential } from "../container.ts";
 import { NonExistentQueueError, Queue } from "../producer.ts";
 import { setUp } from "../testing.ts";
-import {
-  CREDENTIALS,
-  runCli,
-  servePackage,
-  setEnv,
-  TestServer,
-} from "./support/server.ts";
+import { runCli, servePackage, TestServer } from "./support/server.ts";
 
 const INI = `\
 [container]
@@ -157,7 +151,6 @@ Deno.test("the walkthrough of zc.sqs works over HTTP with the container as a pro
     cwd: folder,
     env: { ...registry.env, ...server.env },
   });
-  using _env = setEnv(CREDENTIALS);
   await using adder = await Queue("adder", {
     endpoint: server.endpoint,
     region: "us-east-1",

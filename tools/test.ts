@@ -47,7 +47,9 @@ function testEnvironment(
   env: Readonly<Record<string, string>>,
 ): Record<string, string> {
   // The server that ZSQS_TEST_ENDPOINT names may need real credentials.
-  if (env.ZSQS_TEST_ENDPOINT && env.AWS_ACCESS_KEY_ID) return { ...env };
+  if (env.ZSQS_TEST_ENDPOINT && env.AWS_ACCESS_KEY_ID) {
+    return { ...env, ZSQS_TEST_OWN: "own" };
+  }
   const kept = Object.entries(env).filter(([name]) =>
     !name.startsWith("AWS_") || name === "AWS_CA_BUNDLE"
   );
@@ -55,6 +57,8 @@ function testEnvironment(
     ...Object.fromEntries(kept),
     AWS_ACCESS_KEY_ID: "test",
     AWS_SECRET_ACCESS_KEY: "test",
+    AWS_SESSION_TOKEN: "test",
+    ZSQS_TEST_OWN: "own",
     AWS_CONFIG_FILE: "/nonexistent/config",
     AWS_SHARED_CREDENTIALS_FILE: "/nonexistent/credentials",
     AWS_EC2_METADATA_DISABLED: "true",

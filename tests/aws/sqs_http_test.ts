@@ -21,7 +21,6 @@ import {
   readRequests,
   writeAnswer,
 } from "../soak/_http.ts";
-import { CREDENTIALS, setEnv } from "../support/server.ts";
 
 /** A server whose answers a test gives; without one it stays silent. */
 class ScriptedServer implements AsyncDisposable {
@@ -89,7 +88,6 @@ function run(
 }
 
 Deno.test("a receive that is dropped on a used connection is not made again", async () => {
-  using _env = setEnv(CREDENTIALS);
   const stop = new AbortController();
   const silent = Promise.withResolvers<void>();
   await using server = new ScriptedServer((operation) => {
@@ -112,7 +110,6 @@ Deno.test("a receive that is dropped on a used connection is not made again", as
 });
 
 Deno.test("an extension goes out while receives take all of their sockets", async () => {
-  using _env = setEnv(CREDENTIALS);
   const stop = new AbortController();
   const extended = Promise.withResolvers<string[]>();
   let silent = 0;
@@ -151,7 +148,6 @@ Deno.test("an extension goes out while receives take all of their sockets", asyn
 });
 
 Deno.test("a message that is not what SQS hashed is not run", async () => {
-  using _env = setEnv(CREDENTIALS);
   const stop = new AbortController();
   const jobs: number[] = [];
   let receives = 0;
@@ -187,7 +183,6 @@ function messages(first: number): object[] {
 }
 
 Deno.test("a batch that is throttled is not made into ten requests", async () => {
-  using _env = setEnv(CREDENTIALS);
   await using server = new ScriptedServer((operation) =>
     operation === "SendMessageBatch"
       ? {

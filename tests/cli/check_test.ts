@@ -6,15 +6,16 @@
 
 import { assertEquals } from "@std/assert";
 import { cli, Folder } from "../support/cli.ts";
-import { CREDENTIALS, setEnv, TestServer } from "../support/server.ts";
+import { TestServer } from "../support/server.ts";
 
 const WORKER = "export default () => () => {};";
 
-/** Checks a container of a queue. */
-async function check(folder: Folder, options: string) {
+/** Checks containers on a server, with an ini file in a folder. */
+async function check(folder: Folder, endpoint: string, options: string) {
   const file = await folder.write(
     "jobs.ini",
-    `[container]\nworker = worker.ts\nregion = us-east-1\n${options}\n`,
+    `[container]\nworker = worker.ts\nregion = us-east-1\n` +
+      `endpoint = ${endpoint}\n${options}\n`,
   );
   const { status, stdout, stderr } = await cli(["check", file]);
   return [status, stdout.map((line) => line.replace(file, "FILE")), stderr];
@@ -23,7 +24,7 @@ async function check(folder: Folder, options: string) {
 Deno.test("zsqs check warns where a queue gives jobs up early, or never", async () => {
   await using folder = await Folder.with({ "worker.ts": WORKER });
   await using server = await TestServer.start();
-  using _env = setEnv(server.env);
+  const { endpoint } = server;
   await server.createQueue("dead");
   await server.createQueue("dead.fifo", { FifoQueue: "true" });
   const redrive = (target: string, maxReceiveCount: number) => ({
@@ -45,30 +46,34 @@ Deno.test("zsqs check warns where a queue gives jobs up early, or never", async 
     `Warning: queue ${queue} gives a message up after ${receives}, and one that is given back unrun has been received too: set its maxReceiveCount to ${least} or more`;
 
   for (const queue of ["one", urls[0]]) {
-    assertEquals(await check(folder, `queue = ${queue}`), [0, fine, [
+    assertEquals(await check(folder, endpoint, `queue = ${queue}`), [0, fine, [
       warning("one", "1 receive", 3),
     ]]);
   }
-  assertEquals(await check(folder, "queue = two"), [0, fine, [
+  assertEquals(await check(folder, endpoint, "queue = two"), [0, fine, [
     warning("two", "2 receives", 3),
   ]]);
-  assertEquals(await check(folder, "queue = three"), [0, fine, []]);
-  assertEquals(await check(folder, "queue = f4.fifo"), [0, fine, [
+  assertEquals(await check(folder, endpoint, "queue = three"), [0, fine, []]);
+  assertEquals(await check(folder, endpoint, "queue = f4.fifo"), [0, fine, [
     warning("f4.fifo", "4 receives", 5),
   ]]);
-  assertEquals(await check(folder, "queue = f5.fifo"), [0, fine, []]);
+  assertEquals(await check(folder, endpoint, "queue = f5.fifo"), [0, fine, []]);
 
-  assertEquals(await check(folder, "queue = dead"), [0, fine, []]);
-  assertEquals(await check(folder, "queue = dead\nfailures = keep"), [0, fine, [
-    "Warning: queue dead has no dead-letter queue: with failures = keep, bad input comes back until the queue's retention period ends",
-  ]]);
+  assertEquals(await check(folder, endpoint, "queue = dead"), [0, fine, []]);
+  assertEquals(await check(folder, endpoint, "queue = dead\nfailures = keep"), [
+    0,
+    fine,
+    [
+      "Warning: queue dead has no dead-letter queue: with failures = keep, bad input comes back until the queue's retention period ends",
+    ],
+  ]);
   assertEquals(
-    await check(folder, "queue = three\nfailures = keep"),
+    await check(folder, endpoint, "queue = three\nfailures = keep"),
     [0, fine, []],
   );
   // What becomes of kept failures is their queue's own.
   assertEquals(
-    await check(folder, "queue = three\nfailures = one"),
+    await check(folder, endpoint, "queue = three\nfailures = one"),
     [0, fine, []],
   );
 });
@@ -85,12 +90,9 @@ Deno.test("zsqs check warns of nothing where it may not ask for a queue's attrib
           message: "not authorized to perform: sqs:getqueueattributes",
         }, { status: 403 }),
   );
-  using _env = setEnv({
-    ...CREDENTIALS,
-    AWS_ENDPOINT_URL: `http://127.0.0.1:${server.addr.port}`,
-  });
+  const endpoint = `http://127.0.0.1:${server.addr.port}`;
   assertEquals(
-    await check(folder, "queue = adder"),
+    await check(folder, endpoint, "queue = adder"),
     [0, ["FILE is fine"], []],
   );
 });

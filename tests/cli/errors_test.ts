@@ -14,12 +14,7 @@ import {
 import manifest from "../../deno.json" with { type: "json" };
 import { setUp } from "../../testing.ts";
 import { cli, Folder, freeAddress } from "../support/cli.ts";
-import {
-  CREDENTIALS,
-  servePackage,
-  setEnv,
-  TestProcess,
-} from "../support/server.ts";
+import { runCli, servePackage, TestProcess } from "../support/server.ts";
 
 const CLI = "deno run -A jsr:@zsqs/cli";
 
@@ -589,7 +584,6 @@ Deno.test("main() says what to do where the server cannot be reached", async () 
     "adder.ini": `${MINIMAL}region = us-east-1\nendpoint = http://${address}\n`,
   });
   const file = folder.at("adder.ini");
-  using _env = setEnv(CREDENTIALS);
   for (const args of [[file], ["check", file]]) {
     assertEquals(await cli(args), {
       status: 1,
@@ -602,28 +596,28 @@ Deno.test("main() says what to do where the server cannot be reached", async () 
   }
 });
 
-Deno.test("main() says what to do where there are no credentials", async () => {
+Deno.test("zsqs says what to do where there are no credentials", async () => {
   await using folder = await Folder.with({
     ...MODULES,
     "adder.ini":
       `${MINIMAL}region = us-east-1\nendpoint = http://${freeAddress()}\n`,
   });
-  using _env = setEnv({
-    AWS_ACCESS_KEY_ID: undefined,
-    AWS_SECRET_ACCESS_KEY: undefined,
-    AWS_PROFILE: undefined,
-    AWS_CONFIG_FILE: folder.at("config"),
-    AWS_SHARED_CREDENTIALS_FILE: folder.at("credentials"),
-    AWS_EC2_METADATA_DISABLED: "true",
+  await using registry = await servePackage();
+  await using process = runCli(["adder.ini"], {
+    cwd: folder.path,
+    env: {
+      ...registry.env,
+      AWS_ACCESS_KEY_ID: "",
+      AWS_SECRET_ACCESS_KEY: "",
+      AWS_EC2_METADATA_DISABLED: "true",
+    },
   });
-  assertEquals(await cli([folder.at("adder.ini")]), {
-    status: 1,
-    stdout: [],
-    stderr: [
-      'Cannot open queue "adder" in region "us-east-1": GetQueueUrl failed: Could not load credentials from any providers',
-      "Give AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or run with a role",
-    ],
-  });
+  assertEquals([await process.status(), process.stdout], [1, ""]);
+  assertEquals(process.stderr.split("\n"), [
+    'Cannot open queue "adder" in region "us-east-1": GetQueueUrl failed: Could not load credentials from any providers',
+    "Give AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or run with a role",
+    "",
+  ]);
 });
 
 Deno.test("main() adds the stack and the causes with --debug", async () => {

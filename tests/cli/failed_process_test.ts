@@ -8,12 +8,10 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { Queue } from "../../producer.ts";
 import {
-  CREDENTIALS,
   hasTerminals,
   runCli,
   runCliOnTerminal,
   servePackage,
-  setEnv,
   type TestProcess,
   TestServer,
 } from "../support/server.ts";
@@ -25,7 +23,6 @@ const BATCH = 10;
 const HELD = 4 * BATCH;
 
 async function fill(server: TestServer): Promise<void> {
-  using _env = setEnv(CREDENTIALS);
   await using queue = await Queue("failed", { endpoint: server.endpoint });
   await queue.sendAll(
     Array.from({ length: COUNT }, (_, i) => ({

@@ -9,11 +9,9 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { setUp } from "../../testing.ts";
 import { cli, Folder } from "../support/cli.ts";
 import {
-  CREDENTIALS,
   type QueueState,
   runCli,
   servePackage,
-  setEnv,
   TestProcess,
   TestServer,
 } from "../support/server.ts";
@@ -477,7 +475,6 @@ done = ${folder.at(`${queue}.done`)}
 Deno.test("zsqs --drain works its queues off, says what remains, and ends", async () => {
   await using folder = await Folder.with({ "worker.ts": DRAIN_WORKER });
   await using server = await TestServer.start();
-  using _env = setEnv(CREDENTIALS);
   const files: string[] = [];
   for (const queue of ["first", "second"]) {
     const url = await server.createQueue(queue);
@@ -524,7 +521,6 @@ Drained second: 0 visible, 1 in flight and 0 delayed messages remain
 Deno.test("zsqs starts no container where one cannot start", async () => {
   await using folder = await Folder.with({ "worker.ts": DRAIN_WORKER });
   await using server = await TestServer.start();
-  using _env = setEnv(CREDENTIALS);
   const url = await server.createQueue("first");
   await server.send(url, '[["one"],{}]');
   const file = (queue: string) =>

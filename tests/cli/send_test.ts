@@ -12,13 +12,7 @@ import { type Queues, setUp, type TestMessage } from "../../testing.ts";
 import type { Screen } from "../../cli.ts";
 import { cli, freeAddress } from "../support/cli.ts";
 import { replaceCalls } from "../support/call_faults.ts";
-import {
-  CREDENTIALS,
-  runCli,
-  servePackage,
-  setEnv,
-  TestServer,
-} from "../support/server.ts";
+import { runCli, servePackage, TestServer } from "../support/server.ts";
 
 /** Sends a job to a queue of the double, and tells its message. */
 async function sendOne(
@@ -204,7 +198,6 @@ Deno.test("zsqs send refuses what the queue does not take", async () => {
 
 Deno.test("zsqs send says what to do where the server cannot be reached", async () => {
   const address = freeAddress();
-  using _env = setEnv(CREDENTIALS);
   const where = ["--region=us-east-1", `--endpoint=http://${address}`];
   assertEquals(await cli(["send", ...where, "adder", "1"]), {
     status: 1,

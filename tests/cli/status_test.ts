@@ -8,7 +8,7 @@ import { assertEquals } from "@std/assert";
 import { Queue } from "../../producer.ts";
 import { setUp } from "../../testing.ts";
 import { cli, freeAddress } from "../support/cli.ts";
-import { CREDENTIALS, setEnv, TestServer } from "../support/server.ts";
+import { TestServer } from "../support/server.ts";
 
 Deno.test("zsqs status tells the depths of queues and of their dead letters", async () => {
   await using queues = setUp({
@@ -136,7 +136,6 @@ Deno.test("zsqs status tells what it can where a queue cannot be asked", async (
 });
 
 Deno.test("zsqs status asks a server", async () => {
-  using _env = setEnv(CREDENTIALS);
   await using server = await TestServer.start();
   const where = ["--region=us-east-1", `--endpoint=${server.endpoint}`];
   await server.createQueue("dead");

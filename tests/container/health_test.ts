@@ -12,13 +12,7 @@ import { Queue } from "../../producer.ts";
 import { setUp } from "../../testing.ts";
 import { cli, Folder, freeAddress } from "../support/cli.ts";
 import { Harness, pass } from "../support/engine_rig.ts";
-import {
-  CREDENTIALS,
-  servePackage,
-  setEnv,
-  TestProcess,
-  TestServer,
-} from "../support/server.ts";
+import { servePackage, TestProcess, TestServer } from "../support/server.ts";
 
 /** What a server answers to a request as it stands, until it closes. */
 async function ask(address: string, request: string): Promise<string> {
@@ -202,7 +196,6 @@ Deno.test("zsqs names the Deno permission that health needs", async () => {
 });
 
 Deno.test("runContainer() answers 200 while it runs a job, and 503 while it stops", async () => {
-  using _env = setEnv(CREDENTIALS);
   await using server = await TestServer.start();
   await server.createQueue("jobs");
   const { endpoint } = server;
@@ -232,7 +225,6 @@ Deno.test("runContainer() answers 200 while it runs a job, and 503 while it stop
 });
 
 Deno.test("runContainer() disposes the worker where the health address is in use", async () => {
-  using _env = setEnv(CREDENTIALS);
   await using server = await TestServer.start();
   await server.createQueue("jobs");
   using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });

@@ -7,7 +7,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { join } from "node:path";
 import { Queue } from "../../producer.ts";
-import { CREDENTIALS, setEnv, TestServer } from "../support/server.ts";
+import { TestServer } from "../support/server.ts";
 import { runCli, servePackage } from "../support/server.ts";
 
 const WORKER = `
@@ -47,7 +47,6 @@ Deno.test("a container runs ten jobs at a time over HTTP, and keeps what fails",
   const failedUrl = await server.createQueue("adder-failed");
   await Deno.writeTextFile(join(folder, "worker.ts"), WORKER);
   await Deno.writeTextFile(join(folder, "adder.ini"), INI);
-  using _env = setEnv(CREDENTIALS);
   const jobs = [
     ...Array.from({ length: 100 }, (_, i) => ["good", i] as const),
     ["bad", 1],

@@ -34,7 +34,7 @@ import {
   type WorkerFactory,
 } from "../../container.ts";
 import { Queue } from "../../producer.ts";
-import { CREDENTIALS, setEnv, TestServer } from "../support/server.ts";
+import { TestServer } from "../support/server.ts";
 
 /** Lets all that is not waiting for a test go on. */
 function turn(): Promise<void> {
@@ -729,7 +729,6 @@ class Running implements AsyncDisposable {
     settings: object = {},
   ): Promise<Running> {
     const stack = new AsyncDisposableStack();
-    stack.use(setEnv(CREDENTIALS));
     const server = stack.use(await TestServer.start());
     const url = await server.createQueue("adder");
     return new Running(stack, server, url, worker, options, settings);
@@ -890,7 +889,6 @@ Deno.test("runContainer() goes on when its queue disappears", async () => {
 });
 
 Deno.test("runContainer() rejects a queue that does not exist, and disposes nothing", async () => {
-  using _env = setEnv(CREDENTIALS);
   await using server = await TestServer.start();
   let made = false;
   const error = await assertRejects(
@@ -911,7 +909,6 @@ Deno.test("runContainer() rejects a queue that does not exist, and disposes noth
 });
 
 Deno.test("runContainer() rejects the URL of a queue that does not exist, and disposes its worker", async () => {
-  using _env = setEnv(CREDENTIALS);
   await using server = await TestServer.start();
   const url = `${server.endpoint}/000000000000/nonexistent`;
   let disposed = false;
@@ -932,7 +929,6 @@ Deno.test("runContainer() rejects the URL of a queue that does not exist, and di
 });
 
 Deno.test("runContainer() rejects with what its worker throws at disposal", async () => {
-  using _env = setEnv(CREDENTIALS);
   await using server = await TestServer.start();
   await server.createQueue("adder");
   const stop = new AbortController();

@@ -20,18 +20,21 @@ import {
   runContainer,
   type RunOptions,
 } from "../../container.ts";
-import { Queue } from "../../producer.ts";
+import { Queue, type QueueOptions } from "../../producer.ts";
 import { setUp } from "../../testing.ts";
 import { cli } from "../support/cli.ts";
 import { replaceCalls } from "../support/call_faults.ts";
-import { setEnv, TestServer } from "../support/server.ts";
+import { TestServer } from "../support/server.ts";
 
 const bad: Handler = () => {
   throw new TypeError("\x1b[31mbad\x1b[0m 漢字 \u{1f600}");
 };
 
-async function receiveAll(name: string): Promise<ReceivedMessage[]> {
-  const { connection, url } = await openQueue(name);
+async function receiveAll(
+  name: string,
+  options: QueueOptions = {},
+): Promise<ReceivedMessage[]> {
+  const { connection, url } = await openQueue(name, options);
   const messages = await connection.receive(url, {
     maxMessages: 10,
     waitTimeSeconds: 0,
@@ -40,8 +43,12 @@ async function receiveAll(name: string): Promise<ReceivedMessage[]> {
   return messages;
 }
 
-async function sendRaw(name: string, message: OutgoingMessage): Promise<void> {
-  const { connection, url } = await openQueue(name);
+async function sendRaw(
+  name: string,
+  message: OutgoingMessage,
+  options: QueueOptions = {},
+): Promise<void> {
+  const { connection, url } = await openQueue(name, options);
   const [result] = await connection.send(url, [message]);
   connection.close();
   assert(result!.ok);
@@ -60,9 +67,10 @@ async function failInto(
   queue = "adder",
   worker = bad,
   options: RunOptions = {},
+  server: { readonly endpoint?: string } = {},
 ): Promise<void> {
   await runContainer(
-    { queue, failures, worker: () => worker, loggers: "" },
+    { queue, failures, worker: () => worker, loggers: "", ...server },
     options,
   );
 }
@@ -131,21 +139,21 @@ const BACKENDS: Record<string, Fail> = {
   },
   async fauxqs(messages, { maximumMessageSize, worker }) {
     await using server = await TestServer.start();
-    using _env = setEnv({ ...server.env, AWS_REGION: "us-east-1" });
+    const where = { endpoint: server.endpoint };
     const url = await server.createQueue("adder");
     await server.createQueue("adder-failed", {
       MaximumMessageSize: String(maximumMessageSize),
     });
-    for (const message of messages) await sendRaw("adder", message);
+    for (const message of messages) await sendRaw("adder", message, where);
     const stop = new AbortController();
     const container = failInto("adder-failed", "adder", worker, {
       signal: stop.signal,
       forceSignal: stop.signal,
-    });
+    }, where);
     await server.left(url, 0);
     stop.abort();
     await container;
-    return await receiveAll("adder-failed");
+    return await receiveAll("adder-failed", where);
   },
 };
 

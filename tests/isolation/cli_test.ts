@@ -15,10 +15,8 @@ import process from "node:process";
 import { cli, Folder } from "../support/cli.ts";
 import { Reports } from "../support/isolation_stage.ts";
 import {
-  CREDENTIALS,
   runCli,
   servePackage,
-  setEnv,
   TestProcess,
   TestServer,
 } from "../support/server.ts";
@@ -375,12 +373,11 @@ Deno.test("main() checks an isolated worker where its jobs would run", async () 
       `import "https://esm.sh/any";\nexport const worker = () => () => {};`,
     "needy.ts": `Deno.env.get("HOME");\nexport const worker = () => () => {};`,
   });
-  using _env = setEnv({ ...CREDENTIALS, AWS_ENDPOINT_URL: server.endpoint });
   const check = async (worker: string, options: string) => {
     const file = await folder.write(
       "jobs.ini",
       `[container]\nworker = ${worker}:worker\nqueue = jobs\n` +
-        `isolation = process\n${options}\n`,
+        `isolation = process\nendpoint = ${server.endpoint}\n${options}\n`,
     );
     return await cli(["check", file]);
   };

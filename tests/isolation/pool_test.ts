@@ -169,7 +169,7 @@ Deno.test("isolation = process builds the environment of jobs", async () => {
     return await stage.value("names") as string[];
   };
   const secret = (all: string[]) =>
-    all.filter((name) => Object.keys(SECRETS).includes(name));
+    all.filter((name) => SECRETS.includes(name));
   for (const settings of [{ allowEnv: "true" }, { allowAll: true }]) {
     const all = await names(settings);
     assertEquals(secret(all), ["ZSQS_TEST_OWN"]);
@@ -177,7 +177,7 @@ Deno.test("isolation = process builds the environment of jobs", async () => {
     assert(!all.some((name) => name.startsWith("AWS_")));
   }
   await using stage = await Stage.start("act", { allowEnv: "AWS_S*" });
-  assertEquals(await stage.value("env", "AWS_SECRET_ACCESS_KEY"), "the secret");
+  assertEquals(await stage.value("env", "AWS_SECRET_ACCESS_KEY"), "test");
   refused(await stage.do("env", "AWS_ACCESS_KEY_ID"), "env");
 });
 

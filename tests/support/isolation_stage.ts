@@ -10,21 +10,19 @@ import { type ContainerSettings, runContainer } from "../../container.ts";
 import { Queue } from "../../producer.ts";
 import { type Queues, setUp } from "../../testing.ts";
 import { Folder } from "./cli.ts";
-import { setEnv } from "./server.ts";
 
 /** The module of the workers. */
 export const WORKER: string = fileURLToPath(
   new URL("../isolation/isolated_worker.ts", import.meta.url),
 );
 
-/** What a container's process holds, and a job's must not. */
-export const SECRETS = {
-  AWS_ACCESS_KEY_ID: "the id",
-  AWS_SECRET_ACCESS_KEY: "the secret",
-  AWS_SESSION_TOKEN: "the token",
-  AWS_CONTAINER_CREDENTIALS_RELATIVE_URI: "/the/credentials",
-  ZSQS_TEST_OWN: "own",
-} as const;
+/** Variables that `tools/test.ts` sets, and that a job's process must not have. */
+export const SECRETS: readonly string[] = [
+  "AWS_ACCESS_KEY_ID",
+  "AWS_SECRET_ACCESS_KEY",
+  "AWS_SESSION_TOKEN",
+  "ZSQS_TEST_OWN",
+];
 
 /** A container on the double, whose jobs run in processes of their own. */
 export class Stage implements AsyncDisposable {
@@ -53,7 +51,6 @@ export class Stage implements AsyncDisposable {
     const stack = new AsyncDisposableStack();
     try {
       const folder = stack.use(await Folder.with({ log: "", ...files }));
-      stack.use(setEnv(SECRETS));
       const queues = stack.use(setUp({ silent: true }));
       await runContainer({
         worker: `${WORKER}:${worker}`,

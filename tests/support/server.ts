@@ -74,6 +74,11 @@ export class TestServer implements AsyncDisposable {
 
   /** Starts one, whose queues are in a region. */
   static async start(region = "us-east-1"): Promise<TestServer> {
+    if (Deno.env.get("AWS_ACCESS_KEY_ID") === undefined) {
+      throw new Error(
+        "There are no test credentials: run tests with `deno task test PATH...`",
+      );
+    }
     const server = await startLocalServer({ port: 0 });
     return new TestServer(
       server.endpoint,
@@ -156,16 +161,34 @@ export class TestServer implements AsyncDisposable {
   }
 }
 
+/** Where processes of a test find this package. */
+export interface ServedPackage extends AsyncDisposable {
+  readonly env: Record<string, string>;
+}
+
 /**
- * Serves this package, as it would be published, to programs outside of it;
- * other folders may hold further packages or versions.
+ * Serves this package, as it would be published, to programs outside of it: the
+ * registry of `tools/test.ts` does, unless there are folders with further
+ * packages or versions.
  */
 export async function servePackage(
   ...others: string[]
-): Promise<{ env: Record<string, string> } & AsyncDisposable> {
+): Promise<ServedPackage> {
+  const upstream = Deno.env.get("JSR_URL");
+  if (upstream === undefined) {
+    throw new Error(
+      "There is no registry: run tests with `deno task test PATH...`",
+    );
+  }
+  if (others.length === 0) {
+    return {
+      env: { JSR_URL: upstream },
+      [Symbol.asyncDispose]: () => Promise.resolve(),
+    };
+  }
   const registry = await serveRegistry({
     packages: [decodeURIComponent(ROOT.pathname), ...others],
-    upstream: Deno.env.get("JSR_URL") ?? "https://jsr.io",
+    upstream,
   });
   return {
     env: { JSR_URL: registry.url },

@@ -1,24 +1,24 @@
 /**
- * Time as the engine and the double see it, so that tests can move it.
+ * The clock that the engine and the double share, so that tests can move time.
  *
  * @module
  */
 
-/** A source of time that can be waited on. */
+/** A source of time and timers. */
 export interface Clock {
   /** Milliseconds since the Unix epoch. */
   now(): number;
   /**
    * Calls back once, after `ms` milliseconds.
    *
-   * @returns A function that takes the call back.
+   * @returns A function that cancels the timer.
    */
   timer(ms: number, callback: () => void): () => void;
 }
 
 /**
- * The time of day, which never goes back: leases must not seem to last longer
- * where the system's clock is set, nor where the machine slept.
+ * The time of day, but never going back. Otherwise a lease would seem to last
+ * longer if somebody sets the system's clock, or if the machine sleeps.
  */
 class SteadyTime {
   #timeOfDay = Date.now();
@@ -27,7 +27,7 @@ class SteadyTime {
 
   now(): number {
     const timeOfDay = Date.now();
-    // To measure has its price: once a millisecond will do.
+    // A measurement costs CPU: once a millisecond is enough.
     if (timeOfDay === this.#timeOfDay) return this.#time;
     const measured = performance.now();
     const passed = measured - this.#measured;
@@ -50,8 +50,9 @@ export const systemClock: Clock = {
 };
 
 /**
- * One timer for many deadlines, as each timer has its price: it rings when the
- * earliest may have come. Those that are put off or taken back do not move it.
+ * One timer for many deadlines, because each timer costs CPU. It rings at the
+ * earliest deadline that was set, even if that one was postponed or cancelled
+ * since: the owner checks which deadlines are over.
  */
 export class Alarm {
   readonly #clock: Clock;
@@ -64,7 +65,7 @@ export class Alarm {
     this.#onRing = onRing;
   }
 
-  /** Has it ring at a time, if it would not before. */
+  /** Rings at a time, unless it rings earlier. */
   setBy(ms: number): void {
     if (ms >= this.#atMs) return;
     this.off();
@@ -75,7 +76,7 @@ export class Alarm {
     });
   }
 
-  /** Has it not ring any more. */
+  /** Cancels the timer. */
   off(): void {
     this.#cancel?.();
     this.#cancel = undefined;
@@ -84,8 +85,8 @@ export class Alarm {
 }
 
 /**
- * Resolves after `ms` milliseconds, or at once when `signal` aborts: it never
- * rejects, as its callers look at what ended the wait themselves.
+ * Resolves after `ms` milliseconds, or as soon as `signal` aborts. It never
+ * rejects.
  */
 export function sleep(
   clock: Clock,
@@ -120,7 +121,7 @@ export async function unlessAborted<T>(
   }
 }
 
-/** Reads a source, and leaves it where a signal aborts, even if it stalls. */
+/** Reads a source until a signal aborts, even if the source stalls. */
 export async function* untilAborted<T>(
   source: Iterable<T> | AsyncIterable<T>,
   signal: AbortSignal | undefined,
@@ -136,7 +137,7 @@ export async function* untilAborted<T>(
   try {
     for (;;) {
       signal.throwIfAborted();
-      // One each time: what is raced with a promise is held by it.
+      // A new promise each time: a promise holds everything raced with it.
       const { promise: aborted, reject } = Promise.withResolvers<never>();
       abort = () => reject(signal.reason);
       const next = await Promise.race([aborted, iterator.next()]);
@@ -147,7 +148,7 @@ export async function* untilAborted<T>(
     }
   } finally {
     signal.removeEventListener("abort", onAbort);
-    // A source that stalls answers this when it goes on: nobody waits for it.
+    // A stalled source answers this only when it continues: do not wait.
     if (!exhausted) Promise.resolve(iterator.return?.()).catch(() => {});
   }
 }

@@ -4,41 +4,7 @@
  * @module
  */
 
-/** Marks values and knows them again, whichever copy marked them. */
-export class Brand {
-  readonly #key: symbol;
-
-  /** A brand by the name that all copies know it by. */
-  constructor(name: string) {
-    this.#key = Symbol.for(`zsqs/1/${name}`);
-  }
-
-  /** Marks a value. */
-  mark<T extends object>(value: T): T {
-    return Object.defineProperty(value, this.#key, { value: true });
-  }
-
-  /** Whether a value is marked. */
-  has(value: unknown): boolean {
-    return typeof value === "object" && value !== null &&
-      (value as Record<symbol, unknown>)[this.#key] === true;
-  }
-
-  /**
-   * Makes `value instanceof branded` true for every marked value, whichever copy
-   * of this package made it. Subclasses keep the ordinary `instanceof`.
-   */
-  claim(branded: object): void {
-    const has = (value: unknown) => this.has(value);
-    Object.defineProperty(branded, Symbol.hasInstance, {
-      value(this: object, value: unknown): boolean {
-        return this === branded
-          ? has(value)
-          : Function.prototype[Symbol.hasInstance].call(this, value);
-      },
-    });
-  }
-}
+import { Brand } from "./brand.ts";
 
 const MISSING_QUEUE = new Brand("NonExistentQueueError");
 const CONFIG = new Brand("ConfigError");
@@ -49,7 +15,7 @@ const SEND = new Brand("SendError");
 const SQS = new Brand("SqsError");
 
 /**
- * An Amazon SQS queue does not exist, or the caller may not see it.
+ * The queue does not exist, or the caller may not see it.
  *
  * @example A queue that may not be there
  * ```ts
@@ -76,12 +42,11 @@ export class NonExistentQueueError extends Error {
     queue: string,
     options: ErrorOptions & { readonly region?: string } = {},
   ) {
-    const { region, ...rest } = options;
+    const { region } = options;
+    const where = region === undefined ? "" : ` in region "${region}"`;
     super(
-      `Cannot find queue "${queue}"${
-        region === undefined ? "" : ` in region "${region}"`
-      }: create it first, or check its name and region`,
-      rest,
+      `Cannot find queue "${queue}"${where}: create it first, or check its name and region`,
+      options,
     );
     this.name = "NonExistentQueueError";
     this.queue = queue;
@@ -92,9 +57,10 @@ export class NonExistentQueueError extends Error {
 MISSING_QUEUE.claim(NonExistentQueueError);
 
 /**
- * What is wrong with a container's configuration: one line a problem.
+ * A container's configuration is wrong. The error lists every problem, one line
+ * each.
  *
- * @example Show what is wrong
+ * @example Print the problems
  * ```ts
  * import { ConfigError, runContainer } from "@zsqs/cli";
  * import { assertEquals } from "@std/assert";
@@ -111,13 +77,13 @@ MISSING_QUEUE.claim(NonExistentQueueError);
  * ```
  */
 export class ConfigError extends Error {
-  /** One line for each problem: what, where, and what is allowed. */
+  /** One line for each problem: the option, its place, and the allowed values. */
   readonly problems: readonly string[];
 
   /**
    * Constructs a new instance.
    *
-   * @param problems One line for each problem; there is at least one.
+   * @param problems One line for each problem, at least one.
    * @param options The error's cause.
    */
   constructor(problems: string | readonly string[], options?: ErrorOptions) {
@@ -135,28 +101,26 @@ CONFIG.claim(ConfigError);
 export const MAX_VISIBILITY_SECONDS = 43_200;
 
 /** Options of {@linkcode TransientError}. */
-export interface TransientErrorOptions {
+export interface TransientErrorOptions extends ErrorOptions {
   /**
-   * How long the message stays hidden before it is received again, in whole
-   * seconds from 0 to 43,200, which is SQS's longest visibility timeout.
+   * The seconds until the message is received again: a whole number from 0 to
+   * 43,200, SQS's longest visibility timeout.
    *
-   * @default {undefined} until the visibility timeout of the receive ends
+   * @default {undefined} the container's `retryDelaySeconds`, or until the
+   * visibility timeout ends
    */
-  readonly delaySeconds?: number;
-  /** What made the job fail. */
-  readonly cause?: unknown;
+  readonly delaySeconds?: number | undefined;
 }
 
 /**
- * Thrown by a handler whose job cannot be done now and should be retried.
+ * Thrown by a handler to retry its job later.
  *
- * The message stays in the queue and is received again after `delaySeconds`,
- * or when its visibility timeout ends. Its receive count has risen by one, so
- * that a dead-letter queue takes it after the queue's `maxReceiveCount`.
+ * The message stays in the queue and is received again after `delaySeconds`.
+ * Each receive raises its receive count, so a dead-letter queue takes it after
+ * the queue's `maxReceiveCount`.
  *
- * It is known by a brand that all copies and versions of this package share:
- * an error of another copy is `instanceof` this class. Only the thrown error
- * itself counts, not its causes.
+ * Errors of every copy and version of this package are `instanceof` this class.
+ * Only the thrown error counts, not its causes.
  *
  * @example Retry in a minute
  * ```ts
@@ -169,31 +133,27 @@ export interface TransientErrorOptions {
  * ```
  */
 export class TransientError extends Error {
-  /** How long the message stays hidden, in seconds, if that was said. */
+  /** The seconds until the message is received again, if given. */
   readonly delaySeconds: number | undefined;
 
   /**
    * Constructs a new instance.
    *
    * @param message Why the job cannot be done now.
-   * @param options When to retry, and the cause.
+   * @param options The delay, and the cause.
    * @throws {RangeError} If `delaySeconds` is not a whole number from 0 to
-   * 43,200. A handler that lets it through loses no job: it is transient too.
+   * 43,200. A job that throws this error is retried, too.
    */
   constructor(message?: string, options: TransientErrorOptions = {}) {
-    super(message, "cause" in options ? { cause: options.cause } : undefined);
+    super(message, options);
     this.name = "TransientError";
     this.delaySeconds = options.delaySeconds;
     TRANSIENT.mark(this);
-    if (
-      options.delaySeconds !== undefined &&
-      !isVisibilitySeconds(options.delaySeconds)
-    ) {
+    const { delaySeconds } = options;
+    if (delaySeconds !== undefined && !isVisibilitySeconds(delaySeconds)) {
       throw TRANSIENT.mark(
         new RangeError(
-          `Cannot create TransientError as "delaySeconds" must be an integer from 0 to ${MAX_VISIBILITY_SECONDS}: current value is ${
-            String(options.delaySeconds)
-          }`,
+          `Cannot create TransientError as "delaySeconds" must be an integer from 0 to ${MAX_VISIBILITY_SECONDS}: current value is ${delaySeconds}`,
         ),
       );
     }
@@ -203,13 +163,12 @@ export class TransientError extends Error {
 TRANSIENT.claim(TransientError);
 
 /**
- * Thrown by a handler whose job must not be tried again.
+ * Thrown by a handler whose job must not be retried.
  *
- * The job fails immediately, whatever its number of attempts, and the message
- * goes where the container's `failures` option says. Errors of every copy of
- * this package are `instanceof` this class, from isolated jobs too.
+ * The job fails immediately, whatever its number of attempts. The container's
+ * `failures` option decides where the message goes.
  *
- * @example An order that nobody can fill
+ * @example Fail an order that nobody can fill
  * ```ts
  * import { PermanentError } from "@zsqs/cli";
  * import { assertEquals } from "@std/assert";
@@ -235,7 +194,6 @@ export class PermanentError extends Error {
 
 PERMANENT.claim(PermanentError);
 
-/** Whether a value is a whole number of seconds that SQS takes as visibility. */
 export function isVisibilitySeconds(value: unknown): value is number {
   return Number.isInteger(value) && (value as number) >= 0 &&
     (value as number) <= MAX_VISIBILITY_SECONDS;
@@ -245,12 +203,12 @@ export function isVisibilitySeconds(value: unknown): value is number {
 export type JobAbortReason = "timed out" | "lease lost" | "stopping";
 
 /**
- * The reason with which a job's `signal` is aborted.
+ * The reason of a job's aborted `signal`.
  *
- * Whatever a handler throws after that is taken as transient, so a handler may
- * simply let `fetch(url, { signal })` reject.
+ * A job that throws anything after that is retried, so a handler may let
+ * `fetch(url, { signal })` reject.
  *
- * @example Look at why a job is to end
+ * @example Log why a job is aborted
  * ```ts
  * import { currentJob, JobAbortedError } from "@zsqs/cli";
  * import { assertEquals } from "@std/assert";
@@ -260,7 +218,7 @@ export type JobAbortReason = "timed out" | "lease lost" | "stopping";
  *     const { signal } = currentJob();
  *     await fetch("https://example.com", { signal }).catch((error) => {
  *       if (error instanceof JobAbortedError) console.log(error.reason);
- *       throw error; // transient: the message stays
+ *       throw error; // the message stays in the queue
  *     });
  *   };
  * }
@@ -269,16 +227,16 @@ export type JobAbortReason = "timed out" | "lease lost" | "stopping";
  * ```
  */
 export class JobAbortedError extends Error {
-  /** Why: `"timed out"`, `"lease lost"` or `"stopping"`. */
+  /** `"timed out"`, `"lease lost"` or `"stopping"`. */
   readonly reason: JobAbortReason;
 
   /**
    * Constructs a new instance.
    *
-   * @param reason Why the job is to end.
+   * @param reason Why the job is aborted.
    */
   constructor(reason: JobAbortReason) {
-    super(`The job is to end: ${reason}`);
+    super(`Job aborted: ${reason}`);
     this.name = "JobAbortedError";
     this.reason = reason;
     ABORTED.mark(this);
@@ -288,33 +246,37 @@ export class JobAbortedError extends Error {
 ABORTED.claim(JobAbortedError);
 
 /**
- * A job's process ended before its handler did: the job is to be tried again,
- * whether it was the one that ended the process or another.
+ * A job's process ended before its handler did. The job is retried, whichever
+ * job of that process ended it.
  */
 export class LostJobError extends Error {
-  /** The message is how the process ended. */
+  /** @param message How the process ended. */
   constructor(message: string) {
     super(message);
     this.name = "LostJobError";
-    // Where this process heard of it tells nothing.
+    // The stack would show only where this process received the news.
     this.stack = `LostJobError: ${message}`;
   }
 }
 
-/** Options of {@linkcode SendError}. */
-export interface SendErrorOptions extends ErrorOptions {
-  /** SQS's error code, for example `InvalidMessageContents`. */
+/** Options of {@linkcode SqsError}. */
+export interface SqsErrorOptions extends ErrorOptions {
+  /** SQS's error code, for example `AccessDenied`, or the network's. */
   readonly code: string;
-  /** Whether SQS holds the sender to be at fault: a retry cannot help. */
+  /** Whether SQS blames the caller: a retry cannot help. */
   readonly senderFault: boolean;
-  /** The job's position among those sent, counted from 0. */
+}
+
+/** Options of {@linkcode SendError}. */
+export interface SendErrorOptions extends SqsErrorOptions {
+  /** The job's position among the jobs sent, from 0. */
   readonly index?: number;
 }
 
 /**
- * A job could not be handed to SQS: it is not in the queue as far as known.
+ * A job could not be sent. As far as known, it is not in the queue.
  *
- * @example Keep what was not sent
+ * @example Keep jobs that were not sent
  * ```ts
  * import { Queue, SendError } from "@zsqs/cli";
  * import { setUp } from "@zsqs/cli/testing";
@@ -335,19 +297,19 @@ export interface SendErrorOptions extends ErrorOptions {
 export class SendError extends Error {
   /** SQS's error code, for example `InvalidMessageContents`. */
   readonly code: string;
-  /** Whether SQS holds the sender to be at fault: a retry cannot help. */
+  /** Whether SQS blames the sender: a retry cannot help. */
   readonly senderFault: boolean;
-  /** The job's position among those sent by `sendAll`, counted from 0. */
+  /** The job's position among the jobs of `sendAll`, from 0. */
   readonly index: number | undefined;
 
   /**
    * Constructs a new instance.
    *
-   * @param message What failed and what SQS said.
+   * @param message What failed, and why.
    * @param options The error's code, fault, position and cause.
    */
   constructor(message: string, options: SendErrorOptions) {
-    super(message, "cause" in options ? { cause: options.cause } : undefined);
+    super(message, options);
     this.name = "SendError";
     this.code = options.code;
     this.senderFault = options.senderFault;
@@ -358,22 +320,14 @@ export class SendError extends Error {
 
 SEND.claim(SendError);
 
-/** Options of {@linkcode SqsError}. */
-export interface SqsErrorOptions extends ErrorOptions {
-  /** SQS's error code, for example `AccessDenied`, or the network's. */
-  readonly code: string;
-  /** Whether SQS holds the caller to be at fault: a retry cannot help. */
-  readonly senderFault: boolean;
-}
-
 /**
- * A request that SQS refused, or that did not reach SQS.
+ * SQS refused a request, or the request did not reach SQS.
  *
- * `Queue()`, `startContainer()` and `runContainer()` reject with it. A queue
- * that does not exist is a {@linkcode NonExistentQueueError}, and a job that
- * could not be sent is a {@linkcode SendError}.
+ * `Queue()`, `startContainer()` and `runContainer()` reject with it. If the
+ * queue does not exist, they reject with a {@linkcode NonExistentQueueError}.
+ * Sending rejects with a {@linkcode SendError}.
  *
- * @example Retry only what a retry can help
+ * @example Retry if a retry can help
  * ```ts
  * import { Queue, SqsError } from "@zsqs/cli";
  * import { setUp } from "@zsqs/cli/testing";
@@ -392,7 +346,7 @@ export interface SqsErrorOptions extends ErrorOptions {
 export class SqsError extends Error {
   /** SQS's error code, for example `AccessDenied`, or the network's. */
   readonly code: string;
-  /** Whether SQS holds the caller to be at fault: a retry cannot help. */
+  /** Whether SQS blames the caller: a retry cannot help. */
   readonly senderFault: boolean;
 
   /**
@@ -402,7 +356,7 @@ export class SqsError extends Error {
    * @param options The error's code, fault and cause.
    */
   constructor(message: string, options: SqsErrorOptions) {
-    super(message, "cause" in options ? { cause: options.cause } : undefined);
+    super(message, options);
     this.name = "SqsError";
     this.code = options.code;
     this.senderFault = options.senderFault;
@@ -413,17 +367,35 @@ export class SqsError extends Error {
 SQS.claim(SqsError);
 
 /**
- * Whether an error says that a Deno permission is missing. Where an import is
- * refused, Deno wraps what says so in a `TypeError`.
+ * Whether Deno denied a permission. Only the error's name counts: a job's error
+ * may quote the words of another one.
  */
 export function isNotCapable(error: unknown): boolean {
-  return error instanceof Error && (error.name === "NotCapable" ||
-    /^Requires \w+ access to .*, run again with the --allow-\w+ flag/.test(
-      error.message,
-    ));
+  return errorPart(error, "name") === "NotCapable";
 }
 
-/** What an error says, or whatever else was thrown. */
+/**
+ * Whether Deno denied a permission to load a module. Deno wraps a refused
+ * import in a `TypeError`, which only its message gives away.
+ */
+export function isLoadDenied(error: unknown): boolean {
+  return isNotCapable(error) ||
+    errorPart(error, "name") === "TypeError" &&
+      /^Requires \w+ access to .*, run again with the --allow-\w+ flag/.test(
+        String(errorPart(error, "message")),
+      );
+}
+
+/** The name or message of anything that was thrown; never throws. */
+function errorPart(error: unknown, part: "name" | "message"): unknown {
+  try {
+    return error instanceof Error ? error[part] : undefined;
+  } catch {
+    return undefined; // A proxy or getter that throws.
+  }
+}
+
+/** An error's message, or the text of any other thrown value. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

@@ -8,8 +8,8 @@
 import process from "node:process";
 
 /**
- * How long after the first signal a second one still counts as the same:
- * terminals and task runners deliver Ctrl+C twice. In milliseconds.
+ * A second signal within these milliseconds counts as the first: terminals and
+ * task runners deliver Ctrl+C twice.
  */
 const SAME_SIGNAL_MS = 1000;
 
@@ -18,7 +18,7 @@ export const SIGNALS: readonly NodeJS.Signals[] = process.platform === "win32"
   ? ["SIGINT", "SIGBREAK"]
   : ["SIGINT", "SIGTERM"];
 
-/** What the stop signals turn into. */
+/** The stop signals as abort signals. */
 export interface StopSignals extends Disposable {
   /** Aborts at the first signal. */
   readonly signal: AbortSignal;

@@ -8,7 +8,7 @@
 import { InputError, PROGRAM, UsageError } from "./command.ts";
 import {
   ConfigError,
-  isNotCapable,
+  isLoadDenied,
   NonExistentQueueError,
   SendError,
   SqsError,
@@ -71,7 +71,7 @@ export async function describeError(
       status: FAILED,
     };
   }
-  if (isNotCapable(error)) {
+  if (isLoadDenied(error)) {
     return {
       lines: [`A Deno permission is missing: ${firstLine(error as Error)}`],
       status: FAILED,

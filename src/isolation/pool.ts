@@ -12,7 +12,7 @@ import type { JobMessage } from "../sqs/connection.ts";
 import { type ContainerConfig, PERMISSION_KEYS } from "../config/options.ts";
 import {
   ConfigError,
-  isNotCapable,
+  isLoadDenied,
   LostJobError,
   messageOf,
 } from "../errors.ts";
@@ -187,7 +187,7 @@ export class Pool implements Worker {
         { cause: error },
       );
     }
-    return isNotCapable(error)
+    return isLoadDenied(error)
       ? new ConfigError(
         `Cannot start container as worker ${this.#subject} failed: ${
           messageOf(error)
@@ -368,7 +368,7 @@ function backOffSeconds(deaths: number): number {
 
 /** Adds the option to an error that names a flag of Deno's. */
 function withOption(error: unknown): unknown {
-  if (!isNotCapable(error)) return error;
+  if (!isLoadDenied(error)) return error;
   const add = (text: string | undefined) =>
     text?.replace(
       /run again with the --allow-([a-z]+) flag/,

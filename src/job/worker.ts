@@ -4,7 +4,7 @@
  * @module
  */
 
-import { ConfigError, isNotCapable } from "../errors.ts";
+import { ConfigError, isLoadDenied } from "../errors.ts";
 import type { Handler } from "./run_job.ts";
 import type { WorkerSpec } from "./worker_spec.ts";
 
@@ -148,7 +148,7 @@ async function makeWorker(
       ? new factory(config)
       : await (factory as (config: WorkerConfig) => unknown)(config);
   } catch (error) {
-    if (isNotCapable(error)) throw error;
+    if (isLoadDenied(error)) throw error;
     throw problem(subject, `failed: ${firstLine(error)}`, error);
   }
   const handler = handlerOf(made);
@@ -202,7 +202,7 @@ async function importModule(
   try {
     return await load(spec.specifier);
   } catch (error) {
-    if (isNotCapable(error)) throw error;
+    if (isLoadDenied(error)) throw error;
     throw problem(
       subject,
       isMissing(error, spec.specifier)

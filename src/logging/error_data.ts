@@ -5,7 +5,7 @@
  */
 
 import { inspect, types } from "node:util";
-import { Brand } from "../errors.ts";
+import { Brand } from "../brand.ts";
 
 /** An error, as JSON has it. */
 export interface ErrorFields {

@@ -79,7 +79,7 @@ Deno.test("a container runs ten jobs at a time over HTTP, and keeps what fails",
     jobs.filter(([what]) => what !== "bad")
       .map(([what, i]) => `done ${what} ${i}`).toSorted(),
   );
-  assertMatch(container.stdout, /^aborted: The job is to end: timed out$/m);
+  assertMatch(container.stdout, /^aborted: Job aborted: timed out$/m);
   assertEquals((await server.receive(failedUrl)).toSorted(), [
     '[["bad",1],{}]',
     '[["bad",2],{}]',

@@ -485,7 +485,7 @@ Deno.test("Engine.run() aborts the running job and releases it when it is forced
   await running;
   assertInstanceOf(reason, JobAbortedError);
   assertEquals(reason.reason, "stopping");
-  assertEquals(reason.message, "The job is to end: stopping");
+  assertEquals(reason.message, "Job aborted: stopping");
   assertEquals(bench.connection.deleted, []);
   assertEquals(bench.connection.hidden, { "handle of a": 0 });
   assertEquals(bench.log, [

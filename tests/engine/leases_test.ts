@@ -209,6 +209,6 @@ Deno.test("JobAbortedError tells the reasons apart", () => {
   const reasons = ["timed out", "lease lost", "stopping"] as const;
   assertEquals(
     reasons.map((reason) => new JobAbortedError(reason).message),
-    reasons.map((reason) => `The job is to end: ${reason}`),
+    reasons.map((reason) => `Job aborted: ${reason}`),
   );
 });

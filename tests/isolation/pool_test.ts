@@ -360,7 +360,7 @@ Deno.test("timeout ends a job in an endless loop with its process, and no other"
   const [what, pid] = await reports.next();
   assertEquals([what, pid], ["wait", begun.get("held")]);
   const aborted = stage.queues.advance(5);
-  await stage.logged("JobAbortedError: The job is to end: timed out");
+  await stage.logged("JobAbortedError: Job aborted: timed out");
   await stage.queues.advance(KILL_GRACE_SECONDS);
   await Promise.all([aborted, sent]);
   assertEquals(stage.left, ['[["loop"],{}]', '[["wait"],{}]']);
@@ -389,7 +389,7 @@ Deno.test("timeout aborts the signal of a job, which then has time to end", asyn
   await sent;
   assertMatch(
     await stage.log(),
-    /INFO worker wait: timed out, The job is to end: timed out\nWARNING zsqs Job ID will be received again\nJobAbortedError: The job is to end: timed out\n/,
+    /INFO worker wait: timed out, Job aborted: timed out\nWARNING zsqs Job ID will be received again\nJobAbortedError: Job aborted: timed out\n/,
   );
   // It is the same process that does it again.
   await stage.queues.advance(KILL_GRACE_SECONDS + 30);

@@ -245,10 +245,7 @@ export class JobAbortedError extends Error {
 
 ABORTED.claim(JobAbortedError);
 
-/**
- * A job's process ended before its handler did. The job is retried, whichever
- * job of that process ended it.
- */
+/** A job's process ended before its handler did: the job is retried. */
 export class LostJobError extends Error {
   /** @param message How the process ended. */
   constructor(message: string) {

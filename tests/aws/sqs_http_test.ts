@@ -20,7 +20,7 @@ import {
   type HttpRequest,
   readRequests,
   writeAnswer,
-} from "../soak/_http.ts";
+} from "../soak/http.ts";
 
 /** A server whose answers a test gives; without one it stays silent. */
 class ScriptedServer implements AsyncDisposable {

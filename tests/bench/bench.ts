@@ -18,9 +18,9 @@ import {
   spreadOf,
   spreadText,
   tableText,
-} from "./_figures.ts";
-import type { ClientStats, ClientTask, Run, ServerStats } from "./_runs.ts";
-import { REGION } from "./_runs.ts";
+} from "./figures.ts";
+import type { ClientStats, ClientTask, Run, ServerStats } from "./runs.ts";
+import { REGION } from "./runs.ts";
 import {
   cpuPerJobMs,
   jobsPerSecond,
@@ -30,7 +30,7 @@ import {
   type Scenario,
   SCENARIOS,
   type Target,
-} from "./_scenarios.ts";
+} from "./scenarios.ts";
 
 const ROUNDS = 9;
 const QUICK_ROUNDS = 3;

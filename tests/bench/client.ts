@@ -5,14 +5,14 @@
  * @module
  */
 
-import { Jobs } from "./_jobs.ts";
-import type { ClientTask, Runner } from "./_runs.ts";
+import { Jobs } from "./jobs.ts";
+import type { ClientTask, Runner } from "./runs.ts";
 
 const MODULES: Readonly<Record<Runner, string>> = {
-  "zsqs": "./_zsqs.ts",
-  "isolated": "./_isolated.ts",
-  "sqs-consumer": "./_sqs_consumer.ts",
-  "bare": "./_bare.ts",
+  "zsqs": "./zsqs.ts",
+  "isolated": "./isolated.ts",
+  "sqs-consumer": "./sqs_consumer.ts",
+  "bare": "./bare.ts",
 };
 
 if (import.meta.main) {

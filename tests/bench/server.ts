@@ -9,7 +9,7 @@
 import { Server } from "node:http";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { startLocalServer } from "../../src/cli/local_server.ts";
-import { jobBody, type Prepare, REGION, type ServerStats } from "./_runs.ts";
+import { jobBody, type Prepare, REGION, type ServerStats } from "./runs.ts";
 
 /** How many requests fill a queue at a time. */
 const FILLERS = 16;

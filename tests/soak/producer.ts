@@ -10,8 +10,8 @@
 import { setTimeout } from "node:timers/promises";
 import { join } from "node:path";
 import { Queue } from "../../producer.ts";
-import { groupOf, type SoakArgs, textOf } from "./_jobs.ts";
-import { FILES, Journal, JournalReader, type SentLine } from "./_journal.ts";
+import { groupOf, type SoakArgs, textOf } from "./jobs.ts";
+import { FILES, Journal, JournalReader, type SentLine } from "./journal.ts";
 
 /** What a producer is told. */
 export interface ProducerTask {

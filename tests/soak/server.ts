@@ -8,9 +8,9 @@
 import { join } from "node:path";
 import { startLocalServer } from "../../src/cli/local_server.ts";
 import { Dice } from "../support/dice.ts";
-import { type FaultRates, Faults } from "./_faults.ts";
-import { FILES, Journal } from "./_journal.ts";
-import { FaultProxy } from "./_proxy.ts";
+import { type FaultRates, Faults } from "./faults.ts";
+import { FILES, Journal } from "./journal.ts";
+import { FaultProxy } from "./proxy.ts";
 
 /** What the server is told. */
 export interface ServerTask {

@@ -11,7 +11,7 @@
 
 import { parseArgs } from "@std/cli/parse-args";
 import process from "node:process";
-import { countsText, runSoak, type SoakResult } from "./_soak.ts";
+import { countsText, runSoak, type SoakResult } from "./soak_run.ts";
 
 const USAGE = "Usage: deno task soak [--jobs=200000] [--seed=N] [--minutes=M]";
 

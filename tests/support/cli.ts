@@ -1,13 +1,12 @@
 /**
- * What tests of the command line share: it is called as a function, on files in
- * a folder of their own.
+ * The command line as a function, in tests.
  *
  * @module
  */
 
-import { join } from "node:path";
-import { pathToFileURL } from "node:url";
 import { main, type Screen } from "../../cli.ts";
+
+export { Folder } from "./folder.ts";
 
 /** What the command line wrote, line by line, and its exit status. */
 export interface CliResult {
@@ -48,46 +47,6 @@ export async function cli(
     },
   });
   return { status, stdout, stderr, ...(drawn.length > 0 ? { drawn } : {}) };
-}
-
-/** A folder with files for one test. */
-export class Folder implements AsyncDisposable {
-  readonly path: string;
-
-  private constructor(path: string) {
-    this.path = path;
-  }
-
-  static async with(files: Readonly<Record<string, string>>): Promise<Folder> {
-    const folder = new Folder(await Deno.makeTempDir());
-    for (const [name, text] of Object.entries(files)) {
-      await folder.write(name, text);
-    }
-    return folder;
-  }
-
-  get url(): string {
-    return pathToFileURL(this.path).href;
-  }
-
-  /** The path of a file in it. */
-  at(name: string): string {
-    return join(this.path, name);
-  }
-
-  /** Writes a file, and tells its path. */
-  async write(name: string, text: string): Promise<string> {
-    await Deno.writeTextFile(this.at(name), text);
-    return this.at(name);
-  }
-
-  read(name: string): Promise<string> {
-    return Deno.readTextFile(this.at(name));
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await Deno.remove(this.path, { recursive: true });
-  }
 }
 
 /** An address of this machine on which nothing listens. */

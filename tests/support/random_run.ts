@@ -5,6 +5,7 @@
  * @module
  */
 
+import { assert, assertEquals } from "@std/assert";
 import { testMode } from "../../src/connect/test_mode.ts";
 import { setImmediate } from "node:timers";
 import type { Clock, Random } from "../../src/clock.ts";
@@ -67,6 +68,40 @@ export async function play(seed: number): Promise<Round> {
     accepted: accepted.size,
     hits: game.hits,
   };
+}
+
+/** What rounds must bring about to be worth something. */
+const EXPECTED = [
+  "container killed",
+  "given up at a forced stop",
+  "lease lost",
+  "delete failed",
+  "handle expired",
+  "delivered twice",
+  "sent twice",
+  "error SendMessage",
+  "lost answer ReceiveMessage",
+  "partial failure DeleteMessage",
+  "throttle ChangeMessageVisibility",
+  "late answer ReceiveMessage",
+  "expired handle DeleteMessage",
+  "reordering ReceiveMessage",
+];
+
+/** Plays the rounds of the first seeds: nothing may be wrong in any of them. */
+export async function playAll(seeds: number): Promise<void> {
+  const seen = new Set<string>();
+  let accepted = 0;
+  for (let seed = 1; seed <= seeds; seed++) {
+    const round = await play(seed);
+    assertEquals(round.wrong, [], `ZSQS_SEED=${seed} plays this round again`);
+    for (const each of [...round.duplicates, ...round.hits]) seen.add(each);
+    accepted += round.accepted;
+  }
+  for (const each of EXPECTED) {
+    assert(seen.has(each), `"${each}" never happened`);
+  }
+  assert(accepted > seeds * 20, `${accepted} jobs are few`);
 }
 
 const NEVER = new Promise<never>(() => {});

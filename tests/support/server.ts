@@ -358,3 +358,11 @@ export function runCli(
     options,
   );
 }
+
+/** A command line's words, as a POSIX shell takes them. */
+export async function wordsOf(line: string): Promise<string[]> {
+  const { stdout } = await new Deno.Command("sh", {
+    args: ["-c", `printf '%s\\n' ${line}`],
+  }).output();
+  return new TextDecoder().decode(stdout).trimEnd().split("\n");
+}

@@ -4,8 +4,8 @@
  * @module
  */
 
-import { isFailedQueue } from "./_jobs.ts";
-import type { DoneLine, RequestLine, SentLine } from "./_journal.ts";
+import { isFailedQueue } from "./jobs.ts";
+import type { DoneLine, RequestLine, SentLine } from "./journal.ts";
 
 /** What a verdict is made of. */
 export interface Evidence {

@@ -6,8 +6,8 @@
 
 import { runContainer } from "../../container.ts";
 import { Queue } from "../../producer.ts";
-import type { Jobs } from "./_jobs.ts";
-import type { ClientTask } from "./_runs.ts";
+import type { Jobs } from "./jobs.ts";
+import type { ClientTask } from "./runs.ts";
 
 /** How many calls of a queue are made at a time. */
 const PRODUCE_AT_A_TIME = 1_000;

@@ -16,8 +16,8 @@ import {
   TestProcess,
   TestServer,
 } from "../support/server.ts";
-import type { FaultRates } from "./_faults.ts";
-import { FAILED, FIFO, type SoakArgs, STANDARD, textOf } from "./_jobs.ts";
+import type { FaultRates } from "./faults.ts";
+import { FAILED, FIFO, type SoakArgs, STANDARD, textOf } from "./jobs.ts";
 import {
   type DoneLine,
   FILES,
@@ -26,8 +26,8 @@ import {
   type MemoryLine,
   type RequestLine,
   type SentLine,
-} from "./_journal.ts";
-import { judge, type Verdict } from "./_verdict.ts";
+} from "./journal.ts";
+import { judge, type Verdict } from "./verdict.ts";
 import type { ProducerTask } from "./producer.ts";
 import type { ServerTask, ServerUrls } from "./server.ts";
 
@@ -467,7 +467,7 @@ class Soak implements AsyncDisposable {
     await Deno.writeTextFile(
       ini,
       `[container]
-worker = ${scriptPath("_worker.ts")}:journal
+worker = ${scriptPath("worker.ts")}:journal
 queue = ${queue}
 region = us-east-1
 endpoint = ${this.#proxied}

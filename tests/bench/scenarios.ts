@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { ClientStats, Run, ServerStats } from "./_runs.ts";
+import type { ClientStats, Run, ServerStats } from "./runs.ts";
 
 /** What came of one run. */
 export interface Result extends ClientStats, ServerStats {

@@ -7,15 +7,15 @@
 
 import { Buffer } from "node:buffer";
 import { createServer, type Server, type Socket } from "node:net";
-import type { Fault, Faults } from "./_faults.ts";
+import type { Fault, Faults } from "./faults.ts";
 import {
   type HttpAnswer,
   type HttpRequest,
   readRequests,
   writeAnswer,
   writeTruncated,
-} from "./_http.ts";
-import type { Journal, RequestEntry, RequestLine } from "./_journal.ts";
+} from "./http.ts";
+import type { Journal, RequestEntry, RequestLine } from "./journal.ts";
 
 /** Operations that meet faults; the others are for the start of a process. */
 const OPERATIONS: ReadonlySet<string> = new Set([

@@ -10,8 +10,8 @@ import {
   ReceiveMessageCommand,
   SQSClient,
 } from "@aws-sdk/client-sqs";
-import type { Jobs } from "./_jobs.ts";
-import { type ClientTask, jobOf } from "./_runs.ts";
+import type { Jobs } from "./jobs.ts";
+import { type ClientTask, jobOf } from "./runs.ts";
 
 /** Handles the jobs. */
 export default async function run(

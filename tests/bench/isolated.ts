@@ -7,9 +7,9 @@
 
 import process from "node:process";
 import { runContainer } from "../../container.ts";
-import type { Jobs } from "./_jobs.ts";
-import type { ProcessStats } from "./_isolated_worker.ts";
-import type { ClientStats, ClientTask } from "./_runs.ts";
+import type { Jobs } from "./jobs.ts";
+import type { ProcessStats } from "./isolated_worker.ts";
+import type { ClientStats, ClientTask } from "./runs.ts";
 
 /** Handles the jobs; the CPU it took counts from the container's start. */
 export default async function run(
@@ -21,7 +21,7 @@ export default async function run(
   const before = process.cpuUsage();
   const { done } = await runContainer({
     queue: url,
-    worker: `${new URL("./_isolated_worker.ts", import.meta.url)}:${
+    worker: `${new URL("./isolated_worker.ts", import.meta.url)}:${
       work === "cpu" ? "busy" : "idle"
     }`,
     isolation: "process",

@@ -5,7 +5,7 @@
  */
 
 import process from "node:process";
-import type { ClientStats, ClientTask, Work } from "./_runs.ts";
+import type { ClientStats, ClientTask, Work } from "./runs.ts";
 
 /** The jobs of a run. */
 export class Jobs {

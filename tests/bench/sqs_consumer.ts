@@ -8,8 +8,8 @@
 import { type Message, SQSClient } from "@aws-sdk/client-sqs";
 // deno-lint-ignore no-import-prefix -- what is published does not need it
 import { Consumer } from "npm:sqs-consumer@^15.0.3";
-import type { Jobs } from "./_jobs.ts";
-import { type ClientTask, jobOf } from "./_runs.ts";
+import type { Jobs } from "./jobs.ts";
+import { type ClientTask, jobOf } from "./runs.ts";
 
 /** Handles the jobs. */
 export default async function run(

@@ -8,8 +8,8 @@ import type { WorkerConfig } from "../../src/job/worker.ts";
 import { TransientError } from "../../src/errors.ts";
 import { currentJob } from "../../src/job/current_job.ts";
 import { setTimeout } from "node:timers/promises";
-import { behaviourOf, type SoakArgs, textOf } from "./_jobs.ts";
-import { type DoneLine, Journal, type MemoryLine } from "./_journal.ts";
+import { behaviourOf, type SoakArgs, textOf } from "./jobs.ts";
+import { type DoneLine, Journal, type MemoryLine } from "./journal.ts";
 
 /** After how many jobs the heap is measured, where it can be collected. */
 const MEASURE_EVERY = 2_000;

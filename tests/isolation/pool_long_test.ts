@@ -1,0 +1,84 @@
+/**
+ * Processes of jobs that end before their jobs do.
+ *
+ * @module
+ */
+
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { Reports, Stage, WORKER } from "../support/isolation_stage.ts";
+import { setEnv } from "../support/server.ts";
+
+Deno.test("a job that ends its process is done again, and so are those with it", async (t) => {
+  const ends: [what: string, arg: string | null, how: RegExp][] = [
+    ["exit", "7", /Its process ended with exit code 7/],
+    ["nodeExit", "0", /Its process ended with exit code 0/],
+    ["disconnect", null, /Its process (ended with|was killed)/],
+    ["memory", null, /Its process was ended by SIG(TRAP|ABRT|ILL|SEGV)/],
+  ];
+  using _env = setEnv({ DENO_V8_FLAGS: "--max-old-space-size=40" });
+  for (const [what, arg, how] of ends) {
+    await t.step(what, async () => {
+      await using reports = new Reports();
+      await using stage = await Stage.start("tell", {
+        allowNet: reports.host,
+        allowEnv: "DENO_V8_FLAGS",
+        concurrency: 2,
+        workerConfig: { report: reports.url, again: "fine" },
+      });
+      const sent = Promise.all([stage.queue("wait"), stage.queue(what, arg)]);
+      const [[, pid], [, other]] = [await reports.next(), await reports.next()];
+      assertEquals(pid, other);
+      await sent;
+      assertEquals(stage.left.length, 2);
+      const text = await stage.log();
+      assertEquals(
+        text.match(
+          /WARNING zsqs Job ID will be received again\nLostJobError: .*\n/g,
+        )?.length,
+        2,
+        text,
+      );
+      assertMatch(text, how);
+
+      await stage.queues.advance(30);
+      const again = [await reports.next(), await reports.next()];
+      assertEquals(again.map(([each]) => each).sort(), [what, "wait"].sort());
+      assert(again.every((each) => each[1] !== pid && each[2] === "2"));
+      assertEquals(stage.left, []);
+      assertEquals(stage.queues.get("adder").deleted.length, 2);
+    });
+  }
+});
+
+Deno.test("a process that dies again and again is replaced ever later, with one line", async () => {
+  const folder = await Deno.makeTempDir();
+  const file = `${folder}/count`;
+  await Deno.writeTextFile(file, "0");
+  await using stage = await Stage.start("once", {
+    allowRead: file,
+    allowWrite: file,
+    retryDelay: 0,
+    workerConfig: { file },
+  });
+  const doing = stage.queue("exit", "9");
+  await stage.logged("keep ending");
+  assertEquals(await Deno.readTextFile(file), "2");
+  const advances: Promise<void>[] = [];
+  while (!(await stage.log()).includes("do their jobs again")) {
+    advances.push(stage.queues.advance(1));
+  }
+  await doing;
+  await Promise.all(advances);
+  assertEquals(stage.left, []);
+  // The first died of the job, the next three at their start.
+  assertEquals(await Deno.readTextFile(file), "5");
+  const log = await stage.log();
+  assertEquals(log.match(/^ERROR.*/gm)?.map(withoutPath), [
+    'ERROR zsqs Processes of worker "isolated_worker.ts:once" keep ending before they have done a job, the last as follows: the next is started in 1 s, then ever later, up to 30 s. Cannot start worker "isolated_worker.ts:once": its process ended with exit code 4 before it was ready',
+  ]);
+  await Deno.remove(folder, { recursive: true });
+});
+
+function withoutPath(line: string): string {
+  return line.replaceAll(WORKER, "isolated_worker.ts");
+}

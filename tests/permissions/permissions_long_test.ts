@@ -1,0 +1,597 @@
+/**
+ * `zsqs permissions`: the line that it prints is run word for word, and runs no
+ * more without any part of it.
+ *
+ * @module
+ */
+
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertStringIncludes,
+} from "@std/assert";
+import { cli, Folder } from "../support/cli.ts";
+import {
+  CREDENTIALS,
+  runCli,
+  servePackage,
+  setEnv,
+  TestProcess,
+  TestServer,
+  wordsOf,
+} from "../support/server.ts";
+
+/** Deno's cache, for programs that are given another home. */
+async function denoDir(): Promise<string> {
+  const { stdout } = await new Deno.Command(Deno.execPath(), {
+    args: ["info", "--json"],
+  }).output();
+  return JSON.parse(new TextDecoder().decode(stdout)).denoDir;
+}
+
+/** An environment without any AWS settings but these. */
+async function bareEnvironment(
+  home: string,
+  settings: Readonly<Record<string, string>>,
+): Promise<Record<string, string>> {
+  const others = Object.keys(Deno.env.toObject())
+    .filter((name) => name.startsWith("AWS_"));
+  return {
+    ...Object.fromEntries(others.map((name) => [name, ""])),
+    HOME: home,
+    DENO_DIR: await denoDir(),
+    NODE_EXTRA_CA_CERTS: "",
+    AWS_EC2_METADATA_DISABLED: "true",
+    RUST_BACKTRACE: "0",
+    ...settings,
+  };
+}
+
+interface Stage {
+  readonly cwd: string;
+  readonly env: Record<string, string>;
+  readonly ini: string;
+}
+
+/** The words of the line that is printed for an ini file. */
+async function printedWords({ cwd, env, ini }: Stage): Promise<string[]> {
+  await using permissions = runCli(["permissions", ini], { cwd, env });
+  assertEquals(await permissions.status(), 0, permissions.stderr);
+  const lines = permissions.stdout.trimEnd().split("\n");
+  assertEquals(lines.length, 1, permissions.stdout);
+  return await wordsOf(lines[0]!);
+}
+
+async function run(
+  words: readonly string[],
+  { cwd, env }: Stage,
+): Promise<{ status: number; stdout: string; stderr: string }> {
+  const [program, command, ...args] = words;
+  assertEquals([program, command], ["deno", "run"]);
+  await using container = new TestProcess(
+    ["run", "-q", "--no-prompt", ...args, "--drain"],
+    { cwd, env },
+  );
+  const status = await container.status();
+  return { status, stdout: container.stdout, stderr: container.stderr };
+}
+
+/** The words with each part of each flag left out in turn. */
+function* withoutEach(
+  words: readonly string[],
+): Generator<{ kind: string; part: string; words: string[] }> {
+  for (const [position, word] of words.entries()) {
+    const [, kind, list] = /^--allow-(\w+)(?:=(.*))?$/.exec(word) ?? [];
+    if (kind === undefined) continue;
+    const parts = list?.split(",") ?? [""];
+    for (const part of parts) {
+      const others = parts.filter((each) => each !== part);
+      const flag = others.length === 0
+        ? []
+        : [`--allow-${kind}=${others.join(",")}`];
+      yield { kind, part, words: words.toSpliced(position, 1, ...flag) };
+    }
+  }
+}
+
+/** Sees that no part of a line can be left out, but those that others saw. */
+async function assertNarrow(
+  words: readonly string[],
+  stage: Stage,
+  seen: readonly string[] = [],
+): Promise<void> {
+  const cases = [...withoutEach(words)].filter(({ part }) =>
+    !seen.includes(part)
+  );
+  const next = cases.values();
+  const runSome = async () => {
+    for (const { kind, part, words } of next) {
+      const { status, stderr } = await run(words, stage);
+      assert(status !== 0, `it runs without ${part} of --allow-${kind}`);
+      assertMatch(
+        stderr,
+        new RegExp(`--allow-${kind}\\b`),
+        `without ${part} of --allow-${kind}`,
+      );
+      assert(stderr.split("\n").length <= 4, stderr);
+    }
+  };
+  await Promise.all([runSome(), runSome()]);
+}
+
+/** What each line has: seen once, it need not be seen each time. */
+const COMMON = [
+  "AWS_*",
+  "HOME",
+  "USERPROFILE",
+  "HOMEPATH",
+  "HOMEDRIVE",
+  "_X_AMZN_TRACE_ID",
+  "osRelease",
+];
+
+const WORKER = `import { scale } from "./lib/scale.ts";
+export default () => (a: number, b: number) =>
+  console.log("sum", scale * (a + b));`;
+
+Deno.test("zsqs permissions prints a line that runs a local worker with log files, and needs each part of it", async () => {
+  await using folder = await Folder.with({
+    "worker.ts": WORKER,
+    "it's $1.ini": `[container]
+worker = worker.ts
+queue = adder
+failures = adder-failed
+health = 127.0.0.1:0
+region = eu-west-1
+wait_time = 1
+loggers =
+   <logger>
+     level INFO
+     <logfile>
+       path app.log
+       max-size 1KB
+       old-files 2
+     </logfile>
+   </logger>
+   <logger>
+     name zsqs.messages
+     <logfile>
+       path messages.log
+     </logfile>
+   </logger>
+`,
+  });
+  await using modules = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen() {} },
+    () =>
+      new Response("export const factor: number = 2;", {
+        headers: { "content-type": "text/typescript" },
+      }),
+  );
+  await Deno.mkdir(folder.at("lib/old"), { recursive: true });
+  await folder.write(
+    "lib/scale.ts",
+    `import type { Nothing } from "./types.ts";
+    import { factor } from "http://127.0.0.1:${modules.addr.port}/factor.ts";
+    import { offset } from "./old/offset.cjs";
+    export const scale: number = factor + offset;`,
+  );
+  await folder.write(
+    "lib/old/offset.cjs",
+    'module.exports = { offset: require("./zero.cjs") };',
+  );
+  await folder.write("lib/old/zero.cjs", "module.exports = 0;");
+  await folder.write("lib/types.ts", "export type Nothing = never;");
+  await using registry = await servePackage();
+  await using server = await TestServer.start("eu-west-1");
+  const url = await server.createQueue("adder");
+  await server.createQueue("adder-failed");
+  await server.send(url, "[[1,2],{}]");
+  const stage = {
+    cwd: folder.path,
+    env: {
+      ...await bareEnvironment(folder.path, server.env),
+      ...registry.env,
+    },
+    ini: "it's $1.ini",
+  };
+
+  const words = await printedWords(stage);
+  const sqs = new URL(server.endpoint).host;
+  const jsr = new URL(registry.env.JSR_URL!).host;
+  assertEquals(words, [
+    "deno",
+    "run",
+    "--allow-read=it's $1.ini,app.log,app.log.1,worker.ts,lib/scale.ts,lib/old",
+    "--allow-write=app.log,app.log.1,app.log.2,messages.log",
+    `--allow-net=127.0.0.1:0,${sqs}`,
+    "--allow-env=AWS_*,HOME,USERPROFILE,HOMEPATH,HOMEDRIVE,_X_AMZN_TRACE_ID",
+    "--allow-sys=osRelease",
+    `--allow-import=${jsr},127.0.0.1:${modules.addr.port}`,
+    "jsr:@zsqs/cli",
+    "it's $1.ini",
+  ]);
+  assertEquals(await run(words, stage), {
+    status: 0,
+    stdout: "sum 6\n",
+    stderr: "",
+  });
+  assertStringIncludes(await folder.read("app.log"), "Listening to adder");
+  await assertNarrow(words, stage);
+});
+
+Deno.test("zsqs permissions prints a line that runs a worker from JSR with a profile of ~/.aws, and needs each part of it", async () => {
+  await using worker = await Folder.with({
+    "deno.json":
+      '{"name":"@own/worker","version":"1.0.0","exports":"./mod.ts"}',
+    "mod.ts":
+      'export default () => (a: number, b: number): void => console.log("sum", a + b);',
+  });
+  await using folder = await Folder.with({
+    "jobs.ini":
+      "[container]\nworker = jsr:@own/worker\nqueue = adder\nwait_time = 1\n",
+  });
+  await Deno.mkdir(folder.at(".aws"));
+  await folder.write(".aws/config", "[profile jobs]\nregion = eu-west-1\n");
+  await folder.write(
+    ".aws/credentials",
+    "[jobs]\naws_access_key_id = test\naws_secret_access_key = test\n",
+  );
+  await using registry = await servePackage(worker.path);
+  await using server = await TestServer.start("eu-west-1");
+  await server.send(await server.createQueue("adder"), "[[1,2],{}]");
+  const stage = {
+    cwd: folder.path,
+    env: {
+      ...await bareEnvironment(folder.path, {
+        AWS_ENDPOINT_URL: server.endpoint,
+        AWS_PROFILE: "jobs",
+      }),
+      ...registry.env,
+    },
+    ini: "jobs.ini",
+  };
+
+  const words = await printedWords(stage);
+  assertEquals(
+    words[2],
+    "--allow-read=jobs.ini,.aws/config,.aws/credentials",
+  );
+  assertEquals(words.filter((word) => word.startsWith("--")).length, 4);
+  const { status, stdout, stderr } = await run(words, stage);
+  assertEquals([status, stdout], [0, "sum 3\n"]);
+  assertStringIncludes(stderr, "Listening to adder in eu-west-1\n");
+  await assertNarrow(words, stage, COMMON);
+});
+
+Deno.test("zsqs permissions prints a line that runs jobs in processes of their own, and needs each part of it", async () => {
+  await using folder = await Folder.with({
+    "worker.ts": `import { scale } from "./scale.ts";
+export default () => (a: number, b: number) =>
+  console.log("sum", scale * (a + b), Deno.env.get("GREETING"));`,
+    "scale.ts": "export const scale = 2;",
+    "jobs.ini": `[container]
+worker = worker.ts
+queue = adder
+region = us-east-1
+wait_time = 1
+isolation = process
+concurrency = 2
+processes = 2
+allow_env = GREETING
+allow_run = ls
+`,
+  });
+  await using registry = await servePackage();
+  await using server = await TestServer.start();
+  await server.send(await server.createQueue("adder"), "[[1,2],{}]");
+  const stage = {
+    cwd: folder.path,
+    env: {
+      ...await bareEnvironment(folder.path, server.env),
+      ...registry.env,
+      GREETING: "hello",
+    },
+    ini: "jobs.ini",
+  };
+
+  const words = await printedWords(stage);
+  const env = words[4]!.replace("--allow-env=", "").split(",");
+  assertEquals(words.with(4, ""), [
+    "deno",
+    "run",
+    "--allow-read=jobs.ini",
+    `--allow-net=${new URL(server.endpoint).host}`,
+    "",
+    "--allow-sys=osRelease",
+    `--allow-run=${Deno.execPath()}`,
+    "jsr:@zsqs/cli",
+    "jobs.ini",
+  ]);
+  const { status, stdout } = await run(words, stage);
+  assertEquals([status, stdout], [0, "sum 6 hello\n"]);
+  // Of what Deno itself needs of the environment two stand for all.
+  const few = ["NODE_V8_COVERAGE", "GREETING", "PATH", "DENO_DIR", "TZ"];
+  await assertNarrow(words, stage, [
+    ...COMMON,
+    ...env.filter((name) => !few.includes(name)),
+  ]);
+});
+
+/** The metadata service of an instance with a role. */
+function serveMetadata(): Deno.HttpServer<Deno.NetAddr> {
+  const role = "/latest/meta-data/iam/security-credentials/";
+  const answers = new Map([
+    ["/latest/api/token", "token"],
+    ["/latest/meta-data/placement/region", "eu-west-3"],
+    [role, "jobs"],
+    [
+      `${role}jobs`,
+      JSON.stringify({
+        AccessKeyId: "test",
+        SecretAccessKey: "test",
+        Token: "test",
+        Expiration: new Date(Date.now() + 3_600_000).toISOString(),
+      }),
+    ],
+  ]);
+  return Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen() {} },
+    (request) => {
+      const answer = answers.get(new URL(request.url).pathname);
+      return new Response(answer, { status: answer ? 200 : 404 });
+    },
+  );
+}
+
+Deno.test("zsqs permissions prints a line that runs a worker from npm with an instance's role and region, and needs each part of it", async () => {
+  await using folder = await Folder.with({
+    // It takes the options, and gives a function that resolves to them.
+    "jobs.ini":
+      "[container]\nworker = npm:@smithy/core@3/config:fromStatic\nqueue = adder\nwait_time = 1\n",
+  });
+  await using registry = await servePackage();
+  await using server = await TestServer.start("eu-west-3");
+  await using metadata = serveMetadata();
+  await server.send(await server.createQueue("adder"), "[[1,2],{}]");
+  const stage = {
+    cwd: folder.path,
+    env: {
+      ...await bareEnvironment(folder.path, {
+        AWS_ENDPOINT_URL_SQS: server.endpoint,
+        AWS_EC2_METADATA_DISABLED: "",
+        AWS_EC2_METADATA_SERVICE_ENDPOINT:
+          `http://127.0.0.1:${metadata.addr.port}`,
+      }),
+      ...registry.env,
+    },
+    ini: "jobs.ini",
+  };
+
+  const words = await printedWords(stage);
+  assertEquals(words.slice(2, 4), [
+    "--allow-read=jobs.ini",
+    `--allow-net=${
+      new URL(server.endpoint).host
+    },127.0.0.1:${metadata.addr.port}`,
+  ]);
+  const { status, stderr } = await run(words, stage);
+  assertEquals(status, 0);
+  assertStringIncludes(stderr, "Listening to adder in eu-west-3\n");
+  assertStringIncludes(stderr, "received 1, done 1, ");
+  await assertNarrow(words, stage, COMMON);
+});
+
+Deno.test("zsqs refuses to take the default region where it may not read the profiles", async () => {
+  await using folder = await Folder.with({
+    "jobs.ini":
+      "[container]\nworker = npm:@smithy/core@3/config:fromStatic\nqueue = adder\nwait_time = 1\n",
+  });
+  await using registry = await servePackage();
+  await using server = await TestServer.start();
+  await server.createQueue("adder");
+  const stage = {
+    cwd: folder.path,
+    env: {
+      ...await bareEnvironment(folder.path, server.env),
+      ...registry.env,
+    },
+    ini: "jobs.ini",
+  };
+  const words = await printedWords(stage);
+  assertEquals(
+    words[2],
+    "--allow-read=jobs.ini,.aws/config,.aws/credentials",
+  );
+  assertEquals((await run(words, stage)).status, 0);
+  assertEquals(
+    await run(words.with(2, "--allow-read=jobs.ini"), stage),
+    {
+      status: 1,
+      stdout: "",
+      stderr:
+        `No AWS region is given, and a profile may name one: Requires read access to "${
+          folder.at(".aws/config")
+        }", run again with the --allow-read flag\nGive a "region" or AWS_REGION, or run again with --allow-read=.aws/config,.aws/credentials, as far as it is there\n`,
+    },
+  );
+});
+
+const PROFILES = `[profile sso]
+sso_session = company
+sso_account_id = 1
+sso_role_name = jobs
+[sso-session company]
+sso_start_url = https://company.awsapps.com/start
+sso_region = eu-central-1
+[profile role]
+role_arn = arn:aws:iam::1:role/jobs
+source_profile = keys
+region = us-east-2
+[profile keys] ; static
+aws_access_key_id = test
+aws_secret_access_key = test
+[profile program]
+credential_process = /usr/bin/credentials
+`;
+
+interface Case {
+  readonly env: Readonly<Record<string, string>>;
+  readonly options?: string;
+  /** The flags that differ from those of credentials in the environment. */
+  readonly flags: Readonly<Record<string, string | undefined>>;
+  readonly hint?: string;
+}
+
+/** The name that the SDK gives to the token of the session "company". */
+const SSO_TOKEN =
+  ".aws/sso/cache/71b21161ffa1e6516bcc072aaf5ef38cbe85b511.json";
+
+const CASES: Readonly<Record<string, Case>> = {
+  "keys": {
+    env: CREDENTIALS,
+    flags: {},
+    hint: "Credentials come from AWS_ACCESS_KEY_ID",
+  },
+  "an instance's role": {
+    env: { AWS_EC2_METADATA_DISABLED: "" },
+    flags: { net: "sqs.eu-west-1.amazonaws.com:443,169.254.169.254:80" },
+    hint: "Credentials come from the instance's role, as there are none here",
+  },
+  "a container's role": {
+    env: { AWS_CONTAINER_CREDENTIALS_RELATIVE_URI: "/role" },
+    flags: { net: "sqs.eu-west-1.amazonaws.com:443,169.254.170.2:80" },
+    hint: "Credentials come from the container's role",
+  },
+  "a pod's role": {
+    env: {
+      AWS_CONTAINER_CREDENTIALS_FULL_URI:
+        "http://169.254.170.23/v1/credentials",
+      AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE: "/var/token",
+    },
+    flags: {
+      read: "INI,/var/token",
+      net: "sqs.eu-west-1.amazonaws.com:443,169.254.170.23:80",
+    },
+  },
+  "a web identity": {
+    env: { AWS_WEB_IDENTITY_TOKEN_FILE: "/var/token", AWS_ROLE_ARN: "arn:x" },
+    flags: {
+      read: "INI,/var/token",
+      net: "sqs.eu-west-1.amazonaws.com:443,sts.eu-west-1.amazonaws.com:443",
+    },
+    hint: "Credentials come from AWS_WEB_IDENTITY_TOKEN_FILE",
+  },
+  "single sign-on": {
+    env: { AWS_PROFILE: "sso" },
+    flags: {
+      read: `INI,HOME/${SSO_TOKEN},HOME/.aws/config`,
+      write: `HOME/${SSO_TOKEN}`,
+      net:
+        "sqs.eu-west-1.amazonaws.com:443,portal.sso.eu-central-1.amazonaws.com:443,oidc.eu-central-1.amazonaws.com:443",
+    },
+    hint: 'Credentials come from profile "sso", single sign-on',
+  },
+  "an assumed role": {
+    env: { AWS_PROFILE: "role", ...CREDENTIALS },
+    flags: {
+      read: "INI,HOME/.aws/config",
+      net: "sqs.eu-west-1.amazonaws.com:443,sts.us-east-2.amazonaws.com:443",
+    },
+    hint: 'Credentials come from profile "role", an assumed role',
+  },
+  "a program": {
+    env: { AWS_PROFILE: "program" },
+    flags: { read: "INI,HOME/.aws/config", env: "", run: "/bin/sh" },
+    hint: 'Credentials come from profile "program", a program',
+  },
+  "no home": {
+    env: { ...CREDENTIALS, HOME: "" },
+    flags: { sys: "osRelease,uid,homedir" },
+  },
+  "isolation with all of the environment": {
+    env: CREDENTIALS,
+    options:
+      "queue = adder\nregion = eu-west-1\nisolation = process\nallow_env = PRICE_*",
+    flags: { env: "", run: Deno.execPath() },
+  },
+  "FIPS": {
+    env: { ...CREDENTIALS, AWS_USE_FIPS_ENDPOINT: "true" },
+    flags: { net: "sqs-fips.eu-west-1.amazonaws.com:443" },
+  },
+  "another server": {
+    env: { ...CREDENTIALS, AWS_ENDPOINT_URL_SQS: "http://[::1]:4566" },
+    flags: { net: "[::1]:4566" },
+  },
+  "an endpoint of a VPC": {
+    env: CREDENTIALS,
+    options: "queue = https://vpce-1.sqs.eu-west-1.vpce.amazonaws.com/1/adder",
+    flags: { net: "vpce-1.sqs.eu-west-1.vpce.amazonaws.com:443" },
+  },
+  "a failures queue elsewhere": {
+    env: CREDENTIALS,
+    options:
+      "queue = arn:aws:sqs:eu-west-1:1:adder\nfailures = arn:aws-cn:sqs:cn-north-1:1:failed",
+    flags: {
+      net:
+        "sqs.eu-west-1.amazonaws.com:443,sqs.cn-north-1.amazonaws.com.cn:443",
+    },
+  },
+  "a region in the environment": {
+    env: { ...CREDENTIALS, AWS_REGION: "eu-west-1" },
+    options: "queue = adder",
+    flags: {},
+    hint: "Queue adder is looked for in region eu-west-1, as AWS_REGION says",
+  },
+  "certificates for Node": {
+    env: { ...CREDENTIALS, NODE_EXTRA_CA_CERTS: "/etc/ca.pem" },
+    flags: {
+      env:
+        "AWS_*,HOME,USERPROFILE,HOMEPATH,HOMEDRIVE,_X_AMZN_TRACE_ID,NODE_USE_SYSTEM_CA",
+      sys: "",
+    },
+    hint:
+      "All of --allow-sys is granted, as NODE_EXTRA_CA_CERTS is set: DENO_CERT with the same file needs less",
+  },
+};
+
+Deno.test("zsqs permissions follows the SDK to its servers and credentials", async () => {
+  await using folder = await Folder.with({});
+  await Deno.mkdir(folder.at(".aws"));
+  await folder.write(".aws/config", PROFILES);
+  for (const [name, { env, options, flags, hint }] of Object.entries(CASES)) {
+    const ini = await folder.write(
+      "jobs.ini",
+      `[container]\nworker = jsr:@own/worker\n${
+        options ?? "queue = adder\nregion = eu-west-1"
+      }\n`,
+    );
+    using _env = setEnv(await bareEnvironment(folder.path, env));
+    const { status, stdout, stderr } = await cli(["permissions", ini]);
+    assertEquals([name, status], [name, 0], stderr.join("\n"));
+    const wanted = Object.entries({
+      read: "INI",
+      write: undefined,
+      net: "sqs.eu-west-1.amazonaws.com:443",
+      env: "AWS_*,HOME,USERPROFILE,HOMEPATH,HOMEDRIVE,_X_AMZN_TRACE_ID",
+      sys: "osRelease",
+      run: undefined,
+      ...flags,
+    }).flatMap(([kind, value]) =>
+      value === undefined
+        ? []
+        : [`--allow-${kind}${value === "" ? "" : `=${value}`}`]
+    ).map((flag) =>
+      flag.replace("INI", ini).replaceAll("HOME/", `${folder.path}/`)
+    );
+    const words = await wordsOf(stdout.join("\n"));
+    assertEquals([name, ...words.slice(2, -2)], [name, ...wanted]);
+    if (hint !== undefined) assert(stderr.includes(hint), stderr.join("\n"));
+    assertEquals(
+      stderr.at(-1) ===
+        "Without isolation a job has the container's permissions: add what the worker itself needs",
+      !options?.includes("isolation"),
+    );
+  }
+});

@@ -1,0 +1,34 @@
+/**
+ * The soak in a small size.
+ *
+ * @module
+ */
+
+import { assert, assertEquals, assertGreater } from "@std/assert";
+import { runSoak } from "./soak_run.ts";
+import { Folder } from "../support/cli.ts";
+
+const JOBS = 3_000;
+
+Deno.test(`${JOBS} jobs survive faults, kills and stops, and every duplicate is explained`, async () => {
+  await using folder = await Folder.with({});
+  const result = await runSoak({
+    folder: folder.path,
+    seed: 5,
+    jobs: JOBS,
+    containers: [3, 1],
+    producers: 3,
+    visibilitySeconds: 4,
+    waitSeconds: 1,
+    rates: { receives: 0.015, others: 0.06 },
+    stopEvery: 500,
+    cutEvery: 1_000,
+  });
+  assertEquals(result.problems, []);
+  assertGreater(result.accepted, JOBS);
+  assertEquals(result.done + result.kept, result.accepted);
+  assertGreater(result.kept, 0);
+  assert(result.processes["producers killed"]! >= 1);
+  assert(result.processes["containers started"]! >= 6);
+  assertGreater(Object.keys(result.faults).length, 5);
+});

@@ -9,13 +9,32 @@ import { levenshteinDistance } from "@std/text/levenshtein-distance";
 /** The most values that a message lists. */
 const MAX_LISTED = 5;
 
+/** What ends a line for some reader, drives a terminal or reorders text. */
+const UNSAFE = /[^\P{Cc}\t\n]|[\p{Zl}\p{Zp}\p{Bidi_Control}]/gu;
+
+/**
+ * Escapes what can forge lines or drive a terminal, except for tabs and line
+ * feeds. In JSON text the escapes mean the same characters.
+ */
+export function escapeControls(text: string): string {
+  return text.replace(UNSAFE, (char) => {
+    const hex = char.charCodeAt(0).toString(16).padStart(4, "0");
+    return char === "\r" ? "\\r" : `\\u${hex}`;
+  });
+}
+
 /** Writes text on one line: control characters and line ends are escaped. */
 export function printable(text: string): string {
-  return text.replace(/[\p{Cc}\u2028\u2029]/gu, (char) => {
-    const short = { "\n": "\\n", "\r": "\\r", "\t": "\\t" }[char];
-    const hex = () => char.charCodeAt(0).toString(16).padStart(4, "0");
-    return short ?? `\\u${hex()}`;
-  });
+  return escapeControls(text).replaceAll("\n", "\\n").replaceAll("\t", "\\t");
+}
+
+/**
+ * Writes text on one or more lines, all but the first indented by two spaces,
+ * so that none of them can pass for the start of another log record.
+ */
+export function printableLines(text: string): string {
+  return escapeControls(text.replaceAll("\r\n", "\n"))
+    .replaceAll("\n", "\n  ");
 }
 
 /** Writes text on one line in double quotes. */

@@ -112,7 +112,7 @@ Deno.test("the walkthrough of zc.sqs works against the double", async () => {
     const [error = "", deleted] = output();
     assertMatch(
       error,
-      /^ERROR zsqs Handling a message\nTypeError: unsupported operand type for \+: string\n {4}at /,
+      /^ERROR zsqs Handling a message\n {2}TypeError: unsupported operand type for \+: string\n {6}at /,
     );
     assertEquals(deleted, `deleted '[[1,2,""],{}]'`);
     assertEquals(await Deno.readTextFile("messages.log"), '[[1,2,""],{}]\n');
@@ -174,7 +174,7 @@ Deno.test("the walkthrough of zc.sqs works over HTTP with the container as a pro
   await container.saw("14\n");
   assertStringIncludes(
     container.stdout,
-    "ERROR zsqs Handling a message\nTypeError: unsupported operand type for +: string\n    at ",
+    "ERROR zsqs Handling a message\n  TypeError: unsupported operand type for +: string\n      at ",
   );
   assertEquals(await log(), '[[1,2,""],{}]\n[[1, 2, ""], {}]\n');
   await server.left(url, 0);

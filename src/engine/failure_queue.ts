@@ -15,6 +15,7 @@ import {
 } from "../sqs/connection.ts";
 import { messageOf } from "../errors.ts";
 import { jsonString } from "../message/strict_json.ts";
+import { nameAndMessage } from "../logging/error_data.ts";
 import type { Logger } from "../logging/loggers.ts";
 
 /** The message attribute that holds the reason. */
@@ -168,8 +169,8 @@ function reasonText(
   nowMs: number,
   maxBytes: number,
 ): string | undefined {
-  const described = describe(error);
-  let { text } = described;
+  const described = nameAndMessage(error);
+  let { message: text } = described;
   for (;;) {
     const json = asciiJson({
       queue,
@@ -183,17 +184,6 @@ function reasonText(
     if (text === "") return undefined;
     const over = json.length - maxBytes;
     text = text.slice(0, Math.max(0, text.length - Math.ceil(over / 6) - 1));
-  }
-}
-
-/** What an error says; anything can be thrown, and may throw itself. */
-function describe(error: unknown): { name: string; text: string } {
-  try {
-    return error instanceof Error
-      ? { name: String(error.name), text: String(error.message) }
-      : { name: typeof error, text: String(error) };
-  } catch {
-    return { name: typeof error, text: "it cannot be read" };
   }
 }
 

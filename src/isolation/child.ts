@@ -229,7 +229,7 @@ class Program {
             name,
             level,
             text,
-            errors: errors.map(encodeError),
+            errors: errors.map((error) => encodeError(error)),
             ...(id === undefined ? {} : { id }),
           });
         }),

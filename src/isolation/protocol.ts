@@ -12,7 +12,7 @@
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import type { JobMessage, WireAttributes } from "../sqs/connection.ts";
-import type { WireError } from "../logging/error_data.ts";
+import type { ErrorData } from "../logging/error_data.ts";
 import type { JobAbortReason } from "../errors.ts";
 import type { Logger } from "../logging/loggers.ts";
 import type { WorkerSpec } from "../job/worker_spec.ts";
@@ -65,17 +65,17 @@ export type FromChild =
   /** What it was told to do, other than to run a job, is done. */
   | { readonly type: "ok" }
   /** Or cannot be done. */
-  | { readonly type: "failed"; readonly error: WireError }
+  | { readonly type: "failed"; readonly error: ErrorData }
   /** A job's handler returned. */
   | { readonly type: "done"; readonly id: number }
-  | { readonly type: "threw"; readonly id: number; readonly error: WireError }
+  | { readonly type: "threw"; readonly id: number; readonly error: ErrorData }
   /** Something is to be logged, by a job if its id is known. */
   | {
     readonly type: "log";
     readonly name: string;
     readonly level: keyof Logger;
     readonly text: string;
-    readonly errors: readonly WireError[];
+    readonly errors: readonly ErrorData[];
     readonly id?: number;
   };
 

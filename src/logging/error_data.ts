@@ -1,193 +1,409 @@
 /**
- * Errors as they are logged: with their stacks and causes.
+ * Any thrown value as plain data: one walk for log lines, for the reason of a
+ * failed message, and for what a child process reports.
  *
  * @module
  */
 
 import { inspect, types } from "node:util";
 import { Brand } from "../brand.ts";
-
-/** An error, as JSON has it. */
-export interface ErrorFields {
-  readonly name: string;
-  readonly message: string;
-  readonly stack: string;
-  /** What caused it: an error, or what was thrown in place of one. */
-  readonly cause?: ErrorFields | string;
-  /** The errors that an `AggregateError` or `SuppressedError` stands for. */
-  readonly errors?: readonly (ErrorFields | string)[];
-}
+import { printable } from "../text.ts";
 
 /**
- * Tells whether a value is an error, from another realm too.
- *
- * @param value The value.
- * @returns Whether it is an error.
+ * A thrown value as plain data. It holds at most 100 errors, 20 causes deep,
+ * and 128 Ki characters, 64 Ki of them in one text, so that its JSON stays
+ * below 1 MiB.
  */
-export function isError(value: unknown): value is Error {
-  return value instanceof Error || types.isNativeError(value);
-}
-
-/**
- * Writes any value on as few lines as it needs: text as it is.
- *
- * @param value The value.
- * @returns The text.
- */
-export function valueText(value: unknown): string {
-  if (typeof value === "string") return value;
-  return inspect(value, { breakLength: Infinity });
-}
-
-/**
- * Writes an error with its stack, then its causes and, indented, the errors it
- * stands for, each with theirs. What was written before is not written again.
- *
- * @param error The error, or what was thrown in place of one.
- * @returns One or more lines.
- */
-export function errorText(error: unknown): string {
-  return linesOf(error, new Set()).join("\n");
-}
-
-/**
- * Turns an error into plain data.
- *
- * @param error The error.
- * @returns Its name, message and stack, and its causes.
- */
-export function errorFields(error: Error): ErrorFields {
-  return fieldsOf(error, new Set());
-}
-
-/**
- * The reason an error gives, on one line.
- *
- * @param error What was thrown.
- * @returns The reason.
- */
-export function reasonOf(error: unknown): string {
-  const text = isError(error) ? error.message : valueText(error);
-  return text.replaceAll(/\s*\n\s*/g, " ");
-}
-
-function linesOf(error: unknown, seen: Set<unknown>): string[] {
-  if (!isError(error)) return [valueText(error)];
-  if (seen.has(error)) return [`${heading(error)} (see above)`];
-  seen.add(error);
-  const lines = [stackOf(error)];
-  for (const [index, inner] of innerErrors(error).entries()) {
-    const text = linesOf(inner, seen).join("\n");
-    lines.push(`  Error ${index + 1}: ${text.replaceAll("\n", "\n  ")}`);
+export type ErrorData =
+  /** An error. */
+  | {
+    readonly name: string;
+    readonly message: string;
+    /** The stack without its heading: lines that begin with `    at `. */
+    readonly frames: string;
+    /** The brands of this package that the error has. */
+    readonly brands?: readonly string[];
+    /** Further members, such as `code`. */
+    readonly data?: Readonly<Record<string, unknown>>;
+    readonly cause?: ErrorData;
+    /** The errors of an `AggregateError` or a `SuppressedError`. */
+    readonly errors?: readonly ErrorData[];
   }
-  if (error.cause === undefined) return lines;
-  const [first, ...rest] = linesOf(error.cause, seen);
-  return [...lines, `Caused by: ${first}`, ...rest];
+  /** A value that JSON holds unchanged. */
+  | { readonly value: string | number | boolean | null }
+  /** Any other value, as the console shows it. */
+  | { readonly text: string };
+
+/** Options of {@linkcode encodeError}. */
+export interface EncodeErrorOptions {
+  /**
+   * Which frames of stacks to keep: all of them, or those of the user's code,
+   * without this package's own and the runtime's.
+   *
+   * @default {"all"}
+   */
+  readonly frames?: "all" | "user";
 }
 
-function fieldsOf(error: Error, seen: Set<unknown>): ErrorFields {
-  seen.add(error);
-  const fields = (inner: unknown) => {
-    if (!isError(inner)) return valueText(inner);
-    return seen.has(inner) ? heading(inner) : fieldsOf(inner, seen);
-  };
-  const errors = innerErrors(error);
-  return {
-    name: String(error.name),
-    message: String(error.message),
-    stack: stackOf(error),
-    ...(error.cause === undefined ? {} : { cause: fields(error.cause) }),
-    ...(errors.length === 0 ? {} : { errors: errors.map(fields) }),
-  };
-}
+const MAX_ERRORS = 100;
+const MAX_DEPTH = 20;
+const MAX_TEXT = 65_536;
+const MAX_CHARACTERS = 2 * MAX_TEXT;
 
-function innerErrors(error: Error): readonly unknown[] {
-  const { name, errors, error: thrown, suppressed } = error as
-    & Error
-    & { errors?: unknown; error?: unknown; suppressed?: unknown };
-  if (name === "SuppressedError") return [thrown, suppressed];
-  return Array.isArray(errors) ? errors : [];
-}
+/** The most members that the console may be asked to show. */
+const MAX_MEMBERS = 5_000;
 
-function heading(error: Error): string {
-  return error.message ? `${error.name}: ${error.message}` : String(error.name);
-}
-
-/**
- * The stack. V8 writes the name an error has while it is constructed, which
- * for most subclasses is `Error`: it is put right here.
- */
-function stackOf(error: Error): string {
-  const head = heading(error);
-  const stack = typeof error.stack === "string" ? error.stack : "";
-  if (stack.startsWith(head)) return stack;
-  const message = String(error.message);
-  const start = Math.max(0, stack.indexOf(message)) + message.length;
-  const frames = stack.indexOf("\n    at ", start);
-  if (frames !== -1) return head + stack.slice(frames);
-  return stack === "" || stack.endsWith(message) ? head : stack;
-}
+const TOO_LARGE = "[a value too large to show]";
+const UNREADABLE = "[a value that cannot be read]";
 
 /** The brands that errors keep across processes. */
 const BRANDS = [
   "NonExistentQueueError",
   "ConfigError",
   "TransientError",
+  "PermanentError",
   "JobAbortedError",
   "SendError",
+  "SqsError",
 ].map((name) => ({ name, brand: new Brand(name) }));
 
-/** What errors of those brands have beside a message. */
-const DATA = ["delaySeconds", "reason", "problems", "queue", "code"] as const;
+/** The members that errors keep beside name, message and cause. */
+const MEMBERS = [
+  "code",
+  "delaySeconds",
+  "index",
+  "problems",
+  "queue",
+  "reason",
+  "senderFault",
+] as const;
 
-/** How deep causes go: an error may be made to have no end. */
-const MAX_DEPTH = 20;
+/** Frames of the runtime: `ext:core/01_core.js`, `node:internal/process`. */
+const RUNTIME_FRAME = /[ (](?:ext|node):/;
 
-/** What was thrown, as plain data. */
-export type WireError =
-  /** An error. */
-  | {
-    readonly name: string;
-    readonly message: string;
-    readonly stack: string;
-    readonly brands?: readonly string[];
-    readonly data?: Readonly<Record<string, unknown>>;
-    readonly cause?: WireError;
-    readonly errors?: readonly WireError[];
-  }
-  /** What is the same as JSON. */
-  | { readonly value: string | number | boolean | null }
-  /** What is not, as it is shown. */
-  | { readonly text: string };
+/** Where this package is, without the `file://` that Bun leaves out. */
+const PACKAGE = new URL("../../", import.meta.url).href
+  .replace(/^file:\/\//, "");
 
 /**
- * Turns what was thrown into plain data.
+ * Whether a value is an error, of another realm too.
+ *
+ * @param value The value.
+ * @returns Whether it is an error; it never throws.
+ */
+export function isError(value: unknown): value is Error {
+  try {
+    return value instanceof Error || types.isNativeError(value);
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Writes any value: a string unchanged, all others as the console shows them.
+ *
+ * @param value The value.
+ * @returns At most 64 Ki characters; it never throws.
+ */
+export function valueText(value: unknown): string {
+  try {
+    if (typeof value === "string") return cut(value, MAX_TEXT);
+    if (membersLeft(value, 2, MAX_MEMBERS) < 0) return TOO_LARGE;
+    return cut(inspect(value, { breakLength: Infinity }), MAX_TEXT);
+  } catch {
+    return UNREADABLE;
+  }
+}
+
+/**
+ * Describes what was thrown.
  *
  * @param thrown An error, or anything else.
+ * @param options Which frames to keep.
  * @returns The data; it never throws.
  */
-export function encodeError(thrown: unknown): WireError {
-  try {
-    return encode(thrown, [], 0);
-  } catch (trap) {
-    // A proxy, for example, or a getter that throws.
-    return { text: `a value that cannot be looked at: ${typeof trap}` };
+export function encodeError(
+  thrown: unknown,
+  options: EncodeErrorOptions = {},
+): ErrorData {
+  return new Walk(options.frames ?? "all").encode(thrown, 0);
+}
+
+/**
+ * Turns data back into what was thrown. A child process is not trusted:
+ * whatever the data holds, an error or a value results.
+ *
+ * @param data What {@linkcode encodeError} returned, or anything else.
+ * @returns An error, or what stands for the value that was thrown.
+ */
+export function decodeError(data: unknown): unknown {
+  return decode(data, 0);
+}
+
+/** The name and the message of what was thrown; it never throws. */
+export function nameAndMessage(
+  thrown: unknown,
+): { readonly name: string; readonly message: string } {
+  const data = encodeError(thrown, { frames: "user" });
+  return "message" in data
+    ? { name: data.name, message: data.message }
+    : { name: typeof thrown, message: shownValue(data) };
+}
+
+/** What an error says, on one line; it never throws. */
+export function reasonOf(thrown: unknown): string {
+  const { message } = nameAndMessage(thrown);
+  return printable(message.replaceAll(/\s*\n\s*/g, " "));
+}
+
+/**
+ * Writes an error with its frames, then the errors that it stands for and its
+ * cause, each with theirs.
+ *
+ * @param data The error.
+ * @returns One or more lines.
+ */
+export function errorText(data: ErrorData): string {
+  if (!("message" in data)) return shownValue(data).replaceAll("\n", "\n  ");
+  const { frames, cause, errors = [] } = data;
+  const lines = [heading(data).replaceAll("\n", "\n  ")];
+  if (frames !== "") lines.push(frames);
+  for (const [index, error] of errors.entries()) {
+    const text = `Error ${index + 1}: ${errorText(error)}`;
+    lines.push(`  ${text.replaceAll("\n", "\n  ")}`);
+  }
+  if (cause !== undefined) lines.push(`Caused by: ${errorText(cause)}`);
+  return lines.join("\n");
+}
+
+/**
+ * An error as members of a JSON log line: `name`, `message`, `stack`, further
+ * members such as `code`, `cause` and `errors`.
+ *
+ * @param data The error.
+ * @returns An object; text for what is no error.
+ */
+export function errorJson(data: ErrorData): unknown {
+  if (!("message" in data)) return shownValue(data);
+  const { name, message, cause, errors } = data;
+  return {
+    ...data.data,
+    name,
+    message,
+    stack: stackOf(data),
+    ...(cause === undefined ? {} : { cause: errorJson(cause) }),
+    ...(errors === undefined ? {} : { errors: errors.map(errorJson) }),
+  };
+}
+
+/** One walk over what was thrown. */
+class Walk {
+  readonly #frames: "all" | "user";
+  readonly #seen = new Set<unknown>();
+  #room = MAX_CHARACTERS;
+
+  constructor(frames: "all" | "user") {
+    this.#frames = frames;
+  }
+
+  encode(thrown: unknown, depth: number): ErrorData {
+    if (!isError(thrown)) return this.#value(thrown);
+    const name = this.#take(memberText(thrown, "name"));
+    const message = this.#take(memberText(thrown, "message"));
+    if (this.#seen.has(thrown)) {
+      return { text: `${heading({ name, message })} (see above)` };
+    }
+    if (depth > MAX_DEPTH || this.#seen.size >= MAX_ERRORS) {
+      return { text: `${heading({ name, message })} (and more errors)` };
+    }
+    this.#seen.add(thrown);
+    const frames = this.#take(this.#framesOf(thrown));
+    const brands = BRANDS.filter(({ brand }) => brand.has(thrown))
+      .map(({ name }) => name);
+    const data = this.#membersOf(thrown);
+    const errors = this.#errors(innerErrors(thrown, name), depth + 1);
+    const cause = read(thrown, "cause");
+    return {
+      name,
+      message,
+      frames,
+      ...(brands.length === 0 ? {} : { brands }),
+      ...(Object.keys(data).length === 0 ? {} : { data }),
+      ...(cause === undefined ? {} : { cause: this.encode(cause, depth + 1) }),
+      ...(errors.length === 0 ? {} : { errors }),
+    };
+  }
+
+  #errors(errors: readonly unknown[], depth: number): ErrorData[] {
+    const all: ErrorData[] = [];
+    for (const error of errors.slice(0, MAX_ERRORS)) {
+      if (this.#seen.size >= MAX_ERRORS || this.#room === 0) break;
+      all.push(this.encode(error, depth));
+    }
+    const more = errors.length - all.length;
+    return more === 0 ? all : [...all, { text: `and ${more} more` }];
+  }
+
+  #value(value: unknown): ErrorData {
+    if (
+      typeof value === "boolean" || value === null ||
+      (Number.isFinite(value) && !Object.is(value, -0))
+    ) return { value: value as boolean | number | null };
+    const text = this.#take(valueText(value));
+    return typeof value === "string" ? { value: text } : { text };
+  }
+
+  #membersOf(error: Error): Record<string, unknown> {
+    const members: Record<string, unknown> = {};
+    for (const name of MEMBERS) {
+      const value = read(error, name);
+      if (!isPlainMember(value)) continue;
+      members[name] = typeof value === "string"
+        ? this.#take(value)
+        : Array.isArray(value)
+        ? value.map((each) => this.#take(each))
+        : value;
+    }
+    return members;
+  }
+
+  /**
+   * V8 writes a stack's heading while it constructs the error: with the message
+   * of then, which may hold lines that look like frames.
+   */
+  #framesOf(error: Error): string {
+    const stack = memberText(error, "stack");
+    const message = memberText(error, "message");
+    const at = stack.indexOf(message);
+    const start = stack.indexOf("\n    at ", at < 0 ? 0 : at + message.length);
+    if (start < 0) return "";
+    const frames = stack.slice(start + 1, start + 1 + MAX_TEXT);
+    return this.#frames === "all" ? frames : userFrames(frames);
+  }
+
+  #take(text: string): string {
+    const taken = cut(text, Math.min(MAX_TEXT, this.#room));
+    this.#room = Math.max(0, this.#room - taken.length);
+    return taken;
   }
 }
 
 /**
- * Turns plain data back into what was thrown. What is in it is taken from a
- * process that is not trusted: whatever it holds, an error or value comes out.
- *
- * @param wire What {@linkcode encodeError} made.
- * @returns An error, or what stands for the value that was thrown.
+ * The frames of the user's code. One without a place, such as `Array.map
+ * (<anonymous>)`, belongs to its caller, the frame below.
  */
-export function decodeError(wire: unknown): unknown {
-  return decode(wire, 0);
+function userFrames(frames: string): string {
+  let isUsers = false;
+  return frames.split("\n").reverse().filter((frame) => {
+    if (/:\d+:\d+\)?$/.test(frame)) {
+      isUsers = !RUNTIME_FRAME.test(frame) && !isOwn(frame);
+    }
+    return isUsers;
+  }).reverse().join("\n");
 }
 
-function decode(wire: unknown, depth: number): unknown {
-  const fields = Object(wire) as Record<string, unknown>;
+/** Whether a frame is in `src/` or in an entry point, such as `mod.ts`. */
+function isOwn(frame: string): boolean {
+  const [, path] = frame.split(PACKAGE);
+  return path !== undefined &&
+    (path.startsWith("src/") || !path.includes("/"));
+}
+
+function innerErrors(error: Error, name: string): readonly unknown[] {
+  if (name === "SuppressedError") {
+    return [read(error, "error"), read(error, "suppressed")];
+  }
+  const errors = read(error, "errors");
+  try {
+    return Array.isArray(errors) ? errors.slice() : [];
+  } catch {
+    return [];
+  }
+}
+
+function read(value: object, member: string): unknown {
+  try {
+    return (value as Record<string, unknown>)[member];
+  } catch {
+    return UNREADABLE;
+  }
+}
+
+function memberText(error: Error, member: string): string {
+  const value = read(error, member);
+  return typeof value === "string" || value === undefined
+    ? value ?? ""
+    : valueText(value);
+}
+
+/** Whether a member crosses processes: text, a number, a list of texts. */
+function isPlainMember(
+  value: unknown,
+): value is string | number | boolean | string[] {
+  if (typeof value === "string") return value !== UNREADABLE;
+  if (typeof value === "boolean" || Number.isFinite(value)) return true;
+  try {
+    return Array.isArray(value) && value.length <= MAX_ERRORS &&
+      value.every((each) => typeof each === "string");
+  } catch {
+    return false;
+  }
+}
+
+function heading(
+  { name, message }: { readonly name: string; readonly message: string },
+): string {
+  return [name, message].filter((text) => text !== "").join(": ");
+}
+
+function stackOf(
+  error: { name: string; message: string; frames: string },
+): string {
+  const { frames } = error;
+  return frames === "" ? heading(error) : `${heading(error)}\n${frames}`;
+}
+
+function shownValue(data: Exclude<ErrorData, { name: string }>): string {
+  return "text" in data ? data.text : String(data.value);
+}
+
+function cut(text: string, length: number): string {
+  const more = text.length - length;
+  return more <= 0
+    ? text
+    : `${text.slice(0, length)}... (${more} more characters)`;
+}
+
+/**
+ * How many of `left` members remain once the console has shown a value. The
+ * console shows an object again wherever it is referred to, so a small value
+ * can make a long text.
+ */
+function membersLeft(value: unknown, depth: number, left: number): number {
+  if (typeof value !== "object" || value === null || depth < 0) return left - 1;
+  for (const member of shownMembers(value)) {
+    if (left < 0) break;
+    left = membersLeft(member, depth - 1, left);
+  }
+  return left - 1;
+}
+
+/** What the console shows of an object; like the console, without getters. */
+function shownMembers(value: object): unknown[] {
+  if (ArrayBuffer.isView(value)) return [];
+  if (Array.isArray(value)) return value.slice(0, 100);
+  if (types.isMap(value)) {
+    return Map.prototype.entries.call(value).take(100).toArray().flat();
+  }
+  if (types.isSet(value)) {
+    return Set.prototype.values.call(value).take(100).toArray();
+  }
+  return Object.getOwnPropertyNames(value).slice(0, MAX_MEMBERS + 1)
+    .map((name) => Object.getOwnPropertyDescriptor(value, name)?.value);
+}
+
+function decode(data: unknown, depth: number): unknown {
+  const fields = Object(data) as Record<string, unknown>;
   if ("value" in fields) return fields.value;
   if (typeof fields.message !== "string" || depth > MAX_DEPTH + 1) {
     return new Shown(String(fields.text));
@@ -202,11 +418,13 @@ function decode(wire: unknown, depth: number): unknown {
       writable: true,
       configurable: true,
     });
-  set("name", String(fields.name));
-  set("stack", String(fields.stack));
-  const data = Object(fields.data) as Record<string, unknown>;
-  for (const name of DATA) {
-    if (isData(data[name])) set(name, data[name]);
+  const name = String(fields.name);
+  const frames = String(fields.frames ?? "");
+  set("name", name);
+  set("stack", stackOf({ name, message: fields.message, frames }));
+  const members = Object(fields.data) as Record<string, unknown>;
+  for (const name of MEMBERS) {
+    if (isPlainMember(members[name])) set(name, members[name]);
   }
   const brands: unknown[] = Array.isArray(fields.brands) ? fields.brands : [];
   for (const { name, brand } of BRANDS) {
@@ -214,7 +432,7 @@ function decode(wire: unknown, depth: number): unknown {
   }
   if (Array.isArray(fields.errors)) {
     const errors = fields.errors.map((each) => decode(each, depth + 1));
-    if (fields.name === "SuppressedError") {
+    if (name === "SuppressedError") {
       set("error", errors[0]);
       set("suppressed", errors[1]);
     } else set("errors", errors);
@@ -222,7 +440,7 @@ function decode(wire: unknown, depth: number): unknown {
   return error;
 }
 
-/** Stands for a value that is no error and not the same as JSON. */
+/** Stands for a value that is no error and that JSON would change. */
 class Shown {
   readonly #text: string;
 
@@ -237,63 +455,4 @@ class Shown {
   [inspect.custom](): string {
     return this.#text;
   }
-}
-
-function encode(
-  thrown: unknown,
-  above: readonly unknown[],
-  depth: number,
-): WireError {
-  if (!isError(thrown)) return encodeValue(thrown);
-  if (above.includes(thrown) || depth > MAX_DEPTH) {
-    return { text: `${thrown.name}: ${thrown.message} (see above)` };
-  }
-  const inner = (error: unknown) =>
-    encode(error, [...above, thrown], depth + 1);
-  const { errors, error, suppressed } = thrown as Error & {
-    errors?: unknown;
-    error?: unknown;
-    suppressed?: unknown;
-  };
-  const name = String(thrown.name);
-  const list = name === "SuppressedError"
-    ? [error, suppressed]
-    : Array.isArray(errors)
-    ? errors
-    : [];
-  const brands = BRANDS.filter(({ brand }) => brand.has(thrown))
-    .map((each) => each.name);
-  const data: Record<string, unknown> = {};
-  for (const key of DATA) {
-    const value = (thrown as unknown as Record<string, unknown>)[key];
-    if (isData(value)) data[key] = value;
-  }
-  return {
-    name,
-    message: String(thrown.message),
-    stack: String(thrown.stack),
-    ...(brands.length === 0 ? {} : { brands }),
-    ...(Object.keys(data).length === 0 ? {} : { data }),
-    ...(thrown.cause === undefined ? {} : { cause: inner(thrown.cause) }),
-    ...(list.length === 0 ? {} : { errors: list.map(inner) }),
-  };
-}
-
-function encodeValue(value: unknown): WireError {
-  switch (typeof value) {
-    case "string":
-    case "boolean":
-      return { value };
-    case "number":
-      return Number.isFinite(value) && !Object.is(value, -0)
-        ? { value }
-        : { text: valueText(value) };
-    default:
-      return value === null ? { value } : { text: valueText(value) };
-  }
-}
-
-function isData(value: unknown): boolean {
-  return typeof value === "string" || Number.isFinite(value) ||
-    (Array.isArray(value) && value.every((each) => typeof each === "string"));
 }

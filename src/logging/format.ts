@@ -7,7 +7,15 @@
 import type { LogRecord } from "@std/log/logger";
 import { suggest } from "../text.ts";
 import process from "node:process";
-import { errorFields, errorText, isError, reasonOf } from "./error_data.ts";
+import { escapeControls, printableLines } from "../text.ts";
+import {
+  encodeError,
+  type ErrorData,
+  errorJson,
+  errorText,
+  isError,
+  reasonOf,
+} from "./error_data.ts";
 import { compileDateFormat, type DateFormat } from "./strftime.ts";
 
 /** Writes a record as text. */
@@ -143,10 +151,15 @@ export function levelName(record: LogRecord): string {
 }
 
 function withErrors(text: string, record: LogRecord): string {
-  return record.args.reduce<string>((text, error) => {
+  return errorsOf(record).reduce((text, error) => {
     const newline = text.endsWith("\n") ? "" : "\n";
-    return text + newline + errorText(error);
+    return `${text}${newline}  ${printableLines(errorText(error))}`;
   }, text);
+}
+
+/** The errors that a record was logged with. */
+function errorsOf(record: LogRecord): readonly ErrorData[] {
+  return record.args as readonly ErrorData[];
 }
 
 function partsOf(text: string): Part[] {
@@ -170,7 +183,8 @@ function compilePart(part: Part, problems: string[]): FieldWriter {
   }
   const problem = conversionProblem(conversion, field.kind);
   if (problem !== undefined) problems.push(`"${all}" ${problem}`);
-  return (source) => convert(field.get(source), field.kind, conversion);
+  return (source) =>
+    printableLines(convert(field.get(source), field.kind, conversion));
 }
 
 function readConversion(match: RegExpExecArray) {
@@ -430,7 +444,7 @@ export function jsonFormatter(context: () => LogContext): RecordFormatter {
 }
 
 function fieldsOf(record: LogRecord): Record<string, unknown> {
-  const [error, ...others] = record.args;
+  const [error, ...others] = errorsOf(record).map(errorJson);
   return {
     time: record.datetime.toISOString(),
     level: levelName(record),
@@ -441,16 +455,20 @@ function fieldsOf(record: LogRecord): Record<string, unknown> {
   };
 }
 
-/** Writes JSON, with text in place of what JSON cannot hold. */
+/** Writes JSON on one line, with text in place of what JSON cannot hold. */
 function stringify(fields: Record<string, unknown>): string {
   const ancestors: unknown[] = [];
-  return JSON.stringify(fields, function (this: unknown, _key, value: unknown) {
-    if (typeof value === "bigint") return String(value);
-    if (typeof value !== "object" || value === null) return value;
-    while (ancestors.length > 0 && ancestors.at(-1) !== this) ancestors.pop();
-    if (ancestors.includes(value)) return "[circular]";
-    const plain = isError(value) ? errorFields(value) : value;
-    ancestors.push(plain);
-    return plain;
-  });
+  const json = JSON.stringify(
+    fields,
+    function (this: unknown, _key, value: unknown) {
+      if (typeof value === "bigint") return String(value);
+      if (typeof value !== "object" || value === null) return value;
+      while (ancestors.length > 0 && ancestors.at(-1) !== this) ancestors.pop();
+      if (ancestors.includes(value)) return "[circular]";
+      const plain = isError(value) ? errorJson(encodeError(value)) : value;
+      ancestors.push(plain);
+      return plain;
+    },
+  );
+  return escapeControls(json);
 }

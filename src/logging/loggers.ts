@@ -8,7 +8,13 @@ import type { BaseHandler } from "@std/log/base-handler";
 import { type LogLevel, LogLevels } from "@std/log/levels";
 import { Logger as StdLogger } from "@std/log/logger";
 import { ConfigError } from "../errors.ts";
-import { isError, reasonOf, valueText } from "./error_data.ts";
+import {
+  encodeError,
+  isError,
+  nameAndMessage,
+  reasonOf,
+  valueText,
+} from "./error_data.ts";
 import {
   compileAsctime,
   compileFormat,
@@ -285,10 +291,11 @@ class TreeLogger implements Logger {
 
   #log(method: Method, values: readonly unknown[]): void {
     if (METHOD_LEVELS[method] < this.#logger.level) return;
-    writeRecord(
-      values,
-      (text, errors) => this.#logger[method](text, ...errors),
-    );
+    const frames = this.#logger.level <= LogLevels.DEBUG ? "all" : "user";
+    writeRecord(values, (text, errors) => {
+      const data = errors.map((error) => encodeError(error, { frames }));
+      this.#logger[method](text, ...data);
+    });
   }
 }
 
@@ -296,8 +303,8 @@ class TreeLogger implements Logger {
 export const LOG_METHODS = Object.keys(METHOD_LEVELS) as readonly Method[];
 
 /**
- * Writes what a logger was given as one text and the errors in it; where that
- * cannot be done, it says so on standard error.
+ * Writes what a logger was given as one text and the errors in it. It never
+ * throws: what only reports must not end a job.
  *
  * @param values What the logger was given.
  * @param write Writes it.
@@ -306,21 +313,15 @@ export function writeRecord(
   values: readonly unknown[],
   write: (text: string, errors: readonly Error[]) => void,
 ): void {
-  try {
-    write(messageText(values), values.filter(isError));
-  } catch (error) {
-    // A value whose getters throw, for example: the job goes on.
-    const text = values.filter((value) => typeof value === "string").join(" ");
-    console.error(
-      `Cannot write all of log message "${text}": ${reasonOf(error)}`,
-    );
-  }
-}
-
-function messageText([message, ...args]: readonly unknown[]): string {
-  const first = isError(message) ? message.message : message;
-  return [first, ...args.filter((arg) => !isError(arg))].map(valueText)
+  const [message, ...args] = values;
+  const first = isError(message) ? nameAndMessage(message).message : message;
+  const text = [first, ...args.filter((arg) => !isError(arg))].map(valueText)
     .join(" ");
+  try {
+    write(text, values.filter(isError));
+  } catch {
+    // Handlers count the lines that they lose.
+  }
 }
 
 function* lineage(name: string): Generator<string> {

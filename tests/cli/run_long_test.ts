@@ -385,15 +385,15 @@ Deno.test("zsqs logs errors that jobs left behind, and goes on", async () => {
   const log = logged(container).join("\n");
   assertMatch(
     log,
-    /^ERROR zsqs An error in work that job [0-9a-f-]{36} left behind\nError: nobody awaits me\n {4}at .*worker\.ts:16:/m,
+    /^ERROR zsqs An error in work that job [0-9a-f-]{36} left behind\n {2}Error: nobody awaits me\n {6}at .*worker\.ts:16:/m,
   );
   assertMatch(
     log,
-    /^ERROR zsqs An error in work that (?:a job|job [0-9a-f-]{36}) left behind\nError: too late\n {4}at .*worker\.ts:17:/m,
+    /^ERROR zsqs An error in work that (?:a job|job [0-9a-f-]{36}) left behind\n {2}Error: too late\n {6}at .*worker\.ts:17:/m,
   );
   assertMatch(
     log,
-    /^ERROR zsqs Handling a message\nError: bad input\n {4}at .*\n(?: {4}at .*\n)*INFO zsqs\.messages \[\["throw"\],\{\}\]$/m,
+    /^ERROR zsqs Handling a message\n {2}Error: bad input\n {6}at .*\n(?: {6}at .*\n)*INFO zsqs\.messages \[\["throw"\],\{\}\]$/m,
   );
   assertMatch(
     log,
@@ -428,7 +428,7 @@ Deno.test("zsqs keeps the message of a job without a Deno permission, naming the
   const log = logged(container).join("\n");
   assertMatch(
     log,
-    /^ERROR zsqs Job [0-9a-f-]{36} will be received again: start the container with the Deno permission that its worker needs\nNotCapable: Requires net access to "127\.0\.0\.1:\d+", run again with the --allow-net flag\n/m,
+    /^ERROR zsqs Job [0-9a-f-]{36} will be received again: start the container with the Deno permission that its worker needs\n {2}NotCapable: Requires net access to "127\.0\.0\.1:\d+", run again with the --allow-net flag\n/m,
   );
   assertMatch(log, /done 0, failed 0, retried 1, released [01]$/m);
   assertEquals(await the.server.state(the.url), {

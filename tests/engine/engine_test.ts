@@ -971,7 +971,7 @@ Deno.test("runContainer() logs an error in work that a job left behind, and goes
     line.startsWith(
       `ERROR zsqs An error in work that job ${
         ids[0]
-      } left behind\nTypeError: left behind\n`,
+      } left behind\n  TypeError: left behind\n`,
     ),
     line,
   );

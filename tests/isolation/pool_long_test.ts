@@ -33,7 +33,7 @@ Deno.test("a job that ends its process is done again, and so are those with it",
       const text = await stage.log();
       assertEquals(
         text.match(
-          /WARNING zsqs Job ID will be received again\nLostJobError: .*\n/g,
+          /WARNING zsqs Job ID will be received again\n {2}LostJobError: .*\n/g,
         )?.length,
         2,
         text,

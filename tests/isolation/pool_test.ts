@@ -34,11 +34,13 @@ function refused(text: string, kind: string): void {
   assert(text.startsWith(NOT_DONE), text);
   assertStringIncludes(
     text,
-    `, run again with the --allow-${kind} flag, or give "allow_${kind}" in [container]\n    at `,
+    `, run again with the --allow-${kind} flag, or give "allow_${kind}" in [container]\n      at `,
   );
   assertMatch(
     text.slice(NOT_DONE.length),
-    kind === "import" ? /^TypeError: Requires / : /^NotCapable: Requires /,
+    kind === "import"
+      ? /^ {2}TypeError: Requires /
+      : /^ {2}NotCapable: Requires /,
   );
 }
 
@@ -140,7 +142,7 @@ Deno.test("allow_ options give jobs what they name, and nothing else", async () 
     assertEquals(await stage.value("sys"), "string");
     assertMatch(
       await stage.do("ffi", `${folder}/missing.so`),
-      /^ERROR zsqs Handling a message\nError: Could not open library/,
+      /^ERROR zsqs Handling a message\n {2}Error: Could not open library/,
     );
     refused(await stage.do("ffi", `${folder}/other.so`), "ffi");
   });
@@ -224,7 +226,7 @@ Deno.test("getLogger() writes to the container's loggers from a process of its o
     assert(text.startsWith(`${name} worker text { a: 1 }\n`), text);
     assertMatch(
       text,
-      /TypeError: logged\n {4}at .*isolated_worker\.ts:[^]*\nCaused by: RangeError: the cause\n {4}at .*isolated_worker\.ts:/,
+      /TypeError: logged\n {6}at .*isolated_worker\.ts:[^]*\n {2}Caused by: RangeError: the cause\n {6}at .*isolated_worker\.ts:/,
     );
   }
 });
@@ -234,7 +236,7 @@ Deno.test("errors keep name, message, stack and causes out of a process of its o
   const text = await stage.do("fail");
   assertMatch(
     text,
-    /^ERROR zsqs Handling a message\nTypeError: bad\ninput\n {4}at .*isolated_worker\.ts:[^]*\nCaused by: AggregateError: several\n {4}at [^]*\n {2}Error 1: Error: one\n[^]*\n {2}Error 2: two\nINFO zsqs\.messages \[\["fail"\],\{\}\]$/,
+    /^ERROR zsqs Handling a message\n {2}TypeError: bad\n {4}input\n {6}at .*isolated_worker\.ts:[^]*\n {2}Caused by: AggregateError: several\n {6}at [^]*\n {4}Error 1: Error: one\n[^]*\n {4}Error 2: two\nINFO zsqs\.messages \[\["fail"\],\{\}\]$/,
   );
   assertStringIncludes(
     await stage.do("throwText"),
@@ -251,7 +253,7 @@ Deno.test("errors keep name, message, stack and causes out of a process of its o
   // What a job throws cannot pass for what this process knows.
   assertStringIncludes(
     await stage.do("lostName"),
-    "ERROR zsqs Handling a message\nLostJobError: not really\n",
+    "ERROR zsqs Handling a message\n  LostJobError: not really\n",
   );
   assertEquals(stage.left, []);
 });
@@ -260,7 +262,7 @@ Deno.test("TransientError keeps its delay out of a process of its own", async ()
   await using stage = await Stage.start("act");
   assertMatch(
     await stage.do("later", 7),
-    /^DEBUG zsqs Job ID will be received again\nTransientError: later\n/,
+    /^DEBUG zsqs Job ID will be received again\n {2}TransientError: later\n/,
   );
   const { now } = stage.queues;
   const [message] = stage.queues.get("adder").messages;
@@ -268,7 +270,7 @@ Deno.test("TransientError keeps its delay out of a process of its own", async ()
   // Also one whose delay is wrong, which carries the brand as well.
   assertMatch(
     await stage.do("later", -1),
-    /^DEBUG zsqs Job ID will be received again\nRangeError: Cannot create TransientError/,
+    /^DEBUG zsqs Job ID will be received again\n {2}RangeError: Cannot create TransientError/,
   );
   assertEquals(stage.left.length, 2);
 });
@@ -284,11 +286,11 @@ Deno.test("an error in work that a job left behind does not end its process", as
   const log = await stage.log();
   assertMatch(
     log,
-    /ERROR zsqs An error in work that a job left behind\nError: too late\n/,
+    /ERROR zsqs An error in work that a job left behind\n {2}Error: too late\n/,
   );
   assertMatch(
     log,
-    /ERROR zsqs An error in work that job ID left behind\nError: nobody awaits me\n/,
+    /ERROR zsqs An error in work that job ID left behind\n {2}Error: nobody awaits me\n/,
   );
 });
 
@@ -326,7 +328,7 @@ Deno.test("timeout ends a job in an endless loop with its process, and no other"
   assertMatch(log, /INFO worker wait: timed out, /);
   assertMatch(
     log,
-    /WARNING zsqs Job ID will be received again\nLostJobError: Its process was killed as job ID did not end within 2 s of its timeout\n/,
+    /WARNING zsqs Job ID will be received again\n {2}LostJobError: Its process was killed as job ID did not end within 2 s of its timeout\n/,
   );
   await stage.queues.advance(30);
   assertEquals(stage.left, []);
@@ -346,7 +348,7 @@ Deno.test("timeout aborts the signal of a job, which then has time to end", asyn
   await sent;
   assertMatch(
     await stage.log(),
-    /INFO worker wait: timed out, Job aborted: timed out\nWARNING zsqs Job ID will be received again\nJobAbortedError: Job aborted: timed out\n/,
+    /INFO worker wait: timed out, Job aborted: timed out\nWARNING zsqs Job ID will be received again\n {2}JobAbortedError: Job aborted: timed out\n/,
   );
   // It is the same process that does it again.
   await stage.queues.advance(KILL_GRACE_SECONDS + 30);
@@ -387,7 +389,7 @@ Deno.test("what a job writes to streams and descriptors tells nothing of jobs", 
   assertEquals(
     await stage.log(),
     ("WARNING zsqs Job ID will be received again\n" +
-      "LostJobError: Its process was killed as a job wrote to its channel\n")
+      "  LostJobError: Its process was killed as a job wrote to its channel\n")
       .repeat(2),
   );
 });

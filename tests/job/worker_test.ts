@@ -269,32 +269,32 @@ const TRANSIENT: [
     "TransientError",
     () => new TransientError("not now"),
     30,
-    /\nTransientError: not now\n {4}at /,
+    /\n {2}TransientError: not now\n {6}at /,
   ],
   [
     "TransientError with delaySeconds",
     () => new TransientError("not now", { delaySeconds: 600 }),
     600,
-    /\nTransientError: not now\n/,
+    /\n {2}TransientError: not now\n/,
   ],
   [
     "TransientError with the longest delaySeconds",
     () => new TransientError("not now", { delaySeconds: 43_198 }),
     43_198,
-    /\nTransientError: not now\n/,
+    /\n {2}TransientError: not now\n/,
   ],
-  ["a subclass of TransientError", () => new Busy(), 7, /\nBusy: busy\n/],
+  ["a subclass of TransientError", () => new Busy(), 7, /\n {2}Busy: busy\n/],
   [
     "TransientError with a cause",
     () => new TransientError("not now", { cause: new TypeError("bug") }),
     30,
-    /\nTransientError: not now\n[^]*TypeError: bug/,
+    /\n {2}TransientError: not now\n[^]*TypeError: bug/,
   ],
   [
     "the RangeError of a bad delaySeconds",
     () => new TransientError("not now", { delaySeconds: 43_201 }),
     30,
-    /\nRangeError: Cannot create TransientError as "delaySeconds" must be an integer from 0 to 43200: current value is 43201\n/,
+    /\n {2}RangeError: Cannot create TransientError as "delaySeconds" must be an integer from 0 to 43200: current value is 43201\n/,
   ],
 ];
 
@@ -390,22 +390,26 @@ for (const NotCapableClass of [Deno.errors.NotCapable, NotCapable]) {
     assertEquals(log.length, 1);
     assertMatch(
       log[0]!,
-      /^ERROR zsqs Job [-0-9a-f]{36} will be received again: start the container with the Deno permission that its worker needs\nNotCapable: Requires net access to "example\.com:443", run again with the --allow-net flag\n/,
+      /^ERROR zsqs Job [-0-9a-f]{36} will be received again: start the container with the Deno permission that its worker needs\n {2}NotCapable: Requires net access to "example\.com:443", run again with the --allow-net flag\n/,
     );
   });
 }
 
 const FAILURES: [what: string, thrown: unknown, text: RegExp][] = [
-  ["an Error", new TypeError("no number"), /\nTypeError: no number\n {4}at /],
+  [
+    "an Error",
+    new TypeError("no number"),
+    /\n {2}TypeError: no number\n {6}at /,
+  ],
   [
     "an Error whose cause is a TransientError",
     new Error("wrapped", { cause: new TransientError("not now") }),
-    /\nError: wrapped\n[^]*TransientError: not now/,
+    /\n {2}Error: wrapped\n[^]*TransientError: not now/,
   ],
   [
     "an AggregateError of a TransientError",
     new AggregateError([new TransientError("not now")], "all"),
-    /\nAggregateError: all\n/,
+    /\n {2}AggregateError: all\n/,
   ],
   ["an AbortError", new DOMException("aborted", "AbortError"), /aborted/],
   ["a string", "no number", /no number/],
@@ -451,7 +455,7 @@ for (const [body, logged, text] of BAD_BODIES) {
     assertEquals(queues.get("adder").deleted.map(({ body }) => body), [body]);
     assertEquals(console.out.length, 2);
     assert(
-      console.out[0]!.startsWith(`ERROR zsqs Handling a message\n${text}`),
+      console.out[0]!.startsWith(`ERROR zsqs Handling a message\n  ${text}`),
       console.out[0],
     );
     assertEquals(console.out[1], `INFO zsqs.messages ${logged}`);
@@ -657,7 +661,7 @@ Deno.test("getLogger() writes to the container's loggers inside of it, else to s
     log.debug("outside");
     log.info("outside");
   }
-  assertMatch(console.out[3]!, /^ERROR adder\.sums odd\nTypeError: odd\n/);
+  assertMatch(console.out[3]!, /^ERROR adder\.sums odd\n {2}TypeError: odd\n/);
   assertEquals(console.out.toSpliced(3, 1), [
     "INFO adder.sums made",
     "DEBUG adder.sums got 3",

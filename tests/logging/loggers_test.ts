@@ -101,7 +101,7 @@ Deno.test("createLoggers() takes the text of zc.sqs's documentation", () => {
   loggers.get("zsqs").debug("nobody sees it");
   assertEquals(printed.out, [
     "ERROR zsqs Handling a message\n" +
-    "TypeError: unsupported operand types\n    at worker.ts:1:1",
+    "  TypeError: unsupported operand types\n      at worker.ts:1:1",
   ]);
   assertEquals(printed.err, []);
   assertEquals(Deno.readTextFileSync("messages.log"), '[[1, 2, ""], {}]\n');
@@ -327,8 +327,8 @@ Deno.test("createLoggers() formats records as Python does", async (t) => {
     ],
     [
       "format %(levelno)s %(levelno)05d %(levelno)+d %(levelno)#x " +
-      "%(levelno)X %(levelno)o %(levelno)c %(levelno).1f",
-      "30 00030 +30 0x1e 1E 36 \u001e 30.0",
+      "%(levelno)X %(levelno)o %(levelno).1f",
+      "30 00030 +30 0x1e 1E 36 30.0",
     ],
     [
       "format %(msecs)s %(msecs)d %(msecs)03d %(msecs).2f %(msecs)e " +
@@ -425,7 +425,7 @@ Deno.test("Logger joins a message and its arguments", () => {
     [[{ a: [1, "x"], b: 10n }], "{ a: [ 1, 'x' ], b: 10n }"],
     [[null, new Map([["a", 1]])], "null Map(1) { 'a' => 1 }"],
     [[() => "not called"], "[Function (anonymous)]"],
-    [["two\nlines"], "two\nlines"],
+    [["two\nlines"], "two\n  lines"],
   ];
   for (const [values, line] of cases) {
     using printed = new Console();
@@ -463,56 +463,56 @@ Deno.test("Logger writes errors with their stacks and causes", async (t) => {
       [
         "as an argument",
         ["Failed", plain],
-        "Failed\nError: plain\n    at worker.ts:1:1",
+        "Failed\n  Error: plain\n      at worker.ts:1:1",
       ],
       [
         "as the message",
         [plain],
-        "plain\nError: plain\n    at worker.ts:1:1",
+        "plain\n  Error: plain\n      at worker.ts:1:1",
       ],
       [
         "several, with other arguments",
         ["Failed", plain, 5, bare],
-        "Failed 5\nError: plain\n    at worker.ts:1:1\nError: bare",
+        "Failed 5\n  Error: plain\n      at worker.ts:1:1\n  Error: bare",
       ],
       [
         "with the names they have",
         ["Failed", named],
-        "Failed\nBadInputError: bad\n    at worker.ts:2:2",
+        "Failed\n  BadInputError: bad\n      at worker.ts:2:2",
       ],
       [
         "with a cause",
         ["Failed", caused],
-        "Failed\nError: outer\n    at a:1:1\n" +
-        "Caused by: Error: plain\n    at worker.ts:1:1",
+        "Failed\n  Error: outer\n      at a:1:1\n  " +
+        "Caused by: Error: plain\n      at worker.ts:1:1",
       ],
       [
         "with a cause that is no error",
         ["Failed", thrown],
-        "Failed\nError: outer\n    at worker.ts:1:1\nCaused by: { code: 5 }",
+        "Failed\n  Error: outer\n      at worker.ts:1:1\n  Caused by: { code: 5 }",
       ],
       [
         "that cause themselves",
         ["Failed", circle],
-        "Failed\nError: circle\n    at worker.ts:1:1\n" +
-        "Caused by: Error: inner\n    at worker.ts:1:1\n" +
+        "Failed\n  Error: circle\n      at worker.ts:1:1\n  " +
+        "Caused by: Error: inner\n      at worker.ts:1:1\n  " +
         "Caused by: Error: circle (see above)",
       ],
       [
         "that stand for others",
         ["Failed", many],
-        "Failed\nAggregateError: many\n    at worker.ts:1:1\n" +
-        "  Error 1: Error: outer\n      at a:1:1\n" +
-        "  Caused by: Error: plain\n      at worker.ts:1:1\n" +
-        "  Error 2: text\n" +
-        "  Error 3: Error: plain (see above)\n" +
-        "Caused by: BadInputError: bad\n    at worker.ts:2:2",
+        "Failed\n  AggregateError: many\n      at worker.ts:1:1\n  " +
+        "  Error 1: Error: outer\n        at a:1:1\n  " +
+        "  Caused by: Error: plain\n        at worker.ts:1:1\n  " +
+        "  Error 2: text\n  " +
+        "  Error 3: Error: plain (see above)\n  " +
+        "Caused by: BadInputError: bad\n      at worker.ts:2:2",
       ],
       [
         "that were suppressed",
         ["Failed", suppressed],
-        "Failed\nSuppressedError: suppressed\n" +
-        "  Error 1: Error: plain\n      at worker.ts:1:1\n  Error 2: text",
+        "Failed\n  SuppressedError: suppressed\n  " +
+        "  Error 1: Error: plain\n        at worker.ts:1:1\n    Error 2: text",
       ],
       ["not what was thrown in their place", ["Failed", "boom"], "Failed boom"],
     ];
@@ -537,10 +537,10 @@ Deno.test("Logger does not throw for a value that cannot be shown", () => {
   using printed = new Console();
   using loggers = create(logger("", logFile("STDOUT")));
   loggers.get("zsqs").error("Handling a message", hostile);
-  assertEquals(printed.out, []);
-  assertEquals(printed.err, [
-    'Cannot write all of log message "Handling a message": cannot be shown',
+  assertEquals(printed.out.map((line) => line.split(" ").slice(2).join(" ")), [
+    "zsqs Handling a message [a value that cannot be read]",
   ]);
+  assertEquals(printed.err, []);
 });
 
 Deno.test("createLoggers() writes JSON lines on standard error", () => {
@@ -614,7 +614,7 @@ Deno.test("createLoggers() writes JSON lines of any value", async (t) => {
           name: "AggregateError",
           message: "many",
           stack: "AggregateError: many",
-          errors: ["Error: circle", "5n"],
+          errors: ["Error: circle (see above)", "5n"],
         },
       },
     }],

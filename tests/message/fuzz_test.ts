@@ -171,7 +171,7 @@ Deno.test("a container does the job of each body or logs it on a line, and goes 
   const kinds = Map.groupBy(
     lines,
     (line) =>
-      /^(LINE ERROR zsqs Handling a message$|\w+Error: Cannot | {4}at )/.exec(
+      /^(LINE ERROR zsqs Handling a message$| {2}\w+Error: Cannot )/.exec(
         line,
       )?.[1],
   );

@@ -18,15 +18,16 @@
  */
 
 import { loadTelemetry, openQueue } from "./src/connect/open_queue.ts";
-import {
-  type JobInput,
-  type SendAllOptions,
-  type SendAllSummary,
-  Sender,
-  type SendOptions,
-  type SendResult,
-} from "./src/sending/sender.ts";
+import type {
+  JobInput,
+  SendAllOptions,
+  SendAllSummary,
+  SendOptions,
+  SendResult,
+} from "./src/sending/job_options.ts";
+import { Sender } from "./src/sending/sender.ts";
 import { refuseUnknown } from "./src/options.ts";
+import { show } from "./src/text.ts";
 import type { Encoding } from "./src/message/body.ts";
 
 export type { Attributes, AttributeValue } from "./src/message/attributes.ts";
@@ -41,7 +42,7 @@ export type {
   SendAllSummary,
   SendOptions,
   SendResult,
-} from "./src/sending/sender.ts";
+} from "./src/sending/job_options.ts";
 export { kwargs } from "./src/message/body.ts";
 export type { Encoding, Kwargs } from "./src/message/body.ts";
 export type { ArgsOf, JobArgs } from "./src/job/worker.ts";
@@ -53,25 +54,25 @@ export interface QueueOptions {
   /**
    * The AWS region.
    *
-   * @default {undefined} the one that the queue's URL or ARN names, else that
-   * of the AWS environment and profile, else `us-east-1`
+   * @default {undefined} the first of these: the region in the queue's URL or
+   * ARN, the region of the AWS environment or profile, `us-east-1`
    */
   readonly region?: string;
   /**
    * The URL of the SQS server.
    *
-   * @default {undefined} `AWS_ENDPOINT_URL_SQS`, else `AWS_ENDPOINT_URL`, else
-   * that of the region
+   * @default {undefined} the first of these: `AWS_ENDPOINT_URL_SQS`,
+   * `AWS_ENDPOINT_URL`, the region's server
    */
   readonly endpoint?: string;
   /**
-   * How bodies are written: `"json"`, or `"base64"` for queues that workers of
-   * zc.sqs read.
+   * The encoding of message bodies: `"json"`, or `"base64"` for queues with
+   * Python workers of zc.sqs.
    *
    * @default {"json"}
    */
   readonly encoding?: Encoding;
-  /** Looked at while the queue is opened; it does not end later sends. */
+  /** Aborts opening the queue. It has no effect on later sends. */
   readonly signal?: AbortSignal;
 }
 
@@ -82,45 +83,71 @@ export interface QueueOptions {
  */
 export interface Queue<Args extends readonly unknown[] = readonly unknown[]>
   extends AsyncDisposable {
-  /** Sends a job with these arguments. */
+  /**
+   * Sends a job with these arguments. Resolves when SQS has accepted it, and
+   * rejects as {@linkcode Queue.send} does.
+   */
   (...args: Args): Promise<SendResult>;
   /** The queue's name. */
   readonly name: string;
   /** The queue's URL. */
   readonly url: string;
-  /** The region it is in. */
+  /** The queue's AWS region. */
   readonly region: string;
-  /** Sends a job with options. */
-  send(args: Args, options?: SendOptions): Promise<SendResult>;
   /**
-   * Sends many jobs, in constant memory, and resolves when all are settled.
+   * Sends a job with options. Resolves when SQS has accepted it. Jobs of one
+   * FIFO group keep the order of their calls.
+   *
+   * Before any request it rejects with a `TypeError` if arguments or options
+   * are malformed or the queue is closed, and with a `RangeError` if a number is
+   * out of range or the job is larger than 1 MiB. It rejects with a
+   * {@linkcode SendError} if SQS does not accept the job, and with the reason of
+   * `signal` if that aborts.
+   *
+   * @param args The job's arguments.
+   * @param options The job's options.
+   */
+  send(args: Readonly<Args>, options?: SendOptions): Promise<SendResult>;
+  /**
+   * Sends many jobs, in constant memory and in their order. Resolves when every
+   * job has its result.
+   *
+   * It waits for the jobs under way, and then rejects with the first error: that
+   * of a job if there is no `onResult`, the error that `onResult` or the
+   * iterable throws, or the reason of `signal` if that aborts. It rejects with a
+   * `TypeError` if `jobs` is not iterable or an option is unknown.
+   *
+   * @param jobs Arguments, or arguments with options.
+   * @param options A callback for results, and a signal.
    */
   sendAll(
     jobs: Iterable<JobInput<Args>> | AsyncIterable<JobInput<Args>>,
     options?: SendAllOptions,
   ): Promise<SendAllSummary>;
-  /** Refuses further jobs, and waits until those accepted are settled. */
+  /**
+   * Closes the queue: later sends reject with a `TypeError`. Resolves when every
+   * earlier send is settled, and never rejects.
+   */
   close(): Promise<void>;
 }
 
 /**
- * Opens a queue that exists; it never makes one.
+ * Opens an existing queue. It never creates one.
  *
- * The arguments of a job must be what JSON can hold: anything that JSON would
- * drop or change is refused with a `TypeError` that says where it is. A job
- * larger than 1 MiB, attributes counted, is refused with a `RangeError`. Both
- * come before any request. Where SQS does not take a job, the promise rejects
- * with a {@linkcode SendError}.
+ * A job's arguments must survive JSON unchanged. A job must not be larger than
+ * 1 MiB, including its attributes. Anything else is refused before any request,
+ * with the place of the argument or the size of the job.
  *
- * No credentials pass through here: the AWS SDK finds them as it always does.
+ * The AWS SDK finds the credentials.
  *
- * @typeParam Args The types of a job's arguments: `JobArgs<typeof worker>`
- * takes them from the worker, `[a: number, b: number]` names them.
+ * @typeParam Args The types of a job's arguments, for example
+ * `[a: number, b: number]`, or `JobArgs<typeof worker>` from the worker itself.
  * @param nameOrUrlOrArn The queue's name, URL or ARN.
- * @param options Where the queue is, and how its bodies are written.
+ * @param options The queue's region or server, and the encoding.
  * @returns The open queue.
- * @throws {NonExistentQueueError} If there is no such queue.
- * @throws {TypeError} If it is not the name, URL or ARN of a queue.
+ * @throws {NonExistentQueueError} If the queue does not exist.
+ * @throws {SqsError} If SQS refuses the request or cannot be reached.
+ * @throws {TypeError} If the queue's name or an option is malformed or unknown.
  *
  * @example Send jobs
  * ```ts
@@ -148,7 +175,7 @@ export async function Queue<
   if (encoding !== "json" && encoding !== "base64") {
     throw new TypeError(
       `Cannot open queue as "encoding" must be "json" or "base64": current value is ${
-        JSON.stringify(encoding)
+        show(encoding)
       }`,
     );
   }
@@ -160,7 +187,8 @@ export async function Queue<
     url: { value: sender.url },
     region: { value: sender.region },
     send: {
-      value: (args: Args, options?: SendOptions) => sender.send(args, options),
+      value: (args: Readonly<Args>, options?: SendOptions) =>
+        sender.send(args, options),
     },
     sendAll: {
       value: (

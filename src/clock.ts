@@ -14,6 +14,8 @@ export interface Clock {
    * @returns A function that cancels the timer.
    */
   timer(ms: number, callback: () => void): () => void;
+  /** Whether it moves only when a test moves it. */
+  readonly manual?: boolean;
 }
 
 /**
@@ -103,6 +105,18 @@ export function sleep(
     const cancel = clock.timer(ms, done);
     signal?.addEventListener("abort", done, { once: true });
   });
+}
+
+/**
+ * Waits before a retry, which spares a server. A clock that only a test moves
+ * has no server to spare, and nobody may be there to move it.
+ */
+export async function pause(
+  clock: Clock,
+  ms: number,
+  signal?: AbortSignal,
+): Promise<void> {
+  if (!clock.manual) await sleep(clock, ms, signal);
 }
 
 /** A promise's value, or `undefined` once the signal aborts. */

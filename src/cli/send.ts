@@ -13,7 +13,8 @@ import { kwargs } from "../message/body.ts";
 import { parseExact } from "../message/strict_json.ts";
 import { refuseUnknown } from "../options.ts";
 import { MAX_DELAY_SECONDS } from "../sqs/connection.ts";
-import { type JobOptions, Sender } from "../sending/sender.ts";
+import type { JobOptions } from "../sending/job_options.ts";
+import { Sender } from "../sending/sender.ts";
 import { listenToStopSignals } from "../signals.ts";
 import {
   asInputError,
@@ -323,8 +324,9 @@ class LineSender {
     await this.#queue.sendAll(this.#jobs(enough), {
       onResult: (result) => {
         const line = this.#underWay.shift()!;
-        if ("error" in result) this.#refuse(result.error.message, line);
-        else this.#sent++;
+        if (result.status === "failed") {
+          this.#refuse(result.error.message, line);
+        } else this.#sent++;
         // Who types the lines sees how far it is.
         if (this.#options.io.screen.stdin) return;
         progress.update(

@@ -16,6 +16,7 @@ interface Timer {
 export class VirtualClock implements Clock {
   #now: number;
   readonly #timers = new Heap<Timer>();
+  readonly manual = true;
 
   /** Starts at a time in milliseconds since the Unix epoch. */
   constructor(now: number) {

@@ -193,7 +193,7 @@ export class Redrive implements Disposable {
     const open = await openQueue(named, this.#options.where);
     return {
       open,
-      queue: new SendQueue(open.connection, open.url, open.ref.fifo),
+      queue: new SendQueue(open),
     };
   }
 }

@@ -1,15 +1,15 @@
 /**
- * Sends that are made at the same time travel together: up to ten and 1 MiB a
- * request, each settled by its own entry's result.
+ * Batches sends that are made at the same time: up to ten messages and 1 MiB a
+ * request. Each send is settled by the result of its entry.
  *
  * @module
  */
 
 import { SqsError } from "../errors.ts";
-import { testMode } from "../connect/test_mode.ts";
+import type { OpenQueue } from "../connect/open_queue.ts";
 import { setImmediate } from "node:timers";
 import { messageBytes } from "../message/attributes.ts";
-import { sleep, systemClock } from "../clock.ts";
+import { pause } from "../clock.ts";
 import {
   type EntryFailure,
   type EntryResult,
@@ -21,16 +21,16 @@ import {
   UNANSWERED,
 } from "../sqs/connection.ts";
 
-/** How many requests are in flight at most; the others fill up meanwhile. */
+/** The most requests in flight. While they are, the next batches fill up. */
 const MAX_REQUESTS = 16;
 
-/** How often an entry that failed on SQS's side is tried. */
+/** How often to try an entry that fails on SQS's side. */
 const MAX_TRIES = 4;
 
 /** The pause before an entry's second retry, in milliseconds; then doubling. */
 const RETRY_MS = 100;
 
-/** Why a message was not sent. */
+/** The error of a message that SQS did not accept. */
 export class SendFailure extends Error {
   readonly failure: EntryFailure;
 
@@ -41,27 +41,32 @@ export class SendFailure extends Error {
   }
 }
 
+/** An open queue, as far as sending uses it. */
+export interface SendTarget extends Pick<OpenQueue, "ref" | "url" | "clock"> {
+  readonly connection: SendConnection;
+}
+
 interface Entry {
-  /** Its FIFO group; all of a standard queue's entries share one lane. */
+  /** Its FIFO group; a standard queue has one lane for all entries. */
   readonly lane: string;
-  /** When it was sent: entries go in this order where they travel together. */
+  /** The number of the call: a request keeps this order. */
   readonly position: number;
-  /** What to send; nothing once its signal has aborted. */
+  /** Absent after its signal aborted. */
   message: OutgoingMessage | undefined;
   readonly bytes: number;
   readonly resolve: (sent: Sent) => void;
   readonly reject: (error: unknown) => void;
   tries: number;
-  /** Travels alone, as the batch it was in was refused as a whole. */
+  /** Needs a request for itself: SQS refused its batch as a whole. */
   alone: boolean;
 }
 
-/** Entries in their order; reading from the front takes no time. */
+/** A queue of entries that takes from the front in constant time. */
 class Lane {
-  /** Those before the head were taken: they are let go of at once. */
+  /** Places before the head are `undefined`, so that taken entries are freed. */
   #entries: (Entry | undefined)[] = [];
   #head = 0;
-  /** Whether a request is in flight, where that matters. */
+  /** Whether a request of this FIFO group is in flight. */
   busy = false;
 
   add(entry: Entry): void {
@@ -91,26 +96,28 @@ class Lane {
   }
 }
 
-/** What waits to be sent to one queue. */
+/**
+ * Sends messages to one queue. Messages of one FIFO group keep the order of
+ * their calls: each group has one request in flight at most.
+ */
 export class SendQueue {
-  readonly #connection: SendConnection;
-  readonly #url: string;
+  readonly #target: SendTarget;
   readonly #fifo: boolean;
   readonly #lanes = new Map<string, Lane>();
   #requests = 0;
   #sent = 0;
   #scheduled = false;
 
-  constructor(connection: SendConnection, url: string, fifo: boolean) {
-    this.#connection = connection;
-    this.#url = url;
-    this.#fifo = fifo;
+  constructor(target: SendTarget) {
+    this.#target = target;
+    this.#fifo = target.ref.fifo;
   }
 
   /**
-   * Sends a message, with others that are sent at the same time.
+   * Sends a message, in one request with others sent in the same turn of the
+   * event loop.
    *
-   * @throws {SendFailure} If SQS does not take it, or cannot be reached.
+   * @throws {SendFailure} If SQS refuses the message or cannot be reached.
    */
   send(message: OutgoingMessage, signal?: AbortSignal): Promise<Sent> {
     const { promise, resolve, reject } = Promise.withResolvers<Sent>();
@@ -131,14 +138,14 @@ export class SendQueue {
       : this.#abortable(promise, entry, signal);
   }
 
-  /** An entry that waits is taken back; one in flight goes on alone. */
+  /** Drops a waiting entry on abort; a request in flight is not cancelled. */
   async #abortable(
     promise: Promise<Sent>,
     entry: Entry,
     signal: AbortSignal,
   ): Promise<Sent> {
     const onAbort = () => {
-      // Its place may be behind many others; its body need not wait there.
+      // Frees the body now: the entry may be behind many others.
       entry.message = undefined;
       entry.reject(signal.reason);
     };
@@ -150,7 +157,7 @@ export class SendQueue {
     }
   }
 
-  /** After all that is sent in this turn of the event loop, and no later. */
+  /** Flushes after the sends of this turn of the event loop. */
   #schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
@@ -201,7 +208,7 @@ export class SendQueue {
     for (const lane of lanes) lane.busy = this.#fifo;
     this.#requests++;
     const again = await this.#request(batch);
-    if (again.length > 0) await pauseBefore(again);
+    if (again.length > 0) await this.#pauseBefore(again);
     for (const lane of lanes) {
       lane.putBack(again.filter((entry) => this.#laneOf(entry) === lane));
       lane.busy = false;
@@ -210,12 +217,12 @@ export class SendQueue {
     this.#flush();
   }
 
-  /** One request; tells which entries are to be sent again. */
+  /** Makes one request; returns the entries to retry. */
   async #request(batch: readonly Entry[]): Promise<Entry[]> {
     let results: readonly EntryResult<Sent>[];
     try {
-      results = await this.#connection.send(
-        this.#url,
+      results = await this.#target.connection.send(
+        this.#target.url,
         batch.map(({ message }) => message!),
       );
     } catch (error) {
@@ -232,7 +239,7 @@ export class SendQueue {
           new SendFailure({
             ...result.failure,
             message:
-              `${result.failure.message} (not sent again, as a later job of its group was accepted)`,
+              `${result.failure.message} (not retried, as SQS accepted a later job of its group)`,
           }),
         );
       } else again.push(entry);
@@ -240,7 +247,10 @@ export class SendQueue {
     return again;
   }
 
-  /** A request that was refused as a whole: one bad entry may be to blame. */
+  /**
+   * Handles a request that failed as a whole. If one bad entry may be the cause,
+   * each entry is sent alone.
+   */
   #refused(batch: readonly Entry[], error: unknown): Entry[] {
     const wholesale = !(error instanceof SqsError) ||
       !error.senderFault || SHARED_FAULTS.has(error.code);
@@ -270,15 +280,22 @@ export class SendQueue {
         i > position && result.ok && batch[i]!.lane === lane
       );
   }
+
+  /** The first retry follows immediately, the next ones after a pause. */
+  async #pauseBefore(again: readonly Entry[]): Promise<void> {
+    const tries = Math.max(...again.map((entry) => entry.tries));
+    if (tries < 2) return;
+    await pause(this.#target.clock, RETRY_MS * 2 ** (tries - 2));
+  }
 }
 
-/** Whether a message was not sent for a reason that all others share. */
+/** Whether a failure concerns every message, not only this one. */
 export function isShared({ cause }: SendFailure): boolean {
   return cause instanceof SqsError &&
     (!cause.senderFault || SHARED_FAULTS.has(cause.code));
 }
 
-/** Faults that every entry of a batch shares. */
+/** The sender's faults that concern every message. */
 const SHARED_FAULTS: ReadonlySet<string> = new Set([
   "AccessDenied",
   "CredentialsProviderError",
@@ -288,11 +305,3 @@ const SHARED_FAULTS: ReadonlySet<string> = new Set([
   "SignatureDoesNotMatch",
   "UnrecognizedClientException",
 ]);
-
-/** The first retry comes at once, the others later each time. */
-async function pauseBefore(again: readonly Entry[]): Promise<void> {
-  const tries = Math.max(...again.map((entry) => entry.tries));
-  // The double's time stands still.
-  if (tries < 2 || testMode() !== undefined) return;
-  await sleep(systemClock, RETRY_MS * 2 ** (tries - 2));
-}

@@ -154,15 +154,15 @@ Deno.test("zsqs send refuses what the queue does not take", async () => {
   const refused: [args: string[], line: string][] = [
     [
       ["adder.fifo", "1"],
-      'Cannot send job to "adder.fifo" without "groupId": a FIFO queue needs one, jobs of one group are done in order',
+      'Cannot send job to "adder.fifo" without "groupId": a FIFO queue requires it, and runs the jobs of one group in order',
     ],
     [
       ["--group=a", "--delay=1", "adder.fifo", "1"],
-      'Cannot send job to "adder.fifo" with "delaySeconds": a FIFO queue delays all its messages alike, by its own setting',
+      'Cannot send job to "adder.fifo" with "delaySeconds": a FIFO queue has one delay for all messages',
     ],
     [
       ["--deduplication-id=1", "adder", "1"],
-      'Cannot send job to "adder" with "deduplicationId": only FIFO queues, whose names end with ".fifo", take one',
+      'Cannot send job to "adder" with "deduplicationId": only FIFO queues accept it (their names end in ".fifo")',
     ],
     [
       ["--group=a b", "adder", "1"],
@@ -312,7 +312,7 @@ Deno.test("zsqs send --stdin names the line of a job that is refused, and where 
   const sent = queues.get("adder").jobs.map(([number]) => number as number);
   const next = 5 + sent.at(-1)!;
   assertEquals(stderr, [
-    "Line 3: Cannot send job as it has 1026 bytes, attributes counted: the limit is 1024 bytes",
+    "Line 3: Cannot send job as it has 1026 bytes including attributes: the limit is 1024 bytes",
     `Mend what is wrong, and run it again with --lines=3,${next}-`,
   ]);
   assertEquals(sent, [-1, ...sent.keys().drop(1).map((i) => i - 1)]);
@@ -338,7 +338,7 @@ Deno.test("zsqs send --stdin sends nothing after a line that is too large", asyn
       status: 2,
       stdout: ["Sent 1 job to adder"],
       stderr: [
-        "Cannot send line 2: Cannot send job as it has 1048585 bytes, attributes counted: the limit is 1048576 bytes",
+        "Cannot send line 2: Cannot send job as it has 1048585 bytes including attributes: the limit is 1048576 bytes",
         "Mend what is wrong, and run it again with --lines=2-",
       ],
     },

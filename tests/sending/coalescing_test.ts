@@ -5,7 +5,8 @@
  */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { systemClock } from "../../src/clock.ts";
+import { type Clock, systemClock } from "../../src/clock.ts";
+import { VirtualClock } from "../../src/double/virtual_clock.ts";
 import type {
   Connection,
   EntryResult,
@@ -20,7 +21,11 @@ type Answer = (
 ) => EntryResult<Sent>[] | Promise<EntryResult<Sent>[]>;
 
 /** A sender whose requests a test sees and answers. */
-function open(answer: Answer = accept, name = "adder") {
+function open(
+  answer: Answer = accept,
+  name = "adder",
+  clock: Clock = systemClock,
+) {
   const requests: string[][] = [];
   const connection = {
     region: "us-east-1",
@@ -34,7 +39,7 @@ function open(answer: Answer = accept, name = "adder") {
     ref: { text: name, name, fifo: name.endsWith(".fifo") },
     url: `https://sqs.us-east-1.amazonaws.com/000000000000/${name}`,
     connection,
-    clock: systemClock,
+    clock,
     random: Math.random,
   }, "json");
   return { sender, requests };
@@ -163,6 +168,33 @@ Deno.test("Queue() sends an entry alone again that failed on SQS's side", async 
   assertEquals(requests.slice(1), [[body(4)]]);
 });
 
+Deno.test("Queue() retries without a pause on a clock that nobody moves", async () => {
+  let tries = 0;
+  const clock = new VirtualClock(0);
+  const { sender } = open(
+    (messages) => ++tries < 4 ? [failure(false)] : accept(messages),
+    "adder",
+    clock,
+  );
+  await sender.send([1]);
+  assertEquals([tries, clock.next], [4, Infinity]);
+});
+
+Deno.test("Queue() pauses before the second and third retry", async () => {
+  const pauses: number[] = [];
+  const clock: Clock = {
+    now: () => 0,
+    timer(ms, callback) {
+      pauses.push(ms);
+      queueMicrotask(callback);
+      return () => {};
+    },
+  };
+  const { sender } = open(() => [failure(false)], "adder", clock);
+  await assertRejects(() => sender.send([1]), SendError);
+  assertEquals(pauses, [100, 200]);
+});
+
 Deno.test("Queue() finds the bad job of a request that was refused whole", async () => {
   const { sender } = open((messages) => {
     if (messages.some((message) => message.body === body(1))) {
@@ -250,7 +282,7 @@ Deno.test("Queue() does not send a job late that a later one of its group overto
     false,
     false,
   ]);
-  assert(rejected[1]!.includes("a later job of its group was accepted"));
+  assert(rejected[1]!.includes("SQS accepted a later job of its group"));
 });
 
 Deno.test("Queue#sendAll() fills requests, and never reads far ahead", async () => {

@@ -7,6 +7,7 @@
 import { assertEquals } from "@std/assert";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
+import { systemClock } from "../../src/clock.ts";
 import type {
   EntryResult,
   OutgoingMessage,
@@ -59,7 +60,12 @@ function open(fifo: boolean) {
       );
     },
   };
-  const queue = new SendQueue(connection, "https://localhost/adder", fifo);
+  const queue = new SendQueue({
+    ref: { text: "adder", name: "adder", fifo },
+    url: "https://localhost/adder",
+    connection,
+    clock: systemClock,
+  });
   return { queue, openGate };
 }
 

@@ -221,7 +221,7 @@ const BEHAVIOURS: Record<string, (backend: Backend) => Promise<void>> = {
     assertInstanceOf(error, RangeError);
     assertEquals(
       error.message,
-      "Cannot send job as it has 2009 bytes, attributes counted: the limit is 1024 bytes",
+      "Cannot send job as it has 2009 bytes including attributes: the limit is 1024 bytes",
     );
     await queue("x".repeat(1024 - 9));
     assertEquals((await state(backend, "small")).visible, 1);
@@ -279,7 +279,7 @@ const BEHAVIOURS: Record<string, (backend: Backend) => Promise<void>> = {
     );
     assertMatch(
       error.message,
-      /^Cannot send job to "explicit\.fifo": InvalidParameterValue: .+ \(give "deduplicationId", or turn the queue's content-based deduplication on\)$/,
+      /^Cannot send job to "explicit\.fifo": InvalidParameterValue: .+ \(set "deduplicationId", or enable the queue's content-based deduplication\)$/,
     );
     assertEquals(error.name, "SendError");
     assertEquals(error.code, "InvalidParameterValue");
@@ -338,13 +338,13 @@ const BEHAVIOURS: Record<string, (backend: Backend) => Promise<void>> = {
     assertEquals(results.map(({ index }) => index), [0, 1, 2, 3, 4, 5]);
     assertEquals(
       results.map((result) =>
-        "error" in result
+        result.status === "failed"
           ? `${result.error.name}: ${result.error.message}`
           : typeof result.messageId
       ),
       [
         "string",
-        "RangeError: Cannot send job as it has 2009 bytes, attributes counted: the limit is 1024 bytes",
+        "RangeError: Cannot send job as it has 2009 bytes including attributes: the limit is 1024 bytes",
         "string",
         "TypeError: Cannot send job as args[0] is undefined: wanted what JSON can hold",
         'RangeError: Cannot send job as "delaySeconds" must be an integer from 0 to 900: current value is 1000',
@@ -477,7 +477,7 @@ const BAD_SEND_OPTIONS: [
   [{ delaySeconds: 901 }, RangeError, `as ${delay} 901`],
   [{ delaySeconds: 1.5 }, RangeError, `as ${delay} 1.5`],
   [{ delaySeconds: NaN }, RangeError, `as ${delay} NaN`],
-  [{ delaySeconds: "3" as unknown as number }, RangeError, `as ${delay} 3`],
+  [{ delaySeconds: "3" as unknown as number }, RangeError, `as ${delay} "3"`],
   [{ groupId: "" }, TypeError, `as "groupId" ${id} ""`],
   [{ groupId: "a b" }, TypeError, `as "groupId" ${id} "a b"`],
   [{ groupId: "é" }, TypeError, `as "groupId" ${id} "é"`],
@@ -500,18 +500,18 @@ const BAD_SEND_OPTIONS: [
   [
     { deduplicationId: "d" },
     TypeError,
-    'to "adder" with "deduplicationId": only FIFO queues, whose names end with ".fifo", take one',
+    'to "adder" with "deduplicationId": only FIFO queues accept it (their names end in ".fifo")',
   ],
   [
     {},
     TypeError,
-    'to "adder.fifo" without "groupId": a FIFO queue needs one, jobs of one group are done in order',
+    'to "adder.fifo" without "groupId": a FIFO queue requires it, and runs the jobs of one group in order',
     "adder.fifo",
   ],
   [
     { groupId: "g", delaySeconds: 0 },
     TypeError,
-    'to "adder.fifo" with "delaySeconds": a FIFO queue delays all its messages alike, by its own setting',
+    'to "adder.fifo" with "delaySeconds": a FIFO queue has one delay for all messages',
     "adder.fifo",
   ],
   [
@@ -601,25 +601,59 @@ for (
   });
 }
 
-for (const args of ["abc", undefined, null, { 0: 1 }, 3]) {
+for (
+  const [args, shown] of [
+    ["abc", '"abc"'],
+    [undefined, "undefined"],
+    [null, "null"],
+    [{ 0: 1 }, "an object"],
+    [3, "3"],
+  ] as const
+) {
   Deno.test(`Queue.send() refuses ${JSON.stringify(args)} as arguments`, async () => {
     using queues = setUp({ silent: true });
     const queue = await Queue("adder");
-    const problem =
-      "Cannot send job as its arguments are no array: wanted an array of a job's arguments";
+    const problem = (shown: string) =>
+      `Cannot send job as its arguments must be an array: current value is ${shown}`;
     const error = await assertRejects(
       () => queue.send(args as unknown as []),
       TypeError,
     );
-    assertEquals(error.message, problem);
+    assertEquals(error.message, problem(shown));
     const failure = await assertRejects(
       () => queue.sendAll([args as unknown as []]),
       TypeError,
     );
-    assertEquals(failure.message, problem);
+    // An object is a job with options: this one has no "args".
+    const shownArgs = shown === "an object" ? "undefined" : shown;
+    assertEquals(failure.message, problem(shownArgs));
     assertEquals(queues.get("adder").messages, []);
   });
 }
+
+Deno.test("Queue.sendAll() refuses jobs that cannot be iterated", async () => {
+  using _queues = setUp({ silent: true });
+  const queue = await Queue("adder");
+  for (const [jobs, shown] of [[undefined, "undefined"], [{}, "an object"]]) {
+    const error = await assertRejects(
+      () => queue.sendAll(jobs as unknown as []),
+      TypeError,
+    );
+    assertEquals(
+      error.message,
+      `Cannot send jobs as they must be an iterable or async iterable: current value is ${shown}`,
+    );
+  }
+});
+
+Deno.test("Queue.send() and Queue.sendAll() take readonly tuples", async () => {
+  using queues = setUp({ silent: true });
+  const queue = await Queue<[a: number, b: number]>("adder");
+  const job: readonly [number, number] = [1, 2];
+  await queue.send(job);
+  await queue.sendAll([job, { args: job, groupId: "g" }]);
+  assertEquals(queues.get("adder").jobs, [[1, 2], [1, 2], [1, 2]]);
+});
 
 Deno.test("Queue.sendAll() refuses an unknown option", async () => {
   using _queues = setUp({ silent: true });
@@ -736,7 +770,7 @@ Deno.test("Queue() refuses a job over 1 MiB before any request", async () => {
     assertInstanceOf(error, RangeError);
     assertEquals(
       error.message,
-      `Cannot send job as it has ${bytes} bytes, attributes counted: the limit is 1048576 bytes`,
+      `Cannot send job as it has ${bytes} bytes including attributes: the limit is 1048576 bytes`,
     );
   }
   assertEquals(connection.sends, []);

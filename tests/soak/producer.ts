@@ -85,7 +85,7 @@ async function produce(task: ProducerTask): Promise<void> {
       onResult: (result) =>
         note(
           wave[result.index]!,
-          "error" in result
+          result.status === "failed"
             ? { error: String(result.error) }
             : { id: result.messageId },
         ),

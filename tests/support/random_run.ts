@@ -516,7 +516,7 @@ class Game implements Disposable {
       {
         onResult: (result) => {
           const job = jobs[result.index]!;
-          if ("error" in result) this.#refused(job, result.error);
+          if (result.status === "failed") this.#refused(job, result.error);
           else this.#accepted(job, result, false);
         },
       },

@@ -16,7 +16,7 @@ export interface AttachedConsumer {
   /** Resolves when the container's state changes, for example a job ends. */
   readonly changed: Promise<void>;
   /** Handles all visible messages; resolves when none is left. */
-  drain(): Promise<void>;
+  runVisible(): Promise<void>;
   /** Disposes the worker and closes the loggers. */
   close(): Promise<void>;
 }

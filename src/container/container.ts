@@ -192,7 +192,7 @@ export class Container implements AttachedConsumer {
     return this.#engine.changed;
   }
 
-  drain(): Promise<void> {
+  runVisible(): Promise<void> {
     return this.#whileOpen(async () => {
       await this.#learnVisibility();
       await this.#engine.drain();

@@ -1,43 +1,112 @@
 /**
- * What SQS refuses of a message that is sent.
+ * The calls, batches and messages that SQS refuses, and its words for it.
  *
  * @module
  */
 
+import { SqsError } from "../errors.ts";
 import {
   FORBIDDEN,
   isAttributeName,
   messageBytes,
 } from "../message/attributes.ts";
-import { refuseUnknown } from "../options.ts";
 import {
   type EntryFailure,
   MAX_ATTRIBUTES,
+  MAX_BATCH,
   MAX_BYTES,
   MAX_DELAY_SECONDS,
   MAX_VISIBILITY_SECONDS,
+  MAX_WAIT_SECONDS,
   type OutgoingMessage,
+  type ReceiveOptions,
   type WireAttribute,
   type WireAttributes,
 } from "../sqs/connection.ts";
-import { parseQueueRef, QUEUE_REF_HINT } from "../sqs/queue_ref.ts";
+import type { QueueSettings } from "./queue_settings.ts";
 
-/** What is looked at of the queue that is to take a message. */
-export interface Recipient {
-  readonly fifo: boolean;
-  readonly settings: {
-    readonly maximumMessageSize: number;
-    readonly contentBasedDeduplication: boolean;
-  };
+/** SQS never issued the receipt handle. */
+export const INVALID_HANDLE: EntryFailure = refusal(
+  "ReceiptHandleIsInvalid",
+  "The specified receipt handle isn't valid.",
+);
+
+/** The lease of a FIFO queue's receipt handle has ended. */
+export const EXPIRED_HANDLE: EntryFailure = invalid(
+  "The value for parameter ReceiptHandle is invalid. Reason: The receipt handle has expired.",
+);
+
+/** The message is visible, deleted, or received again. */
+export const NOT_IN_FLIGHT: EntryFailure = refusal(
+  "MessageNotInflight",
+  "The specified message isn't in flight.",
+);
+
+/** The message would stay hidden for more than 12 hours after its receive. */
+export const BEYOND_MAX_VISIBILITY: EntryFailure = invalid(
+  `Total VisibilityTimeout for the message is beyond the limit [${MAX_VISIBILITY_SECONDS} seconds]`,
+);
+
+/** Why SQS refuses a visibility timeout in itself, or `undefined`. */
+export function visibilityRefusal(seconds: number): EntryFailure | undefined {
+  return rangeRefusal("VisibilityTimeout", seconds, 0, MAX_VISIBILITY_SECONDS);
 }
 
-/**
- * Why SQS refuses a message.
- *
- * @param message The message.
- * @param queue The queue that is to take it.
- * @returns The refusal, if there is one.
- */
+/** Checks a receive's parameters (SQS, "ReceiveMessage"). */
+export function checkReceive(options: ReceiveOptions): void {
+  const { maxMessages, waitTimeSeconds, visibilityTimeoutSeconds = 0 } =
+    options;
+  const wrong =
+    rangeRefusal("MaxNumberOfMessages", maxMessages, 1, MAX_BATCH) ??
+      rangeRefusal("WaitTimeSeconds", waitTimeSeconds, 0, MAX_WAIT_SECONDS) ??
+      visibilityRefusal(visibilityTimeoutSeconds);
+  if (wrong !== undefined) throw new SqsError(wrong.message, wrong);
+}
+
+/** Checks how many entries a batch has. */
+export function checkBatch(entries: readonly unknown[]): void {
+  if (entries.length === 0) {
+    throw callError(
+      "EmptyBatchRequest",
+      "There should be at least one entry.",
+    );
+  }
+  if (entries.length > MAX_BATCH) {
+    throw callError(
+      "TooManyEntriesInBatchRequest",
+      `Maximum number of entries per request are ${MAX_BATCH}. You have sent ${entries.length}.`,
+    );
+  }
+}
+
+/** Checks the size of a batch of messages, attributes included. */
+export function checkSize(messages: readonly OutgoingMessage[]): void {
+  const bytes = messages.reduce(
+    (sum, { body, attributes }) => sum + messageBytes(body, attributes),
+    0,
+  );
+  if (bytes <= MAX_BYTES) return;
+  throw callError(
+    "BatchRequestTooLong",
+    `Batch requests cannot be longer than ${MAX_BYTES} bytes. You have sent ${bytes} bytes.`,
+  );
+}
+
+/** The refusal of a call as a whole. */
+export function callError(code: string, message: string): SqsError {
+  return new SqsError(message, { code, senderFault: true });
+}
+
+/** The queue that a message is sent to. */
+export interface Recipient {
+  readonly fifo: boolean;
+  readonly settings: Pick<
+    QueueSettings,
+    "maximumMessageSize" | "contentBasedDeduplication"
+  >;
+}
+
+/** Why SQS refuses a message, or `undefined` if it takes the message. */
 export function refusalOf(
   message: OutgoingMessage,
   queue: Recipient,
@@ -102,11 +171,7 @@ function delayRefusal(
 ): EntryFailure | undefined {
   if (delay === undefined) return undefined;
   if (fifo) return invalidForType("DelaySeconds", String(delay));
-  const fits = Number.isInteger(delay) && delay >= 0 &&
-    delay <= MAX_DELAY_SECONDS;
-  return fits ? undefined : invalid(
-    `Value ${delay} for parameter DelaySeconds is invalid. Reason: DelaySeconds must be >= 0 and <= ${MAX_DELAY_SECONDS}.`,
-  );
+  return rangeRefusal("DelaySeconds", delay, 0, MAX_DELAY_SECONDS);
 }
 
 function groupRefusal(
@@ -145,6 +210,18 @@ function invalid(message: string): EntryFailure {
   return refusal("InvalidParameterValue", message);
 }
 
+function rangeRefusal(
+  name: string,
+  value: number,
+  from: number,
+  to: number,
+): EntryFailure | undefined {
+  if (Number.isInteger(value) && value >= from && value <= to) return undefined;
+  return invalid(
+    `Value ${value} for parameter ${name} is invalid. Reason: Must be between ${from} and ${to}, if provided.`,
+  );
+}
+
 function invalidForType(name: string, value: string): EntryFailure {
   return invalid(
     `Value ${value} for parameter ${name} is invalid. Reason: The request include parameter that is not valid for this queue type.`,
@@ -156,100 +233,4 @@ function missing(name: string): EntryFailure {
     "MissingParameter",
     `The request must contain the parameter ${name}.`,
   );
-}
-
-/** SQS's own (SQS, "CreateQueue"), but for deduplication, which FIFO jobs need. */
-const DEFAULTS = {
-  visibilityTimeoutSeconds: 30,
-  delaySeconds: 0,
-  messageRetentionSeconds: 345_600,
-  maximumMessageSize: MAX_BYTES,
-  contentBasedDeduplication: true,
-};
-
-const RANGES = {
-  visibilityTimeoutSeconds: [0, MAX_VISIBILITY_SECONDS],
-  delaySeconds: [0, MAX_DELAY_SECONDS],
-  messageRetentionSeconds: [60, 1_209_600],
-  maximumMessageSize: [1024, MAX_BYTES],
-} as const;
-
-/**
- * Gives a queue's settings, with SQS's defaults for those left out.
- *
- * @param options The queue's name, and settings.
- * @returns The settings.
- * @throws {TypeError} If the name is not one that SQS takes, or an option is
- * unknown or of a wrong type.
- * @throws {RangeError} If a setting is out of SQS's range.
- */
-export function settingsOf(
-  options: Partial<QueueSettings> & { readonly name: string },
-): QueueSettings {
-  const { name, ...settings } = options;
-  if (parseQueueRef(name)?.name !== name) {
-    throw new TypeError(
-      `Cannot make queue ${JSON.stringify(name)}: wanted ${QUEUE_REF_HINT}`,
-    );
-  }
-  const action = `make queue "${name}"`;
-  refuseUnknown(settings, [...Object.keys(DEFAULTS), "redrive"], action);
-  for (const [setting, [from, to]] of Object.entries(RANGES)) {
-    const value = settings[setting as keyof typeof RANGES];
-    checkRange(action, setting, value, from, to);
-  }
-  const { contentBasedDeduplication: dedup, redrive } = settings;
-  if (dedup !== undefined && typeof dedup !== "boolean") {
-    throw new TypeError(
-      `Cannot ${action} as "contentBasedDeduplication" must be a boolean: current value is ${
-        JSON.stringify(dedup)
-      }`,
-    );
-  }
-  if (redrive !== undefined) {
-    const { deadLetterQueue, maxReceiveCount } = redrive;
-    refuseUnknown(redrive, ["deadLetterQueue", "maxReceiveCount"], action);
-    checkRange(action, "maxReceiveCount", maxReceiveCount, 1, 1000);
-    const fifo = name.endsWith(".fifo");
-    if (String(deadLetterQueue).endsWith(".fifo") !== fifo) {
-      throw new TypeError(
-        `Cannot ${action} as its "deadLetterQueue" must be a ${
-          fifo ? "FIFO" : "standard"
-        } queue as it is itself: current value is ${
-          JSON.stringify(deadLetterQueue)
-        }`,
-      );
-    }
-  }
-  return { ...DEFAULTS, ...settings };
-}
-
-function checkRange(
-  action: string,
-  setting: string,
-  value: number | undefined,
-  from: number,
-  to: number,
-): void {
-  if (value === undefined) return;
-  if (!Number.isInteger(value) || value < from || value > to) {
-    throw new RangeError(
-      `Cannot ${action} as "${setting}" must be an integer from ${from} to ${to}: current value is ${
-        JSON.stringify(value)
-      }`,
-    );
-  }
-}
-
-/** A queue's settings, named as SQS names its attributes. */
-export interface QueueSettings {
-  readonly visibilityTimeoutSeconds: number;
-  readonly delaySeconds: number;
-  readonly messageRetentionSeconds: number;
-  readonly maximumMessageSize: number;
-  readonly contentBasedDeduplication: boolean;
-  readonly redrive?: {
-    readonly deadLetterQueue: string;
-    readonly maxReceiveCount: number;
-  };
 }

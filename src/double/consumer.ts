@@ -1,62 +1,53 @@
 /**
- * A container wired up to a queue of the testing double: it runs its jobs when
- * messages are sent and when time passes, and never waits for a time that only
- * a test can bring about.
+ * A container attached to a queue of the testing double. It runs jobs when
+ * messages are sent and when the clock moves. It never waits for anything that
+ * only a move of the clock ends.
  *
  * @module
  */
 
-import type { AttachedConsumer } from "../connect/test_mode.ts";
 import { clearImmediate, setImmediate } from "node:timers";
+import type { AttachedConsumer } from "../connect/test_mode.ts";
 import { currentScope } from "../job/current_job.ts";
+import type { ClockWait } from "./clock_wait.ts";
 
-/** How many turns of the event loop nothing may happen until it is held up. */
+/** After how many idle turns of the event loop only the clock can help. */
 const QUIET_TURNS = 2;
 
-/** What holds jobs up: the clock that stands still. */
-export interface Standstill {
-  /** The jobs that were under way when the clock began to move. */
-  readonly patient: ReadonlySet<object>;
-  /** How many calls of the double wait for the clock. */
-  readonly sleeping: number;
-  /** Resolves when one more does. */
-  readonly fallsAsleep: Promise<void>;
-}
-
-/** A container wired up to a queue; it runs its jobs one after the other. */
+/** A container attached to a queue, with one round of jobs at a time. */
 export class Consumer {
-  readonly #consumer: AttachedConsumer;
-  readonly #standstill: Standstill;
-  #underWay: Promise<void> | undefined;
+  readonly #container: AttachedConsumer;
+  readonly #clockWait: ClockWait;
+  #round: Promise<void> | undefined;
   #again = false;
-  /** What a round threw when nobody waited for it any more. */
+  /** What a round threw after everybody had stopped waiting for it. */
   #failure: { readonly error: unknown } | undefined;
 
-  constructor(consumer: AttachedConsumer, standstill: Standstill) {
-    this.#consumer = consumer;
-    this.#standstill = standstill;
+  constructor(container: AttachedConsumer, clockWait: ClockWait) {
+    this.#container = container;
+    this.#clockWait = clockWait;
   }
 
   get jobs(): ReadonlySet<object> {
-    return this.#consumer.jobs;
+    return this.#container.jobs;
   }
 
   /**
-   * Runs what is visible now; resolves when that has been done, or when it
-   * cannot go on before the clock moves.
+   * Runs the jobs of the visible messages. Resolves when they are done, or when
+   * they wait for the clock.
    */
-  async drain(): Promise<void> {
+  async runVisible(): Promise<void> {
     this.#throwFailure();
     this.#again = true;
-    const underWay = this.#underWay;
-    if (underWay === undefined) return await this.#wait(this.#start());
-    // A job that waited for the queue it is part of would wait for itself.
-    if (currentScope()?.job === undefined) await this.#wait(underWay);
+    const round = this.#round;
+    if (round === undefined) return await this.#wait(this.#start());
+    // A job that waited for its own round would never end.
+    if (currentScope()?.job === undefined) await this.#wait(round);
   }
 
-  /** Resolves when nothing goes on before the clock moves. */
+  /** Resolves when the round is done, or waits for the clock. */
   async settle(): Promise<void> {
-    if (this.#underWay !== undefined) await this.#wait(this.#underWay);
+    if (this.#round !== undefined) await this.#wait(this.#round);
   }
 
   async close(): Promise<void> {
@@ -64,13 +55,13 @@ export class Consumer {
       await this.settle();
       this.#throwFailure();
     } finally {
-      await this.#consumer.close();
+      await this.#container.close();
     }
   }
 
   #start(): Promise<void> {
     const round = this.#run();
-    this.#underWay = round;
+    this.#round = round;
     round.catch((error) => this.#failure = { error });
     return round;
   }
@@ -79,38 +70,38 @@ export class Consumer {
     try {
       while (this.#again) {
         this.#again = false;
-        await this.#consumer.drain();
+        await this.#container.runVisible();
       }
     } finally {
-      // In the same turn as the last look at what is to be done.
-      this.#underWay = undefined;
+      // In the same turn as the last look at `#again`: no send slips between.
+      this.#round = undefined;
     }
   }
 
   async #wait(round: Promise<void>): Promise<void> {
-    // A send that was made before the clock began to move waits for its job.
-    const { patient } = this.#standstill;
+    // Read once: a send made before the clock began to move waits for its job.
+    const { runningBefore } = this.#clockWait;
     for (let quiet = 0; quiet < QUIET_TURNS;) {
       if (await settlesInTurn(round)) {
         this.#failure = undefined;
         return await round;
       }
-      if (!this.#isBusy(patient)) quiet++;
+      if (!this.#isBusy(runningBefore)) quiet++;
       else {
         quiet = 0;
         await Promise.race([
           round.catch(() => {}),
-          this.#consumer.changed,
-          this.#standstill.fallsAsleep,
+          this.#container.changed,
+          this.#clockWait.fallsAsleep,
         ]);
       }
     }
   }
 
-  /** Whether jobs run that do not wait for the clock. */
-  #isBusy(patient: ReadonlySet<object>): boolean {
-    if (this.#standstill.sleeping > 0) return false;
-    return [...this.#consumer.jobs].some((job) => !patient.has(job));
+  /** Whether a job runs that does not wait for the clock. */
+  #isBusy(runningBefore: ReadonlySet<object>): boolean {
+    return !this.#clockWait.isAsleep &&
+      [...this.jobs].some((job) => !runningBefore.has(job));
   }
 
   #throwFailure(): void {
@@ -120,7 +111,7 @@ export class Consumer {
   }
 }
 
-/** Whether a promise is settled before the event loop's next turn. */
+/** Whether a promise settles before the event loop's next turn. */
 function settlesInTurn(promise: Promise<void>): Promise<boolean> {
   return new Promise((resolve) => {
     const turn = setImmediate(() => resolve(false));

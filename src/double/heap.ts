@@ -1,5 +1,6 @@
 /**
- * A binary heap: what is smallest comes out first, equal ones as they went in.
+ * A binary heap: the smallest item comes out first, equal items in the order in
+ * which they went in.
  *
  * @module
  */
@@ -20,7 +21,7 @@ export class Heap<T> {
     return this.#nodes.length;
   }
 
-  /** The smallest number, `Infinity` where it is empty. */
+  /** The smallest number, `Infinity` if it is empty. */
   get key(): number {
     return this.#nodes[0]?.key ?? Infinity;
   }
@@ -53,7 +54,7 @@ export class Heap<T> {
     return first.item;
   }
 
-  /** Puts a node in the place of the first one, and moves it down. */
+  /** Replaces the first node, and moves the new one down. */
   #sink(node: Node<T>): void {
     const nodes = this.#nodes;
     let at = 0;

@@ -1,5 +1,5 @@
 /**
- * Chance that a seed makes, so that a run can be had again.
+ * Chance from a seed, which makes runs reproducible.
  *
  * @module
  */
@@ -21,7 +21,7 @@ export function randomOf(seed: number): Random {
   };
 }
 
-/** A text of the form of a random UUID. */
+/** A random UUID, version 4. */
 export function uuidOf(random: Random): string {
   const hex = (length: number) =>
     Array.from({ length }, () => Math.floor(random() * 16).toString(16))

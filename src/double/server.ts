@@ -1,129 +1,148 @@
 /**
  * The testing double's server: queues in memory, on a virtual clock, and
- * connections to them, on which faults may be injected.
+ * connections to them, which injected faults may hit.
  *
  * @module
  */
 
-import { SqsError } from "../errors.ts";
-import type { QueueSettings } from "./checks.ts";
-import { messageBytes } from "../message/attributes.ts";
 import type { Clock, Random } from "../clock.ts";
-import {
-  type CallOptions,
-  type Connection,
-  type EntryResult,
-  MAX_BATCH,
-  MAX_BYTES,
-  type OutgoingMessage,
-  type QueueAttributes,
-  type ReceivedMessage,
-  type ReceiveOptions,
-  type Sent,
-  type VisibilityChange,
+import type { SqsError } from "../errors.ts";
+import type {
+  CallOptions,
+  Connection,
+  EntryResult,
+  OutgoingMessage,
+  QueueAttributes,
+  ReceivedMessage,
+  ReceiveOptions,
+  Sent,
+  VisibilityChange,
 } from "../sqs/connection.ts";
-import { DoubleQueue, type StoredMessage } from "./queue.ts";
-import { type CallFaults, type FaultOperation, FaultScript } from "./faults.ts";
+import { list, quote } from "../text.ts";
+import { callError, checkBatch, checkSize } from "./checks.ts";
+import { ClockWait } from "./clock_wait.ts";
+import { type CalledQueue, CallFaults, FaultScript } from "./fault_script.ts";
+import type { FaultOperation } from "./faults.ts";
+import { DoubleQueue } from "./queue.ts";
+import { settingsOf, type TestQueueOptions } from "./queue_settings.ts";
 import { randomOf, uuidOf } from "./random.ts";
+import type { StoredMessage } from "./message.ts";
 
-/** What the double does beside what SQS does: it prints, and runs workers. */
-export interface DoubleHooks {
-  /** Messages were sent. */
-  sent(
+/** Reports what happens in the queues. */
+export interface ServerHooks {
+  /** Messages were sent. The send's answer waits for this. */
+  sent?(
     queue: DoubleQueue,
     messages: readonly OutgoingMessage[],
   ): Promise<void>;
-  /** Messages were deleted. */
-  deleted(messages: readonly StoredMessage[]): void;
-  /** A message was moved to this dead-letter queue. */
-  redriven(queue: DoubleQueue): void;
-  /** Makes a queue that does not exist, if it may. */
-  missing(name: string): DoubleQueue | undefined;
+  /** A message was deleted. */
+  deleted?(message: StoredMessage): void;
+  /** A message moved to this dead-letter queue. */
+  redriven?(queue: DoubleQueue): void;
 }
 
-/** What a double is made with. */
-export interface DoubleOptions {
+/** Options of a server. */
+export interface TestServerOptions {
   readonly clock: Clock;
-  /** What all chance comes from; without it message ids are new each time. */
-  readonly seed: number | undefined;
-  readonly hooks: DoubleHooks;
+  /** The source of all chance. Without a seed, only message ids differ. */
+  readonly seed?: number | undefined;
+  /** The queues that exist; `undefined` means every queue. */
+  readonly queues?: readonly (string | TestQueueOptions)[] | undefined;
+  readonly hooks?: ServerHooks;
 }
 
-/** The seed where none is given: a run is the same each time. */
+/** The seed if none is given: every run draws the same. */
 const SEED = 1;
 
 /** SQS in memory. */
-export class Double {
+export class TestServer {
   readonly clock: Clock;
+  readonly clockWait: ClockWait;
   readonly faults: FaultScript;
-  /** Chance for what the program does: pauses, delays. */
+  /** The program's own chance: pauses, delays. */
   readonly random: Random;
   readonly queues = new Map<string, DoubleQueue>();
-  readonly #hooks: DoubleHooks;
+  readonly hooks: ServerHooks;
+  readonly #anyName: boolean;
   readonly #newId: () => string;
 
-  constructor({ clock, seed, hooks }: DoubleOptions) {
+  constructor({ clock, seed, queues, hooks = {} }: TestServerOptions) {
     this.clock = clock;
-    this.#hooks = hooks;
-    // A source for each use: a fault more does not change the others.
-    const [random, faults, ids] = [0, 1, 2].map((use) =>
-      randomOf(((seed ?? SEED) + Math.imul(use, 0x9e3779b9)) | 0)
-    );
-    this.random = random!;
-    this.faults = new FaultScript(clock, faults!);
+    this.clockWait = new ClockWait(clock);
+    this.hooks = hooks;
+    // Each use has its own source, so another fault does not change the rest.
+    const source = (use: number) =>
+      randomOf(((seed ?? SEED) + Math.imul(use, 0x9e3779b9)) | 0);
+    this.random = source(0);
+    this.faults = new FaultScript(clock, this.clockWait, source(1));
+    const ids = source(2);
     this.#newId = seed === undefined
       ? () => crypto.randomUUID()
-      : () => uuidOf(ids!);
+      : () => uuidOf(ids);
+    this.#anyName = queues === undefined;
+    for (const queue of queues ?? []) {
+      this.create(typeof queue === "string" ? { name: queue } : queue);
+    }
   }
 
   /** Makes a queue. */
-  create(name: string, settings: QueueSettings): DoubleQueue {
+  create(options: TestQueueOptions): DoubleQueue {
+    const { name } = options;
+    const settings = settingsOf(options);
     const url = `https://sqs.us-east-1.amazonaws.com/000000000000/${name}`;
     const queue = new DoubleQueue(name, url, settings, {
       clock: this.clock,
       newId: this.#newId,
+      deleted: (message) => this.hooks.deleted?.(message),
       redrive: (message, deadLetterQueue) => {
         const target = this.find(deadLetterQueue);
         if (target === undefined) {
           throw new Error(
-            `Cannot move message ${message.messageId} of "${name}" to its dead-letter queue "${deadLetterQueue}": there is no such queue`,
+            `Cannot move message ${message.messageId} of "${name}" to its dead-letter queue "${deadLetterQueue}" as that does not exist: ${this.listed}`,
           );
         }
-        target.take(message);
-        this.#hooks.redriven(target);
+        target.takeDeadLetter(message);
+        this.hooks.redriven?.(target);
       },
     });
     this.queues.set(name, queue);
     return queue;
   }
 
-  /** A queue, made where it may be. */
+  /** A queue; made now if every queue exists. */
   find(name: string): DoubleQueue | undefined {
-    return this.queues.get(name) ?? this.#hooks.missing(name);
+    return this.queues.get(name) ??
+      (this.#anyName ? this.create({ name }) : undefined);
+  }
+
+  /** The queues that exist, for messages. */
+  get listed(): string {
+    const names = [...this.queues.keys()];
+    return names.length === 0
+      ? "the testing double has no queues"
+      : `the testing double has ${list(names.map(quote))}`;
   }
 
   connect(region: string): DoubleConnection {
-    return new DoubleConnection(region, this, this.#hooks);
+    return new DoubleConnection(region, this);
   }
 }
 
-/** A connection to queues of the double. */
+/** A connection to the double. */
 export class DoubleConnection implements Connection {
   readonly region: string;
-  readonly double: Double;
-  readonly #hooks: DoubleHooks;
+  readonly server: TestServer;
 
-  constructor(region: string, double: Double, hooks: DoubleHooks) {
+  constructor(region: string, server: TestServer) {
     this.region = region;
-    this.double = double;
-    this.#hooks = hooks;
+    this.server = server;
   }
 
   async queueUrl(name: string, options: CallOptions = {}): Promise<string> {
-    const target = { name, fifo: name.endsWith(".fifo") };
-    return await this.#call("GetQueueUrl", target, [], options, () => {
-      const queue = this.double.find(name);
-      if (queue === undefined) throw missingQueue();
+    const called = { name, fifo: name.endsWith(".fifo") };
+    return await this.#call("GetQueueUrl", called, options, () => {
+      const queue = this.server.find(name);
+      if (queue === undefined) throw this.#missingQueue();
       return queue.url;
     });
   }
@@ -136,7 +155,6 @@ export class DoubleConnection implements Connection {
     return await this.#call(
       "GetQueueAttributes",
       queue,
-      [],
       options,
       () => queue.attributes(),
     );
@@ -151,22 +169,17 @@ export class DoubleConnection implements Connection {
     checkSize(messages);
     const queue = this.#queue(url);
     const bodies = messages.map(({ body }) => body);
-    return await this.#call(
-      "SendMessage",
-      queue,
-      bodies,
-      options,
-      async (faults) => {
-        const accepted: OutgoingMessage[] = [];
-        const results = entryResults(messages, bodies, faults, (message) => {
-          const result = queue.send(message);
-          if (result.ok) accepted.push(message);
-          return result;
-        });
-        await this.#hooks.sent(queue, accepted);
-        return results;
-      },
-    );
+    const call = { ...options, bodies };
+    return await this.#call("SendMessage", queue, call, async (faults) => {
+      const accepted: OutgoingMessage[] = [];
+      const results = faults.entries(messages, bodies, (message) => {
+        const result = queue.send(message);
+        if (result.ok) accepted.push(message);
+        return result;
+      });
+      await this.server.hooks.sent?.(queue, accepted);
+      return results;
+    });
   }
 
   async receive(
@@ -175,15 +188,9 @@ export class DoubleConnection implements Connection {
   ): Promise<ReceivedMessage[]> {
     options.signal?.throwIfAborted();
     const queue = this.#queue(url);
-    const faults = this.double.faults.call("ReceiveMessage", queue);
+    const faults = this.#faults("ReceiveMessage", queue);
     faults.before([]);
-    const messages = await queue.receive(options, {
-      reorder: () => faults.hit("reordering", []) && this.double.faults.random,
-      duplicate: ({ body }) => {
-        const fault = faults.hit("duplicate", [body]);
-        return fault && (fault.delaySeconds ?? 0);
-      },
-    });
+    const messages = await queue.receive(options, faults);
     if (messages.length > 0) {
       await faults.after(messages.map(({ body }) => body), options.signal);
     }
@@ -195,25 +202,12 @@ export class DoubleConnection implements Connection {
     receiptHandles: readonly string[],
     options: CallOptions = {},
   ): Promise<EntryResult[]> {
-    checkBatch(receiptHandles);
-    const queue = this.#queue(url);
-    const bodies = receiptHandles.map((handle) => bodyOf(queue, handle));
-    return await this.#call(
+    return await this.#settle(
       "DeleteMessage",
-      queue,
-      bodies,
+      url,
+      receiptHandles.map((receiptHandle) => ({ receiptHandle })),
       options,
-      (faults) => {
-        const before = queue.deleted.length;
-        const results = entryResults(
-          receiptHandles,
-          bodies,
-          faults,
-          (handle) => expiring(queue, handle, faults) ?? queue.delete(handle),
-        );
-        this.#hooks.deleted(queue.deleted.slice(before));
-        return results;
-      },
+      (queue, { receiptHandle }) => queue.delete(receiptHandle),
     );
   }
 
@@ -222,112 +216,76 @@ export class DoubleConnection implements Connection {
     changes: readonly VisibilityChange[],
     options: CallOptions = {},
   ): Promise<EntryResult[]> {
-    checkBatch(changes);
-    const queue = this.#queue(url);
-    const bodies = changes.map(({ receiptHandle }) =>
-      bodyOf(queue, receiptHandle)
-    );
-    return await this.#call(
+    return await this.#settle(
       "ChangeMessageVisibility",
-      queue,
-      bodies,
+      url,
+      changes,
       options,
-      (faults) =>
-        entryResults(
-          changes,
-          bodies,
-          faults,
-          (change) =>
-            expiring(queue, change.receiptHandle, faults) ??
-              queue.changeVisibility(change),
-        ),
+      (queue, change) => queue.changeVisibility(change),
     );
   }
 
   close(): void {}
 
-  /** A call with the faults that hit it. */
+  /** Deletes messages, or changes their visibility, by receipt handle. */
+  async #settle<E extends { readonly receiptHandle: string }>(
+    operation: FaultOperation,
+    url: string,
+    entries: readonly E[],
+    options: CallOptions,
+    effect: (queue: DoubleQueue, entry: E) => EntryResult,
+  ): Promise<EntryResult[]> {
+    checkBatch(entries);
+    const queue = this.#queue(url);
+    const bodyOf = ({ receiptHandle }: E) =>
+      queue.messageOf(receiptHandle)?.body ?? "";
+    const bodies = entries.map(bodyOf);
+    return await this.#call(
+      operation,
+      queue,
+      { ...options, bodies },
+      (faults) =>
+        faults.entries(
+          entries,
+          bodies,
+          (entry) =>
+            faults.hit("expiredHandle", [bodyOf(entry)])
+              ? queue.expire(entry.receiptHandle)
+              : effect(queue, entry),
+        ),
+    );
+  }
+
+  /** Makes a call, with the faults that hit it. */
   async #call<T>(
     operation: FaultOperation,
-    queue: { readonly name: string; readonly fifo: boolean },
-    bodies: readonly string[],
-    { signal }: CallOptions,
+    queue: CalledQueue,
+    options: CallOptions & { readonly bodies?: readonly string[] },
     effect: (faults: CallFaults) => T | Promise<T>,
   ): Promise<T> {
+    const { bodies = [], signal } = options;
     signal?.throwIfAborted();
-    const faults = this.double.faults.call(operation, queue);
+    const faults = this.#faults(operation, queue);
     faults.before(bodies);
     const answer = await effect(faults);
     await faults.after(bodies, signal);
     return answer;
   }
 
+  #faults(operation: FaultOperation, queue: CalledQueue): CallFaults {
+    return new CallFaults(this.server.faults, { operation, queue });
+  }
+
   #queue(url: string): DoubleQueue {
-    const queue = this.double.find(url.split("/").at(-1)!);
-    if (queue === undefined) throw missingQueue();
+    const queue = this.server.find(url.split("/").at(-1)!);
+    if (queue === undefined) throw this.#missingQueue();
     return queue;
   }
-}
 
-/** Each entry's own result, with those that a fault refuses. */
-function entryResults<E, T>(
-  entries: readonly E[],
-  bodies: readonly string[],
-  faults: CallFaults,
-  effect: (entry: E) => EntryResult<T>,
-): EntryResult<T>[] {
-  const refused = faults.refused(bodies);
-  return entries.map((entry, position) => {
-    const refusal = refused.get(position);
-    if (refusal === undefined) return effect(entry);
-    if (refusal.afterEffect) effect(entry);
-    return { ok: false, failure: refusal.failure };
-  });
-}
-
-function expiring(
-  queue: DoubleQueue,
-  receiptHandle: string,
-  faults: CallFaults,
-): EntryResult | undefined {
-  const fault = faults.hit("expired handle", [bodyOf(queue, receiptHandle)]);
-  return fault && queue.expire(receiptHandle);
-}
-
-function bodyOf(queue: DoubleQueue, receiptHandle: string): string {
-  return queue.messageOf(receiptHandle)?.body ?? "";
-}
-
-function checkBatch(entries: readonly unknown[]): void {
-  if (entries.length === 0) {
-    throw new SqsError("There should be at least one entry.", {
-      code: "EmptyBatchRequest",
-      senderFault: true,
-    });
-  }
-  if (entries.length > MAX_BATCH) {
-    throw new SqsError(
-      `Maximum number of entries per request are ${MAX_BATCH}. You have sent ${entries.length}.`,
-      { code: "TooManyEntriesInBatchRequest", senderFault: true },
+  #missingQueue(): SqsError {
+    return callError(
+      "QueueDoesNotExist",
+      `The specified queue does not exist: ${this.server.listed}.`,
     );
   }
-}
-
-function checkSize(messages: readonly OutgoingMessage[]): void {
-  const bytes = messages.reduce(
-    (sum, { body, attributes }) => sum + messageBytes(body, attributes),
-    0,
-  );
-  if (bytes <= MAX_BYTES) return;
-  throw new SqsError(
-    `Batch requests cannot be longer than ${MAX_BYTES} bytes. You have sent ${bytes} bytes.`,
-    { code: "BatchRequestTooLong", senderFault: true },
-  );
-}
-
-function missingQueue(): SqsError {
-  return new SqsError("The specified queue does not exist.", {
-    code: "QueueDoesNotExist",
-    senderFault: true,
-  });
 }

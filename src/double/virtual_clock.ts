@@ -12,7 +12,7 @@ interface Timer {
   open: boolean;
 }
 
-/** A clock that only moves when it is told to. */
+/** A clock that moves only on request. */
 export class VirtualClock implements Clock {
   #now: number;
   readonly #timers = new Heap<Timer>();
@@ -27,7 +27,7 @@ export class VirtualClock implements Clock {
     return this.#now;
   }
 
-  /** When the next timer goes off, `Infinity` where there is none. */
+  /** When the next timer ends; `Infinity` if there is none. */
   get next(): number {
     while (this.#timers.peek()?.open === false) this.#timers.take();
     return this.#timers.key;
@@ -42,10 +42,10 @@ export class VirtualClock implements Clock {
   }
 
   /**
-   * Moves the time, stopping wherever someone waits for it.
+   * Moves the clock, with a stop at each timer on the way.
    *
    * @param ms How far, in milliseconds.
-   * @param settle Awaited at each stop, so that what was woken gets its turn.
+   * @param settle Awaited at each stop, so that woken code gets its turn.
    */
   async advance(ms: number, settle: () => Promise<void>): Promise<void> {
     const end = this.#now + ms;
@@ -53,7 +53,7 @@ export class VirtualClock implements Clock {
     for (let next = this.next; next <= end; next = this.next) {
       const timer = this.#timers.take()!;
       timer.open = false;
-      // Another one who moves the clock may have been faster.
+      // Another move of the clock may have overtaken this one.
       this.#now = Math.max(this.#now, next);
       timer.callback();
       await settle();

@@ -12,7 +12,7 @@ import { openQueue } from "../../src/connect/open_queue.ts";
 import type { OutgoingMessage } from "../../src/sqs/connection.ts";
 import { runContainer } from "../../container.ts";
 import { Queue } from "../../producer.ts";
-import { type Queues, setUp } from "../../testing.ts";
+import { setUp, type TestQueues } from "../../testing.ts";
 import { cli } from "../support/cli.ts";
 import { replaceCalls } from "../support/call_faults.ts";
 
@@ -57,7 +57,7 @@ async function putKept(count: number): Promise<void> {
   await put(KEPT, ...Array.from({ length: count }, (_, i) => kept(i)));
 }
 
-function start(queues: string[] = []): Queues {
+function start(queues: string[] = []): TestQueues {
   return setUp({
     queues: ["adder", KEPT, ...queues],
     silent: true,
@@ -66,7 +66,7 @@ function start(queues: string[] = []): Queues {
 }
 
 /** The numbers that jobs in a queue have, in order. */
-function numbers(queues: Queues, queue: string): number[] {
+function numbers(queues: TestQueues, queue: string): number[] {
   return queues.get(queue).jobs.map(([number]) => number as number)
     .sort((a, b) => a - b);
 }

@@ -8,7 +8,7 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { stub } from "@std/testing/mock";
 import process from "node:process";
 import { runContainer } from "../../container.ts";
-import { type Queues, setUp, type TestMessage } from "../../testing.ts";
+import { setUp, type TestMessage, type TestQueues } from "../../testing.ts";
 import type { Screen } from "../../cli.ts";
 import { cli, freeAddress } from "../support/cli.ts";
 import { replaceCalls } from "../support/call_faults.ts";
@@ -16,7 +16,7 @@ import { runCli, servePackage, TestServer } from "../support/server.ts";
 
 /** Sends a job to a queue of the double, and tells its message. */
 async function sendOne(
-  queues: Queues,
+  queues: TestQueues,
   args: readonly string[],
   queue = "adder",
 ): Promise<TestMessage> {

@@ -18,7 +18,6 @@ import { assertEquals } from "@std/assert";
 import { setImmediate } from "node:timers";
 import { openQueue } from "../../src/connect/open_queue.ts";
 import type { DoubleConnection } from "../../src/double/server.ts";
-import { settingsOf } from "../../src/double/checks.ts";
 import { connectToSqs } from "../../src/aws/sqs.ts";
 import type { VirtualClock } from "../../src/double/virtual_clock.ts";
 import { setUp } from "../../testing.ts";
@@ -178,7 +177,7 @@ for (const { name, check } of behaviours) {
   Deno.test(`on the double ${name}`, async () => {
     using _queues = setUp({ silent: true, queues: ["first"] });
     const { connection } = await openQueue("first");
-    const { double } = connection as DoubleConnection;
+    const { server } = connection as DoubleConnection;
     const clock = testMode()!.clock as VirtualClock;
     let made = 0;
     const checking = check({
@@ -186,7 +185,7 @@ for (const { name, check } of behaviours) {
       makeQueue({ fifo, maxReceiveCount, ...options }: QueueToMake) {
         const type = fifo ? ".fifo" : "";
         const make = (name: string, settings: object) =>
-          double.create(name, settingsOf({ name, ...settings })).url;
+          server.create({ name, ...settings }).url;
         const dead = `dead-${made}${type}`;
         const deadLetterUrl = make(dead, {});
         const url = make(`queue-${made++}${type}`, {

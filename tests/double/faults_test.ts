@@ -18,7 +18,7 @@ import type { OutgoingMessage } from "../../src/sqs/connection.ts";
 import { currentJob, runContainer, TransientError } from "../../container.ts";
 import { Queue, SendError } from "../../producer.ts";
 import { randomOf } from "../../src/double/random.ts";
-import { type Fault, type Queues, setUp } from "../../testing.ts";
+import { type Fault, setUp, type TestQueues } from "../../testing.ts";
 import { anyFault } from "../support/any_fault.ts";
 
 /** A queue as SQS shows it. */
@@ -98,15 +98,15 @@ Deno.test("Queues.inject() hits the calls that open a queue", async () => {
   );
 });
 
-Deno.test('Queues.inject() "lost answer" fails a call after its effect', async () => {
+Deno.test('Queues.inject() "lostAnswer" fails a call after its effect', async () => {
   using queues = setUp({ silent: true });
   const { send, receive, connection, url } = await open();
-  queues.inject({ kind: "lost answer", operation: "SendMessage" });
+  queues.inject({ kind: "lostAnswer", operation: "SendMessage" });
   assertEquals(await codeOf(() => send("a")), "ECONNRESET");
   assertEquals(queues.get("adder").bodies, ["a"]);
 
   // An answer that holds nothing is none to lose.
-  const lost = queues.inject({ kind: "lost answer" });
+  const lost = queues.inject({ kind: "lostAnswer" });
   assertEquals(await (await open("empty")).receive(), []);
   assertEquals(lost.hits, 0);
   assertEquals(await codeOf(receive), "ECONNRESET");
@@ -114,7 +114,7 @@ Deno.test('Queues.inject() "lost answer" fails a call after its effect', async (
   await queues.advance(30);
 
   const [message] = await receive();
-  queues.inject({ kind: "lost answer" });
+  queues.inject({ kind: "lostAnswer" });
   assertEquals(
     await codeOf(() => connection.delete(url, [message!.receiptHandle])),
     "ECONNRESET",
@@ -122,22 +122,22 @@ Deno.test('Queues.inject() "lost answer" fails a call after its effect', async (
   assertEquals(queues.get("adder").messages, []);
 });
 
-Deno.test('Queues.inject() "partial failure" refuses entries of a batch', async () => {
+Deno.test('Queues.inject() "partialFailure" refuses entries of a batch', async () => {
   using queues = setUp({ silent: true, seed: 7 });
   const { send } = await open();
-  queues.inject({ kind: "partial failure", entries: [0, 2] });
+  queues.inject({ kind: "partialFailure", entries: [0, 2] });
   const results = await send("a", "b", "c");
   assertEquals(results.map(({ ok }) => ok), [false, true, false]);
   assert(!results[0]!.ok && !results[0]!.failure.senderFault);
   assertEquals(queues.get("adder").bodies, ["b"]);
 
-  queues.inject({ kind: "partial failure", entries: [1], afterEffect: true });
+  queues.inject({ kind: "partialFailure", entries: [1], afterEffect: true });
   // A batch without such an entry is not hit.
   assertEquals((await send("d"))[0]!.ok, true);
   assertEquals((await send("e", "f")).map(({ ok }) => ok), [true, false]);
   assertEquals(queues.get("adder").bodies, ["b", "d", "e", "f"]);
 
-  queues.inject({ kind: "partial failure", times: 20 });
+  queues.inject({ kind: "partialFailure", times: 20 });
   for (let i = 0; i < 20; i++) {
     const drawn = await send("0", "1", "2", "3");
     assert(drawn.some(({ ok }) => !ok), "one at least");
@@ -187,11 +187,11 @@ Deno.test('Queues.inject() "duplicate" delivers a message once more', async () =
   assertEquals(await polling, ["b"]);
 });
 
-Deno.test('Queues.inject() "late answer" has the effect at once', async () => {
+Deno.test('Queues.inject() "lateAnswer" has the effect at once', async () => {
   using queues = setUp({ silent: true });
   const { send, receive } = await open();
   queues.inject({
-    kind: "late answer",
+    kind: "lateAnswer",
     operation: "SendMessage",
     delaySeconds: 4,
   });
@@ -203,7 +203,7 @@ Deno.test('Queues.inject() "late answer" has the effect at once', async () => {
   assert(await sending);
 
   queues.inject({
-    kind: "late answer",
+    kind: "lateAnswer",
     operation: "ReceiveMessage",
     delaySeconds: Infinity,
   });
@@ -216,14 +216,14 @@ Deno.test('Queues.inject() "late answer" has the effect at once', async () => {
   assertEquals(await assertRejects(() => receiving), reason);
 });
 
-Deno.test('Queues.inject() "expired handle" ends the time of a message', async () => {
+Deno.test('Queues.inject() "expiredHandle" ends the time of a message', async () => {
   for (const name of ["adder", "adder.fifo"]) {
     using queues = setUp({ silent: true });
     const { send, receive, connection, url } = await open(name);
     await send("a");
     for (const operation of ["delete", "changeVisibility"] as const) {
       const { receiptHandle } = (await receive())[0]!;
-      queues.inject({ kind: "expired handle" });
+      queues.inject({ kind: "expiredHandle" });
       const [result] = operation === "delete"
         ? await connection.delete(url, [receiptHandle])
         : await connection.changeVisibility(url, [
@@ -348,14 +348,20 @@ for (const seed of [0.5, NaN, "1"]) {
     );
     assertEquals(
       error.message,
-      `Cannot set up the testing double as "seed" must be a whole number: current value is ${seed}`,
+      `Cannot set up the testing double as "seed" must be a whole number: current value is ${
+        typeof seed === "string" ? `"${seed}"` : seed
+      }`,
     );
   });
 }
 
 Deno.test("Queues.inject() refuses what it does not know", () => {
   using queues = setUp({ silent: true });
-  const cases: [fault: object, type: ErrorConstructor, message: string][] = [
+  const cases: [
+    fault: object | null,
+    type: ErrorConstructor,
+    message: string,
+  ][] = [
     [{ kind: "boom" }, TypeError, '"kind" must be one of "error", "lost'],
     [{}, TypeError, '"kind" must be one of'],
     [
@@ -364,7 +370,7 @@ Deno.test("Queues.inject() refuses what it does not know", () => {
       '"time" is not an option: did you mean "times"?',
     ],
     [
-      { kind: "lost answer", code: "x" },
+      { kind: "lostAnswer", code: "x" },
       TypeError,
       '"code" is not an option',
     ],
@@ -395,22 +401,39 @@ Deno.test("Queues.inject() refuses what it does not know", () => {
       '"durationSeconds" must be a number of seconds, 0 or more: current value is undefined',
     ],
     [
-      { kind: "late answer", delaySeconds: Infinity },
+      { kind: "lateAnswer", delaySeconds: Infinity },
       RangeError,
       '"delaySeconds" must be a number of seconds, 0 or more: current value is Infinity',
     ],
     [
-      { kind: "partial failure", entries: [10] },
+      { kind: "partialFailure", entries: [10] },
       TypeError,
       '"entries" must be positions from 0 to 9: current value is [10]',
     ],
     [
-      { kind: "partial failure", entries: [] },
+      { kind: "partialFailure", entries: [] },
       TypeError,
       "current value is []",
     ],
     [{ kind: "error", code: "" }, TypeError, '"code" must be the code of an'],
     [{ kind: "error", queue: 1 }, TypeError, '"queue" must be the name of a'],
+    [
+      { kind: "lost answer" },
+      TypeError,
+      '"kind" must be one of "error", "lostAnswer", "partialFailure", "throttle", "duplicate" and 3 more: current value is "lost answer"',
+    ],
+    [{ kind: "toString" }, TypeError, 'current value is "toString"'],
+    [
+      { kind: "error", senderFault: 1 },
+      TypeError,
+      '"senderFault" must be a boolean: current value is 1',
+    ],
+    [
+      { kind: "partialFailure", afterEffect: "no" },
+      TypeError,
+      '"afterEffect" must be a boolean: current value is "no"',
+    ],
+    [null, TypeError, '"kind" must be one of'],
   ];
   for (const [fault, type, message] of cases) {
     const error = assertThrows(() => queues.inject(fault as Fault), type);
@@ -420,7 +443,7 @@ Deno.test("Queues.inject() refuses what it does not know", () => {
 
 /** A container whose jobs note their argument and how often it came. */
 async function noting(
-  queues: Queues,
+  queues: TestQueues,
   options: { queue?: string; fail?: (name: string) => void } = {},
 ): Promise<string[]> {
   const done: string[] = [];
@@ -470,7 +493,7 @@ Deno.test("a container gets over a delete that fails, without a second run", asy
 Deno.test("a container does a job again whose handle had expired at its delete", async () => {
   await using queues = setUp({ silent: true });
   const done = await noting(queues);
-  queues.inject({ kind: "expired handle", operation: "DeleteMessage" });
+  queues.inject({ kind: "expiredHandle", operation: "DeleteMessage" });
   await (await Queue("adder"))("a");
   assertEquals(done, ["a 1 0", "a 2 0"]);
   assertEquals(queues.get("adder").messages, []);
@@ -479,7 +502,7 @@ Deno.test("a container does a job again whose handle had expired at its delete",
 Deno.test("a container does a job again whose answer was lost", async () => {
   await using queues = setUp({ silent: true });
   const done = await noting(queues);
-  queues.inject({ kind: "lost answer", operation: "ReceiveMessage" });
+  queues.inject({ kind: "lostAnswer", operation: "ReceiveMessage" });
   await (await Queue("adder"))("a");
   assertEquals(done, []);
   await queues.advance(30);
@@ -489,7 +512,7 @@ Deno.test("a container does a job again whose answer was lost", async () => {
 Deno.test("a container of a FIFO queue asks again for an answer that was lost", async () => {
   await using queues = setUp({ silent: true });
   const done = await noting(queues, { queue: "adder.fifo" });
-  queues.inject({ kind: "lost answer", operation: "ReceiveMessage" });
+  queues.inject({ kind: "lostAnswer", operation: "ReceiveMessage" });
   await (await Queue("adder.fifo")).send(["a"], { groupId: "g" });
   assertEquals(done, []);
   await queues.advance(5);
@@ -501,7 +524,7 @@ Deno.test("a container gets a late answer when time passes", async () => {
   await using queues = setUp({ silent: true });
   const done = await noting(queues);
   queues.inject({
-    kind: "late answer",
+    kind: "lateAnswer",
     operation: "ReceiveMessage",
     delaySeconds: 6,
   });
@@ -518,7 +541,7 @@ Deno.test("a send whose answer is late resolves when time passes", async () => {
   await using queues = setUp({ silent: true });
   const done = await noting(queues);
   queues.inject({
-    kind: "late answer",
+    kind: "lateAnswer",
     operation: "SendMessage",
     delaySeconds: 2,
   });
@@ -540,7 +563,7 @@ Deno.test("a job that sends on gets over a late answer when time passes", async 
     },
   });
   queues.inject({
-    kind: "late answer",
+    kind: "lateAnswer",
     operation: "SendMessage",
     queue: "next",
     delaySeconds: 2,
@@ -701,7 +724,7 @@ Deno.test("a producer is told what its own entry's fault is", async () => {
   await queues.advance(1);
 
   // Refused by SQS once, it is sent again by the producer itself.
-  queues.inject({ kind: "partial failure", entries: [1] });
+  queues.inject({ kind: "partialFailure", entries: [1] });
   await Promise.all([queue("a"), queue("b"), queue("c")]);
   assertEquals(queues.get("adder").jobs, [["a"], ["c"], ["b"]]);
 });

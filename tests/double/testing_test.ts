@@ -15,7 +15,7 @@ import { openQueue } from "../../src/connect/open_queue.ts";
 import type { ReceivedMessage } from "../../src/sqs/connection.ts";
 import { currentJob, runContainer, TransientError } from "../../container.ts";
 import { kwargs, NonExistentQueueError, Queue } from "../../producer.ts";
-import { type Queues, setUp } from "../../testing.ts";
+import { setUp, type TestQueues } from "../../testing.ts";
 
 /** What is printed while it is in scope. */
 class Console implements Disposable {
@@ -174,9 +174,12 @@ Deno.test("Queues.get() shows jobs as a handler gets them", async () => {
   await send("no job");
   // What is no job cannot be shown as one; the rest can.
   const error = assertThrows(() => queues.get("bad").jobs, TypeError);
+  const [message] = queues.get("bad").messages;
   assertEquals(
     error.message,
-    'Cannot read body "no job": wanted [args, kwargs]',
+    `Cannot read message ${
+      message!.messageId
+    } of "bad" as a job: wanted [args, kwargs], its body is "no job"`,
   );
 });
 
@@ -194,7 +197,7 @@ Deno.test("setUp() with queues has no others", async () => {
   );
   assertEquals(
     assertThrows(() => queues.get("three"), Error).message,
-    'Cannot get queue "three" as it does not exist: there are "one", "two.fifo"',
+    'Cannot get queue "three" as it does not exist: the testing double has "one", "two.fifo"',
   );
 });
 
@@ -365,7 +368,7 @@ Deno.test("setUp() rejects a send whose job is retried at once for ever", async 
   const { messageId, receiveCount } = queues.get("adder").messages[0]!;
   assertEquals(
     error.message,
-    `Cannot go on with message ${messageId} of "adder" as it was received 1000 times while the clock stood still: is its job always retried with no delay?`,
+    `Cannot deliver message ${messageId} of "adder" again as it was received 1000 times while the clock stood still: retry its job with a delay, its body is "[[1],{}]"`,
   );
   assertEquals(receiveCount, 1000);
 });
@@ -844,7 +847,7 @@ Deno.test("setUp() refuses settings that SQS refuses", () => {
     [
       { redrive: { deadLetterQueue: "dead.fifo", maxReceiveCount: 1 } },
       TypeError,
-      'its "deadLetterQueue" must be a standard queue as it is itself: current value is "dead.fifo"',
+      '"deadLetterQueue" must be a standard queue, like "adder": current value is "dead.fifo"',
     ],
   ];
   for (const [settings, type, message] of cases) {
@@ -857,6 +860,74 @@ Deno.test("setUp() refuses settings that SQS refuses", () => {
   const error = assertThrows(() => setUp({ quiet: true } as object), TypeError);
   assertMatch(error.message, /^Cannot set up the testing double as "quiet" is/);
   assertEquals(testMode(), undefined);
+});
+
+Deno.test("setUp() refuses options of a wrong type", () => {
+  const cases: [options: object, message: string][] = [
+    [
+      { queues: "adder" },
+      '"queues" must be an array: current value is "adder"',
+    ],
+    [{ queues: [1] }, "its options are 1: wanted an object"],
+    [{ queues: [{ name: 1 }] }, "Cannot make queue 1: wanted the name"],
+    [{ silent: "no" }, '"silent" must be a boolean: current value is "no"'],
+    [
+      { startTime: new Date("never") },
+      '"startTime" must be a valid Date: current value is an object',
+    ],
+    [{ startTime: 0 }, '"startTime" must be a valid Date: current value is 0'],
+    [
+      {
+        queues: [{
+          name: "a",
+          redrive: { deadLetterQueue: "b", maxReceiveCount: 1, max: 1 },
+        }],
+      },
+      '"max" is not an option',
+    ],
+  ];
+  for (const [options, message] of cases) {
+    const error = assertThrows(() => setUp(options), TypeError);
+    assert(error.message.includes(message), error.message);
+  }
+  assertEquals(testMode(), undefined);
+});
+
+Deno.test("setUp() takes undefined for an option that is left out", async () => {
+  using queues = setUp({
+    silent: true,
+    startTime: undefined,
+    seed: undefined,
+    queues: [{ name: "adder", delaySeconds: undefined, redrive: undefined }],
+  });
+  await (await open()).send("a");
+  assertEquals(queues.get("adder").messages[0]!.visible, true);
+});
+
+Deno.test("a queue of the double says which queues there are, five at most", async () => {
+  using queues = setUp({
+    silent: true,
+    queues: [
+      {
+        name: "a",
+        redrive: { deadLetterQueue: "dead", maxReceiveCount: 1 },
+      },
+      ..."bcdef",
+    ],
+  });
+  const queue = await open("a");
+  await queue.send("x");
+  await queue.receive();
+  await queues.advance(30);
+  const listed = 'the testing double has "a", "b", "c", "d", "e" and 1 more';
+  const dead = await assertRejects(() => queue.receive(), Error);
+  assertMatch(
+    dead.message,
+    /^Cannot move message \S+ of "a" to its dead-letter queue "dead" as that/,
+  );
+  assert(dead.message.endsWith(listed), dead.message);
+  const error = await assertRejects(() => open("z"), NonExistentQueueError);
+  assertMatch(String(error.cause), new RegExp(listed));
 });
 
 Deno.test("a queue of the double gives each of 20,000 messages once, in order", async () => {
@@ -989,7 +1060,10 @@ async function countDown(
   return done;
 }
 
-function assertAllDone(queues: Queues, expected: Record<string, number>): void {
+function assertAllDone(
+  queues: TestQueues,
+  expected: Record<string, number>,
+): void {
   for (const [name, deleted] of Object.entries(expected)) {
     const queue = queues.get(name);
     assertEquals([queue.messages.length, queue.deleted.length], [0, deleted]);
@@ -1133,7 +1207,10 @@ Deno.test("setUp() throws what a worker throws at disposal, and disposes all", a
     await using _queues = setUp({ silent: true });
     await failing("b", "fine", "c");
   }, AggregateError);
-  assertEquals(two.message, "Cannot dispose workers");
+  assertEquals(
+    two.message,
+    "Cannot dispose workers: Cannot dispose the worker of b: b is stuck; Cannot dispose the worker of c: c is stuck",
+  );
   assertEquals(two.errors.map(({ message }) => message), [
     "Cannot dispose the worker of b: b is stuck",
     "Cannot dispose the worker of c: c is stuck",

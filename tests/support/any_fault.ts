@@ -33,18 +33,18 @@ export function anyFault(random: Random, fifo: boolean): Fault {
       code: pick("InternalError", "ECONNRESET", "AccessDenied"),
       ...amount,
     },
-    { kind: "lost answer", operation, ...amount },
+    { kind: "lostAnswer", operation, ...amount },
     {
-      kind: "partial failure",
+      kind: "partialFailure",
       operation: batch,
       afterEffect: random() < 0.3,
       ...amount,
     },
     { kind: "throttle", operation, durationSeconds: upTo(20) },
-    { kind: "late answer", operation, delaySeconds: late, ...amount },
-    { kind: "expired handle", operation: hold, ...amount },
+    { kind: "lateAnswer", operation, delaySeconds: late, ...amount },
+    { kind: "expiredHandle", operation: hold, ...amount },
     fifo
-      ? { kind: "lost answer", operation: "ReceiveMessage", ...amount }
+      ? { kind: "lostAnswer", operation: "ReceiveMessage", ...amount }
       : pick<Fault>(
         { kind: "duplicate", delaySeconds: upTo(30), ...amount },
         { kind: "reordering", ...amount },

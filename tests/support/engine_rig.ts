@@ -6,9 +6,8 @@
  */
 
 import type { Connection, OutgoingMessage } from "../../src/sqs/connection.ts";
-import { Double } from "../../src/double/server.ts";
+import { TestServer } from "../../src/double/server.ts";
 import type { DoubleQueue } from "../../src/double/queue.ts";
-import { settingsOf } from "../../src/double/checks.ts";
 import { Engine, type EngineOptions } from "../../src/engine/engine.ts";
 import type { Handler } from "../../src/job/run_job.ts";
 import type { Logger } from "../../src/logging/loggers.ts";
@@ -60,31 +59,19 @@ export class Harness {
   constructor(handler: Handler, options: HarnessOptions = {}) {
     const { fifo = false, visibilityTimeoutSeconds = 30, ...engine } = options;
     const name = fifo ? "adder.fifo" : "adder";
-    const double = new Double({
-      clock: this.clock,
-      seed: undefined,
-      hooks: {
-        sent: () => Promise.resolve(),
-        deleted: () => {},
-        redriven: () => {},
-        missing: () => undefined,
-      },
-    });
-    this.queue = double.create(
-      name,
-      settingsOf({ name, visibilityTimeoutSeconds }),
-    );
+    const server = new TestServer({ clock: this.clock, queues: [] });
+    this.queue = server.create({ name, visibilityTimeoutSeconds });
     const { url } = this.queue;
     const concurrency = engine.concurrency ?? 1;
     this.engine = new Engine({
-      connection: this.#connection(double.connect("us-east-1"), url),
+      connection: this.#connection(server.connect("us-east-1"), url),
       url,
       queue: name,
       fifo,
       handler,
       loggers: { get: (name) => this.#logger(name) },
       clock: this.clock,
-      random: double.random,
+      random: server.random,
       concurrency,
       prefetch: concurrency === 1 ? 0 : Math.min(10, concurrency),
       waitTimeSeconds: 20,

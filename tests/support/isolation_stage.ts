@@ -8,7 +8,7 @@
 import { fileURLToPath } from "node:url";
 import { type ContainerSettings, runContainer } from "../../container.ts";
 import { Queue } from "../../producer.ts";
-import { type Queues, setUp } from "../../testing.ts";
+import { setUp, type TestQueues } from "../../testing.ts";
 import { Folder } from "./cli.ts";
 
 /** The module of the workers. */
@@ -27,14 +27,14 @@ export const SECRETS: readonly string[] = [
 /** A container on the double, whose jobs run in processes of their own. */
 export class Stage implements AsyncDisposable {
   readonly folder: Folder;
-  readonly queues: Queues;
+  readonly queues: TestQueues;
   readonly queue: Queue;
   readonly #stack: AsyncDisposableStack;
 
   private constructor(
     stack: AsyncDisposableStack,
     folder: Folder,
-    queues: Queues,
+    queues: TestQueues,
     queue: Queue,
   ) {
     this.#stack = stack;

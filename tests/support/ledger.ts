@@ -5,8 +5,9 @@
  */
 
 import type { Clock } from "../../src/clock.ts";
-import type { DoubleQueue, StoredMessage } from "../../src/double/queue.ts";
-import type { FaultHit, Queues } from "../../testing.ts";
+import type { StoredMessage } from "../../src/double/message.ts";
+import type { DoubleQueue } from "../../src/double/queue.ts";
+import type { FaultHit, TestQueues } from "../../testing.ts";
 
 /** The argument of a job of the property test: its name. */
 export function nameOf(body: string): string {
@@ -35,7 +36,7 @@ export interface Holder {
 
 /** What a round is about. */
 export interface LedgerOptions {
-  readonly queues: Queues;
+  readonly queues: TestQueues;
   readonly clock: Clock;
   readonly queue: DoubleQueue;
   readonly failed: DoubleQueue;
@@ -103,7 +104,7 @@ export class Ledger {
     this.#seeHits();
     this.say(`${holder.name} starts ${name}`);
     const stored = queue.messages.find((each) => each.messageId === messageId);
-    const twice = this.#hitBy(name, ["duplicate", "expired handle"]);
+    const twice = this.#hitBy(name, ["duplicate", "expiredHandle"]);
     if (holder.running.size >= concurrency) {
       this.bad(`${name} is one job more than ${concurrency} at once`);
     }
@@ -228,8 +229,8 @@ export class Ledger {
       // While a delete is tried again nothing extends the lease.
       (hit.operation === "ChangeMessageVisibility" ||
         hit.operation === "DeleteMessage" || hit.kind === "duplicate" ||
-        hit.kind === "expired handle" ||
-        (hit.operation === "ReceiveMessage" && hit.kind === "late answer"))
+        hit.kind === "expiredHandle" ||
+        (hit.operation === "ReceiveMessage" && hit.kind === "lateAnswer"))
     );
     if (!explained) this.bad(`the lease of ${name} was lost without a cause`);
   }
@@ -251,7 +252,7 @@ export class Ledger {
     if (messages.size > 0 && !messages.has(run.messageId)) {
       const sentTwice = this.#hits.some((hit) =>
         hit.operation === "SendMessage" &&
-        (hit.kind === "lost answer" || hit.kind === "partial failure") &&
+        (hit.kind === "lostAnswer" || hit.kind === "partialFailure") &&
         hit.bodies.some((body) => nameOf(body) === name)
       );
       if (sentTwice) this.duplicates.push("sent twice");
@@ -316,7 +317,7 @@ export class Ledger {
     for (; this.#hitsSeen < hits.length; this.#hitsSeen++) {
       const { kind, bodies } = hits[this.#hitsSeen]!;
       if (kind === "duplicate") this.#blameAll(bodies, "delivered twice");
-      if (kind === "expired handle") this.#blameAll(bodies, "handle expired");
+      if (kind === "expiredHandle") this.#blameAll(bodies, "handle expired");
     }
   }
 

@@ -80,11 +80,11 @@ const EXPECTED = [
   "delivered twice",
   "sent twice",
   "error SendMessage",
-  "lost answer ReceiveMessage",
-  "partial failure DeleteMessage",
+  "lostAnswer ReceiveMessage",
+  "partialFailure DeleteMessage",
   "throttle ChangeMessageVisibility",
-  "late answer ReceiveMessage",
-  "expired handle DeleteMessage",
+  "lateAnswer ReceiveMessage",
+  "expiredHandle DeleteMessage",
   "reordering ReceiveMessage",
 ];
 
@@ -225,16 +225,16 @@ class Game implements Disposable {
 
   async play(): Promise<void> {
     const { connection, url } = await openQueue(this.#name);
-    const { double } = connection as DoubleConnection;
+    const { server } = connection as DoubleConnection;
     const type = this.#fifo ? ".fifo" : "";
-    const failed = double.queues.get(`failed${type}`)!;
-    const queue = double.queues.get(this.#name)!;
+    const failed = server.queues.get(`failed${type}`)!;
+    const queue = server.queues.get(this.#name)!;
     this.#ledger = new Ledger({
       queues: this.#queues,
       clock: this.#clock,
       queue,
       failed,
-      dead: double.queues.get(`dead${type}`)!,
+      dead: server.queues.get(`dead${type}`)!,
       concurrency: this.#concurrency,
       keepsFailures: this.#failures === "queue",
     });

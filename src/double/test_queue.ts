@@ -1,0 +1,110 @@
+/**
+ * A queue of the testing double as a test sees it.
+ *
+ * @module
+ */
+
+import { type Attributes, fromWire } from "../message/attributes.ts";
+import { decodeBody, type DecodedJob } from "../message/body.ts";
+import { shortBody, type StoredMessage } from "./message.ts";
+import type { DoubleQueue } from "./queue.ts";
+
+/** A message in a queue of the double. */
+export interface TestMessage {
+  /** SQS's id of the message. */
+  readonly messageId: string;
+  /** The body on the wire. */
+  readonly body: string;
+  /** The positional arguments; `undefined` if the body is no job. */
+  readonly args: readonly unknown[] | undefined;
+  /** The keyword arguments; `undefined` if the body is no job. */
+  readonly kwargs: Readonly<Record<string, unknown>> | undefined;
+  /** The message's attributes. */
+  readonly attributes: Attributes;
+  /** The message's group, if it has one. */
+  readonly groupId: string | undefined;
+  /** When it was sent. */
+  readonly sentAt: Date;
+  /** How often it was received. */
+  readonly receiveCount: number;
+  /** Whether a receive would find it now. */
+  readonly visible: boolean;
+  /** When it becomes visible; a time in the past if it is visible. */
+  readonly visibleAt: Date;
+}
+
+/** A queue of the double at one moment. */
+export interface TestQueue {
+  /** The queue's name. */
+  readonly name: string;
+  /** The queue's URL. */
+  readonly url: string;
+  /** The messages in the queue, visible or not, oldest first. */
+  readonly messages: readonly TestMessage[];
+  /** The bodies of the messages in the queue. */
+  readonly bodies: readonly string[];
+  /**
+   * The arguments of each job in the queue, as a handler gets them: the
+   * positional ones, then one object with the keyword arguments, if any.
+   *
+   * @throws {TypeError} If a body is no job; `messages` shows it.
+   */
+  readonly jobs: readonly (readonly unknown[])[];
+  /** The deleted messages, in the order of their deletion. */
+  readonly deleted: readonly TestMessage[];
+}
+
+/** Shows a queue at one moment. */
+export function viewQueue(queue: DoubleQueue, nowMs: number): TestQueue {
+  const { name, url, deleted } = queue;
+  const view = (message: StoredMessage) => viewOf(message, nowMs);
+  const messages = queue.messages.map(view);
+  return {
+    name,
+    url,
+    messages,
+    bodies: messages.map(({ body }) => body),
+    // Computed on demand: it throws if a body is no job.
+    get jobs() {
+      return messages.map((message) => jobOf(name, message));
+    },
+    deleted: deleted.map(view),
+  };
+}
+
+function viewOf(message: StoredMessage, nowMs: number): TestMessage {
+  const job = tryDecode(message.body);
+  const { messageId, body, groupId, receiveCount, visibleAtMs } = message;
+  return {
+    messageId,
+    body,
+    args: job?.args,
+    kwargs: job?.kwargs,
+    attributes: fromWire(message.attributes),
+    groupId,
+    sentAt: new Date(message.sentAtMs),
+    receiveCount,
+    visible: visibleAtMs <= nowMs,
+    visibleAt: new Date(visibleAtMs),
+  };
+}
+
+function jobOf(queue: string, message: TestMessage): readonly unknown[] {
+  const { args, kwargs, body, messageId } = message;
+  if (args === undefined || kwargs === undefined) {
+    throw new TypeError(
+      `Cannot read message ${messageId} of "${queue}" as a job: wanted [args, kwargs], its body is ${
+        shortBody(body)
+      }`,
+    );
+  }
+  return Object.keys(kwargs).length > 0 ? [...args, kwargs] : args;
+}
+
+function tryDecode(body: string): DecodedJob | undefined {
+  try {
+    return decodeBody(body);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,95 +1,92 @@
 /**
- * `zsqs failed QUEUE`: lists failed messages, sends them back, deletes them.
+ * `zsqs failed QUEUE`: lists, redrives or deletes failed messages.
  *
  * @module
  */
 
-import { printable } from "../text.ts";
-import { bodyText } from "../message/body.ts";
-import { testMode } from "../connect/test_mode.ts";
 import { unlessAborted } from "../clock.ts";
-import {
-  asInputError,
-  type Command,
-  type Io,
-  type ParsedOptions,
-  PROGRAM,
-  UsageError,
-} from "./command.ts";
-import { DONE, FAILED } from "./errors.ts";
-import { connectOptionsOf, WHERE_HELP, WHERE_OPTIONS } from "./command.ts";
-import { counted, paint, plainNumber, Progress } from "./screen.ts";
-import { systemClock } from "../clock.ts";
 import { type OpenQueue, openQueue } from "../connect/open_queue.ts";
-import {
-  isDenied,
-  type QueueAttributes,
-  type ReceivedMessage,
-} from "../sqs/connection.ts";
+import { bodyText } from "../message/body.ts";
 import {
   describeMessage,
   errorOf,
   failedAtMs,
   sourceName,
 } from "../operate/failed_message.ts";
-import { parseQueueRef } from "../sqs/queue_ref.ts";
+import { type FailedAction, FailedWork } from "../operate/failed_work.ts";
 import { Redrive } from "../operate/redrive.ts";
+import { SWEEP_VISIBILITY_SECONDS } from "../operate/sweep.ts";
 import { listenToStopSignals } from "../signals.ts";
 import {
-  Sweep,
-  SWEEP_VISIBILITY_SECONDS,
-  type Swept,
-} from "../operate/sweep.ts";
+  isDenied,
+  type QueueAttributes,
+  type ReceivedMessage,
+} from "../sqs/connection.ts";
+import { parseQueueRef } from "../sqs/queue_ref.ts";
+import { printable } from "../text.ts";
+import {
+  asInputError,
+  type Command,
+  CONNECT_OPTIONS,
+  connectOptionsOf,
+  type Io,
+  type ParsedOptions,
+  UsageError,
+} from "./command.ts";
+import { DONE, FAILED } from "./errors.ts";
+import { readLines } from "./lines.ts";
+import { counted, orDash, paint, plainNumber, Progress } from "./screen.ts";
 
-const HELP =
-  `List failed messages, send them back to be tried again, or delete them.
-
-Usage:
-  ${PROGRAM} failed [OPTIONS] QUEUE
-
-QUEUE is the name, URL or ARN of a queue that keeps failures ("failures" in an
-ini file), or of an SQS dead-letter queue. Without --redrive and --purge it
-lists its messages: age, the queue it came from, error, body; in a pipe the id
-first.
-
-It receives every message, hidden from others for ${SWEEP_VISIBILITY_SECONDS} s and longer as needed,
-until two long polls in a row bring nothing new, and then releases what it did
-not send back or delete. So the receive counts rise by one. What comes after it
-was started is left.
-
-Options:
-  --error=PATTERN    only messages whose "ERROR: MESSAGE" holds this text, in
-                     upper or lower case, or matches it: /REGULAR EXPRESSION/;
-                     SQS's own dead letters carry no error
-  --redrive          send them back, then delete them here, ten at a time
-  --to=QUEUE         where to, instead of the queue each of them came from
-  --purge            delete them
-  --yes              do not ask before
-  --json             a line of JSON for each message, or for what was done
-${WHERE_HELP}
-  --debug            print stacks with errors
-  --help             print this
-
-SIGTERM or Ctrl+C stops after the ten that are under way.
-
-Exit status: 0 done or stopped as asked, 1 some could not be sent or deleted, 2
-bad usage, or there is no such queue.`;
-
-/** Lists failed messages, sends them back, deletes them. */
+/** Lists failed messages, redrives them, or deletes them. */
 export const FAILED_COMMAND: Command = {
-  help: HELP,
-  boolean: ["redrive", "purge", "yes", "json", "local"],
-  string: ["error", "to", ...WHERE_OPTIONS],
+  name: "failed",
+  summary:
+    "List failed messages, send them back to be retried, or delete them.",
+  usage: ["[OPTIONS] QUEUE"],
+  about: `\
+QUEUE is the name, URL or ARN of a queue that keeps failures ("failures" in an
+ini file), or of an SQS dead-letter queue. Without --redrive or --purge it lists
+the messages: age, source queue, error and body; in a pipe the message id first.
+
+It receives every message until two long polls return none. Meanwhile it hides
+them from other consumers, for ${SWEEP_VISIBILITY_SECONDS} s at a time. Then it releases the messages
+that it did not redrive or delete. So receive counts rise by one. It leaves
+messages that arrive after it started.`,
+  options: [
+    {
+      name: "error",
+      value: "PATTERN",
+      meaning: `only messages whose "ERROR: MESSAGE" contains this text,
+in upper or lower case, or matches /REGULAR EXPRESSION/;
+SQS's own dead letters carry no error`,
+    },
+    {
+      name: "redrive",
+      meaning: "send them back, then delete them here, in batches of ten",
+    },
+    {
+      name: "to",
+      value: "QUEUE",
+      meaning: "send all to this queue, not to their source queues",
+    },
+    { name: "purge", meaning: "delete them" },
+    { name: "yes", meaning: "do not ask first" },
+    {
+      name: "json",
+      meaning: "a line of JSON for each message, or for the result",
+    },
+    ...CONNECT_OPTIONS,
+  ],
+  notes: "SIGTERM or Ctrl+C stops it after the current batch of ten.",
+  exitStatus: `0 done or stopped as asked, 1 some could not be sent or
+deleted, 2 bad usage, or no such queue.`,
   run: failed,
 };
 
-type Action = "list" | "redrive" | "purge";
-
-/** What is to be done, and with which messages. */
+/** The action, and the messages that it concerns. */
 interface Order {
-  readonly action: Action;
-  /** What the messages must say, where not all are meant. */
-  readonly pattern: ((error: string) => boolean) | undefined;
+  readonly action: FailedAction;
+  readonly selects: ((error: string) => boolean) | undefined;
   readonly json: boolean;
 }
 
@@ -107,10 +104,10 @@ async function failed(options: ParsedOptions, io: Io): Promise<number> {
   const { open, redrive } = await openAll(name, options, stack);
   const attributes = await attributesOf(open);
   if (!options.has("yes") && !await agreed(order, open, attributes, io)) {
-    io.stderr("Nothing was done");
+    io.stderr("Nothing done");
     return DONE;
   }
-  return await new Work(io, order, open, redrive).run(attributes);
+  return await work(open, { io, order, redrive, attributes });
 }
 
 /** Opens the queue, and the one to send to where it is named for all. */
@@ -140,22 +137,22 @@ function orderOf(options: ParsedOptions, io: Io): Order {
     throw new UsageError("Give --redrive or --purge, not both");
   }
   if (options.get("to") !== undefined && !redrive) {
-    throw new UsageError("Option --to goes with --redrive");
+    throw new UsageError("Option --to needs --redrive");
   }
   if (purge && !options.has("yes") && !canAsk(io)) {
     throw new UsageError(
-      "Option --purge needs --yes where there is no terminal to ask on",
+      "Option --purge needs --yes without a terminal to ask on",
     );
   }
   return {
     action: redrive ? "redrive" : purge ? "purge" : "list",
-    pattern: patternOf(options.get("error")),
+    selects: selectorOf(options.get("error")),
     json: options.has("json"),
   };
 }
 
-/** What `--error` means: text in upper or lower case, or `/EXPRESSION/`. */
-function patternOf(
+/** Reads `--error`: text in upper or lower case, or `/EXPRESSION/`. */
+function selectorOf(
   text: string | undefined,
 ): ((error: string) => boolean) | undefined {
   if (text === undefined) return undefined;
@@ -180,9 +177,9 @@ function canAsk({ screen }: Io): boolean {
   return screen.stdin && screen.stderr;
 }
 
-/** Nothing is held while it asks, so that an answer may take its time. */
+/** Asks before anything is received, so that an answer may take its time. */
 async function agreed(
-  { action, pattern }: Order,
+  { action, selects }: Order,
   { ref }: OpenQueue,
   { visible }: QueueAttributes,
   io: Io,
@@ -191,21 +188,21 @@ async function agreed(
   const many = visible === undefined
     ? "the messages"
     : `about ${counted(visible, "message")}`;
-  const which = pattern === undefined
-    ? many
-    : `those of ${many} that match --error`;
+  const which = selects === undefined
+    ? `${many} in ${ref.name}`
+    : `the matching ones of ${many} in ${ref.name}`;
   io.draw(
     action === "purge"
-      ? `Delete ${which} in ${ref.name} for good? [y/N] `
-      : `Send ${which} in ${ref.name} back to be tried again? [y/N] `,
+      ? `Delete ${which} for good? [y/N] `
+      : `Send ${which} back to be retried? [y/N] `,
   );
-  for await (const answer of io.stdin()) {
-    return /^y(es)?$/i.test(answer.trim());
+  for await (const { bytes } of readLines(io.stdin(), 100)) {
+    return /^\s*y(es)?\s*$/i.test(new TextDecoder().decode(bytes));
   }
   return false;
 }
 
-/** What is known of the queue; the right to ask is not needed. */
+/** The queue's attributes; empty without the right to read them. */
 async function attributesOf(
   { connection, url }: OpenQueue,
 ): Promise<QueueAttributes> {
@@ -217,250 +214,170 @@ async function attributesOf(
   }
 }
 
-/** What the action is called when it is done. */
 const VERBS = { list: "Listed", redrive: "Sent back", purge: "Deleted" };
 
-/** One run of the command. */
-class Work {
-  readonly #io: Io;
-  readonly #order: Order;
-  readonly #open: OpenQueue;
-  readonly #redrive: Redrive;
-  readonly #clock = testMode()?.clock ?? systemClock;
-  /** How many messages were meant. */
-  #selected = 0;
-  /** How many were listed, sent back or deleted. */
-  #done = 0;
-  /** How many of what was sent back have come again. */
-  #again = 0;
-  /** How many were sent to each queue. */
-  readonly #sentTo = new Map<string, number>();
-  /** How many stay, by why. */
-  readonly #problems = new Map<string, number>();
+interface WorkOptions {
+  readonly io: Io;
+  readonly order: Order;
+  readonly redrive: Redrive;
+  readonly attributes: QueueAttributes;
+}
 
-  constructor(io: Io, order: Order, open: OpenQueue, redrive: Redrive) {
-    this.#io = io;
-    this.#order = order;
-    this.#open = open;
-    this.#redrive = redrive;
-  }
-
-  async run(attributes: QueueAttributes): Promise<number> {
-    using stop = listenToStopSignals();
-    const status = await unlessAborted(
-      this.#sweep(attributes, stop.signal),
-      stop.forceSignal,
-    );
-    if (status !== undefined) return status;
-    this.#io.stderr(
-      `Stopped at once: what was received is visible again within ${SWEEP_VISIBILITY_SECONDS} s`,
-    );
-    return FAILED;
-  }
-
-  async #sweep(
-    { visible, redrive }: QueueAttributes,
-    signal: AbortSignal,
-  ): Promise<number> {
-    const { action, pattern } = this.#order;
-    if (redrive !== undefined) {
-      this.#io.stderr(
-        `Each receive counts: SQS moves a message of ${this.#open.ref.name} to ${
-          parseQueueRef(redrive.deadLetterQueue)?.name
-        } after ${counted(redrive.maxReceiveCount, "receive")}`,
-      );
-    }
-    using progress = new Progress(this.#io, {
-      verb: VERBS[action],
-      noun: "message",
-      clock: this.#clock,
-      total: pattern === undefined ? visible : undefined,
-    });
-    const sweep = new Sweep(this.#open, {
-      clock: this.#clock,
-      signal,
-      warn: (text) => progress.say(text),
-    });
-    try {
-      for await (const batch of sweep.batches()) {
-        await this.#handle(batch, sweep);
-        if (!this.#showsProgress) continue;
-        progress.update(this.#done, visible ? sweep.seen / visible : undefined);
-      }
-    } finally {
-      progress[Symbol.dispose]();
-      await sweep[Symbol.asyncDispose]();
-      this.#report(sweep);
-      if (signal.aborted) {
-        this.#io.stderr("Stopped as asked: run it again for the rest");
-      }
-    }
-    return this.#problems.size > 0 || sweep.undeleted > 0 ? FAILED : DONE;
-  }
-
-  /** The lines of a list tell themselves how far it is, where they are seen. */
-  get #showsProgress(): boolean {
-    const { stdout, stderr } = this.#io.screen;
-    return this.#order.action !== "list" || (stderr && !stdout);
-  }
-
-  /** Does what is to be done with messages that were received together. */
-  async #handle(batch: readonly Swept[], sweep: Sweep): Promise<void> {
-    const ours = batch.filter(({ lease }) => !lease.lost);
-    const chosen = ours.filter(({ message }) => this.#isMeant(message));
-    this.#selected += chosen.length;
-    const { gone, stop } = await this.#act(chosen);
-    if (gone.length > 0) await sweep.delete(gone);
-    sweep.pass(ours.filter((each) => !gone.includes(each)));
-    if (stop !== undefined) throw stop.error;
-  }
-
-  /** Tells which messages are to be deleted, and what stops all else. */
-  async #act(chosen: readonly Swept[]): Promise<Acted> {
-    switch (this.#order.action) {
-      case "list":
-        for (const { message } of chosen) this.#list(message);
-        this.#done += chosen.length;
-        return { gone: [] };
-      case "purge":
-        this.#done += chosen.length;
-        return { gone: chosen };
-      case "redrive":
-        return await this.#sendBack(chosen);
-    }
-  }
-
-  async #sendBack(chosen: readonly Swept[]): Promise<Acted> {
-    const { results, stop } = await this.#redrive.send(
-      chosen.map(({ message }) => message),
-    );
-    const gone = chosen.filter((_, i) => {
-      const result = results[i]!;
-      if ("sentTo" in result) add(this.#sentTo, result.sentTo);
-      else if ("again" in result) this.#again++;
-      else if (stop === undefined) add(this.#problems, result.problem);
-      return "sentTo" in result;
-    });
-    this.#done += gone.length;
-    return { gone, stop };
-  }
-
-  #isMeant(message: ReceivedMessage): boolean {
-    const { pattern } = this.#order;
-    if (pattern === undefined) return true;
-    const error = errorOf(message);
-    return error !== undefined && pattern(error);
-  }
-
-  #list(message: ReceivedMessage): void {
-    const now = this.#clock.now();
-    this.#io.stdout(
-      this.#order.json
-        ? JSON.stringify(describeMessage(message, now))
-        : messageLine(message, now, this.#io),
+/** Does the work until it ends or is stopped, and returns the exit status. */
+async function work(open: OpenQueue, options: WorkOptions): Promise<number> {
+  const { io, attributes: { redrive } } = options;
+  if (redrive !== undefined) {
+    const target = parseQueueRef(redrive.deadLetterQueue)?.name;
+    io.stderr(
+      `Every receive counts: SQS moves a message of ${open.ref.name} to ${
+        orDash(target)
+      } after ${counted(redrive.maxReceiveCount, "receive")}`,
     );
   }
+  using stop = listenToStopSignals();
+  const status = await unlessAborted(
+    handle(open, options, stop.signal),
+    stop.forceSignal,
+  );
+  if (status !== undefined) return status;
+  io.stderr(
+    `Stopped immediately: received messages are visible again within ${SWEEP_VISIBILITY_SECONDS} s`,
+  );
+  return FAILED;
+}
 
-  #report(sweep: Sweep): void {
-    const { action, json, pattern } = this.#order;
-    const { name, fifo } = this.#open.ref;
-    const say = (line: string) => this.#io.stderr(line);
-    if (action === "list") {
-      const again = sweep.seen === 0
-        ? ""
-        : ", received once more and visible again";
-      say(`${this.#result(sweep)}${again}`);
-    } else this.#io.stdout(json ? this.#json(sweep) : this.#result(sweep));
-    for (const [text, count] of this.#problems) {
-      say(
-        `Left ${counted(count, "message")} of ${name}: ${
-          count === 1 ? "it" : "each"
-        } ${text}`,
+async function handle(
+  open: OpenQueue,
+  { io, order, redrive, attributes: { visible } }: WorkOptions,
+  signal: AbortSignal,
+): Promise<number> {
+  const { action, selects, json } = order;
+  const { clock } = open;
+  using progress = new Progress(io, {
+    verb: VERBS[action],
+    noun: "message",
+    clock,
+    total: selects === undefined ? visible : undefined,
+  });
+  const { stdout, stderr } = io.screen;
+  // A list on the same terminal shows its progress itself.
+  const isShown = action !== "list" || (stderr && !stdout);
+  const work = new FailedWork(open, {
+    ...order,
+    redrive,
+    signal,
+    warn: (text) => progress.say(text),
+    onMessage: (message) => {
+      const now = clock.now();
+      io.stdout(
+        json
+          ? JSON.stringify(describeMessage(message, now))
+          : messageLine(message, now, io),
       );
-    }
-    if (sweep.undeleted > 0) {
-      say(
-        `Could not delete ${counted(sweep.undeleted, "message")} of ${name}${
-          action === "redrive" ? ": sent, and sent again by the next run" : ""
-        }`,
-      );
-    }
-    const newer = sweep.newer + this.#again;
-    if (newer > 0) say(`Left ${counted(newer, "message")} that came meanwhile`);
-    if (sweep.unreleased > 0) {
-      say(
-        `Could not release ${
-          counted(sweep.unreleased, "message")
-        }: visible again within ${SWEEP_VISIBILITY_SECONDS} s`,
-      );
-    }
-    if (fifo && (action === "list" || pattern !== undefined)) {
-      say(
-        `${name} is a FIFO queue: what stands behind the first messages of a group shows when those are gone`,
-      );
-    }
+    },
+    onBatch: () => {
+      if (isShown) progress.update(work.done, visible && work.seen / visible);
+    },
+  });
+  try {
+    await work.run();
+  } finally {
+    progress[Symbol.dispose]();
+    report(work, open, { io, order });
+    if (signal.aborted) io.stderr("Stopped as asked: rerun for the rest");
   }
+  return work.problems.size > 0 || work.undeleted > 0 ? FAILED : DONE;
+}
 
-  /** What was done, in a line. */
-  #result(sweep: Sweep): string {
-    const { action } = this.#order;
-    const done = this.#doneBy(sweep);
-    const seen = sweep.seen - this.#again;
-    const many = done === seen
-      ? counted(done, "message")
-      : `${plainNumber(done)} of ${counted(seen, "message")}`;
-    const where = [...this.#sentTo].map(([queue, count]) =>
-      `${plainNumber(count)} to ${queue}`
+/** Prints the result and the problems. */
+function report(
+  work: FailedWork,
+  { ref: { name, fifo } }: OpenQueue,
+  { io, order: { action, selects, json } }: Pick<WorkOptions, "io" | "order">,
+): void {
+  const say = (line: string) => io.stderr(line);
+  const result = resultOf(work, action, name);
+  if (action === "list") {
+    say(work.seen === 0 ? result : `${result}, each received and released`);
+  } else io.stdout(json ? resultJson(work, action, name) : result);
+  for (const [problem, count] of work.problems) {
+    say(
+      `Left ${counted(count, "message")} of ${name}: ${
+        count === 1 ? "it" : "each"
+      } ${problem}`,
     );
-    return `${VERBS[action]} ${many} of ${this.#open.ref.name}${
-      where.length > 0 ? `: ${where.join(", ")}` : ""
-    }`;
   }
-
-  #json(sweep: Sweep): string {
-    const done = this.#doneBy(sweep);
-    return JSON.stringify({
-      queue: this.#open.ref.name,
-      seen: sweep.seen - this.#again,
-      selected: this.#selected - this.#again,
-      ...(this.#order.action === "purge"
-        ? { deleted: done }
-        : { sentBack: done, sentTo: Object.fromEntries(this.#sentTo) }),
-    });
+  if (work.undeleted > 0) {
+    say(
+      `Could not delete ${counted(work.undeleted, "message")} of ${name}${
+        action === "redrive" ? ": sent, and sent again by the next run" : ""
+      }`,
+    );
   }
-
-  #doneBy({ undeleted }: Sweep): number {
-    return this.#order.action === "purge" ? this.#done - undeleted : this.#done;
+  if (work.newer > 0) {
+    say(`Left ${counted(work.newer, "message")} that arrived meanwhile`);
+  }
+  if (work.unreleased > 0) {
+    say(
+      `Could not release ${
+        counted(work.unreleased, "message")
+      }: visible again within ${SWEEP_VISIBILITY_SECONDS} s`,
+    );
+  }
+  if (fifo && (action === "list" || selects !== undefined)) {
+    say(
+      `${name} is a FIFO queue: later messages of a group are hidden behind its first`,
+    );
   }
 }
 
-/** What came of an action. */
-interface Acted {
-  /** What is to be deleted. */
-  readonly gone: readonly Swept[];
-  /** What keeps the others from being handled. */
-  readonly stop?: { readonly error: unknown } | undefined;
+/** The result in a line: `Sent back 2 of 9 messages of adder-failed: ...`. */
+function resultOf(
+  { done, seen, sentTo }: FailedWork,
+  action: FailedAction,
+  queue: string,
+): string {
+  const many = done === seen
+    ? counted(done, "message")
+    : `${plainNumber(done)} of ${counted(seen, "message")}`;
+  const targets = [...sentTo].map(([to, count]) =>
+    `${plainNumber(count)} to ${to}`
+  );
+  return `${VERBS[action]} ${many} of ${queue}${
+    targets.length > 0 ? `: ${targets.join(", ")}` : ""
+  }`;
 }
 
-function add(counts: Map<string, number>, key: string): void {
-  counts.set(key, (counts.get(key) ?? 0) + 1);
+function resultJson(
+  { done, seen, selected, sentTo }: FailedWork,
+  action: FailedAction,
+  queue: string,
+): string {
+  return JSON.stringify({
+    queue,
+    seen,
+    selected,
+    ...(action === "purge"
+      ? { deleted: done }
+      : { sentBack: done, sentTo: Object.fromEntries(sentTo) }),
+  });
 }
+
+const STYLES = ["dim", "bold", "red", "plain"] as const;
 
 /**
- * It in a line: with its id first in a pipe; on a terminal without, and cut to
- * the width.
+ * A message in a line: in a pipe with its id first; on a terminal without it,
+ * and cut to the width.
  */
 function messageLine(
   message: ReceivedMessage,
   nowMs: number,
   io: Io,
 ): string {
-  const error = errorOf(message) ??
-    `received ${counted(message.receiveCount, "time")}`;
   const parts = [
     age(nowMs - failedAtMs(message)).padStart(6),
-    sourceName(message) ?? "-",
-    error,
+    orDash(sourceName(message)),
+    errorOf(message) ?? `received ${counted(message.receiveCount, "time")}`,
     bodyText(message.body),
   ].map(printable);
   if (!io.screen.stdout) return [message.messageId, ...parts].join("  ");
@@ -475,12 +392,11 @@ function messageLine(
   }).join("");
 }
 
-const STYLES = ["dim", "bold", "red", "plain"] as const;
-
 function age(ms: number): string {
   const seconds = Math.max(0, Math.floor(ms / 1000));
+  if (Number.isNaN(seconds)) return orDash(undefined);
   if (seconds < 60) return `${seconds} s`;
   if (seconds < 3600) return `${Math.floor(seconds / 60)} min`;
   if (seconds < 86_400) return `${Math.floor(seconds / 3600)} h`;
-  return `${Math.floor(seconds / 86_400)} d`;
+  return `${plainNumber(Math.floor(seconds / 86_400))} d`;
 }

@@ -1,5 +1,5 @@
 /**
- * A failed message as the command line shows it.
+ * The facts about a failed message: its error, source and age.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import type { ReceivedMessage } from "../sqs/connection.ts";
 import { FAILURE_ATTRIBUTE, readReason } from "../engine/failure_queue.ts";
 import { parseQueueRef } from "../sqs/queue_ref.ts";
 
-/** What its reason says, where it carries one: `TypeError: x is missing`. */
+/** Its error, such as `TypeError: x is missing`, if its reason is known. */
 export function errorOf({ attributes }: ReceivedMessage): string | undefined {
   const reason = readReason(attributes);
   return reason === undefined
@@ -17,7 +17,7 @@ export function errorOf({ attributes }: ReceivedMessage): string | undefined {
     : `${reason.error}: ${reason.message}`;
 }
 
-/** All that is known of it, for JSON. */
+/** The message as JSON shows it; unknown values are `null`. */
 export function describeMessage(
   message: ReceivedMessage,
   nowMs: number,
@@ -34,7 +34,8 @@ export function describeMessage(
     message: reason?.message ?? null,
     receiveCount: reason?.receiveCount ?? message.receiveCount,
     failedAt: reason?.time ?? null,
-    sentAt: new Date(message.sentAtMs).toISOString(),
+    sentAt: isoTime(message.sentAtMs),
+    // JSON writes NaN as null.
     ageSeconds: Math.max(0, Math.round((nowMs - failedAtMs(message)) / 1000)),
     groupId: message.groupId ?? null,
     body: message.body,
@@ -47,7 +48,7 @@ export function describeMessage(
   };
 }
 
-/** The name of the queue that it came from. */
+/** The name of its source queue. */
 export function sourceName(
   { attributes, deadLetterSource }: ReceivedMessage,
 ): string | undefined {
@@ -55,8 +56,15 @@ export function sourceName(
     parseQueueRef(deadLetterSource ?? "")?.name;
 }
 
-/** When it failed: that of SQS's own dead letters is not known. */
+/**
+ * The time of its failure, or of its sending if its reason is unknown, in
+ * milliseconds since the epoch; `NaN` if the server gives neither.
+ */
 export function failedAtMs({ attributes, sentAtMs }: ReceivedMessage): number {
   const time = Date.parse(readReason(attributes)?.time ?? "");
   return Number.isNaN(time) ? sentAtMs : time;
+}
+
+function isoTime(ms: number): string | null {
+  return Number.isFinite(ms) ? new Date(ms).toISOString() : null;
 }

@@ -1,14 +1,13 @@
 /**
- * Going through all messages that a queue holds, each once: what was received
- * is held until all were seen, as it would else be received again, and then
- * released.
+ * A sweep looks at every message of a queue once. It holds them until it has
+ * seen all, as a released message would be received again, and then releases
+ * them.
  *
  * @module
  */
 
 import { SqsError } from "../errors.ts";
-import { testMode } from "../connect/test_mode.ts";
-import { type Clock, sleep } from "../clock.ts";
+import { type Clock, pause } from "../clock.ts";
 import type { OpenQueue } from "../connect/open_queue.ts";
 import {
   type Connection,
@@ -17,6 +16,7 @@ import {
   isMissingQueue,
   MAX_BATCH,
   type ReceivedMessage,
+  UNANSWERED,
 } from "../sqs/connection.ts";
 import { Counters } from "../telemetry/counters.ts";
 import { Lease, LeaseKeeper } from "../engine/leases.ts";
@@ -25,7 +25,7 @@ import { Visibility } from "../engine/receiver.ts";
 /** For how long a message that is looked at is hidden, in seconds. */
 export const SWEEP_VISIBILITY_SECONDS = 120;
 
-/** How many long polls in a row must bring nothing new before it ends. */
+/** How many long polls in a row must return nothing new before it ends. */
 const EMPTY_POLLS = 2;
 
 /** How long a poll waits, in seconds: long enough to ask all of SQS's servers. */
@@ -34,70 +34,74 @@ const WAIT_SECONDS = 1;
 /** After which a receive is given up, in milliseconds. */
 const ANSWER_MS = 10_000 + WAIT_SECONDS * 1000;
 
-/** How many receives are under way beside the work on what they bring. */
+/** How many receives run while a batch is handled. */
 const RECEIVES_AHEAD = 3;
 
 /** How many requests release messages side by side. */
 const RELEASES_AT_ONCE = 8;
 
-/** How often a call is tried, beyond the tries of the SDK. */
+/** How often a call is tried, in addition to the tries of the SDK. */
 const MAX_TRIES = 4;
 
 /** The pause before the first retry, in milliseconds; then doubling. */
 const RETRY_MS = 500;
 
-/** A message that was received, in its turn. */
+/** A received message and its lease. */
 export interface Swept {
   readonly message: ReceivedMessage;
   readonly lease: Lease;
 }
 
-/** What a sweep works with. */
+/** Options of {@linkcode Sweep}. */
 export interface SweepOptions {
-  readonly clock: Clock;
-  /** Ends it: what was received meanwhile is released unseen. */
+  /** Stops receiving; messages that arrive meanwhile are released unseen. */
   readonly signal: AbortSignal;
-  /** Told of what went wrong and is tried again. */
+  /** Called with a problem that is retried. */
   readonly warn: (text: string) => void;
 }
 
 interface Entry {
   lease: Lease;
-  /** Whether it had its turn, and stays. */
+  /** Whether it was looked at, and stays. */
   passed: boolean;
-  /** Whether it was to be deleted. */
+  /** Whether a delete was tried. */
   deleting: boolean;
 }
 
-/** Goes through a queue's messages, and releases what was not deleted. */
+/** Looks at a queue's messages, and releases those that were not deleted. */
 export class Sweep implements AsyncDisposable {
   readonly #connection: Connection;
   readonly #url: string;
   readonly #fifo: boolean;
+  readonly #clock: Clock;
   readonly #options: SweepOptions;
   readonly #keeper: LeaseKeeper;
   readonly #startedMs: number;
-  /** All that was received and not deleted, by message id. */
+  /** Messages that were received and not deleted, by their ids. */
   readonly #entries = new Map<string, Entry>();
-  /** How many messages had their turn. */
+  /** Messages that were looked at. */
   seen = 0;
-  /** How many came after it had started, and were left. */
+  /** Messages that were sent after it started, and left. */
   newer = 0;
-  /** How many could not be deleted. */
+  /** Messages that could not be deleted. */
   undeleted = 0;
-  /** How many could not be released, and are hidden until their lease ends. */
+  /** Messages that could not be released: hidden until their lease ends. */
   unreleased = 0;
 
-  constructor({ connection, url, ref }: OpenQueue, options: SweepOptions) {
+  constructor(
+    { connection, url, ref, clock }: OpenQueue,
+    options: SweepOptions,
+  ) {
     this.#connection = connection;
     this.#url = url;
     this.#fifo = ref.fifo;
     this.#options = options;
-    this.#startedMs = options.clock.now();
+    this.#clock = clock;
+    this.#startedMs = clock.now();
     this.#keeper = new LeaseKeeper({
       connection,
       url,
-      clock: options.clock,
+      clock,
       logger: {
         debug: () => {},
         info: () => {},
@@ -113,8 +117,8 @@ export class Sweep implements AsyncDisposable {
   }
 
   /**
-   * The messages that were in the queue when it started, a receive at a time.
-   * Each must be deleted or passed before the next are asked for.
+   * The messages that were in the queue when it started, in batches of at most
+   * ten. Delete or pass each before you ask for the next batch.
    */
   async *batches(): AsyncGenerator<readonly Swept[], void, void> {
     const { signal } = this.#options;
@@ -122,7 +126,7 @@ export class Sweep implements AsyncDisposable {
     let empty = 0;
     try {
       for (;;) {
-        // On FIFO queues what is being worked on hides its group.
+        // On FIFO queues, messages in flight hide the rest of their group.
         const most = this.#fifo || empty > 0 ? 1 : RECEIVES_AHEAD;
         while (
           pending.length < most && empty < EMPTY_POLLS && !signal.aborted
@@ -140,7 +144,7 @@ export class Sweep implements AsyncDisposable {
     }
   }
 
-  /** Leaves messages in the queue: they stay hidden until the end. */
+  /** Leaves messages in the queue; they stay hidden until the end. */
   pass(swept: readonly Swept[]): void {
     for (const { message } of swept) {
       this.#entries.get(message.messageId)!.passed = true;
@@ -157,7 +161,7 @@ export class Sweep implements AsyncDisposable {
       this.#entries.get(message.messageId)!
     );
     for (const entry of entries) entry.deleting = true;
-    const { left, error } = await this.#insist(
+    const { left, error } = await this.#settle(
       entries,
       (some) =>
         this.#connection.delete(
@@ -174,7 +178,7 @@ export class Sweep implements AsyncDisposable {
     if (error !== undefined) throw error;
   }
 
-  /** Releases what is left: it is visible again at once. */
+  /** Releases the remaining messages: they are visible again immediately. */
   async [Symbol.asyncDispose](): Promise<void> {
     const leases = [...this.#entries.values()]
       .filter(({ deleting, lease }) => !deleting && !lease.lost)
@@ -189,7 +193,7 @@ export class Sweep implements AsyncDisposable {
     const release = async () => {
       for (const batch of batches) {
         const left = reached ? await this.#release(batch) : batch.length;
-        // Where nothing of a batch is taken, the others need not be tried.
+        // If SQS accepts none of a batch, it would accept no other.
         reached &&= left < batch.length;
         this.unreleased += left;
       }
@@ -197,9 +201,9 @@ export class Sweep implements AsyncDisposable {
     await Promise.all(Array.from({ length: RELEASES_AT_ONCE }, release));
   }
 
-  /** Tells how many were not released. */
+  /** Releases a batch, and returns how many messages it could not release. */
   async #release(batch: readonly Lease[]): Promise<number> {
-    const { left } = await this.#insist(
+    const { left } = await this.#settle(
       batch,
       (leases) =>
         this.#connection.changeVisibility(
@@ -213,77 +217,86 @@ export class Sweep implements AsyncDisposable {
     return left.length;
   }
 
-  /** Makes calls for a batch, again where that helps. */
-  async #insist<T>(
+  /** Calls SQS for a batch, again for the entries that may yet succeed. */
+  async #settle<T>(
     all: readonly T[],
     call: (some: readonly T[]) => Promise<EntryResult[]>,
   ): Promise<{ left: readonly T[]; error?: unknown }> {
     const refused: T[] = [];
     let rest = all;
     let error: unknown;
-    for (let tries = 1; rest.length > 0 && tries <= MAX_TRIES; tries++) {
-      if (tries > 1) await this.#pause(tries - 1);
-      let results: readonly EntryResult[];
-      try {
-        results = await call(rest);
-      } catch (thrown) {
-        error = thrown;
-        if (isFinal(thrown)) break;
-        continue;
-      }
-      const again: T[] = [];
-      for (const [i, each] of rest.entries()) {
-        const result = results[i]!;
-        if (result.ok) continue;
-        const { code, message, senderFault } = result.failure;
-        error = new SqsError(`${code}: ${message}`, result.failure);
-        (senderFault ? refused : again).push(each);
-      }
-      rest = again;
+    try {
+      await this.#retrying(async () => {
+        const results = await call(rest);
+        const failed = rest.flatMap((each, i) => {
+          const result = results[i] ?? UNANSWERED;
+          return result.ok ? [] : [{ each, failure: result.failure }];
+        });
+        for (const { failure } of failed) {
+          error = new SqsError(`${failure.code}: ${failure.message}`, failure);
+        }
+        const final = failed.filter(({ failure }) => failure.senderFault);
+        refused.push(...final.map(({ each }) => each));
+        rest = failed.filter(({ failure }) => !failure.senderFault)
+          .map(({ each }) => each);
+        if (rest.length > 0) throw error;
+      });
+    } catch (thrown) {
+      error = thrown;
     }
     const left = [...refused, ...rest];
     return left.length === 0 ? { left } : { left, error };
   }
 
-  /** A receive whose failure shows where it is awaited, and nowhere else. */
+  /** Calls until it succeeds, at most four times, with growing pauses. */
+  async #retrying<T>(call: () => Promise<T>): Promise<T> {
+    for (let tries = 1;; tries++) {
+      try {
+        return await call();
+      } catch (error) {
+        if (tries === MAX_TRIES || isFinal(error)) throw error;
+      }
+      const pauseMs = RETRY_MS * 2 ** (tries - 1);
+      await pause(this.#clock, pauseMs, this.#options.signal);
+    }
+  }
+
+  /** A receive whose failure shows only where it is awaited. */
   #receiveAhead(): Promise<readonly Swept[]> {
-    const receiving = this.#receive();
+    const receiving = this.#retrying(() => this.#receive());
     receiving.catch(() => {});
     return receiving;
   }
 
   async #receive(): Promise<readonly Swept[]> {
-    const { clock } = this.#options;
-    for (let tries = 1;; tries++) {
-      const cut = new AbortController();
-      const cancel = clock.timer(ANSWER_MS, () => cut.abort(noAnswer()));
-      const sentAtMs = clock.now();
-      try {
-        const messages = await this.#connection.receive(this.#url, {
-          maxMessages: MAX_BATCH,
-          // The double's time stands still.
-          waitTimeSeconds: testMode() === undefined ? WAIT_SECONDS : 0,
-          visibilityTimeoutSeconds: SWEEP_VISIBILITY_SECONDS,
-          signal: cut.signal,
-        });
-        return this.#take(messages, sentAtMs);
-      } catch (error) {
-        if (tries === MAX_TRIES || isFinal(error)) throw error;
-        await this.#pause(tries);
-      } finally {
-        cancel();
-      }
+    const deadline = new AbortController();
+    const cancel = this.#clock.timer(
+      ANSWER_MS,
+      () => deadline.abort(noAnswer()),
+    );
+    const sentAtMs = this.#clock.now();
+    try {
+      const messages = await this.#connection.receive(this.#url, {
+        maxMessages: MAX_BATCH,
+        // A poll would wait for a manual clock.
+        waitTimeSeconds: this.#clock.manual ? 0 : WAIT_SECONDS,
+        visibilityTimeoutSeconds: SWEEP_VISIBILITY_SECONDS,
+        signal: deadline.signal,
+      });
+      return this.#take(messages, sentAtMs);
+    } finally {
+      cancel();
     }
   }
 
-  /** Holds what came; tells what of it has not had its turn. */
+  /** Holds received messages, and returns those not yet looked at. */
   #take(
     messages: readonly ReceivedMessage[],
     sentAtMs: number,
   ): readonly Swept[] {
     const fresh: Swept[] = [];
     for (const message of messages) {
-      // What is held for long must not hold its body.
+      // A lease may be held for long: do not keep bodies in memory.
       const lease = new Lease(
         { ...message, body: "", attributes: {} },
         sentAtMs,
@@ -302,7 +315,7 @@ export class Sweep implements AsyncDisposable {
     return fresh;
   }
 
-  /** The leases of all that is held, whenever they are looked at. */
+  /** A live view of the leases held. */
   #leases(): Iterable<Lease> {
     const entries = this.#entries;
     return {
@@ -311,18 +324,9 @@ export class Sweep implements AsyncDisposable {
       },
     };
   }
-
-  async #pause(tries: number): Promise<void> {
-    if (testMode() !== undefined) return;
-    await sleep(
-      this.#options.clock,
-      RETRY_MS * 2 ** (tries - 1),
-      this.#options.signal,
-    );
-  }
 }
 
-/** Whether it is no use to try again. */
+/** Whether another try cannot help. */
 function isFinal(error: unknown): boolean {
   return !(error instanceof SqsError) || isDenied(error) ||
     isMissingQueue(error);

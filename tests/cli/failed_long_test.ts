@@ -86,7 +86,7 @@ Deno.test("zsqs failed --redrive loses nothing and doubles one batch at most, ho
     );
     assertMatch(
       process.stderr,
-      /\nStopped as asked: run it again for the rest\n$/,
+      /\nStopped as asked: rerun for the rest\n$/,
     );
     const [left, sent] = [
       await server.state(failed),
@@ -119,7 +119,7 @@ Deno.test("zsqs failed --redrive loses nothing and doubles one batch at most, ho
       const { stdout } = process;
       assertMatch(
         stdout,
-        /Send about [\d,]+ messages in failed back to be tried again\? \[y\/N\] /,
+        /Send about [\d,]+ messages in failed back to be retried\? \[y\/N\] /,
       );
       const bars = stdout.split("\r\x1b[K").slice(1, -1);
       assert(bars.length > 1, `${bars.length} bars were drawn`);

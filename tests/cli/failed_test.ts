@@ -88,7 +88,7 @@ Deno.test("zsqs failed lists messages with age, source, error and body", async (
       `${ids[2]}     0 s  -  received 1 time  [["\\u001b[31m"],{}]`,
     ],
     stderr: [
-      "Listed 3 messages of adder-failed, received once more and visible again",
+      "Listed 3 messages of adder-failed, each received and released",
     ],
   });
   const { messages } = queues.get(KEPT);
@@ -190,7 +190,7 @@ Deno.test("zsqs failed --error selects by text and by regular expression", async
       KEPT,
     ]);
     assertEquals([status, stdout.length, stderr], [0, count, [
-      `Listed ${count} of 26 messages of adder-failed, received once more and visible again`,
+      `Listed ${count} of 26 messages of adder-failed, each received and released`,
     ]]);
   }
   assertEquals(
@@ -443,7 +443,7 @@ Deno.test("zsqs failed --redrive sends each message once where they fail again",
     assertEquals(await cli(["failed", "--redrive", KEPT]), {
       status: 0,
       stdout: ["Sent back 25 messages of adder-failed: 25 to adder"],
-      stderr: ["Left 25 messages that came meanwhile"],
+      stderr: ["Left 25 messages that arrived meanwhile"],
     });
     assertEquals(runs, 25);
   }
@@ -464,8 +464,8 @@ Deno.test("zsqs failed ends where messages come all the time, and leaves those",
   });
   const { status, stdout, stderr } = await cli(["failed", KEPT]);
   assertEquals([status, stdout.length, stderr], [0, 25, [
-    "Listed 25 messages of adder-failed, received once more and visible again",
-    `Left ${came} messages that came meanwhile`,
+    "Listed 25 messages of adder-failed, each received and released",
+    `Left ${came} messages that arrived meanwhile`,
   ]]);
   assertEquals(queues.get(KEPT).messages.length, 25 + came);
 });
@@ -553,7 +553,7 @@ Deno.test("zsqs failed stops at a signal after the batch that is under way", asy
     assertEquals(await cli(["failed", "--redrive", KEPT]), {
       status: 0,
       stdout: ["Sent back 30 messages of adder-failed: 30 to adder"],
-      stderr: ["Stopped as asked: run it again for the rest"],
+      stderr: ["Stopped as asked: rerun for the rest"],
     });
   }
   assertEquals(queues.get(KEPT).messages.length, 70);
@@ -581,7 +581,7 @@ Deno.test("zsqs failed ends at a second signal, and says what is hidden", async 
     status: 1,
     stdout: [],
     stderr: [
-      "Stopped at once: what was received is visible again within 120 s",
+      "Stopped immediately: received messages are visible again within 120 s",
     ],
   });
 });
@@ -700,7 +700,7 @@ Deno.test("zsqs failed --purge deletes what was selected, and asks before", asyn
     assertEquals(await cli(purge(), answer, terminal), {
       status: 0,
       stdout: [],
-      stderr: ["Nothing was done"],
+      stderr: ["Nothing done"],
       drawn: [
         "Delete about 24 messages in adder-failed for good? [y/N] ",
       ],
@@ -715,14 +715,14 @@ Deno.test("zsqs failed --purge deletes what was selected, and asks before", asyn
   assertEquals(stdout, ["Deleted 12 of 24 messages of adder-failed"]);
   assertEquals(
     drawn![0],
-    "Delete those of about 24 messages that match --error in adder-failed for good? [y/N] ",
+    "Delete the matching ones of about 24 messages in adder-failed for good? [y/N] ",
   );
   for (const screen of [{ stdin: true }, { stderr: true }, {}]) {
     assertEquals(await cli(purge(), ["y"], screen), {
       status: 2,
       stdout: [],
       stderr: [
-        "Option --purge needs --yes where there is no terminal to ask on",
+        "Option --purge needs --yes without a terminal to ask on",
         "Try deno run -A jsr:@zsqs/cli failed --help",
       ],
     });
@@ -752,7 +752,7 @@ Deno.test("zsqs failed --redrive asks on a terminal, and draws a bar", async () 
   ]);
   assertEquals(
     drawn![0],
-    "Send about 30 messages in adder-failed back to be tried again? [y/N] ",
+    "Send about 30 messages in adder-failed back to be retried? [y/N] ",
   );
   assertMatch(
     drawn![1]!,
@@ -805,7 +805,7 @@ Deno.test("zsqs failed warns where its receives count", async () => {
     silent: true,
   });
   assertEquals((await cli(["failed", "adder"])).stderr, [
-    "Each receive counts: SQS moves a message of adder to dead after 3 receives",
+    "Every receive counts: SQS moves a message of adder to dead after 3 receives",
     "Listed 0 messages of adder",
   ]);
 });
@@ -821,7 +821,7 @@ Deno.test("zsqs failed refuses bad usage", async () => {
       "Give --redrive or --purge, not both",
       hint,
     ],
-    [["--to=adder", KEPT], "Option --to goes with --redrive", hint],
+    [["--to=adder", KEPT], "Option --to needs --redrive", hint],
     [
       ["--redrive", `--to=${KEPT}`, KEPT],
       'Cannot send messages of "adder-failed" to "adder-failed" as that is the same queue',

@@ -41,7 +41,7 @@ Deno.test("zsqs status tells the depths of queues and of their dead letters", as
       header,
       "adder        1          0        1  1 in adder-dead",
       "mul          0          0        0  -",
-      "lost         0          0        0  not known, in nowhere",
+      "lost         0          0        0  unknown, in nowhere",
     ],
     stderr: [
       'Cannot find queue "arn:aws:sqs:us-east-1:000000000000:nowhere" in region "us-east-1": create it first, or check its name and region',
@@ -128,7 +128,7 @@ Deno.test("zsqs status tells what it can where a queue cannot be asked", async (
       ],
     ],
     [[], [], ["No queue given: name the queues to look at", hint]],
-    [["--port=1", "adder"], [], ["Option --port goes with --local", hint]],
+    [["--port=1", "adder"], [], ["Option --port needs --local", hint]],
   ];
   for (const [args, stdout, stderr] of cases) {
     assertEquals(await cli(["status", ...args]), { status: 2, stdout, stderr });

@@ -1,0 +1,100 @@
+/**
+ * How many messages a queue holds, and its dead-letter queue.
+ *
+ * @module
+ */
+
+import { openQueue } from "../connect/open_queue.ts";
+import { NonExistentQueueError, SqsError } from "../errors.ts";
+import type { ConnectOptions, QueueAttributes } from "../sqs/connection.ts";
+import { parseQueueRef } from "../sqs/queue_ref.ts";
+
+/** Approximate numbers of a queue's messages; `null` if SQS gives none. */
+export interface QueueDepth {
+  readonly visible: number | null;
+  readonly inFlight: number | null;
+  readonly delayed: number | null;
+}
+
+/** The state of a queue. */
+export interface QueueStatus extends QueueDepth {
+  /** The queue's name. */
+  readonly queue: string;
+  readonly region: string;
+  /** Its dead-letter queue; `null` if it has none. */
+  readonly deadLetter: DeadLetterStatus | null;
+}
+
+/** A dead-letter queue: its depth, or the reason why it is unknown. */
+export type DeadLetterStatus =
+  & { readonly queue: string }
+  & (QueueDepth | { readonly error: string });
+
+/**
+ * Asks SQS for the state of a queue and of its dead-letter queue.
+ *
+ * @param queue The queue's name, URL or ARN.
+ * @param where Where to look for the queue.
+ * @returns The state. A dead-letter queue that cannot be asked has an error.
+ * @throws {TypeError} If `queue` is not the name, URL or ARN of a queue.
+ * @throws {NonExistentQueueError} If the queue does not exist.
+ * @throws {SqsError} If SQS cannot be reached or refuses.
+ */
+export async function queueStatus(
+  queue: string,
+  where: ConnectOptions,
+): Promise<QueueStatus> {
+  const { name, region, attributes } = await ask(queue, where);
+  const deadLetter = attributes.redrive?.deadLetterQueue;
+  return {
+    queue: name,
+    region,
+    ...depthOf(attributes),
+    deadLetter: deadLetter === undefined
+      ? null
+      : await deadLetterStatus(deadLetter, where),
+  };
+}
+
+async function ask(queue: string, where: ConnectOptions) {
+  const { ref: { name }, url, connection } = await openQueue(queue, where);
+  try {
+    const attributes = await connection.attributes(url);
+    return { name, region: connection.region, attributes };
+  } catch (error) {
+    throw error instanceof SqsError
+      ? new SqsError(
+        `Cannot get the status of queue "${name}": ${error.message}`,
+        { code: error.code, senderFault: error.senderFault, cause: error },
+      )
+      : error;
+  } finally {
+    connection.close();
+  }
+}
+
+async function deadLetterStatus(
+  arn: string,
+  where: ConnectOptions,
+): Promise<DeadLetterStatus> {
+  const queue = parseQueueRef(arn)?.name ?? arn;
+  try {
+    const { attributes } = await ask(arn, where);
+    return { queue, ...depthOf(attributes) };
+  } catch (error) {
+    if (
+      error instanceof SqsError || error instanceof NonExistentQueueError
+    ) return { queue, error: error.message };
+    throw error;
+  }
+}
+
+function depthOf(
+  { visible, inFlight, delayed }: QueueAttributes,
+): QueueDepth {
+  return {
+    visible: visible ?? null,
+    inFlight: inFlight ?? null,
+    delayed: delayed ?? null,
+  };
+}

@@ -1,7 +1,7 @@
 /**
- * The command line: runs containers from ini files, checks them, tells the
- * permissions that they need, sends jobs, tells how many messages queues hold,
- * and handles those that failed.
+ * The command line. It runs containers from ini files and checks them, prints
+ * the permissions that they need, sends jobs, counts the messages of queues, and
+ * lists, redrives or deletes failed messages.
  *
  * ```sh
  * deno run -A jsr:@zsqs/cli adder.ini
@@ -30,40 +30,40 @@
 
 import process from "node:process";
 import { fstatSync } from "node:fs";
-import { createInterface } from "node:readline";
 import { isCompiledChild } from "./src/isolation/child_command.ts";
-import { parseOptions } from "./src/cli/command.ts";
 import { CHECK } from "./src/cli/check.ts";
 import {
   type Command,
+  helpOf,
   type Io,
+  parseOptions,
   PROGRAM,
   type Screen,
 } from "./src/cli/command.ts";
-import { describeError, DONE, stackOf, USAGE } from "./src/cli/errors.ts";
+import { DONE, printError, USAGE } from "./src/cli/errors.ts";
 import { FAILED_COMMAND } from "./src/cli/failed.ts";
 import { PERMISSIONS } from "./src/cli/permissions.ts";
 import { RUN } from "./src/cli/run.ts";
-import { NO_SCREEN, paint } from "./src/cli/screen.ts";
+import { NO_SCREEN } from "./src/cli/screen.ts";
 import { SEND } from "./src/cli/send.ts";
 import { STATUS } from "./src/cli/status.ts";
 import manifest from "./deno.json" with { type: "json" };
 
 export type { Io, Screen } from "./src/cli/command.ts";
 
-const COMMANDS: ReadonlyMap<string, Command> = new Map([
-  ["check", CHECK],
-  ["permissions", PERMISSIONS],
-  ["send", SEND],
-  ["status", STATUS],
-  ["failed", FAILED_COMMAND],
-]);
+const COMMANDS: readonly Command[] = [
+  CHECK,
+  PERMISSIONS,
+  SEND,
+  STATUS,
+  FAILED_COMMAND,
+];
 
 /**
  * Runs the command line.
  *
  * @param args The arguments.
- * @param io Where its output goes; the process's own by default.
+ * @param io Its input and output; by default the streams of this process.
  * @returns The exit status: 0 done or stopped as asked, 1 failed at run time,
  * 2 bad usage or configuration.
  *
@@ -86,46 +86,44 @@ export async function main(
   io: Partial<Io> = {},
 ): Promise<number> {
   if (isCompiledChild()) return await serveJobs();
-  const gathered = io.stdout ?? io.stderr ?? io.stdin;
+  const isCollected = io.stdout ?? io.stderr ?? io.stdin;
   const all: Io = {
     ...PROCESS_IO,
-    ...(gathered === undefined ? {} : { screen: NO_SCREEN }),
+    ...(isCollected === undefined ? {} : { screen: NO_SCREEN }),
     ...io,
   };
   const { stdout, stderr } = all;
   const [first = "--help", ...rest] = args;
-  const command = COMMANDS.get(first);
-  const { run, help, ...names } = command ?? RUN;
+  const named = COMMANDS.find(({ name }) => name === first);
+  const command = named ?? RUN;
   let debug = args.includes("--debug");
   try {
-    const options = parseOptions(command === undefined ? args : rest, names);
+    const options = parseOptions(named === undefined ? args : rest, command);
     debug = options.has("debug");
     if (options.has("version")) {
       stdout(`zsqs ${manifest.version}`);
       return DONE;
     }
     if (options.has("help")) {
-      stdout(help);
+      stdout(helpOf(command));
       return DONE;
     }
     if (args.length === 0) {
-      stderr(help);
+      stderr(helpOf(command));
       return USAGE;
     }
-    return await run(options, all);
+    return await command.run(options, all);
   } catch (error) {
-    const call = command === undefined ? PROGRAM : `${PROGRAM} ${first}`;
-    const { lines, status } = await describeError(error, call);
-    for (const line of lines) stderr(paint(line, "red", all, "stderr"));
-    if (debug) stderr(stackOf(error));
-    return status;
+    const call = named === undefined ? PROGRAM : `${PROGRAM} ${first}`;
+    return await printError(error, { io: all, debug, call });
   }
 }
 
 /**
- * Runs the command line of this process, and ends the process with its status.
+ * Runs the command line with this process's arguments, then exits with its
+ * status.
  *
- * @returns Never, as the process ends.
+ * @returns Never, as the process exits.
  *
  * @example A program that is the command line
  * ```ts no-assert
@@ -135,7 +133,7 @@ export async function main(
  * ```
  */
 export async function runCli(): Promise<never> {
-  // Work that a job left behind must not keep a stopped container alive.
+  // Timers that a job left must not keep a stopped container alive.
   Deno.exit(await main(Deno.args));
 }
 
@@ -148,7 +146,7 @@ async function serveJobs(): Promise<never> {
 
 const encoder = new TextEncoder();
 
-/** Each is asked for when it is looked at: most commands look at few. */
+/** Getters, as most commands need few of them. */
 const PROCESS_SCREEN: Screen = {
   get stdin() {
     return Deno.stdin.isTerminal();
@@ -160,7 +158,7 @@ const PROCESS_SCREEN: Screen = {
     return Deno.stderr.isTerminal();
   },
   get columns() {
-    // A terminal that does not know its width says 0.
+    // A terminal of unknown width reports 0.
     return process.stderr.columns || NO_SCREEN.columns;
   },
   get color() {
@@ -175,7 +173,12 @@ const PROCESS_SCREEN: Screen = {
 const PROCESS_IO: Io = {
   stdout: (line) => console.log(line),
   stderr: (line) => console.error(line),
-  stdin: () => createInterface({ input: process.stdin, crlfDelay: Infinity }),
+  write: (bytes) => {
+    while (bytes.length > 0) {
+      bytes = bytes.subarray(Deno.stdout.writeSync(bytes));
+    }
+  },
+  stdin: () => process.stdin,
   draw: (text) => Deno.stderr.writeSync(encoder.encode(text)),
   screen: PROCESS_SCREEN,
 };

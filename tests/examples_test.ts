@@ -151,7 +151,7 @@ Deno.test("examples/deploy starts with its flags, and fails with the status that
   assertEquals(await lost.status(), USAGE);
   assertStringIncludes(lost.stderr, 'queue "adder"');
 
-  server.makeQueue("adder", "eu-west-1");
+  await server.makeQueue("adder", "eu-west-1");
   await using container = new TestProcess(command.slice(1), options);
   await container.saw("Listening to adder");
   await using send = runCli(

@@ -31,7 +31,7 @@ Deno.test("the README's producer, worker and ini file work as they stand", async
   const folder = await Deno.makeTempDir();
   await using registry = await servePackage();
   await using server = await startLocalServer({ port: 0 });
-  server.makeQueue("adder", "eu-west-1");
+  await server.makeQueue("adder", "eu-west-1");
   const files = {
     "producer.ts": await codeBlock("ts", "await using queue"),
     "worker.ts": await codeBlock("ts", "// worker.ts"),

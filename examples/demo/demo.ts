@@ -28,7 +28,7 @@ const ENDS = [
 async function main(): Promise<number> {
   say("demo", "starting an SQS server (the first run downloads it)");
   await using server = await startLocalServer({ port: 0 });
-  server.makeQueue("adder", REGION);
+  await server.makeQueue("adder", REGION);
   say("demo", `SQS server at ${server.endpoint}, with the queue "adder"`);
 
   process.env.AWS_ACCESS_KEY_ID = "local";

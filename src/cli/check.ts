@@ -1,5 +1,5 @@
 /**
- * `zsqs check config.ini...`: tells all that is wrong with containers.
+ * `zsqs check config.ini...`: reports everything that is wrong with containers.
  *
  * @module
  */
@@ -14,11 +14,10 @@ import {
   type Command,
   type Io,
   type ParsedOptions,
-  PROGRAM,
   UsageError,
 } from "./command.ts";
 import { describeError, DONE, USAGE } from "./errors.ts";
-import { paint } from "./screen.ts";
+import { counted, paint } from "./screen.ts";
 import { systemClock } from "../clock.ts";
 import { inspectConfig } from "../config/ini_config.ts";
 import { type OpenQueue, openQueue } from "../connect/open_queue.ts";
@@ -30,35 +29,27 @@ import {
 } from "../logging/loggers.ts";
 import { loadWorker } from "../job/worker.ts";
 
-const HELP = `Tell all that is wrong with containers, without running them.
-
-Usage:
-  ${PROGRAM} check CONFIG.ini...
-
-It reads each file, imports the worker's module, calls nothing of it, and looks
-the queue up. It warns where the queue's redrive policy gives jobs up early.
-
-Options:
-  --debug   print stacks with errors
-  --help    print this
-
-Exit status: 0 all is well, 1 the queue could not be looked up, 2 the
-configuration is wrong.`;
-
 /**
- * The least `maxReceiveCount` that is no cause for a warning: a message may be
- * given back at a stop, and be retried once, before it is done.
+ * The least `maxReceiveCount` without a warning: a message may be released at a
+ * stop and retried once before it is done.
  */
 const LEAST_RECEIVES = 3;
 
-/** On FIFO queues whatever ends a job's try gives back those behind it too. */
+/** A retry on a FIFO queue also releases the later messages of its group. */
 const LEAST_FIFO_RECEIVES = 5;
 
-/** Tells all that is wrong with containers, without running them. */
+/** Reports everything that is wrong with containers. */
 export const CHECK: Command = {
-  help: HELP,
-  boolean: [],
-  string: [],
+  name: "check",
+  summary: "Report everything that is wrong with containers.",
+  usage: ["CONFIG.ini..."],
+  about: `\
+It reads each file, imports the worker's module without calling it, and finds
+the queue. It runs no job. It warns if the queue's redrive policy moves messages
+to the dead-letter queue after few receives.`,
+  options: [],
+  exitStatus: `0 no problem found, 1 a queue could not be looked up, 2 the
+configuration is wrong.`,
   run: check,
 };
 
@@ -96,11 +87,10 @@ async function checkWorker(
   );
 }
 
-/** What there is to say of one file's container. */
+/** The result for one file. */
 interface CheckReport {
-  /** All that is wrong. */
+  /** The problems. */
   readonly lines: readonly string[];
-  /** What is right, but may not be meant. */
   readonly warnings: readonly string[];
   readonly status: number;
 }
@@ -147,7 +137,7 @@ async function checkFile(file: string): Promise<CheckReport> {
   return { lines, warnings, status };
 }
 
-/** What a queue's redrive policy does to its jobs, where it may be asked for. */
+/** Warnings about a queue's redrive policy, if it may be read. */
 async function warningsOn(
   { connection, url, ref }: OpenQueue,
   failures: string,
@@ -163,14 +153,14 @@ async function warningsOn(
   const least = ref.fifo ? LEAST_FIFO_RECEIVES : LEAST_RECEIVES;
   if (maxReceiveCount < least) {
     return [
-      `Warning: queue ${ref.name} gives a message up after ${maxReceiveCount} ${
-        maxReceiveCount === 1 ? "receive" : "receives"
-      }, and one that is given back unrun has been received too: set its maxReceiveCount to ${least} or more`,
+      `Warning: queue ${ref.name} moves a message to its dead-letter queue after ${
+        counted(maxReceiveCount, "receive")
+      }, and every receive counts, even if the job never ran: set its maxReceiveCount to ${least} or more`,
     ];
   }
   return known.redrive === undefined && failures === "keep"
     ? [
-      `Warning: queue ${ref.name} has no dead-letter queue: with failures = keep, bad input comes back until the queue's retention period ends`,
+      `Warning: queue ${ref.name} has no dead-letter queue: with failures = keep, failed messages come back until the queue's retention period ends`,
     ]
     : [];
 }

@@ -1,84 +1,94 @@
 /**
- * What a command of the command line is.
+ * A command of the command line: its options, its help, and how its arguments
+ * are read.
  *
  * @module
  */
 
 import { parseArgs } from "@std/cli/parse-args";
-import { suggest } from "../text.ts";
-import { CONTAINER_OPTIONS } from "../config/options.ts";
 import type { ConnectOptions } from "../sqs/connection.ts";
+import { suggest } from "../text.ts";
 import { LOCAL_PORT, LOCAL_REGION } from "./local_server.ts";
 
-/** How the command line is called, in help and hints. */
+/** The command line's name, in help and hints. */
 export const PROGRAM = "deno run -A jsr:@zsqs/cli";
 
-/** The command line's output and input. */
+/** The command line's input and output. */
 export interface Io {
   /** Writes a line to standard output. */
   stdout(line: string): void;
   /** Writes a line to standard error. */
   stderr(line: string): void;
-  /** The lines of standard input. */
-  stdin(): AsyncIterable<string>;
-  /**
-   * Writes text to standard error as it stands, with no line end; done only
-   * where that is a terminal.
-   */
+  /** Writes bytes to standard output, unchanged. */
+  write(bytes: Uint8Array): void;
+  /** The bytes of standard input. */
+  stdin(): AsyncIterable<Uint8Array>;
+  /** Writes text to standard error without a line end; used on terminals only. */
   draw(text: string): void;
-  /** What of it is a terminal. */
+  /** Which of these streams are terminals. */
   readonly screen: Screen;
 }
 
-/** What of the command line's output and input is a terminal. */
+/** Which streams of the command line are terminals. */
 export interface Screen {
-  /** Whether standard input is one, so that questions can be answered. */
+  /** Whether standard input is a terminal, so that questions can be answered. */
   readonly stdin: boolean;
-  /** Whether standard output is one. */
+  /** Whether standard output is a terminal. */
   readonly stdout: boolean;
-  /** Whether standard error is one, so that progress can be drawn. */
+  /** Whether standard error is a terminal, so that progress can be drawn. */
   readonly stderr: boolean;
-  /** How many characters a line of it has. */
+  /** The terminal's width in characters. */
   readonly columns: number;
-  /** Whether colours are wanted on it. */
+  /** Whether terminals get colours. */
   readonly color: boolean;
-  /** How many bytes standard input has, where it is a file. */
+  /** The size of standard input in bytes, if it is a file. */
   readonly inputBytes?: number | undefined;
 }
 
-/** The options that a command knows. */
-export interface OptionNames {
-  /** Options without a value. */
-  readonly boolean: readonly string[];
-  /** Options with one value. */
-  readonly string: readonly string[];
-  /** Options with a value that may be given several times. */
-  readonly collect?: readonly string[];
-  /** Whether all after the first argument that is no option is left alone. */
-  readonly stopEarly?: boolean;
+/** An option of a command. */
+export interface CommandOption {
+  readonly name: string;
+  /** The value's name in help; an option without it is a flag. */
+  readonly value?: string;
+  /** Its line in help; further lines are indented below it. */
+  readonly meaning: string;
 }
 
 /** A command line's options and arguments. */
 export interface ParsedOptions {
-  /** Whether an option without a value was given. */
+  /** Whether a flag was given. */
   has(name: string): boolean;
-  /** An option's value, if it was given. */
+  /** An option's value, if it was given; the last one counts. */
   get(name: string): string | undefined;
   /** All values of an option. */
   all(name: string): readonly string[];
-  /** What is no option. */
+  /** The arguments that are not options. */
   readonly positional: readonly string[];
 }
 
 /** A command of the command line. */
-export interface Command extends OptionNames {
-  /** What `--help` prints. */
-  readonly help: string;
-  /** Does it, and tells the exit status. */
+export interface Command {
+  /** The word that calls it; empty for running containers. */
+  readonly name: string;
+  /** The first line of its help. */
+  readonly summary: string;
+  /** The arguments that it takes, a line for each form. */
+  readonly usage: readonly string[];
+  /** The part of its help above the options. */
+  readonly about: string;
+  /** Its options, without those that every command has. */
+  readonly options: readonly CommandOption[];
+  /** The part of its help below the options. */
+  readonly notes?: string;
+  /** The exit statuses, as its help lists them. */
+  readonly exitStatus: string;
+  /** Whether everything after the first argument is an argument. */
+  readonly stopEarly?: boolean;
+  /** Runs it, and resolves to the exit status. */
   run(options: ParsedOptions, io: Io): Promise<number>;
 }
 
-/** A command line that cannot be understood: bad usage. */
+/** A command line that cannot be understood. */
 export class UsageError extends Error {
   constructor(message: string) {
     super(message);
@@ -86,16 +96,9 @@ export class UsageError extends Error {
   }
 }
 
-/** What a command's input caused: what the producer refuses, it was given. */
-export function asInputError(error: unknown): unknown {
-  return error instanceof TypeError || error instanceof RangeError
-    ? new InputError(error.message, { cause: error })
-    : error;
-}
-
-/** Input that cannot be used: the command line itself is well. */
+/** Input that cannot be used, on a command line that is right. */
 export class InputError extends Error {
-  /** What to do next. */
+  /** The next step. */
   readonly hint: string | undefined;
 
   constructor(
@@ -108,30 +111,92 @@ export class InputError extends Error {
   }
 }
 
-/** Options that every command knows. */
-const COMMON_OPTIONS = ["help", "version", "debug"] as const;
+/** Blames the command's input for an argument that a function refused. */
+export function asInputError(error: unknown): unknown {
+  return error instanceof TypeError || error instanceof RangeError
+    ? new InputError(error.message, { cause: error })
+    : error;
+}
+
+/** The options of every command. */
+const COMMON_OPTIONS: readonly CommandOption[] = [
+  { name: "debug", meaning: "print stacks with errors" },
+  { name: "help", meaning: "print this help" },
+  { name: "version", meaning: "print the version" },
+];
+
+/** The options of every command that opens a queue. */
+export const CONNECT_OPTIONS: readonly CommandOption[] = [
+  { name: "region", value: "REGION", meaning: "the AWS region" },
+  { name: "endpoint", value: "URL", meaning: "the URL of the SQS server" },
+  { name: "local", meaning: "the server of a container run with --local" },
+  {
+    name: "port",
+    value: "PORT",
+    meaning: `the port of that server (default ${LOCAL_PORT})`,
+  },
+];
+
+/** A command's options, with those of every command. */
+export function optionsOf(command: Command): readonly CommandOption[] {
+  return [...command.options, ...COMMON_OPTIONS];
+}
+
+/** A command's help. */
+export function helpOf(command: Command): string {
+  const { name, summary, usage, about, notes, exitStatus } = command;
+  const call = name === "" ? PROGRAM : `${PROGRAM} ${name}`;
+  const options = optionsOf(command).map((option) =>
+    [spelling(option), option.meaning] as const
+  );
+  return [
+    summary,
+    `Usage:\n${usage.map((form) => `  ${call} ${form}`).join("\n")}`,
+    about,
+    `Options:\n${columns(options)}`,
+    ...notes === undefined ? [] : [notes],
+    `Exit status: ${exitStatus}`,
+  ].join("\n\n");
+}
+
+function spelling({ name, value }: CommandOption): string {
+  return value === undefined ? `--${name}` : `--${name}=${value}`;
+}
+
+/** Two columns of help. */
+export function columns(
+  rows: readonly (readonly [name: string, meaning: string])[],
+): string {
+  const width = Math.max(...rows.map(([name]) => name.length)) + 2;
+  return rows.map(([name, meaning]) =>
+    `  ${name.padEnd(width)}${
+      meaning.replaceAll("\n", `\n${" ".repeat(width + 2)}`)
+    }`
+  ).join("\n");
+}
 
 /**
  * Reads a command's options.
  *
  * @param args The arguments after the command's name.
- * @param names What the command knows.
+ * @param command The command.
  * @returns The options and arguments.
- * @throws {UsageError} For an unknown option, or one whose value is missing or
- * too much.
+ * @throws {UsageError} For an unknown option, a missing value, or a value that
+ * a flag does not take.
  */
 export function parseOptions(
   args: readonly string[],
-  names: OptionNames,
+  command: Command,
 ): ParsedOptions {
-  const boolean = [...COMMON_OPTIONS, ...names.boolean];
-  const valued = [...names.string, ...names.collect ?? []];
-  const end = names.stopEarly ? firstArgument(args, valued) : args.length;
-  const options = args.slice(0, end);
-  checkOptions(options, boolean, valued);
+  const options = optionsOf(command);
+  const end = command.stopEarly ? firstArgument(args, options) : args.length;
+  checkOptions(args.slice(0, end), options);
+  const valued = options.filter(({ value }) => value !== undefined)
+    .map(({ name }) => name);
   const parsed: Record<string, unknown> & { _: (string | number)[] } =
-    parseArgs(options, {
-      boolean,
+    parseArgs(args.slice(0, end), {
+      boolean: options.filter(({ value }) => value === undefined)
+        .map(({ name }) => name),
       string: [...valued, "_"],
       collect: valued,
     });
@@ -144,44 +209,38 @@ export function parseOptions(
   };
 }
 
-/** Refuses what `parseArgs` would take without a word. */
+/** Refuses everything that `parseArgs` would accept silently. */
 function checkOptions(
   args: readonly string[],
-  boolean: readonly string[],
-  valued: readonly string[],
+  options: readonly CommandOption[],
 ): void {
   for (let i = 0; i < args.length; i++) {
     const arg = args[i]!;
     if (arg === "--") return;
     if (!isOption(arg)) continue;
-    const [flag = "", value] = splitOnce(arg.slice(2), "=");
-    if (boolean.includes(flag) && arg.startsWith("--")) {
-      if (value !== undefined) {
-        throw new UsageError(`Option --${flag} takes no value: got "${value}"`);
-      }
-      // parseArgs would take a word like these for the option's value.
-      if (args[i + 1] === "true" || args[i + 1] === "false") {
-        throw new UsageError(
-          `Option --${flag} takes no value: got "${args[i + 1]}"`,
-        );
-      }
-    } else if (valued.includes(flag) && arg.startsWith("--")) {
-      const given = value ?? args[++i];
-      if (
-        given === undefined || given === "" ||
-        (value === undefined && isOption(given))
-      ) {
-        throw new UsageError(
-          `Option --${flag} needs a value: write --${flag}=VALUE`,
-        );
-      }
-    } else {
-      const known = [...boolean, ...valued].map((name) => `--${name}`);
+    const [flag = "", value] = splitOnce(arg, "=");
+    const option = options.find(({ name }) => flag === `--${name}`);
+    if (option === undefined) {
+      const known = options.map(({ name }) => `--${name}`);
       throw new UsageError(
-        `Unknown option ${arg}: ${
-          suggest(arg.split("=")[0]!, known, "options", String)
-        }`,
+        `Unknown option ${arg}: ${suggest(flag, known, "options", String)}`,
       );
+    }
+    const next = args[i + 1];
+    if (option.value !== undefined) {
+      if (value === undefined) i++;
+      const given = value ?? (isOption(next ?? "-x") ? "" : next);
+      if (given === "") {
+        throw new UsageError(
+          `Option ${flag} needs a value: write ${flag}=${option.value}`,
+        );
+      }
+      continue;
+    }
+    // parseArgs takes these words for the value of the flag before them.
+    const taken = value ?? (/^(true|false)$/.exec(next ?? "")?.[0]);
+    if (taken !== undefined) {
+      throw new UsageError(`Option ${flag} takes no value: got "${taken}"`);
     }
   }
 }
@@ -189,12 +248,13 @@ function checkOptions(
 /** The position of the first argument that is neither option nor its value. */
 function firstArgument(
   args: readonly string[],
-  valued: readonly string[],
+  options: readonly CommandOption[],
 ): number {
   for (let i = 0; i < args.length; i++) {
     const arg = args[i]!;
     if (!isOption(arg)) return i;
-    if (valued.includes(arg.slice(2))) i++;
+    const option = options.find(({ name }) => arg === `--${name}`);
+    if (option?.value !== undefined) i++;
   }
   return args.length;
 }
@@ -208,26 +268,13 @@ function splitOnce(text: string, separator: string): [string, string?] {
   return at < 0 ? [text] : [text.slice(0, at), text.slice(at + 1)];
 }
 
-/** The options with a value that say where a queue is; `local` has none. */
-export const WHERE_OPTIONS: readonly string[] = ["region", "endpoint", "port"];
-
-/** What `--help` says of them. */
-export const WHERE_HELP = `\
-  --region=REGION    the AWS region
-  --endpoint=URL     the SQS server
-  --local            the server that a container with --local started
-  --port=PORT        its port, ${LOCAL_PORT} by default`;
-
-/** Where a command's queues are, as its options say. */
+/** Where a command looks for its queues: {@linkcode CONNECT_OPTIONS}, read. */
 export function connectOptionsOf(options: ParsedOptions): ConnectOptions {
   const local = options.has("local");
-  if (!local && options.get("port") !== undefined) {
-    throw new UsageError("Option --port goes with --local");
-  }
   if (local && options.get("endpoint") !== undefined) {
     throw new UsageError("Give --endpoint or --local, not both");
   }
-  const port = portOf(options.get("port"));
+  const port = portOf(options);
   const region = options.get("region") ?? (local ? LOCAL_REGION : undefined);
   const endpoint = local ? `http://127.0.0.1:${port}` : options.get("endpoint");
   return {
@@ -237,22 +284,14 @@ export function connectOptionsOf(options: ParsedOptions): ConnectOptions {
   };
 }
 
-/** The `[container]` options, as `--help` lists them. */
-export function optionsHelp(): string {
-  const width = Math.max(...CONTAINER_OPTIONS.map(({ name }) => name.length));
-  return CONTAINER_OPTIONS.map((option) => {
-    const value = option.default === undefined
-      ? option.required === undefined ? "" : "; required"
-      : typeof option.default === "function"
-      ? ""
-      : `; ${option.default} by default`;
-    return `  ${option.name.padEnd(width)}  ${option.meaning}${value}`;
-  }).join("\n");
-}
-
-/** The port that `--port` names. */
-export function portOf(text: string | undefined): number {
-  return text === undefined ? LOCAL_PORT : integerOf("port", text, 0, 65_535);
+/** The local server's port. */
+export function portOf(options: ParsedOptions): number {
+  const text = options.get("port");
+  if (text === undefined) return LOCAL_PORT;
+  if (!options.has("local")) {
+    throw new UsageError("Option --port needs --local");
+  }
+  return integerOf("port", text, 0, 65_535);
 }
 
 /** An option's value as a whole number within limits. */

@@ -1,11 +1,10 @@
 /**
- * Errors as the command line tells them: one or two plain lines, with what to
- * do next, and an exit status.
+ * Errors on the command line: one or two plain lines, with the next step, and
+ * an exit status.
  *
  * @module
  */
 
-import { InputError, PROGRAM, UsageError } from "./command.ts";
 import {
   ConfigError,
   isLoadDenied,
@@ -13,6 +12,8 @@ import {
   SendError,
   SqsError,
 } from "../errors.ts";
+import { InputError, type Io, PROGRAM, UsageError } from "./command.ts";
+import { paint } from "./screen.ts";
 
 /** Done, or stopped as asked. */
 export const DONE = 0;
@@ -21,27 +22,45 @@ export const FAILED = 1;
 /** Bad usage or configuration. */
 export const USAGE = 2;
 
-/** What is told of an error. */
+/** An error as the command line shows it. */
 export interface ErrorReport {
   readonly lines: readonly string[];
   readonly status: number;
 }
 
+/** How {@linkcode printError} writes. */
+export interface PrintErrorOptions {
+  readonly io: Io;
+  /** Whether to add the stack. */
+  readonly debug: boolean;
+  /** The call of the command, for the hint at its help. */
+  readonly call?: string;
+}
+
+/** Writes an error to standard error, and returns the exit status. */
+export async function printError(
+  error: unknown,
+  { io, debug, call }: PrintErrorOptions,
+): Promise<number> {
+  const { lines, status } = await describeError(error, call);
+  for (const line of lines) io.stderr(paint(line, "red", io, "stderr"));
+  if (debug) io.stderr(stackOf(error));
+  return status;
+}
+
 /**
- * What to tell of an error, and the exit status it means.
+ * Describes an error in a few lines.
  *
- * @param error What was thrown.
- * @param call How the command that threw it is called.
+ * @param error The thrown value.
+ * @param call The call of the command, for the hint at its help.
+ * @returns The lines, and the exit status.
  */
 export async function describeError(
   error: unknown,
   call: string = PROGRAM,
 ): Promise<ErrorReport> {
   if (error instanceof UsageError) {
-    return {
-      lines: [error.message, `Try ${call} --help`],
-      status: USAGE,
-    };
+    return { lines: [error.message, `Try ${call} --help`], status: USAGE };
   }
   if (error instanceof ConfigError) {
     return { lines: error.problems, status: USAGE };
@@ -71,19 +90,16 @@ export async function describeError(
       status: FAILED,
     };
   }
-  if (isLoadDenied(error)) {
-    return {
-      lines: [`A Deno permission is missing: ${firstLine(error as Error)}`],
-      status: FAILED,
-    };
-  }
+  const line = error instanceof Error ? firstLine(error) : String(error);
   return {
-    lines: [error instanceof Error ? firstLine(error) : String(error)],
+    lines: [
+      isLoadDenied(error) ? `A Deno permission is missing: ${line}` : line,
+    ],
     status: FAILED,
   };
 }
 
-/** An error's stack, and those of its causes. */
+/** An error's stack, with the stacks of its causes. */
 export function stackOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const stack = error.stack ?? String(error);
@@ -92,23 +108,28 @@ export function stackOf(error: unknown): string {
     : `${stack}\nCaused by: ${stackOf(error.cause)}`;
 }
 
-async function nextStep(
-  error: SqsError | SendError,
-): Promise<string[]> {
+async function nextStep(error: SqsError | SendError): Promise<string[]> {
   switch (error.code) {
-    case "CredentialsProviderError":
+    case "CredentialsProviderError": {
+      const flags = await deniedFlags();
       return [
-        ...await deniedHint(),
+        ...flags === ""
+          ? []
+          : [`Deno denies some places to look for them: rerun with ${flags}`],
         "Give AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or run with a role",
       ];
+    }
     case "RegionDenied":
       return [
-        `Give a "region" or AWS_REGION, or run again with ${await deniedFlags()}, as far as it is there`,
+        `Give a "region" or AWS_REGION, or rerun with ${await deniedFlags()}`,
       ];
-    case "AccessDenied":
+    case "AccessDenied": {
+      const [, action = "the refused action"] =
+        /\b([A-Z]\w+) failed: /.exec(error.message) ?? [];
       return [
-        "Give the identity the rights sqs:GetQueueUrl, sqs:ReceiveMessage, sqs:DeleteMessage and sqs:ChangeMessageVisibility; a producer needs sqs:SendMessage, and status sqs:GetQueueAttributes",
+        `Allow this identity to call sqs:${action}: docs/permissions.md lists the rights`,
       ];
+    }
     case "EPERM":
       return permissionHint(error.message);
     case "ECONNREFUSED":
@@ -120,26 +141,18 @@ async function nextStep(
   }
 }
 
-/** The SDK passes over each place of credentials that Deno denies to it. */
-async function deniedHint(): Promise<string[]> {
-  const flags = await deniedFlags();
-  return flags === "" ? [] : [
-    `Deno permissions are missing to look for them: run again with ${flags}, as far as they are there`,
-  ];
-}
-
 /** The flags that let the SDK look wherever it would. */
 async function deniedFlags(): Promise<string> {
   const { deniedAccess } = await import("../permissions/credential_chain.ts");
   return deniedAccess().flags().join(" ");
 }
 
-/** Deno refuses to look a host up in the words of the operating system. */
+/** Deno reports a host that it may not look up as the operating system does. */
 function permissionHint(message: string): string[] {
   const host = /getaddrinfo EPERM (\S+)/.exec(message)?.[1];
   return host === undefined
     ? []
-    : [`A Deno permission is missing: run again with --allow-net=${host}`];
+    : [`A Deno permission is missing: rerun with --allow-net=${host}`];
 }
 
 function firstLine(error: Error): string {

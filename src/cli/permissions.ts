@@ -9,36 +9,24 @@ import {
   type Command,
   type Io,
   type ParsedOptions,
-  PROGRAM,
   UsageError,
 } from "./command.ts";
 import { DONE } from "./errors.ts";
 import { readConfig } from "../config/ini_config.ts";
 import type { Rights } from "../permissions/permission_set.ts";
 
-const HELP =
-  `Print the command line that runs containers with no more Deno permissions than
-they need.
-
-Usage:
-  ${PROGRAM} permissions CONFIG.ini...
-
-Run it where the containers will run: in the same folder and environment, as
-those say where credentials, region and log files are. It reads the files and
-lists what the workers import; it runs no worker and calls no queue. The line
-goes to standard output, what there is to know about it to standard error.
-
-Options:
-  --debug   print stacks with errors
-  --help    print this
-
-Exit status: 0 done, 1 failed, 2 the configuration is wrong.`;
-
 /** Prints the command line with the narrowest flags that work. */
 export const PERMISSIONS: Command = {
-  help: HELP,
-  boolean: [],
-  string: [],
+  name: "permissions",
+  summary: "Print the deno command line with the fewest permissions that work.",
+  usage: ["CONFIG.ini..."],
+  about: `\
+Run it where the containers will run: in the same folder and environment, as
+these decide about credentials, region and log files. It reads the files and
+lists the modules that the workers import. It runs no worker and calls no queue.
+The command line goes to standard output, hints about it to standard error.`,
+  options: [],
+  exitStatus: "0 done, 1 failed, 2 the configuration is wrong.",
   run: permissions,
 };
 
@@ -49,7 +37,7 @@ async function permissions(options: ParsedOptions, io: Io): Promise<number> {
   }
   if (Deno.build.standalone) {
     throw new UsageError(
-      "A compiled program has the permissions that it was compiled with: give those that it prints when it is run by deno",
+      "A compiled program keeps the permissions of deno compile: run this command with deno, and compile with the flags that it prints",
     );
   }
   const configs = await Promise.all(files.map(readConfig));
@@ -65,11 +53,11 @@ function hintsOn(rights: Rights): string[] {
   const split = new Set(paths.filter((path) => path.includes(",")));
   return [
     ...[...split].map((path) =>
-      `The folder of ${path} is granted, as Deno takes no path with a comma`
+      `The line grants the folder of ${path}, as Deno accepts no path with a comma`
     ),
     ...rights.has("sys")
       ? [
-        "All of --allow-sys is granted, as NODE_EXTRA_CA_CERTS is set: DENO_CERT with the same file needs less",
+        "The line grants all of --allow-sys as NODE_EXTRA_CA_CERTS is set: with DENO_CERT, less is enough",
       ]
       : [],
   ];

@@ -5,19 +5,24 @@
  */
 
 import { testMode } from "../connect/test_mode.ts";
-import { type ContainerConfig, parseAddress } from "../config/options.ts";
+import {
+  CONTAINER_OPTIONS,
+  type ContainerConfig,
+  parseAddress,
+} from "../config/options.ts";
 import { existsSync } from "node:fs";
 import process from "node:process";
 import { unlessAborted } from "../clock.ts";
 import {
+  columns,
   type Command,
   type Io,
   type ParsedOptions,
+  portOf,
   PROGRAM,
   UsageError,
 } from "./command.ts";
 import { DONE } from "./errors.ts";
-import { optionsHelp, portOf } from "./command.ts";
 import { isFailureQueue, resolveConfig } from "../config/config.ts";
 import { readConfig } from "../config/ini_config.ts";
 import { Container, type StartOptions } from "../container/container.ts";
@@ -30,57 +35,64 @@ import {
 import { ConfigError } from "../errors.ts";
 import { parseQueueRef } from "../sqs/queue_ref.ts";
 import { listenToStopSignals } from "../signals.ts";
+import { quote, suggest } from "../text.ts";
 
-const HELP = `Run background jobs from Amazon SQS.
-
-Usage:
-  ${PROGRAM} [OPTIONS] CONFIG.ini...
-  ${PROGRAM} COMMAND ...
-
-Commands, each with a --help of its own:
-  check CONFIG.ini...           tell what is wrong with containers
-  permissions CONFIG.ini...     print the Deno permissions that they need
-  send [OPTIONS] QUEUE ARG...   send a job
-  status [OPTIONS] QUEUE...     tell how many messages queues hold
-  failed [OPTIONS] QUEUE        list failed messages, send back or delete them
-
-Options:
-  --drain       stop when two long polls in a row brought nothing
-  --local       start an SQS server on this machine, with the configs' queues
-  --port=PORT   its port, ${LOCAL_PORT} by default
-  --data=DIR    keep its queues in a folder, not in memory
-  --debug       print stacks with errors
-  --help        print this, or the help of a command
-  --version     print the version
-
-Options of [container] in an ini file, durations in seconds:
-${optionsHelp()}
-
-The options of [worker] go to the worker's factory, as they stand.
-
-SIGTERM or Ctrl+C stops: no receive is started, the one in flight (up to
-wait_time) and running jobs are awaited. A second signal more than 1 s after the
-first, or the end of shutdown_timeout, gives running jobs back and ends.
-
-Exit status: 0 done or stopped as asked, 1 failed at run time, 2 bad usage or
-configuration.`;
+/** The `[container]` options, as help lists them. */
+function containerOptions(): string {
+  return columns(CONTAINER_OPTIONS.map((option) => {
+    const { name, meaning, required } = option;
+    if (required !== undefined) return [name, `${meaning}; required`];
+    return [
+      name,
+      option.default === undefined || typeof option.default === "function"
+        ? meaning
+        : `${meaning}; ${option.default} by default`,
+    ];
+  }));
+}
 
 /** Runs containers until they are stopped, or drained. */
 export const RUN: Command = {
-  help: HELP,
-  boolean: ["drain", "local"],
-  string: ["port", "data"],
+  name: "",
+  summary: "Run background jobs from Amazon SQS.",
+  usage: ["[OPTIONS] CONFIG.ini...", "COMMAND ..."],
+  about: `\
+Commands; COMMAND --help describes each:
+  check CONFIG.ini...           report everything that is wrong with containers
+  permissions CONFIG.ini...     print the Deno permissions that they need
+  send [OPTIONS] QUEUE ARG...   send a job
+  status [OPTIONS] QUEUE...     show how many messages queues hold
+  failed [OPTIONS] QUEUE        list failed messages, redrive or delete them`,
+  options: [
+    {
+      name: "drain",
+      meaning: "stop when the queue is empty (two empty polls)",
+    },
+    { name: "local", meaning: "start an SQS server with the configs' queues" },
+    {
+      name: "port",
+      value: "PORT",
+      meaning: `the port of that server (default ${LOCAL_PORT})`,
+    },
+  ],
+  notes: `\
+Options of [container] in an ini file, durations in seconds:
+${containerOptions()}
+
+The options of [worker] are passed to the worker's factory unchanged.
+
+On SIGTERM or Ctrl+C, a container stops polling, waits for the current poll (up
+to wait_time) and for running jobs (up to shutdown_timeout), then exits. A
+second signal, more than 1 s after the first, makes it exit immediately: running
+jobs return to the queue.`,
+  exitStatus: `0 done or stopped as asked, 1 failed at run time, 2 bad usage
+or configuration.`,
   run,
 };
 
 async function run(options: ParsedOptions, io: Io): Promise<number> {
   const local = options.has("local");
-  for (const name of ["port", "data"]) {
-    if (!local && options.get(name) !== undefined) {
-      throw new UsageError(`Option --${name} goes with --local`);
-    }
-  }
-  const port = portOf(options.get("port"));
+  const port = portOf(options);
   if (options.positional.length === 0) {
     throw new UsageError("No ini file given: name the files to run");
   }
@@ -94,29 +106,25 @@ async function run(options: ParsedOptions, io: Io): Promise<number> {
     await runAll(configs, how, {});
     return DONE;
   }
-  const dataDir = options.get("data");
-  await using server = await startLocalServer({
-    port,
-    ...(dataDir === undefined ? {} : { dataDir }),
-  });
+  await using server = await startLocalServer({ port });
   useServer(server.endpoint);
   const localConfigs = configs.map((config) =>
     onServer(config, server.endpoint)
   );
   for (const config of localConfigs) {
-    makeQueues(config, server);
+    await makeQueues(config, server);
     io.stderr(localHint(config, server));
   }
   await runAll(localConfigs, how, { local });
   return DONE;
 }
 
-function makeQueues(
+async function makeQueues(
   { queue, failures, region }: ContainerConfig,
   server: LocalServer,
-): void {
-  server.makeQueue(queue, region!);
-  if (isFailureQueue(failures)) server.makeQueue(failures, region!);
+): Promise<void> {
+  await server.makeQueue(queue, region!);
+  if (isFailureQueue(failures)) await server.makeQueue(failures, region!);
 }
 
 function localHint(
@@ -131,21 +139,25 @@ function localHint(
   return `Local SQS server at ${endpoint} with queue ${queue}: send jobs with "${PROGRAM} send ${options} ${queue} ARG..."`;
 }
 
-/** How containers are told to stop. */
+/** The signals that stop containers. */
 interface Stop {
   readonly signal: AbortSignal;
   readonly forceSignal: AbortSignal;
 }
 
-/** A word that is no file is most likely meant as a command. */
+const COMMANDS = ["check", "permissions", "send", "status", "failed"];
+
+/** Refuses a word that was probably meant as a command. */
 function refuseMistyped(word: string): void {
   if (/[./\\]/.test(word) || existsSync(word)) return;
   throw new UsageError(
-    `There is no command and no file "${word}": the commands, which come first, are "check", "permissions", "send", "status" and "failed", and an ini file is given by its path`,
+    `There is no command and no file ${quote(word)}: ${
+      suggest(word, COMMANDS, "commands")
+    }`,
   );
 }
 
-/** Containers that answer on one address could not be told apart. */
+/** Refuses two containers that would listen on one address. */
 function refuseSharedHealth(configs: readonly ContainerConfig[]): void {
   const problems: string[] = [];
   const files = new Map<string, string>();
@@ -155,14 +167,14 @@ function refuseSharedHealth(configs: readonly ContainerConfig[]): void {
     if (other === undefined) files.set(health, file!);
     else {
       problems.push(
-        `Cannot start container as "health" in [container] of ${file} is that of ${other} too: give each its own port, current value of both is "${health}"`,
+        `Cannot start container as "health" in [container] of ${file} is the same as in ${other}: give each its own port, current value is "${health}"`,
       );
     }
   }
   if (problems.length > 0) throw new ConfigError(problems);
 }
 
-/** A configuration whose queue is on the local server, by name. */
+/** Points a configuration to the queue of its name on the local server. */
 function onServer(config: ContainerConfig, endpoint: string): ContainerConfig {
   const ref = parseQueueRef(config.queue)!;
   return resolveConfig({
@@ -176,7 +188,7 @@ function onServer(config: ContainerConfig, endpoint: string): ContainerConfig {
   });
 }
 
-/** Runs containers side by side; where one fails, the others stop too. */
+/** Runs containers side by side; if one fails, the others stop too. */
 async function runAll(
   configs: readonly ContainerConfig[],
   how: Stop & { readonly drain: boolean },
@@ -185,7 +197,7 @@ async function runAll(
   const starting = startAll(configs, { ...where, signal: how.signal });
   const containers = await unlessAborted(starting, how.signal);
   if (containers === undefined) {
-    // What starts nevertheless is given up with the process.
+    // A container that starts after all ends with the process.
     starting.catch(() => {});
     return;
   }
@@ -236,7 +248,7 @@ function throwAll(results: readonly PromiseSettledResult<unknown>[]): void {
   }
 }
 
-/** Has queues that workers open on the local server too. */
+/** Makes queues that workers open use the local server, too. */
 function useServer(endpoint: string): void {
   const { env } = process;
   env.AWS_ENDPOINT_URL_SQS = endpoint;

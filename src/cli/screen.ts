@@ -1,13 +1,13 @@
 /**
- * What a terminal gets: colours, and a line that tells how far something is.
+ * Terminal output: colours, numbers, and a progress bar.
  *
  * @module
  */
 
-import type { Io, Screen } from "./command.ts";
 import type { Clock } from "../clock.ts";
+import type { Io, Screen } from "./command.ts";
 
-/** No terminal at all: what output is taken for that a program gathers. */
+/** No terminal: the screen of output that a program collects. */
 export const NO_SCREEN: Screen = {
   stdin: false,
   stdout: false,
@@ -16,13 +16,13 @@ export const NO_SCREEN: Screen = {
   color: false,
 };
 
-/** The least time between two drawings, in milliseconds. */
+/** The shortest time between two drawings, in milliseconds. */
 const DRAW_MS = 100;
 
-/** From when to when plain lines come at every thousand. */
+/** The count at which plain lines begin. */
 const FIRST_STEP = 1000;
 
-/** How many characters a bar has, where there is room. */
+/** The longest bar, in characters. */
 const BAR = 20;
 
 const CLEAR_LINE = "\r\x1b[K";
@@ -36,10 +36,10 @@ const STYLES = {
   yellow: 33,
 } as const;
 
-/** A way to show text that stands out. */
+/** A text style of terminals. */
 export type Style = keyof typeof STYLES;
 
-/** Styles text for standard output or error, where that shows colours. */
+/** Styles text for a stream that shows colours. */
 export function paint(
   text: string,
   style: Style,
@@ -51,7 +51,13 @@ export function paint(
     : text;
 }
 
-/** A whole number as people read it. */
+/** A value that may be absent: `-` if it is, or is not a number. */
+export function orDash(value: string | number | null | undefined): string {
+  if (typeof value === "string") return value;
+  return Number.isFinite(value) ? plainNumber(value as number) : "-";
+}
+
+/** A whole number with separators. */
 export function plainNumber(value: number): string {
   return value.toLocaleString("en-US");
 }
@@ -61,28 +67,27 @@ export function counted(count: number, noun: string): string {
   return `${plainNumber(count)} ${noun}${count === 1 ? "" : "s"}`;
 }
 
-/** What a progress tells. */
+/** Options of {@linkcode Progress}. */
 export interface ProgressOptions {
-  /** What is done: `Sent`. */
+  /** The action, done: `Sent`. */
   readonly verb: string;
-  /** What it is done to, one of them: `job`. */
+  /** The things that it counts, in the singular: `job`. */
   readonly noun: string;
   readonly clock: Clock;
-  /** How many there are, where that is known. */
+  /** The approximate total, if it is known. */
   readonly total?: number | undefined;
 }
 
 /**
- * How far something is: a bar on a terminal, now and then a plain line
- * elsewhere, both on standard error.
- *
- * It draws when it is told of something, with no timer of its own.
+ * Progress on standard error: a bar on a terminal, otherwise a line at 1,000,
+ * 2,000, ..., 10,000, 20,000, ... It draws when it is updated, without a timer.
  */
 export class Progress implements Disposable {
   readonly #io: Io;
   readonly #options: ProgressOptions;
   readonly #startedMs: number;
   #drawnMs = -Infinity;
+  /** The text that stands on the terminal. */
   #shown = "";
   #nextLine = FIRST_STEP;
 
@@ -93,73 +98,67 @@ export class Progress implements Disposable {
   }
 
   /**
-   * Tells how many are done.
+   * Shows how many are done.
    *
-   * @param done How many.
-   * @param fraction How much of the whole that is, from 0 to 1, where it is
-   * known otherwise than by the total.
+   * @param done The number done.
+   * @param fraction The fraction of the whole, from 0 to 1; by default it is
+   * computed from the total.
    */
   update(done: number, fraction?: number): void {
-    if (this.#io.screen.stderr) this.#draw(done, fraction);
-    else this.#line(done);
-  }
-
-  /** Writes a line to standard error; the bar stands below it. */
-  say(line: string): void {
-    this.#clear();
-    this.#io.stderr(line);
-    if (this.#shown !== "") this.#io.draw(this.#shown);
-  }
-
-  /** Takes the bar away: what came of it all is told elsewhere. */
-  [Symbol.dispose](): void {
-    this.#clear();
-    this.#shown = "";
-  }
-
-  #clear(): void {
-    if (this.#shown !== "") this.#io.draw(CLEAR_LINE);
-  }
-
-  #draw(done: number, fraction: number | undefined): void {
-    const now = this.#options.clock.now();
+    const { verb, noun, clock, total } = this.#options;
+    const count = total === undefined
+      ? `${verb} ${counted(done, noun)}`
+      : `${verb} ${plainNumber(done)} of about ${counted(total, noun)}`;
+    if (!this.#io.screen.stderr) {
+      if (done < this.#nextLine) return;
+      this.#io.stderr(count);
+      const step = 10 ** Math.floor(Math.log10(done));
+      this.#nextLine = (Math.floor(done / step) + 1) * step;
+      return;
+    }
+    const now = clock.now();
     if (now - this.#drawnMs < DRAW_MS) return;
+    const seconds = (now - this.#startedMs) / 1000;
+    const rate = seconds > 0 ? Math.round(done / seconds) : 0;
     this.#drawnMs = now;
-    this.#shown = this.#text(done, fraction, now);
+    this.#shown = barText(
+      rate >= 1 ? `${count}, ${plainNumber(rate)}/s` : count,
+      fraction ?? (total ? done / total : undefined),
+      // Some terminals wrap when their last column is written.
+      this.#io.screen.columns - 1,
+    );
     this.#io.draw(CLEAR_LINE + this.#shown);
   }
 
-  #text(done: number, fraction: number | undefined, now: number): string {
-    const { total } = this.#options;
-    const seconds = (now - this.#startedMs) / 1000;
-    const rate = seconds > 0 ? done / seconds : 0;
-    const part = fraction ?? (total ? done / total : undefined);
-    // The last column stays free: some terminals go to the next line there.
-    const width = this.#io.screen.columns - 1;
-    const says = `${this.#count(done)}${
-      rate >= 1 ? `, ${plainNumber(Math.round(rate))}/s` : ""
-    }`;
-    if (part === undefined) return says.slice(0, width);
-    const known = Math.min(1, part);
-    const text = ` ${String(Math.floor(known * 100)).padStart(3)} % ${says}`;
-    const room = Math.min(BAR, width - text.length - 2);
-    if (room < 5) return text.trimStart().slice(0, width);
-    const filled = Math.floor(known * room);
-    return `[${"#".repeat(filled)}${"-".repeat(room - filled)}]${text}`;
+  /** Writes a line to standard error, above the bar. */
+  say(line: string): void {
+    this.above(() => this.#io.stderr(line));
   }
 
-  /** At 1,000, 2,000, ..., 10,000, 20,000, ..., 100,000, 200,000, ... */
-  #line(done: number): void {
-    if (done < this.#nextLine) return;
-    this.#io.stderr(this.#count(done));
-    const step = 10 ** Math.floor(Math.log10(done));
-    this.#nextLine = (Math.floor(done / step) + 1) * step;
+  /** Writes to the terminal above the bar. */
+  above(write: () => void): void {
+    if (this.#shown !== "") this.#io.draw(CLEAR_LINE);
+    write();
+    if (this.#shown !== "") this.#io.draw(this.#shown);
   }
 
-  #count(done: number): string {
-    const { verb, noun, total } = this.#options;
-    return total === undefined
-      ? `${verb} ${counted(done, noun)}`
-      : `${verb} ${plainNumber(done)} of about ${counted(total, noun)}`;
+  /** Removes the bar. */
+  [Symbol.dispose](): void {
+    if (this.#shown !== "") this.#io.draw(CLEAR_LINE);
+    this.#shown = "";
   }
+}
+
+function barText(
+  says: string,
+  fraction: number | undefined,
+  width: number,
+): string {
+  if (fraction === undefined) return says.slice(0, width);
+  const part = Math.min(1, fraction);
+  const text = `${String(Math.floor(part * 100)).padStart(4)} % ${says}`;
+  const room = Math.min(BAR, width - text.length - 2);
+  if (room < 5) return text.trimStart().slice(0, width);
+  const filled = Math.floor(part * room);
+  return `[${"#".repeat(filled)}${"-".repeat(room - filled)}]${text}`;
 }

@@ -290,7 +290,7 @@ export class SendQueue {
 }
 
 /** Whether a failure concerns every message, not only this one. */
-export function isShared({ cause }: SendFailure): boolean {
+export function isShared({ cause }: Error): boolean {
   return cause instanceof SqsError &&
     (!cause.senderFault || SHARED_FAULTS.has(cause.code));
 }

@@ -69,7 +69,7 @@ async function main(): Promise<void> {
 
   async function prepare({ queue, jobs, latencyMs }: Prepare) {
     counts.reset(0);
-    server.makeQueue(queue, REGION);
+    await server.makeQueue(queue, REGION);
     const url = queueUrl(queue);
     await fill(url, jobs);
     counts.reset(latencyMs);

@@ -31,18 +31,17 @@ Deno.test("main() prints the help of each command", async () => {
       ["--help"],
       "Run background jobs from Amazon SQS.",
       "--drain",
-      "--data=DIR",
       "shutdown_timeout",
       "Exit status:",
     ],
     [
       ["check", "--help"],
-      "Tell all that is wrong with containers, without running them.",
+      "Report everything that is wrong with containers.",
       "Exit status:",
     ],
     [
       ["permissions", "--help"],
-      "Print the command line that runs containers with no more Deno permissions than",
+      "Print the deno command line with the fewest permissions that work.",
       "Exit status:",
     ],
     [
@@ -50,18 +49,18 @@ Deno.test("main() prints the help of each command", async () => {
       "Send a job to an SQS queue.",
       "--deduplication-id=ID",
       "--stdin",
-      "--lines=LIST",
+      "--from=N",
     ],
     [
       ["status", "--help"],
-      "Tell how many messages SQS queues hold.",
+      "Show how many messages SQS queues hold.",
       "--json",
       "--region=REGION",
       "Exit status:",
     ],
     [
       ["failed", "--help"],
-      "List failed messages, send them back to be tried again, or delete them.",
+      "List failed messages, send them back to be retried, or delete them.",
       "--error=PATTERN",
       "--purge",
       "--local",
@@ -90,13 +89,14 @@ Deno.test("main() prints the version", async () => {
 });
 
 /** Command lines, what is said of them, and whose help is offered. */
-const NO_COMMAND =
-  'the commands, which come first, are "check", "permissions", "send", "status" and "failed", and an ini file is given by its path';
-
 const BAD_USAGE: [args: string[], line: string, command?: string][] = [
   [
     ["sned", "adder", "1"],
-    `There is no command and no file "sned": ${NO_COMMAND}`,
+    'There is no command and no file "sned": did you mean "send"?',
+  ],
+  [
+    ["frobnicate"],
+    'There is no command and no file "frobnicate": the commands are "check", "permissions", "send", "status", "failed"',
   ],
   [
     ["--debug=x", "check", "adder.ini"],
@@ -126,15 +126,15 @@ const BAD_USAGE: [args: string[], line: string, command?: string][] = [
   ],
   [
     ["adder.ini", "--local", "--port"],
-    "Option --port needs a value: write --port=VALUE",
+    "Option --port needs a value: write --port=PORT",
   ],
   [
     ["--local", "--port=", "adder.ini"],
-    "Option --port needs a value: write --port=VALUE",
+    "Option --port needs a value: write --port=PORT",
   ],
   [
-    ["--data", "--local", "adder.ini"],
-    "Option --data needs a value: write --data=VALUE",
+    ["--port", "--local", "adder.ini"],
+    "Option --port needs a value: write --port=PORT",
   ],
   [
     ["--drain=yes", "adder.ini"],
@@ -149,11 +149,14 @@ const BAD_USAGE: [args: string[], line: string, command?: string][] = [
     'Option --stdin takes no value: got "jobs.txt"',
     "send",
   ],
-  [["--port=4566", "adder.ini"], "Option --port goes with --local"],
-  [["--data=queues", "adder.ini"], "Option --data goes with --local"],
+  [["--port=4566", "adder.ini"], "Option --port needs --local"],
+  [
+    ["--data=queues", "adder.ini"],
+    "Unknown option --data=queues: the options are --drain, --local, --port, --debug, --help and 1 more",
+  ],
   [
     ["send", "--port=4566", "adder"],
-    "Option --port goes with --local",
+    "Option --port needs --local",
     "send",
   ],
   ...["x", "-1", "65536", "1e3", "080"].map((port): [string[], string] => [
@@ -180,9 +183,10 @@ const BAD_USAGE: [args: string[], line: string, command?: string][] = [
   ],
   [
     ["send", "--stdin", "adder", "1"],
-    "Option --stdin takes jobs from standard input: got the argument 1 too",
+    "Option --stdin takes no arguments as jobs come from standard input: got 1",
     "send",
   ],
+  [["send", "--from=3", "adder"], "Option --from needs --stdin", "send"],
   [
     ["send", "adder", "x=1", "x=2"],
     "Keyword argument x is given twice",

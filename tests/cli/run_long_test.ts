@@ -612,56 +612,11 @@ Deno.test("zsqs --local starts a server with the queue, for other processes to s
     status: 1,
     stdout: [],
     stderr: [
-      `Cannot start local SQS server as port ${port} is taken: stop what uses it, or give another with --port=PORT`,
+      `Cannot start local SQS server as port ${port} is in use: stop the other program, or give another port with --port=PORT`,
     ],
   });
 
   container.kill("SIGTERM");
   assertEquals(await container.status(), 0);
   assertEquals(container.stdout, 'got 1 { x: "two" }\n');
-});
-
-Deno.test("zsqs --local --data keeps messages over a restart", async () => {
-  await using gate = new Gate();
-  const holding = ini("held", { shutdown_timeout: 0 });
-  await using folder = await Folder.with({
-    "worker.ts": WORKER,
-    "hold.ini": `${holding}[worker]\ngate = ${gate.url}\n`,
-    "print.ini": ini("printing"),
-  });
-  await using registry = await servePackage();
-  const where = { cwd: folder.path, env: registry.env };
-  const run = (file: string) =>
-    runCli(["--local", "--port=0", "--data=queues", file], where);
-
-  await using first = run("hold.ini");
-  const port = await localPort(first);
-  await using send = runCli(
-    ["send", "--local", `--port=${port}`, "jobs", "kept"],
-    where,
-  );
-  assertEquals(await send.status(), 0);
-  await gate.held();
-  first.kill("SIGTERM");
-  assertEquals(await first.status(), 0);
-  assertGaveUp(first);
-
-  await using second = run("print.ini");
-  await second.saw("got kept\n");
-});
-
-Deno.test("main() refuses a folder for --data that cannot be made", async () => {
-  await using folder = await Folder.with({
-    "worker.ts": WORKER,
-    "jobs.ini": ini("printing"),
-  });
-  const data = folder.at("worker.ts");
-  const { status, stdout, stderr } = await cli([
-    "--local",
-    "--port=0",
-    `--data=${data}`,
-    folder.at("jobs.ini"),
-  ]);
-  assertEquals([status, stdout, stderr.length], [1, [], 1]);
-  assertMatch(stderr[0]!, /^Cannot start local SQS server: EEXIST: /);
 });

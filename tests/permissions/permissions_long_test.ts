@@ -413,7 +413,7 @@ Deno.test("zsqs refuses to take the default region where it may not read the pro
       stderr:
         `No AWS region is given, and a profile may name one: Requires read access to "${
           folder.at(".aws/config")
-        }", run again with the --allow-read flag\nGive a "region" or AWS_REGION, or run again with --allow-read=.aws/config,.aws/credentials, as far as it is there\n`,
+        }", run again with the --allow-read flag\nGive a "region" or AWS_REGION, or rerun with --allow-read=.aws/config,.aws/credentials\n`,
     },
   );
 });
@@ -552,7 +552,7 @@ const CASES: Readonly<Record<string, Case>> = {
       sys: "",
     },
     hint:
-      "All of --allow-sys is granted, as NODE_EXTRA_CA_CERTS is set: DENO_CERT with the same file needs less",
+      "The line grants all of --allow-sys as NODE_EXTRA_CA_CERTS is set: with DENO_CERT, less is enough",
   },
 };
 

@@ -21,7 +21,7 @@ Deno.test("zsqs permissions grants a folder where a flag can name no path", asyn
   assertEquals(words[2], `--allow-read=${folder.at("jobs")}`);
   assert(
     stderr.includes(
-      `The folder of ${ini} is granted, as Deno takes no path with a comma`,
+      `The line grants the folder of ${ini}, as Deno accepts no path with a comma`,
     ),
     stderr.join("\n"),
   );

@@ -33,8 +33,13 @@ export async function cli(
   const status = await main(args, {
     stdout: (text) => stdout.push(...text.split("\n")),
     stderr: (text) => stderr.push(...text.split("\n")),
+    write: (bytes) => {
+      const text = new TextDecoder().decode(bytes);
+      stdout.push(...text.replace(/\n$/, "").split("\n"));
+    },
     stdin: async function* () {
-      yield* input;
+      const encoder = new TextEncoder();
+      for await (const line of input) yield encoder.encode(`${line}\n`);
     },
     draw: (text) => drawn.push(text),
     screen: {

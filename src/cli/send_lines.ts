@@ -1,0 +1,282 @@
+/**
+ * `zsqs send --stdin`: a job for each line of standard input.
+ *
+ * @module
+ */
+
+import { type Clock, unlessAborted, untilAborted } from "../clock.ts";
+import { messageOf, SendError } from "../errors.ts";
+import { kwargs } from "../message/body.ts";
+import { parseExact } from "../message/strict_json.ts";
+import { refuseUnknown } from "../options.ts";
+import { MAX_BYTES } from "../sqs/connection.ts";
+import { isShared } from "../sending/send_queue.ts";
+import type { JobOptions, SendAllResult } from "../sending/job_options.ts";
+import type { Sender } from "../sending/sender.ts";
+import { listenToStopSignals } from "../signals.ts";
+import type { Io } from "./command.ts";
+import { DONE, FAILED } from "./errors.ts";
+import { type LinePart, readLines } from "./lines.ts";
+import { counted, Progress } from "./screen.ts";
+
+/**
+ * The longest line that is read into memory. JSON may spell each byte of a body
+ * with six characters, such as `\u0041`.
+ */
+const MAX_LINE_BYTES = 8 * MAX_BYTES;
+
+/** How many refused lines are named. */
+const MAX_NAMED = 5;
+
+/** The members of a line that is an object. */
+const LINE_MEMBERS = [
+  "args",
+  "kwargs",
+  "delaySeconds",
+  "groupId",
+  "deduplicationId",
+  "attributes",
+];
+
+interface LineJob extends JobOptions {
+  readonly args: readonly unknown[];
+}
+
+/** Options of {@linkcode sendLines}. */
+export interface SendLinesOptions {
+  readonly io: Io;
+  readonly clock: Clock;
+  /** Whether the queue is a FIFO queue. */
+  readonly fifo: boolean;
+  /** The options of jobs whose lines do not set them. */
+  readonly defaults: JobOptions;
+  /** The first line to send, counted from 1. */
+  readonly from: number;
+}
+
+/**
+ * Sends a job for each line of standard input, and copies refused lines to
+ * standard output.
+ *
+ * @param queue The queue, which is closed at the end.
+ * @param options The first line and the jobs' options.
+ * @returns The exit status.
+ * @throws {SendError} If a failure stops it that every line would share.
+ */
+export async function sendLines(
+  queue: Sender,
+  options: SendLinesOptions,
+): Promise<number> {
+  using stop = listenToStopSignals();
+  const sending = new LineSender(queue, options);
+  const run = async () => {
+    await using _queue = queue;
+    return await sending.run(stop.signal);
+  };
+  const status = await unlessAborted(run(), stop.forceSignal);
+  if (status !== undefined) return status;
+  options.io.stderr(
+    `Stopped immediately: it is unknown whether ${sending.inFlight} went out`,
+  );
+  return FAILED;
+}
+
+/** A line whose job is in flight, kept in case it is refused. */
+interface Line {
+  readonly number: number;
+  readonly bytes: Uint8Array;
+}
+
+class LineSender {
+  readonly #queue: Sender;
+  readonly #options: SendLinesOptions;
+  readonly #progress: Progress;
+  /** Aborts when no more lines must be read. */
+  readonly #enough = new AbortController();
+  /** In the order of the lines. */
+  readonly #inFlight: Line[] = [];
+  /** Resolves when the last line in flight is settled. */
+  #settled = Promise.withResolvers<void>();
+  #sent = 0;
+  #refused = 0;
+  #readBytes = 0;
+  /** The first line that was not read. */
+  #next = 1;
+  /** A failure that every further line would share. */
+  #failure: { readonly error: unknown } | undefined;
+
+  constructor(queue: Sender, options: SendLinesOptions) {
+    this.#queue = queue;
+    this.#options = options;
+    const { io, clock } = options;
+    this.#progress = new Progress(io, { verb: "Sent", noun: "job", clock });
+  }
+
+  /** The lines whose results are unknown. */
+  get inFlight(): string {
+    const [first, last] = [this.#inFlight[0], this.#inFlight.at(-1)];
+    return first === last
+      ? `line ${first?.number}`
+      : `lines ${first!.number} to ${last!.number}`;
+  }
+
+  async run(signal: AbortSignal): Promise<number> {
+    const enough = AbortSignal.any([signal, this.#enough.signal]);
+    {
+      using _progress = this.#progress;
+      await this.#queue.sendAll(this.#jobs(enough), {
+        onResult: (result) => this.#settle(result),
+      });
+    }
+    this.#report(enough.aborted);
+    if (this.#failure !== undefined) throw this.#failure.error;
+    return this.#refused > 0 ? FAILED : DONE;
+  }
+
+  #report(stopped: boolean): void {
+    const say = (line: string) => this.#options.io.stderr(line);
+    say(`Sent ${counted(this.#sent, "job")} to ${this.#queue.name}`);
+    if (this.#refused > 0) {
+      const how = this.#failure === undefined ? "fix and resend" : "resend";
+      say(
+        `Copied ${
+          counted(this.#refused, "refused line")
+        } to standard output: ${how} them`,
+      );
+    }
+    if (stopped) {
+      say(
+        `Stopped before line ${this.#next}: rerun with --from=${this.#next} to send the rest`,
+      );
+    }
+  }
+
+  /** Jobs of the lines, until the input ends or it is enough. */
+  async *#jobs(enough: AbortSignal): AsyncGenerator<LineJob, void, void> {
+    const { io, from, defaults } = this.#options;
+    let isRest = false;
+    try {
+      const parts = readLines(io.stdin(), MAX_LINE_BYTES);
+      for await (const part of untilAborted(parts, enough)) {
+        const number = isRest ? this.#next - 1 : this.#next++;
+        this.#readBytes += part.bytes.length;
+        if (number >= from) {
+          const job = isRest || part.more
+            ? await this.#refuseLong(number, part, isRest)
+            : await this.#jobOf(number, part.bytes, defaults);
+          if (job !== undefined) yield job;
+        }
+        isRest = part.more;
+      }
+    } catch (error) {
+      if (!enough.aborted) this.#stop(error);
+    }
+  }
+
+  /** A line's job, unless the line is blank or refused. */
+  async #jobOf(
+    number: number,
+    bytes: Uint8Array,
+    defaults: JobOptions,
+  ): Promise<LineJob | undefined> {
+    try {
+      const text = decode(bytes).trim();
+      if (text === "") return undefined;
+      const job = { ...defaults, ...parseJob(text) };
+      this.#queue.check(job);
+      this.#inFlight.push({ number, bytes });
+      return job;
+    } catch (error) {
+      await this.#allSettled();
+      this.#refuse(number, messageOf(error));
+      this.#copy(bytes);
+      return undefined;
+    }
+  }
+
+  async #refuseLong(
+    number: number,
+    { bytes }: LinePart,
+    isRest: boolean,
+  ): Promise<undefined> {
+    await this.#allSettled();
+    if (!isRest) this.#refuse(number, `it is over ${MAX_LINE_BYTES} bytes`);
+    this.#copy(bytes);
+  }
+
+  /** Waits for the lines in flight, so that copies keep the input's order. */
+  async #allSettled(): Promise<void> {
+    if (this.#inFlight.length > 0) await this.#settled.promise;
+  }
+
+  #settle(result: SendAllResult): void {
+    const { number, bytes } = this.#inFlight.shift()!;
+    if (result.status === "failed") {
+      const { error } = result;
+      if (concernsAll(error)) this.#stop(error);
+      this.#refuse(number, error.message);
+      this.#copy(bytes);
+    } else this.#sent++;
+    if (this.#inFlight.length === 0) {
+      this.#settled.resolve();
+      this.#settled = Promise.withResolvers();
+    }
+    const { screen } = this.#options.io;
+    // A person who types the lines sees them already.
+    if (screen.stdin) return;
+    const size = screen.inputBytes;
+    this.#progress.update(this.#sent, size && this.#readBytes / size);
+  }
+
+  #refuse(number: number, problem: string): void {
+    this.#refused++;
+    // Later jobs of its group would overtake it.
+    if (this.#options.fifo) this.#enough.abort();
+    // A failure that stops all is reported at the end.
+    if (this.#failure !== undefined || this.#refused > MAX_NAMED) return;
+    this.#progress.say(`Line ${number} refused: ${problem}`);
+  }
+
+  #stop(error: unknown): void {
+    this.#failure ??= { error };
+    this.#enough.abort();
+  }
+
+  #copy(bytes: Uint8Array): void {
+    this.#progress.above(() => this.#options.io.write(bytes));
+  }
+}
+
+/** Whether further lines would fail for the same reason. */
+function concernsAll(error: Error): boolean {
+  return error instanceof SendError
+    ? !error.senderFault || isShared(error)
+    : !(error instanceof TypeError || error instanceof RangeError);
+}
+
+function decode(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    throw new TypeError("it is not UTF-8");
+  }
+}
+
+function parseJob(line: string): LineJob {
+  const value = parseExact(line);
+  if (Array.isArray(value)) return { args: value };
+  if (typeof value !== "object" || value === null || !("args" in value)) {
+    throw new TypeError(
+      'wanted a JSON array of arguments, or an object with "args"',
+    );
+  }
+  refuseUnknown(value, LINE_MEMBERS, "send job");
+  const { args, kwargs: keywords, ...options } = value as
+    & LineJob
+    & { kwargs?: object };
+  if (!Array.isArray(args)) throw new TypeError('"args" must be an array');
+  return {
+    ...options,
+    args: keywords === undefined ? args : [...args, kwargs(keywords)],
+  };
+}

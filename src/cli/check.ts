@@ -22,11 +22,7 @@ import { systemClock } from "../clock.ts";
 import { inspectConfig } from "../config/ini_config.ts";
 import { type OpenQueue, openQueue } from "../connect/open_queue.ts";
 import { isDenied, type QueueAttributes } from "../sqs/connection.ts";
-import {
-  checkLogFiles,
-  checkLoggers,
-  defaultLoggers,
-} from "../logging/loggers.ts";
+import { checkLogFiles, defaultLoggers } from "../logging/loggers.ts";
 import { loadWorker } from "../job/worker.ts";
 
 /**
@@ -100,8 +96,8 @@ async function checkFile(file: string): Promise<CheckReport> {
   const loggers = loggersOptions(config);
   const lines = [
     ...problems,
-    ...checkLoggers(loggers),
-    ...checkLogFiles(loggers),
+    ...loggers.problems,
+    ...checkLogFiles(loggers.loggers, loggers.where),
   ];
   const warnings: string[] = [];
   let status = lines.length > 0 ? USAGE : DONE;

@@ -10,6 +10,7 @@
 
 import { currentScope } from "../job/current_job.ts";
 import type { LoggersOptions } from "../logging/loggers.ts";
+import { type LoggersConfig, parseLoggers } from "../logging/loggers_text.ts";
 import type { ConnectOptions } from "../sqs/connection.ts";
 import { quote, show, suggest } from "../text.ts";
 import { dirname, resolve } from "node:path";
@@ -262,19 +263,27 @@ export function isFailureQueue(failures: string): boolean {
   return failures !== "delete" && failures !== "keep";
 }
 
-/** What the loggers are made of, and what their problems start with. */
+/** A container's loggers, parsed. */
+interface ConfiguredLoggers extends LoggersOptions {
+  readonly loggers: LoggersConfig;
+  /** One line for each problem. */
+  readonly problems: readonly string[];
+}
+
+/** Parses a container's loggers. */
 export function loggersOptions(
-  config: Partial<ContainerConfig>,
-): LoggersOptions {
-  const where = config.file === undefined
+  { file, loggers: text, loggersLines }: Partial<ContainerConfig>,
+): ConfiguredLoggers {
+  const where = file === undefined
     ? 'Cannot start container as "loggers"'
-    : `Cannot start container as "loggers" in [container] of ${config.file}`;
+    : `Cannot start container as "loggers" in [container] of ${file}`;
+  const { config, problems } = parseLoggers(text, loggersLines);
   return {
+    loggers: config,
+    problems: problems.map(({ line, text }) =>
+      `${where} (line ${line}) ${text}`
+    ),
     where,
-    ...(config.loggers === undefined ? {} : { text: config.loggers }),
-    ...(config.loggersLines === undefined
-      ? {}
-      : { lines: config.loggersLines }),
     context: jobContext,
   };
 }

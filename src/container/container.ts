@@ -23,7 +23,7 @@ import {
 } from "../connect/open_queue.ts";
 import type { ContainerSummary } from "../telemetry/counters.ts";
 import { Engine, type EngineRunOptions } from "../engine/engine.ts";
-import { messageOf } from "../errors.ts";
+import { ConfigError, messageOf } from "../errors.ts";
 import { FailureQueue } from "../engine/failure_queue.ts";
 import { type HealthServer, serveHealth } from "./health.ts";
 import { createLoggers, type Loggers } from "../logging/loggers.ts";
@@ -97,7 +97,9 @@ export class Container implements AttachedConsumer {
     config: ContainerConfig,
     options: StartOptions,
   ): Promise<Container> {
-    const loggers = createLoggers(loggersOptions(config));
+    const { problems, ...configured } = loggersOptions(config);
+    if (problems.length > 0) throw new ConfigError(problems);
+    const loggers = createLoggers(configured.loggers, configured);
     let queues: Queues | undefined;
     let loaded: LoadedWorker | undefined;
     try {

@@ -5,9 +5,10 @@
  * @module
  */
 
-import { inspect, types } from "node:util";
+import { inspect } from "node:util";
 import { Brand } from "../brand.ts";
 import { printable } from "../text.ts";
+import { cut, isError, MAX_TEXT, UNREADABLE, valueText } from "./value_text.ts";
 
 /**
  * A thrown value as plain data. It holds at most 100 errors, 20 causes deep,
@@ -47,14 +48,7 @@ export interface EncodeErrorOptions {
 
 const MAX_ERRORS = 100;
 const MAX_DEPTH = 20;
-const MAX_TEXT = 65_536;
 const MAX_CHARACTERS = 2 * MAX_TEXT;
-
-/** The most members that the console may be asked to show. */
-const MAX_MEMBERS = 5_000;
-
-const TOO_LARGE = "[a value too large to show]";
-const UNREADABLE = "[a value that cannot be read]";
 
 /** The brands that errors keep across processes. */
 const BRANDS = [
@@ -84,36 +78,6 @@ const RUNTIME_FRAME = /[ (](?:ext|node):/;
 /** Where this package is, without the `file://` that Bun leaves out. */
 const PACKAGE = new URL("../../", import.meta.url).href
   .replace(/^file:\/\//, "");
-
-/**
- * Whether a value is an error, of another realm too.
- *
- * @param value The value.
- * @returns Whether it is an error; it never throws.
- */
-export function isError(value: unknown): value is Error {
-  try {
-    return value instanceof Error || types.isNativeError(value);
-  } catch {
-    return false;
-  }
-}
-
-/**
- * Writes any value: a string unchanged, all others as the console shows them.
- *
- * @param value The value.
- * @returns At most 64 Ki characters; it never throws.
- */
-export function valueText(value: unknown): string {
-  try {
-    if (typeof value === "string") return cut(value, MAX_TEXT);
-    if (membersLeft(value, 2, MAX_MEMBERS) < 0) return TOO_LARGE;
-    return cut(inspect(value, { breakLength: Infinity }), MAX_TEXT);
-  } catch {
-    return UNREADABLE;
-  }
-}
 
 /**
  * Describes what was thrown.
@@ -365,41 +329,6 @@ function stackOf(
 
 function shownValue(data: Exclude<ErrorData, { name: string }>): string {
   return "text" in data ? data.text : String(data.value);
-}
-
-function cut(text: string, length: number): string {
-  const more = text.length - length;
-  return more <= 0
-    ? text
-    : `${text.slice(0, length)}... (${more} more characters)`;
-}
-
-/**
- * How many of `left` members remain once the console has shown a value. The
- * console shows an object again wherever it is referred to, so a small value
- * can make a long text.
- */
-function membersLeft(value: unknown, depth: number, left: number): number {
-  if (typeof value !== "object" || value === null || depth < 0) return left - 1;
-  for (const member of shownMembers(value)) {
-    if (left < 0) break;
-    left = membersLeft(member, depth - 1, left);
-  }
-  return left - 1;
-}
-
-/** What the console shows of an object; like the console, without getters. */
-function shownMembers(value: object): unknown[] {
-  if (ArrayBuffer.isView(value)) return [];
-  if (Array.isArray(value)) return value.slice(0, 100);
-  if (types.isMap(value)) {
-    return Map.prototype.entries.call(value).take(100).toArray().flat();
-  }
-  if (types.isSet(value)) {
-    return Set.prototype.values.call(value).take(100).toArray();
-  }
-  return Object.getOwnPropertyNames(value).slice(0, MAX_MEMBERS + 1)
-    .map((name) => Object.getOwnPropertyDescriptor(value, name)?.value);
 }
 
 function decode(data: unknown, depth: number): unknown {

@@ -5,17 +5,16 @@
  */
 
 import type { LogRecord } from "@std/log/logger";
-import { suggest } from "../text.ts";
 import process from "node:process";
-import { escapeControls, printableLines } from "../text.ts";
+import { escapeControls, printableLines, quote, suggest } from "../text.ts";
 import {
   encodeError,
   type ErrorData,
   errorJson,
   errorText,
-  isError,
   reasonOf,
 } from "./error_data.ts";
+import { isError } from "./value_text.ts";
 import { compileDateFormat, type DateFormat } from "./strftime.ts";
 
 /** Writes a record as text. */
@@ -25,7 +24,7 @@ export type RecordFormatter = (record: LogRecord) => string;
 export interface RecordFormat {
   /** Writes a record, with the errors that were logged with it below. */
   readonly format: RecordFormatter;
-  /** What is wrong with the format: clauses, such as `"%d" names no field`. */
+  /** Clauses, such as `"%d" names no field`. */
   readonly problems: readonly string[];
 }
 
@@ -88,24 +87,48 @@ const UNSUPPORTED_FIELDS: ReadonlySet<string> = new Set([
   "thread",
 ]);
 
-const MAX_WIDTH = 1000;
-
 const CONVERSION =
   /%(?:\(([^()]*)\))?([#0 +-]*)(\*|\d+)?(?:(\.)(\*|\d+)?)?[hlL]?(.)?/gsu;
 
-/** A part of a format: text as it stands, or the match of a conversion. */
+const CONVERSIONS = "sdfrx";
+const MAX_WIDTH = 1000;
+
+/** More digits than any number has. */
+const MAX_PRECISION = 50;
+
+/** Digits that hold the exact value of any number that is not tiny. */
+const EXACT_DIGITS = 100;
+
+/** A part of a format: text, or the match of a conversion. */
 type Part = string | RegExpExecArray;
 
 /** Writes a part of a format for a record. */
 type FieldWriter = (source: FieldSource) => string;
 
+/** What a value is to Python, which decides how it can be written. */
+type Kind = "text" | "integer" | "float";
+
+/** How a value is to be written: `%08.3f`, for example. */
+interface Conversion {
+  /** Any of `-`, `0`, `+`, space and `#`. */
+  readonly flags: string;
+  /** The least number of characters. */
+  readonly width: number;
+  readonly precision: number | undefined;
+  /** One of {@linkcode CONVERSIONS}. */
+  readonly type: string;
+}
+
 /**
- * Makes a format of a text in Python's `%` style.
+ * Compiles a format in Python's `%` style.
  *
- * @param text The text, such as `%(levelname)s %(message)s`; empty, the
+ * In its lines, each line of a field's value after the first is indented, and
+ * so are the errors below: what begins a line is always the format's own text.
+ *
+ * @param text The format, such as `%(levelname)s %(message)s`; empty, the
  * message alone.
  * @param asctime Writes the time for the field of that name.
- * @returns The format and what is wrong with it.
+ * @returns The format and its problems.
  */
 export function compileFormat(
   text: string,
@@ -114,7 +137,7 @@ export function compileFormat(
   const problems: string[] = [];
   const parts = partsOf(text || "%(message)s");
   if (!parts.some((part) => typeof part !== "string" && part[0] !== "%%")) {
-    problems.push("there is no field in it, such as %(message)s");
+    problems.push("it has no field, such as %(message)s");
   }
   const writers = parts.map((part) => compilePart(part, problems));
   return {
@@ -127,11 +150,11 @@ export function compileFormat(
 }
 
 /**
- * Makes a format for the field `asctime`.
+ * Compiles the format of the field `asctime`.
  *
- * @param text The text, for `strftime`; empty, Python's own format with
+ * @param text The format, for `strftime`; empty, Python's own format with
  * milliseconds.
- * @returns The format and what is wrong with it.
+ * @returns The format and its problems.
  */
 export function compileAsctime(text: string): DateFormat {
   if (text !== "") return compileDateFormat(text);
@@ -140,13 +163,8 @@ export function compileAsctime(text: string): DateFormat {
   return { format: (date) => `${format(date)},${msecs(date)}`, problems };
 }
 
-/**
- * Gives a record's level the name Python has for it.
- *
- * @param record The record.
- * @returns The name, such as `WARNING`.
- */
-export function levelName(record: LogRecord): string {
+/** Python's name of a record's level, such as `WARNING`. */
+function levelName(record: LogRecord): string {
   return LEVEL_NAMES.get(record.level) ?? `Level ${record.level}`;
 }
 
@@ -175,40 +193,30 @@ function partsOf(text: string): Part[] {
 function compilePart(part: Part, problems: string[]): FieldWriter {
   if (typeof part === "string") return () => part;
   if (part[0] === "%%") return () => "%";
-  const { all, name, conversion } = readConversion(part);
+  const [all, name, flags = "", width = "0", point, digits = "0", type = ""] =
+    part;
   const field = name === undefined ? undefined : FIELDS.get(name);
   if (field === undefined) {
     problems.push(fieldProblem(all, name));
     return () => "";
   }
+  const precision = point === undefined ? undefined : Number(digits);
+  const conversion = { flags, width: Number(width), precision, type };
   const problem = conversionProblem(conversion, field.kind);
-  if (problem !== undefined) problems.push(`"${all}" ${problem}`);
+  if (problem !== undefined) problems.push(`${quote(all)} ${problem}`);
   return (source) =>
     printableLines(convert(field.get(source), field.kind, conversion));
 }
 
-function readConversion(match: RegExpExecArray) {
-  const [all, name, flags = "", width = "0", point, digits = "0", type = ""] =
-    match;
-  const precision = point === undefined ? undefined : Number(digits);
-  return {
-    all,
-    name,
-    conversion: { flags, width: Number(width), precision, type },
-  };
-}
-
 function fieldProblem(all: string, name: string | undefined): string {
   if (name === undefined) {
-    return `"${all}" names no field: write %(message)s for a field, and %% ` +
-      `for a percent sign`;
+    return `${quote(all)} names no field: write %(message)s for a field, and ` +
+      `%% for a percent sign`;
   }
-  const names = [...FIELDS.keys()];
   return UNSUPPORTED_FIELDS.has(name)
-    ? `the field "${name}" is not supported: supported fields are ${
-      names.join(", ")
-    }`
-    : `the field "${name}" is not known: ${suggest(name, names, "fields")}`;
+    ? `the field "${name}" is not supported: remove it`
+    : `the field ${quote(name)} is not known: ` +
+      suggest(name, [...FIELDS.keys()], "fields");
 }
 
 function conversionProblem(
@@ -216,11 +224,13 @@ function conversionProblem(
   kind: Kind,
 ): string | undefined {
   if (type === "" || !CONVERSIONS.includes(type)) {
-    return `has to end in a conversion, one of ${[...CONVERSIONS].join(" ")}`;
+    return `must end in one of ${[...CONVERSIONS].join(", ")}`;
   }
-  const needed = neededKind(type, kind);
-  if (needed !== undefined) {
-    return `is for ${needed}, which the field is not: end it in s`;
+  if ((type === "d" || type === "f") && kind === "text") {
+    return "is for a number, which the field is not: end it in s";
+  }
+  if (type === "x" && kind !== "integer") {
+    return "is for an integer, which the field is not: end it in s";
   }
   // A "*", which takes a number from the arguments in Python, is NaN here.
   if (width <= MAX_WIDTH && precision <= MAX_PRECISION) return undefined;
@@ -228,109 +238,54 @@ function conversionProblem(
     `${MAX_PRECISION}`;
 }
 
-/** What a value is to Python, which decides how it can be written. */
-export type Kind = "text" | "integer" | "float";
-
-/** How a value is to be written: what `%08.3f` says, for example. */
-export interface Conversion {
-  /** Any of `-`, `0`, `+`, space and `#`. */
-  readonly flags: string;
-  /** The least number of characters. */
-  readonly width: number;
-  /** The number after the point, at most {@linkcode MAX_PRECISION}. */
-  readonly precision: number | undefined;
-  /** The letter, one of {@linkcode CONVERSIONS}. */
-  readonly type: string;
-}
-
-/** The letters of conversions. */
-export const CONVERSIONS = "sracdiuoxXeEfFgG";
-
-/** The greatest precision: more digits than any number has. */
-export const MAX_PRECISION = 50;
-
-/** Digits that hold the exact value of any number that is not tiny. */
-const EXACT_DIGITS = 100;
-
-/**
- * Tells what a conversion needs that a value is not.
- *
- * @param type The conversion's letter.
- * @param kind What the value is.
- * @returns What it needs, or `undefined` if it can write the value.
- */
-export function neededKind(type: string, kind: Kind): string | undefined {
-  if ("sra".includes(type) || kind === "integer") return undefined;
-  if ("coxX".includes(type)) return "an integer";
-  return kind === "float" ? undefined : "a number";
-}
-
-/**
- * Writes a value.
- *
- * @param value The value: a number unless its kind is `"text"`.
- * @param kind What it is.
- * @param conversion How to write it, fit for its kind.
- * @returns The text.
- */
-export function convert(
+function convert(
   value: string | number,
   kind: Kind,
   conversion: Conversion,
 ): string {
-  if (typeof value === "string" || "srac".includes(conversion.type)) {
-    return pad("", textOf(value, kind, conversion), conversion, false);
+  const { flags, precision, type } = conversion;
+  if (typeof value === "string" || type === "s" || type === "r") {
+    const text = textOf(value, kind, type);
+    return pad("", [...text].slice(0, precision).join(""), conversion);
   }
-  const number = "diuoxX".includes(conversion.type) ? Math.trunc(value) : value;
-  const prefix = signOf(number, conversion) + basePrefix(conversion);
-  const digits = digitsOf(Math.abs(number), conversion);
-  return pad(prefix, digits, conversion, conversion.flags.includes("0"));
+  const size = Math.abs(type === "f" ? value : Math.trunc(value));
+  const digits = type === "f"
+    ? fixed(size, precision ?? 6)
+    : size.toString(type === "x" ? 16 : 10).padStart(precision ?? 0, "0");
+  const prefix = flags.includes("#") && type === "x" ? "0x" : "";
+  return pad(signOf(value, flags) + prefix, digits, conversion);
 }
 
 function pad(
   prefix: string,
   text: string,
-  { flags, width }: Conversion,
-  withZeros: boolean,
+  { flags, width, type }: Conversion,
 ): string {
   const missing = Math.max(0, width - [...prefix + text].length);
   if (flags.includes("-")) return prefix + text + " ".repeat(missing);
-  if (withZeros) return prefix + "0".repeat(missing) + text;
-  return " ".repeat(missing) + prefix + text;
+  return flags.includes("0") && type !== "s" && type !== "r"
+    ? prefix + "0".repeat(missing) + text
+    : " ".repeat(missing) + prefix + text;
 }
 
-function textOf(
-  value: string | number,
-  kind: Kind,
-  { type, precision }: Conversion,
-): string {
-  if (type === "c") return characterOf(Number(value));
-  const text = typeof value === "string"
-    ? type === "s" ? value : repr(value, type === "a")
-    : kind === "float" && Number.isInteger(value)
+function textOf(value: string | number, kind: Kind, type: string): string {
+  if (typeof value === "string") return type === "r" ? repr(value) : value;
+  return kind === "float" && Number.isInteger(value)
     ? value.toFixed(1)
     : String(value);
-  return precision === undefined
-    ? text
-    : [...text].slice(0, precision).join("");
 }
 
-function characterOf(code: number): string {
-  return code <= 0x10ffff ? String.fromCodePoint(code) : "\ufffd";
-}
-
-/** A string as Python's `repr()`, or `ascii()`, writes it. */
-function repr(text: string, isAscii: boolean): string {
-  const quote = text.includes("'") && !text.includes('"') ? '"' : "'";
-  const special = isAscii ? /[^ -~]|[\\'"]/gu : /[^ \P{Z}]|[\p{C}\\'"]/gu;
-  const escaped = text.replace(special, (char) => {
+/** A string as Python's `repr()` writes it. */
+function repr(text: string): string {
+  const mark = text.includes("'") && !text.includes('"') ? '"' : "'";
+  const escaped = text.replace(/[^ \P{Z}]|[\p{C}\\'"]/gu, (char) => {
     if (char === "'" || char === '"') {
-      return char === quote ? `\\${char}` : char;
+      return char === mark ? `\\${char}` : char;
     }
     const short = { "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t" }[char];
-    return short ?? escapeOf(char.codePointAt(0) ?? 0);
+    return short ?? escapeOf(char.codePointAt(0)!);
   });
-  return quote + escaped + quote;
+  return mark + escaped + mark;
 }
 
 function escapeOf(code: number): string {
@@ -340,84 +295,22 @@ function escapeOf(code: number): string {
   return `\\U${hex.padStart(8, "0")}`;
 }
 
-function signOf(value: number, { flags }: Conversion): string {
+function signOf(value: number, flags: string): string {
   if (value < 0) return "-";
   if (flags.includes("+")) return "+";
   return flags.includes(" ") ? " " : "";
 }
 
-function basePrefix({ flags, type }: Conversion): string {
-  return flags.includes("#") && "oxX".includes(type) ? `0${type}` : "";
-}
-
-function digitsOf(value: number, conversion: Conversion): string {
-  const { type, precision } = conversion;
-  const lower = type.toLowerCase();
-  const digits = "diuox".includes(lower)
-    ? integerDigits(value, lower).padStart(precision ?? 0, "0")
-    : realDigits(value, lower, conversion);
-  return type === lower ? digits : digits.toUpperCase();
-}
-
-function integerDigits(value: number, type: string): string {
-  return value.toString(type === "x" ? 16 : type === "o" ? 8 : 10);
-}
-
-function realDigits(
-  value: number,
-  type: string,
-  { flags, precision = 6 }: Conversion,
-): string {
-  const keepPoint = flags.includes("#");
-  if (type === "g") return generalDigits(value, precision || 1, keepPoint);
-  const digits = type === "f"
-    ? fixed(value, precision)
-    : exponential(value, precision);
-  return keepPoint && precision === 0
-    ? digits.replace(/^\d+/, (whole) => `${whole}.`)
-    : digits;
-}
-
-function generalDigits(
-  value: number,
-  precision: number,
-  keepZeros: boolean,
-): string {
-  const scientific = exponential(value, precision - 1);
-  const exponent = Number(scientific.split("e")[1]);
-  const text = exponent >= -4 && exponent < precision
-    ? fixed(value, precision - 1 - exponent)
-    : scientific;
-  if (!keepZeros) return text.replace(/\.0+(?=e|$)|(\.\d*?)0+(?=e|$)/, "$1");
-  return text.includes(".")
-    ? text
-    : text.replace(/^\d+/, (whole) => `${whole}.`);
-}
-
-function fixed(value: number, digits: number): string {
-  return roundHalfEven(value.toFixed(EXACT_DIGITS), digits) ??
-    value.toFixed(digits);
-}
-
-function exponential(value: number, digits: number): string {
-  const [mantissa = "", exponent = ""] = value.toExponential(EXACT_DIGITS)
-    .split("e");
-  const half = roundHalfEven(mantissa, digits);
-  const text = half === undefined
-    ? value.toExponential(digits)
-    : `${half}e${exponent}`;
-  return text.replace(/e([+-])(\d)$/, "e$10$2");
-}
-
 /**
- * The even neighbour below of a number halfway between two, which JavaScript's
- * own conversions round up; `undefined` for all other numbers.
+ * A number with `digits` after the point. Halfway between two numbers Python
+ * takes the even one, where `toFixed()` rounds up.
  */
-function roundHalfEven(exact: string, digits: number): string | undefined {
+function fixed(value: number, digits: number): string {
+  const exact = value.toFixed(EXACT_DIGITS);
   const end = exact.length - EXACT_DIGITS + digits;
   const kept = exact.slice(0, end).replace(/\.$/, "");
   const isHalf = /^50*$/.test(exact.slice(end));
-  return isHalf && /[02468]$/.test(kept) ? kept : undefined;
+  return isHalf && /[02468]$/.test(kept) ? kept : value.toFixed(digits);
 }
 
 /** Fields that are added to a record. */

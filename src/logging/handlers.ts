@@ -6,9 +6,11 @@
 
 import { BaseHandler } from "@std/log/base-handler";
 import { type LevelName, LogLevelNames, LogLevels } from "@std/log/levels";
+import type { LogRecord } from "@std/log/logger";
 import fs from "node:fs";
 import { dirname, resolve } from "node:path";
 import { isNotCapable } from "../errors.ts";
+import { quote } from "../text.ts";
 import { reasonOf } from "./error_data.ts";
 import type { RecordFormatter } from "./format.ts";
 
@@ -39,11 +41,30 @@ export function levelFrom(level: number): LevelName {
   return LogLevelNames.find((name) => LogLevels[name] >= level) ?? "CRITICAL";
 }
 
+/** A handler that never throws: it counts the lines that it cannot write. */
+export abstract class LogHandler extends BaseHandler {
+  #lostLines = 0;
+
+  /** How many lines could not be written anywhere. */
+  get lostLines(): number {
+    return this.#lostLines;
+  }
+
+  override handle(record: LogRecord): void {
+    try {
+      super.handle(record);
+    } catch {
+      // A full disk or a closed stream must not end the container.
+      this.#lostLines++;
+    }
+  }
+}
+
 /**
- * Writes to standard output or standard error, through the console, as what
- * the job itself prints there.
+ * Writes to standard output or standard error, through the console, which is
+ * where jobs print, too.
  */
-export class StreamHandler extends BaseHandler {
+export class StreamHandler extends LogHandler {
   readonly #stream: "STDOUT" | "STDERR";
 
   /**
@@ -66,12 +87,11 @@ export class StreamHandler extends BaseHandler {
 
 /**
  * Appends to a file, in UTF-8. A line is handed to the system before
- * {@linkcode FileHandler.log} returns.
- *
- * It never throws once constructed: where the file cannot be written or
- * rotated, that is said on standard error once, until a line is written again.
+ * {@linkcode FileHandler.log} returns. If the file cannot be written or
+ * rotated, standard error gets the line, and the reason once, until a line is
+ * written again.
  */
-export class FileHandler extends BaseHandler {
+export class FileHandler extends LogHandler {
   readonly #path: string;
   readonly #name: string;
   readonly #maxSize: number;
@@ -105,13 +125,12 @@ export class FileHandler extends BaseHandler {
     const isRotated = isOpen &&
       this.#try("rotate", () => this.#rotateFor(bytes.length));
     const isWritten = isOpen && this.#try("write", () => this.#write(bytes));
-    // The next line tries with the file opened anew.
-    if (!isWritten) {
-      this.#try("close", () => this.#close());
-      // A lost line may be a lost job: what cannot be kept is shown.
-      console.error(line);
-    }
     this.#isFailing = !(isRotated && isWritten);
+    if (isWritten) return;
+    // The next line tries with the file opened anew.
+    this.#try("close", () => this.#close());
+    // The line may be all that is left of a job.
+    console.error(line);
   }
 
   /** Closes the file; again, it does nothing. */
@@ -182,16 +201,22 @@ export class FileHandler extends BaseHandler {
       run();
       return true;
     } catch (error) {
-      if (!this.#isFailing) this.#report(action, error);
-      this.#isFailing = true;
+      if (!this.#isFailing) {
+        this.#isFailing = true;
+        printError(
+          `Cannot ${action} log file ${quote(this.#name)}: ${reasonOf(error)}`,
+        );
+      }
       return false;
     }
   }
+}
 
-  #report(action: string, error: unknown): void {
-    console.error(
-      `Cannot ${action} log file "${this.#name}": ${reasonOf(error)}`,
-    );
+function printError(line: string): void {
+  try {
+    console.error(line);
+  } catch {
+    // There is nowhere left to say it.
   }
 }
 

@@ -4,37 +4,28 @@
  * @module
  */
 
-import type { BaseHandler } from "@std/log/base-handler";
 import { type LogLevel, LogLevels } from "@std/log/levels";
 import { Logger as StdLogger } from "@std/log/logger";
 import { ConfigError } from "../errors.ts";
-import {
-  encodeError,
-  isError,
-  nameAndMessage,
-  reasonOf,
-  valueText,
-} from "./error_data.ts";
-import {
-  compileAsctime,
-  compileFormat,
-  type RecordFormatter,
-} from "./format.ts";
+import { quote } from "../text.ts";
+import { encodeError, nameAndMessage, reasonOf } from "./error_data.ts";
+import { compileFormat, jsonFormatter } from "./format.ts";
 import {
   checkLogFile,
   FileHandler,
   levelFrom,
+  type LogHandler,
   StreamHandler,
 } from "./handlers.ts";
-import { jsonFormatter } from "./format.ts";
 import {
-  canonicalName,
-  DEFAULT_DATE_FORMAT,
   isStream,
+  listLogFiles,
   type LogFileConfig,
-  type LoggerConfig,
-  readLoggers,
+  type LoggersConfig,
+  parseLoggers,
 } from "./loggers_text.ts";
+import { isError, valueText } from "./value_text.ts";
+import { canonicalName } from "./values.ts";
 
 /**
  * Writes log messages.
@@ -57,20 +48,10 @@ export interface Logger {
   critical(message: unknown, ...args: unknown[]): void;
 }
 
-/** Options for {@linkcode createLoggers} and {@linkcode checkLoggers}. */
+/** Options of {@linkcode createLoggers}. */
 export interface LoggersOptions {
   /**
-   * The value of the `loggers` option: ZConfig text with `<logger>` sections,
-   * or `json`.
-   *
-   * Empty text configures nothing, as in Python: warnings and worse go to
-   * standard error.
-   *
-   * @default {undefined} INFO on standard error
-   */
-  readonly text?: string | undefined;
-  /**
-   * Where the text is from: the start of each problem's line, such as
+   * Where the configuration is from: the start of each problem's line, such as
    * `Cannot start container as "loggers" in [container] of adder.ini`.
    */
   readonly where: string;
@@ -80,19 +61,13 @@ export interface LoggersOptions {
    * @default {undefined} no more fields
    */
   readonly context?: (() => Readonly<Record<string, unknown>>) | undefined;
-  /**
-   * The number of each of the text's lines in its file, from 1.
-   *
-   * @default {undefined} they count from 1
-   */
-  readonly lines?: readonly number[] | undefined;
 }
 
 /** A logger that was configured. */
 interface LoggerNode {
   readonly level: number;
   readonly propagate: boolean;
-  readonly handlers: readonly BaseHandler[];
+  readonly handlers: readonly LogHandler[];
 }
 
 type Method = keyof Logger;
@@ -105,17 +80,10 @@ const METHOD_LEVELS: Readonly<Record<Method, LogLevel>> = {
   critical: LogLevels.CRITICAL,
 };
 
-const { format: formatDate } = compileAsctime(DEFAULT_DATE_FORMAT);
-
-const { format: plainFormatter } = compileFormat(
-  "%(asctime)s %(levelname)s %(name)s %(message)s",
-  formatDate,
-);
-
-/** What Python falls back on where a record would reach no handler. */
-const LAST_RESORT: BaseHandler = new StreamHandler("STDERR", {
+/** What Python falls back on if a record would reach no handler. */
+const LAST_RESORT = new StreamHandler("STDERR", {
   level: LogLevels.WARN,
-  formatter: compileFormat("%(message)s", formatDate).format,
+  formatter: compileFormat("%(message)s", String).format,
 });
 
 /** The level of Python's root logger where it is not configured. */
@@ -151,6 +119,12 @@ export class Loggers {
     );
   }
 
+  /** How many lines could not be written anywhere. */
+  get lostLines(): number {
+    const handlers = [...this.#nodes.values()].flatMap((node) => node.handlers);
+    return handlers.reduce((lost, handler) => lost + handler.lostLines, 0);
+  }
+
   /**
    * Closes the files, to which nothing is written any more; the standard
    * streams stay in use. Again, it does nothing.
@@ -175,7 +149,7 @@ export class Loggers {
     return this.#nodes.get("")?.level ?? ROOT_LEVEL;
   }
 
-  #handlers(name: string): BaseHandler[] {
+  #handlers(name: string): LogHandler[] {
     const nodes: LoggerNode[] = [];
     for (const ancestor of lineage(name)) {
       const node = this.#nodes.get(ancestor);
@@ -191,63 +165,34 @@ export class Loggers {
 /**
  * Makes a container's own tree of loggers, and opens its files.
  *
- * @param options The text, and how to speak of it.
+ * @param config The loggers.
+ * @param options How to report problems, and more fields for JSON.
  * @returns The tree, to be closed.
- * @throws {ConfigError} With all that is wrong with the text, or else with each
- * file that cannot be opened.
+ * @throws {ConfigError} With each file that cannot be opened.
  */
-export function createLoggers(options: LoggersOptions): Loggers {
-  const { text, context = () => ({}) } = options;
-  if (text === undefined) return new Loggers(rootOnly(plainFormatter));
-  if (isJson(text)) return new Loggers(rootOnly(jsonFormatter(context)));
-  const { loggers, problems } = readLoggers(text, options.lines);
-  if (problems.length > 0) {
-    throw new ConfigError(problems.map((problem) => toLine(problem, options)));
-  }
-  return new Loggers(openAll(loggers, options));
+export function createLoggers(
+  config: LoggersConfig,
+  options: LoggersOptions,
+): Loggers {
+  return new Loggers(openAll(config, options));
 }
 
 /**
- * Finds what is wrong with a text, without opening a file.
+ * Finds which log files could not be opened, without making one.
  *
- * @param options The text, and how to speak of it.
- * @returns One line for each problem.
- */
-export function checkLoggers(options: LoggersOptions): string[] {
-  const { text } = options;
-  if (text === undefined || isJson(text)) return [];
-  return readLoggers(text, options.lines).problems
-    .map((problem) => toLine(problem, options));
-}
-
-/**
- * Finds which log files of a text could not be opened, without making one.
- *
- * @param options The text, and how to speak of it.
+ * @param config The loggers.
+ * @param where The start of each line, as for {@linkcode createLoggers}.
  * @returns One line for each file.
  */
-export function checkLogFiles(options: LoggersOptions): string[] {
-  return listLogFiles(options).flatMap((file) => {
+export function checkLogFiles(config: LoggersConfig, where: string): string[] {
+  return listLogFiles(config).flatMap((file) => {
     try {
       checkLogFile(file.path);
       return [];
     } catch (error) {
-      return [toLine(openProblem(file, error), options)];
+      return [openProblem(file, error, where)];
     }
   });
-}
-
-/**
- * Lists the log files of a text, as far as it can be read.
- *
- * @param options The text, and how to speak of it.
- * @returns The files.
- */
-export function listLogFiles({ text, lines }: LoggersOptions): LogFileConfig[] {
-  if (text === undefined || isJson(text)) return [];
-  const { loggers } = readLoggers(text, lines);
-  return loggers.flatMap(({ files }) => files)
-    .filter(({ path }) => !isStream(path));
 }
 
 let shared: Loggers | undefined;
@@ -258,7 +203,8 @@ let shared: Loggers | undefined;
  * @returns The same tree each time.
  */
 export function defaultLoggers(): Loggers {
-  return shared ??= new Loggers(rootOnly(plainFormatter));
+  const { config } = parseLoggers(undefined);
+  return shared ??= createLoggers(config, { where: "" });
 }
 
 /** A logger of a tree, whose level and handlers are those in effect. */
@@ -331,36 +277,19 @@ function* lineage(name: string): Generator<string> {
   yield "";
 }
 
-function rootOnly(formatter: RecordFormatter): ReadonlyMap<string, LoggerNode> {
-  const handler = new StreamHandler("STDERR", { level: 0, formatter });
-  const root = { level: LogLevels.INFO, propagate: true, handlers: [handler] };
-  return new Map([["", root]]);
-}
-
-function isJson(text: string): boolean {
-  return text.trim() === "json";
-}
-
-function toLine(
-  { line, text }: { readonly line: number; readonly text: string },
-  { where }: LoggersOptions,
-): string {
-  return `${where} (line ${line}) ${text}`;
-}
-
 /** Opens all files, or none. */
 function openAll(
-  loggers: readonly LoggerConfig[],
-  options: LoggersOptions,
+  { loggers }: LoggersConfig,
+  { where, context = () => ({}) }: LoggersOptions,
 ): ReadonlyMap<string, LoggerNode> {
   const problems: string[] = [];
   const nodes = new Map<string, LoggerNode>();
   for (const { name, level, propagate, files } of loggers) {
     const handlers = files.flatMap((file) => {
       try {
-        return [openHandler(file)];
+        return [openHandler(file, context)];
       } catch (error) {
-        problems.push(toLine(openProblem(file, error), options));
+        problems.push(openProblem(file, error, where));
         return [];
       }
     });
@@ -373,12 +302,21 @@ function openAll(
   return nodes;
 }
 
-function openProblem({ path, line }: LogFileConfig, error: unknown) {
-  return { line, text: `cannot open log file "${path}": ${reasonOf(error)}` };
+function openProblem(
+  { path, line }: LogFileConfig,
+  error: unknown,
+  where: string,
+): string {
+  return `${where} (line ${line}) cannot open log file ${quote(path)}: ${
+    reasonOf(error)
+  }`;
 }
 
-function openHandler(file: LogFileConfig): BaseHandler {
-  const { path, level, format: formatter, maxSize, oldFiles } = file;
+function openHandler(
+  { path, level, format, maxSize, oldFiles }: LogFileConfig,
+  context: NonNullable<LoggersOptions["context"]>,
+): LogHandler {
+  const formatter = format === "json" ? jsonFormatter(context) : format;
   return isStream(path)
     ? new StreamHandler(path, { level, formatter })
     : new FileHandler(path, { level, formatter, maxSize, oldFiles });

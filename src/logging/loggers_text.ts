@@ -1,16 +1,17 @@
 /**
- * What the text of a container's `loggers` option asks for: the meaning of
- * ZConfig's `<logger>` and `<logfile>` sections.
+ * The value of a container's `loggers` option, parsed: ZConfig's `<logger>` and
+ * `<logfile>` sections, `json`, or the default.
  *
  * @module
  */
 
-import { suggest } from "../text.ts";
+import { quote, suggest } from "../text.ts";
 import {
   compileAsctime,
   compileFormat,
   type RecordFormatter,
 } from "./format.ts";
+import { BOOLEAN, COUNT, LEVEL, NAME, SIZE, type ValueType } from "./values.ts";
 import {
   parseZConfig,
   type ZConfigKey,
@@ -18,17 +19,17 @@ import {
   type ZConfigSection,
 } from "./zconfig.ts";
 
-/** A `<logfile>`. */
+/** Where a logger's records go: a `<logfile>`. */
 export interface LogFileConfig {
   /** The file's path, `STDOUT` or `STDERR`. */
   readonly path: string;
   /** Records below this level are not written, 0 to 50. */
   readonly level: number;
-  /** Writes a record as text. */
-  readonly format: RecordFormatter;
+  /** Writes a record as text; `json`: as one JSON object. */
+  readonly format: RecordFormatter | "json";
   /** The size in bytes that the file stays below; 0 for any. */
   readonly maxSize: number;
-  /** How many full files are kept; 0 where `maxSize` is. */
+  /** How many full files are kept; 0 if `maxSize` is 0. */
   readonly oldFiles: number;
   /** The line of the section. */
   readonly line: number;
@@ -36,67 +37,37 @@ export interface LogFileConfig {
 
 /** A `<logger>`. */
 export interface LoggerConfig {
-  /** The logger's name, canonical; empty for the root. */
+  /** The canonical name; empty for the root. */
   readonly name: string;
   /** Records below this level are not made, 0 to 50; 0: as the parent has it. */
   readonly level: number;
   /** Whether the parents' files get its records too. */
   readonly propagate: boolean;
-  /** Where its records go. */
   readonly files: readonly LogFileConfig[];
   /** The line of the section. */
   readonly line: number;
 }
 
-/** What a text asks for. */
+/** A container's loggers. */
 export interface LoggersConfig {
-  /** The loggers, as far as they can be read. */
   readonly loggers: readonly LoggerConfig[];
-  /** What is wrong, by line. */
+}
+
+/** Loggers as far as they can be read. */
+export interface ParsedLoggers {
+  readonly config: LoggersConfig;
+  /** Predicates with their lines, such as `never closes <logger>`. */
   readonly problems: readonly ZConfigProblem[];
 }
 
-/** The keys a section may have. */
+/** The keys that a section may have. */
 interface SectionType {
   readonly keys: readonly string[];
-  /** Keys that ZConfig has, each with what there is in their place. */
-  readonly unsupported: ReadonlyMap<string, string>;
+  /** Keys that ZConfig has and this package does not. */
+  readonly unsupported: readonly string[];
 }
 
-const LEVELS: ReadonlyMap<string, number> = new Map([
-  ["critical", 50],
-  ["fatal", 50],
-  ["error", 40],
-  ["warn", 30],
-  ["warning", 30],
-  ["info", 20],
-  ["blather", 15],
-  ["debug", 10],
-  ["trace", 5],
-  ["all", 1],
-  ["notset", 0],
-]);
-
-const BOOLEANS: ReadonlyMap<string, boolean> = new Map([
-  ["yes", true],
-  ["true", true],
-  ["on", true],
-  ["no", false],
-  ["false", false],
-  ["off", false],
-]);
-
-const SIZE_UNITS: ReadonlyMap<string, number> = new Map([
-  ["", 1],
-  ["kb", 1024],
-  ["mb", 1024 ** 2],
-  ["gb", 1024 ** 3],
-]);
-
-/** Each is renamed whenever the file is full. */
-const MAX_OLD_FILES = 10_000;
-
-const CONTROL_CHARACTERS: ReadonlyMap<string, string> = new Map([
+const ESCAPES: ReadonlyMap<string, string> = new Map([
   ["\\b", "\b"],
   ["\\f", "\f"],
   ["\\n", "\n"],
@@ -107,65 +78,85 @@ const CONTROL_CHARACTERS: ReadonlyMap<string, string> = new Map([
 const DEFAULT_FORMAT =
   "------\\n%(asctime)s %(levelname)s %(name)s %(message)s";
 
-/** ZConfig's date format where none is given. */
-export const DEFAULT_DATE_FORMAT = "%Y-%m-%dT%H:%M:%S";
+/** ZConfig's date format if none is given. */
+const DEFAULT_DATE_FORMAT = "%Y-%m-%dT%H:%M:%S";
+
+const { format: ASCTIME } = compileAsctime(DEFAULT_DATE_FORMAT);
+
+/** Without the option: INFO on standard error. */
+const DEFAULT = rootOnly(
+  compileFormat("%(asctime)s %(levelname)s %(name)s %(message)s", ASCTIME)
+    .format,
+);
+
+const JSON_LINES = rootOnly("json");
+
+function rootOnly(format: LogFileConfig["format"]): LoggersConfig {
+  const file = { level: 0, format, maxSize: 0, oldFiles: 0, line: 1 };
+  const files = [{ ...file, path: "STDERR" }];
+  return {
+    loggers: [{ name: "", level: 20, propagate: true, files, line: 1 }],
+  };
+}
 
 const LOGGER: SectionType = {
   keys: ["level", "name", "propagate"],
-  unsupported: new Map(),
+  unsupported: [],
 };
-
-const ROTATION = 'files are rotated by size, with "max-size" and "old-files"';
 
 const LOGFILE: SectionType = {
   keys: ["dateformat", "format", "level", "max-size", "old-files", "path"],
-  unsupported: new Map([
-    ["arbitrary-fields", "records have no other fields"],
-    ["delay", "files are opened at the start"],
-    ["encoding", "files are written in UTF-8"],
-    ["formatter", 'lines are formatted with "format" and "dateformat"'],
-    ["interval", ROTATION],
-    ["style", 'the style of "format" is classic, as in %(message)s'],
-    ["when", ROTATION],
-  ]),
+  unsupported: [
+    "arbitrary-fields",
+    "delay",
+    "encoding",
+    "formatter",
+    "interval",
+    "style",
+    "when",
+  ],
 };
 
-/** Sections that ZConfig has, each with what there is in their place. */
-const UNSUPPORTED_SECTIONS: ReadonlyMap<string, string> = new Map([
-  ["eventlog", "<logger> without a name is the root logger"],
-  ...["email-notifier", "http-logger", "syslog", "win32-eventlog"].map(
-    (type) =>
-      [type, "records go to <logfile>, whose path may be STDERR"] as const,
-  ),
-]);
+/** Sections that ZConfig has and this package does not. */
+const UNSUPPORTED_SECTIONS = [
+  "email-notifier",
+  "eventlog",
+  "http-logger",
+  "syslog",
+  "win32-eventlog",
+];
 
 /**
- * Reads the text of a `loggers` option.
+ * Parses a `loggers` option. It opens no file.
  *
- * @param text The text.
- * @param lines The number of each of its lines; from 1 without it.
- * @returns What it asks for and what is wrong with it; no file is looked at.
+ * @param text The option's value: ZConfig text or `json`. Empty text configures
+ * nothing, as in Python: warnings and worse go to standard error. `undefined`:
+ * INFO on standard error.
+ * @param lines The number of each of the text's lines in its file, if the lines
+ * do not count from 1.
+ * @returns The loggers, as far as they can be read, and all problems, by line.
  */
-export function readLoggers(
-  text: string,
+export function parseLoggers(
+  text: string | undefined,
   lines?: readonly number[],
-): LoggersConfig {
+): ParsedLoggers {
+  if (text === undefined) return { config: DEFAULT, problems: [] };
+  if (text.trim() === "json") return { config: JSON_LINES, problems: [] };
   const { root, problems } = parseZConfig(text, lines);
-  const reader = new Reader(problems);
-  const loggers = reader.root(root);
+  const loggers = new Reader(problems).root(root);
   problems.sort((a, b) => a.line - b.line);
-  return { loggers, problems };
+  return { config: { loggers }, problems };
 }
 
 /**
- * Gives a logger the name it is known by: what zc.sqs called `zc.sqs` is
- * `zsqs`, and the root, which Python calls `root` too, has none.
+ * Lists the log files of parsed loggers, without the standard streams.
  *
- * @param name A name as users write it.
- * @returns The canonical name.
+ * @param config The loggers.
+ * @returns The files.
  */
-export function canonicalName(name: string): string {
-  return name === "root" ? "" : name.replace(/^zc\.sqs(?=\.|$)/, "zsqs");
+export function listLogFiles({ loggers }: LoggersConfig): LogFileConfig[] {
+  return loggers.flatMap(({ files }) => files)
+    .filter(({ path }) => !isStream(path));
 }
 
 class Reader {
@@ -192,9 +183,9 @@ class Reader {
   #logger(section: ZConfigSection): LoggerConfig {
     const keys = this.#keys(section, LOGGER);
     return {
-      name: this.#name(keys.get("name")),
-      level: this.#level(section, keys.get("level"), 20),
-      propagate: this.#propagate(keys.get("propagate")),
+      name: this.#value(keys.get("name"), section, NAME) ?? "",
+      level: this.#value(keys.get("level"), section, LEVEL) ?? 20,
+      propagate: this.#value(keys.get("propagate"), section, BOOLEAN) ?? true,
       files: this.#sections(section, "logfile")
         .map((section) => this.#logFile(section)),
       line: section.line,
@@ -204,15 +195,19 @@ class Reader {
   #logFile(section: ZConfigSection): LogFileConfig {
     const keys = this.#keys(section, LOGFILE);
     this.#sections(section, undefined);
+    const [size, count] = [keys.get("max-size"), keys.get("old-files")];
+    const maxSize = this.#value(size, section, SIZE);
+    const oldFiles = this.#value(count, section, COUNT);
     const path = keys.get("path")?.value ?? "";
-    const maxSize = this.#size(keys.get("max-size"));
-    const oldFiles = this.#oldFiles(keys.get("old-files"));
-    const problem = pathProblem(path) ??
-      rotationProblem(path, maxSize, oldFiles);
+    const problem = logFileProblem(
+      path,
+      size === undefined ? 0 : maxSize,
+      count === undefined ? 0 : oldFiles,
+    );
     if (problem !== undefined) this.#problem(section.line, problem);
     return {
       path,
-      level: this.#level(section, keys.get("level"), 0),
+      level: this.#value(keys.get("level"), section, LEVEL) ?? 0,
       format: this.#format(keys),
       maxSize: maxSize ?? 0,
       oldFiles: oldFiles ?? 0,
@@ -240,8 +235,7 @@ class Reader {
     if (section.name !== undefined) {
       this.#problem(
         section.line,
-        `has <${section.type} ${section.name}>, and what follows ` +
-          `"${section.type}" there has no meaning: leave it out`,
+        `has <${section.type} ${section.name}>: remove ${quote(section.name)}`,
       );
     }
     const keys = new Map<string, ZConfigKey>();
@@ -253,42 +247,29 @@ class Reader {
     return keys;
   }
 
-  #name(key: ZConfigKey | undefined): string {
-    if (key === undefined) return "";
-    if (!/^[^\s.]+(\.[^\s.]+)*$/.test(key.value)) {
-      this.#wrongValue(key, "logger", "a dotted name, such as zsqs.messages");
-    }
-    return canonicalName(key.value);
-  }
-
-  #level(
-    { type }: ZConfigSection,
+  /** A key's value; `undefined` without the key, or if it is a problem. */
+  #value<T>(
     key: ZConfigKey | undefined,
-    byDefault: number,
-  ): number {
-    if (key === undefined) return byDefault;
-    const level = LEVELS.get(key.value.toLowerCase()) ?? toInteger(key.value);
-    if (level !== undefined && level >= 0 && level <= 50) return level;
-    const names = [...LEVELS.keys()].join(", ");
-    this.#wrongValue(key, type, `an integer from 0 to 50 or one of ${names}`);
-    return byDefault;
-  }
-
-  #propagate(key: ZConfigKey | undefined): boolean {
-    if (key === undefined) return true;
-    const propagate = BOOLEANS.get(key.value.toLowerCase());
-    if (propagate === undefined) {
-      const names = [...BOOLEANS.keys()].join(", ");
-      this.#wrongValue(key, "logger", `one of ${names}`);
+    { type }: ZConfigSection,
+    { wanted, parse }: ValueType<T>,
+  ): T | undefined {
+    if (key === undefined) return undefined;
+    const value = parse(key.value);
+    if (value === undefined) {
+      this.#problem(
+        key.line,
+        `needs "${key.name}" in <${type}> to be ${wanted}: ` +
+          `current value is ${quote(key.value)}`,
+      );
     }
-    return propagate ?? true;
+    return value;
   }
 
   #format(keys: ReadonlyMap<string, ZConfigKey>): RecordFormatter {
     const dateFormat = keys.get("dateformat");
     const asctime = compileAsctime(dateFormat?.value ?? DEFAULT_DATE_FORMAT);
     const format = keys.get("format");
-    const text = unescapeControls(format?.value ?? DEFAULT_FORMAT);
+    const text = unescape(format?.value ?? DEFAULT_FORMAT);
     const compiled = compileFormat(text, asctime.format);
     this.#badFormats(dateFormat, asctime.problems);
     this.#badFormats(format, compiled.problems);
@@ -303,30 +284,6 @@ class Reader {
         `has a bad "${key.name}" in <logfile>: ${problem}`,
       );
     }
-  }
-
-  #size(key: ZConfigKey | undefined): number | undefined {
-    if (key === undefined) return 0;
-    const size = toSize(key.value);
-    if (size === undefined) {
-      this.#wrongValue(
-        key,
-        "logfile",
-        "a number of bytes, or of KB, MB or GB, such as 10MB",
-      );
-    }
-    return size;
-  }
-
-  #oldFiles(key: ZConfigKey | undefined): number | undefined {
-    if (key === undefined) return 0;
-    const count = toInteger(key.value);
-    if (count !== undefined && count >= 0 && count <= MAX_OLD_FILES) {
-      return count;
-    }
-    const wanted = `an integer from 0 to ${MAX_OLD_FILES}`;
-    this.#wrongValue(key, "logfile", wanted);
-    return undefined;
   }
 
   #checkNames(loggers: readonly LoggerConfig[]): void {
@@ -345,14 +302,6 @@ class Reader {
     }
   }
 
-  #wrongValue(key: ZConfigKey, section: string, wanted: string): void {
-    this.#problem(
-      key.line,
-      `needs "${key.name}" in <${section}> to be ${wanted}: ` +
-        `current value is "${key.value}"`,
-    );
-  }
-
   #problem(line: number, text: string): void {
     this.#problems.push({ line, text });
   }
@@ -369,9 +318,9 @@ function sectionProblem(
   outer: string,
 ): string {
   const where = outer === "" ? "outside a <logger> section" : `in <${outer}>`;
-  const instead = UNSUPPORTED_SECTIONS.get(type);
-  if (instead !== undefined) {
-    return `has <${type}>, which is not supported: ${instead}`;
+  if (UNSUPPORTED_SECTIONS.includes(type)) {
+    return `has <${type}>, which is not supported: use <logger> with ` +
+      `<logfile>, whose path may be STDERR`;
   }
   if (type === "logger" || type === "logfile") {
     return `has <${type}> ${where}, where it cannot be`;
@@ -390,9 +339,8 @@ function keyProblem(
   if (earlier !== undefined) {
     return `has "${name}" in <${section}> again, after line ${earlier.line}`;
   }
-  const instead = unsupported.get(name);
-  if (instead !== undefined) {
-    return `has "${name}" in <${section}>, which is not supported: ${instead}`;
+  if (unsupported.includes(name)) {
+    return `has "${name}" in <${section}>, which is not supported: remove it`;
   }
   if (keys.includes(name)) return undefined;
   return `has an unknown key "${name}" in <${section}>: ${
@@ -400,21 +348,18 @@ function keyProblem(
   }`;
 }
 
-function pathProblem(path: string): string | undefined {
-  return path === ""
-    ? 'has a <logfile> without a "path": a file, STDOUT or STDERR'
-    : undefined;
-}
-
-/** What is wrong with the rotation; sizes that cannot be read are not its. */
-function rotationProblem(
+/** What is wrong with a file; a size or count that is wrong is `undefined`. */
+function logFileProblem(
   path: string,
   maxSize: number | undefined,
   oldFiles: number | undefined,
 ): string | undefined {
+  if (path === "") {
+    return 'has a <logfile> without a "path": a file, STDOUT or STDERR';
+  }
   if (isStream(path) && (maxSize || oldFiles)) {
     return `has "max-size" or "old-files" in <logfile> with path ${path}, ` +
-      `which cannot be rotated: leave them out`;
+      `which cannot be rotated: remove them`;
   }
   if (maxSize && oldFiles === 0) {
     return `has "max-size" in <logfile> without "old-files": add how many ` +
@@ -427,26 +372,6 @@ function rotationProblem(
   return undefined;
 }
 
-/** A number of bytes, as ZConfig's `byte-size` has it. */
-function toSize(text: string): number | undefined {
-  const [, digits = "", unit = ""] = /^(.*?)([kmg]b)?$/i.exec(text) ?? [];
-  const count = toInteger(digits.trim());
-  const bytes = SIZE_UNITS.get(unit.toLowerCase());
-  if (count === undefined || bytes === undefined || count < 0) return undefined;
-  const size = count * bytes;
-  return Number.isSafeInteger(size) ? size : undefined;
-}
-
-/** The integers Python's `int()` takes, as far as they are decimal. */
-function toInteger(text: string): number | undefined {
-  return /^[+-]?\d+(_\d+)*$/.test(text)
-    ? Number(text.replaceAll("_", ""))
-    : undefined;
-}
-
-function unescapeControls(text: string): string {
-  return text.replace(
-    /\\[bfnrt]/g,
-    (escaped) => CONTROL_CHARACTERS.get(escaped) ?? escaped,
-  );
+function unescape(text: string): string {
+  return text.replace(/\\[bfnrt]/g, (escaped) => ESCAPES.get(escaped)!);
 }

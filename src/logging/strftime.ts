@@ -4,6 +4,8 @@
  * @module
  */
 
+import { quote } from "../text.ts";
+
 /** A date format, ready to use. */
 export interface DateFormat {
   /** Writes a time, as local time. */
@@ -72,9 +74,6 @@ const DIRECTIVES: ReadonlyMap<string, (date: Date) => string> = new Map([
   ["%", () => "%"],
 ]);
 
-const KNOWN = [...SHORT.keys(), ...DIRECTIVES.keys()].sort()
-  .map((name) => `%${name}`).join(" ");
-
 /**
  * Makes a date format of a text with `strftime` directives.
  *
@@ -91,7 +90,7 @@ export function compileDateFormat(text: string): DateFormat {
     else if (directive !== undefined) parts.push(directive);
     else {
       problems.push(
-        `the directive "${part}" is not known: known directives are ${KNOWN}`,
+        `${quote(part)} is no directive of strftime, such as %Y`,
       );
     }
   }

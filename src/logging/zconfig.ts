@@ -5,6 +5,8 @@
  * @module
  */
 
+import { quote } from "../text.ts";
+
 /** A key of a section with its value. */
 export interface ZConfigKey {
   /** The name, in lower case. */
@@ -48,16 +50,9 @@ export interface ZConfigText {
 const SECTION_START = /^([^\s()]+)(?:\s+([^\s()]+))?$/;
 const KEY_VALUE = /^([^\s()]+)\s*(\S.*)?$/;
 
-/** The directives ZConfig has, each with what to write in its place. */
-const DIRECTIVES: ReadonlyMap<string, string> = new Map([
-  ["define", "write the value where it is used"],
-  ["import", "there is nothing to import"],
-  ["include", "write the included text itself"],
-]);
-
 /**
- * Reads ZConfig text as ZConfig does, but for directives and substitution,
- * which are refused, and goes on after an error, to find all of them.
+ * Reads ZConfig text as ZConfig does, except for directives and substitution,
+ * which are problems. It continues after a problem to find all of them.
  *
  * @param text The text.
  * @param lines The number of each of its lines; from 1 without it.
@@ -85,10 +80,15 @@ class Parser {
 
   read(text: string, line: number): void {
     if (text === "" || text.startsWith("#")) return;
-    if (text.startsWith("%")) this.#directive(text, line);
-    else if (!text.startsWith("<")) this.#keyValue(text, line);
+    if (text.startsWith("%")) {
+      this.#problem(
+        line,
+        `has ${quote(text)}, and directives are not supported: write each ` +
+          `value next to its key`,
+      );
+    } else if (!text.startsWith("<")) this.#keyValue(text, line);
     else if (!text.endsWith(">")) {
-      this.#problem(line, `has no ">" in "${text}"`);
+      this.#problem(line, `has no ">" in ${quote(text)}`);
     } else if (text.startsWith("</")) this.#sectionEnd(text.slice(2, -1), line);
     else this.#sectionStart(text.slice(1, -1), line);
   }
@@ -105,7 +105,10 @@ class Parser {
     const header = (isEmpty ? text.slice(0, -1) : text).trimEnd();
     const match = SECTION_START.exec(header);
     if (match === null) {
-      this.#problem(line, `has a malformed start of a section: "<${text}>"`);
+      this.#problem(
+        line,
+        `has a malformed section start: ${quote(`<${text}>`)}`,
+      );
       return;
     }
     const [, type = "", name] = match;
@@ -135,22 +138,10 @@ class Parser {
     }
   }
 
-  #directive(text: string, line: number): void {
-    const name = KEY_VALUE.exec(text.slice(1))?.[1] ?? "";
-    const instead = DIRECTIVES.get(name);
-    this.#problem(
-      line,
-      instead === undefined
-        ? `starts with "%", which is for directives, and they are not ` +
-          `supported: write a value on the line of its key`
-        : `has the directive "%${name}", which is not supported: ${instead}`,
-    );
-  }
-
   #keyValue(text: string, line: number): void {
     const match = KEY_VALUE.exec(text);
     if (match === null) {
-      this.#problem(line, `has neither a key nor a section in "${text}"`);
+      this.#problem(line, `has neither a key nor a section in ${quote(text)}`);
       return;
     }
     const [, name = "", value = ""] = match;

@@ -22,7 +22,7 @@ import {
 import { regionOf } from "../connect/open_queue.ts";
 import { ConfigError } from "../errors.ts";
 import type { LogFileConfig } from "../logging/loggers_text.ts";
-import { checkLoggers, listLogFiles } from "../logging/loggers.ts";
+import { listLogFiles } from "../logging/loggers_text.ts";
 import { listModules, ModuleGraphError } from "./module_graph.ts";
 import { loadSqs } from "../connect/open_queue.ts";
 import { parseQueueRef } from "../sqs/queue_ref.ts";
@@ -53,13 +53,11 @@ export async function permissionsOf(
 ): Promise<NeededPermissions> {
   const rights = new Rights();
   const hints = new Set<string>();
-  const problems = configs.flatMap((config) =>
-    checkLoggers(loggersOptions(config))
-  );
+  const problems = configs.flatMap((config) => loggersOptions(config).problems);
   if (problems.length > 0) throw new ConfigError(problems);
   for (const config of configs) {
     rights.add("read", config.file!);
-    for (const file of listLogFiles(loggersOptions(config))) {
+    for (const file of listLogFiles(loggersOptions(config).loggers)) {
       addLogFile(rights, file);
     }
     if (config.health !== undefined) rights.add("net", config.health);

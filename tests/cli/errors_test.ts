@@ -248,9 +248,6 @@ const EXPORTS =
 
 const MINIMAL = "[container]\nworker = adder.ts\nqueue = adder\n";
 
-const LEVELS =
-  "critical, fatal, error, warn, warning, info, blather, debug, trace, all, notset";
-
 function wrong(name: string, ini: string, ...lines: string[]): Wrong {
   return { name, ini, lines };
 }
@@ -410,13 +407,13 @@ const WRONG: readonly Wrong[] = [
     "a handler that is not supported",
     "<logger>\n  <syslog>\n  </syslog>\n</logger>",
     1,
-    "has <syslog>, which is not supported: records go to <logfile>, whose path may be STDERR",
+    "has <syslog>, which is not supported: use <logger> with <logfile>, whose path may be STDERR",
   ),
   wrongLoggers(
     "a bad level",
     "<logger>\n  level LOUD\n</logger>",
     1,
-    `needs "level" in <logger> to be an integer from 0 to 50 or one of ${LEVELS}: current value is "LOUD"`,
+    `needs "level" in <logger> to be an integer from 0 to 50 or a name, such as error, warn, info or debug: current value is "LOUD"`,
   ),
   wrongLoggers(
     "a section that is not closed",

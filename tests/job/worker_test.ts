@@ -489,7 +489,7 @@ const ABORTED: [
 
 for (const [what, thrown, aborted, outcome] of ABORTED) {
   Deno.test(`runJob() takes ${what} thrown ${aborted ? "after" : "without"} an abort as ${outcome}`, async () => {
-    using loggers = createLoggers({ where: "", text: "" });
+    using loggers = createLoggers({ loggers: [] }, { where: "" });
     const control = new JobControl();
     let seen: unknown;
     const ended = await runJob(message("[[],{}]"), {
@@ -516,7 +516,7 @@ for (const [what, thrown, aborted, outcome] of ABORTED) {
 }
 
 Deno.test("runJob() takes a job that returns after an abort as done", async () => {
-  using loggers = createLoggers({ where: "", text: "" });
+  using loggers = createLoggers({ loggers: [] }, { where: "" });
   const control = new JobControl();
   const ended = await runJob(message("[[],{}]"), {
     queue: "adder",

@@ -1,0 +1,84 @@
+/**
+ * Any value as text, bounded, without ever throwing.
+ *
+ * @module
+ */
+
+import { inspect, types } from "node:util";
+
+/** The most characters that a text in a log line has. */
+export const MAX_TEXT = 65_536;
+
+/** The most members that the console may be asked to show. */
+const MAX_MEMBERS = 5_000;
+
+/** Stands for what throws when it is looked at. */
+export const UNREADABLE = "[a value that cannot be read]";
+
+const TOO_LARGE = "[a value too large to show]";
+
+/**
+ * Whether a value is an error, of another realm too.
+ *
+ * @param value The value.
+ * @returns Whether it is an error; it never throws.
+ */
+export function isError(value: unknown): value is Error {
+  try {
+    return value instanceof Error || types.isNativeError(value);
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Writes any value: a string unchanged, all others as the console shows them.
+ *
+ * @param value The value.
+ * @returns At most 64 Ki characters; it never throws.
+ */
+export function valueText(value: unknown): string {
+  try {
+    if (typeof value === "string") return cut(value, MAX_TEXT);
+    if (membersLeft(value, 2, MAX_MEMBERS) < 0) return TOO_LARGE;
+    return cut(inspect(value, { breakLength: Infinity }), MAX_TEXT);
+  } catch {
+    return UNREADABLE;
+  }
+}
+
+/** The first characters of a text, and how many follow. */
+export function cut(text: string, length: number): string {
+  const more = text.length - length;
+  return more <= 0
+    ? text
+    : `${text.slice(0, length)}... (${more} more characters)`;
+}
+
+/**
+ * How many of `left` members remain once the console has shown a value. The
+ * console shows an object again wherever it is referred to, so a small value
+ * can make a long text.
+ */
+function membersLeft(value: unknown, depth: number, left: number): number {
+  if (typeof value !== "object" || value === null || depth < 0) return left - 1;
+  for (const member of shownMembers(value)) {
+    if (left < 0) break;
+    left = membersLeft(member, depth - 1, left);
+  }
+  return left - 1;
+}
+
+/** What the console shows of an object; like the console, without getters. */
+function shownMembers(value: object): unknown[] {
+  if (ArrayBuffer.isView(value)) return [];
+  if (Array.isArray(value)) return value.slice(0, 100);
+  if (types.isMap(value)) {
+    return Map.prototype.entries.call(value).take(100).toArray().flat();
+  }
+  if (types.isSet(value)) {
+    return Set.prototype.values.call(value).take(100).toArray();
+  }
+  return Object.getOwnPropertyNames(value).slice(0, MAX_MEMBERS + 1)
+    .map((name) => Object.getOwnPropertyDescriptor(value, name)?.value);
+}

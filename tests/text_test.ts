@@ -1,5 +1,14 @@
 import { assertEquals } from "@std/assert";
-import { list, nearest, printable, quote, show, suggest } from "../src/text.ts";
+import {
+  escapeControls,
+  list,
+  nearest,
+  printable,
+  printableLines,
+  quote,
+  show,
+  suggest,
+} from "../src/text.ts";
 
 const KNOWN = ["wait_time", "visibility_timeout", "health", "port", "queue"];
 
@@ -71,5 +80,34 @@ Deno.test("printable(), quote() and show() keep messages on one line", () => {
       "a function",
       "Symbol(s)",
     ],
+  );
+});
+
+/** What ends lines, drives terminals and turns text around, one of each. */
+const UNSAFE = "\r\x00\x07\x1b\x7f\x85\x9b\u061c\u2028\u2029\u202e\u2066";
+const ESCAPED = "\\r\\u0000\\u0007\\u001b\\u007f\\u0085\\u009b\\u061c" +
+  "\\u2028\\u2029\\u202e\\u2066";
+
+Deno.test("escapeControls() leaves tabs, line feeds and all that is printed", () => {
+  assertEquals(
+    escapeControls(`a\t\n${UNSAFE}é\u{1f600}`),
+    `a\t\n${ESCAPED}é\u{1f600}`,
+  );
+});
+
+Deno.test("escapeControls() keeps the meaning of JSON", () => {
+  const json = JSON.stringify([UNSAFE, "\n\t"]);
+  assertEquals(JSON.parse(escapeControls(json)), [UNSAFE, "\n\t"]);
+  assertEquals(escapeControls(escapeControls(json)), escapeControls(json));
+});
+
+Deno.test("printable() writes one line", () => {
+  assertEquals(printable(`a\n\tb${UNSAFE}`), `a\\n\\tb${ESCAPED}`);
+});
+
+Deno.test("printableLines() indents all lines but the first", () => {
+  assertEquals(
+    printableLines(`a\nb\r\n\tc\r\x1b[2Jd`),
+    "a\n  b\n  \tc\\r\\u001b[2Jd",
   );
 });

@@ -335,7 +335,7 @@ function decode(data: unknown, depth: number): unknown {
   const fields = Object(data) as Record<string, unknown>;
   if ("value" in fields) return fields.value;
   if (typeof fields.message !== "string" || depth > MAX_DEPTH + 1) {
-    return new Shown(String(fields.text));
+    return new Shown(textOf(fields.text));
   }
   const error = new Error(
     fields.message,
@@ -347,8 +347,8 @@ function decode(data: unknown, depth: number): unknown {
       writable: true,
       configurable: true,
     });
-  const name = String(fields.name);
-  const frames = String(fields.frames ?? "");
+  const name = textOf(fields.name);
+  const frames = textOf(fields.frames);
   set("name", name);
   set("stack", stackOf({ name, message: fields.message, frames }));
   const members = Object(fields.data) as Record<string, unknown>;
@@ -367,6 +367,10 @@ function decode(data: unknown, depth: number): unknown {
     } else set("errors", errors);
   }
   return error;
+}
+
+function textOf(value: unknown): string {
+  return typeof value === "string" ? value : "";
 }
 
 /** Stands for a value that is no error and that JSON would change. */

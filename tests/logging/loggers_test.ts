@@ -1,4 +1,10 @@
-import { assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertStrictEquals,
+  assertThrows,
+} from "@std/assert";
 import { stub } from "@std/testing/mock";
 import { FakeTime } from "@std/testing/time";
 import fs from "node:fs";
@@ -10,6 +16,7 @@ import {
   type Loggers,
   type LoggersOptions,
 } from "../../src/logging/loggers.ts";
+import { quote } from "../../src/text.ts";
 import { listLogFiles, parseLoggers } from "../../src/logging/loggers_text.ts";
 
 const WHERE = 'Cannot start container as "loggers" in [container] of adder.ini';
@@ -547,6 +554,97 @@ Deno.test("Logger does not throw for a value that cannot be shown", () => {
     "zsqs Handling a message [a value that cannot be read]",
   ]);
   assertEquals(printed.err, []);
+});
+
+const FORGED =
+  "\n2026-01-05T09:07:03 INFO zsqs All is well\r\x1b[2J\x9b\u2028\u202e";
+
+Deno.test("Logger lets no text forge a line or drive a terminal", () => {
+  for (const format of ["%(message)s", "%(levelname)s %(name)s %(message)s"]) {
+    using printed = new Console();
+    using loggers = create(
+      logger("", logFile("STDOUT", `format ${format}`)),
+    );
+    const error = new Error(`e${FORGED}`, { cause: `c${FORGED}` });
+    error.name = `n${FORGED}`;
+    error.stack = `${error.name}: ${error.message}\n    at f${FORGED}`;
+    loggers.get(`l${FORGED}`).error(
+      `m${FORGED}`,
+      new AggregateError([error, `t${FORGED}`], "many"),
+    );
+    const [first, ...others] = printed.out.join("\n").split("\n");
+    assertEquals(first, format === "%(message)s" ? "m" : "ERROR l");
+    for (const line of others) assertMatch(line, /^ {2}/);
+    assert(!/[^\P{C}\n]|[\p{Zl}\p{Zp}]/u.test(printed.out.join("\n")));
+  }
+});
+
+Deno.test("Logger escapes in JSON what ends lines and drives terminals", () => {
+  using printed = new Console();
+  using loggers = create("json");
+  const error = new Error(FORGED, { cause: FORGED });
+  loggers.get("zsqs").error(FORGED, error);
+  assert(!/[\p{C}\p{Zl}\p{Zp}]/u.test(printed.err.join("")));
+  const record = JSON.parse(printed.err[0]!);
+  assertEquals(record.message, FORGED);
+  assertEquals([record.error.message, record.error.cause], [FORGED, FORGED]);
+});
+
+Deno.test("Logger shows this package's own frames at level DEBUG alone", () => {
+  const frames = (level: string) => {
+    using printed = new Console();
+    using loggers = create(
+      logger(`level ${level}`, logFile("STDOUT", "format %(message)s")),
+    );
+    const thrown = assertThrows(() => quote(5 as unknown as string));
+    loggers.get("zsqs").error("Failed", thrown);
+    return printed.out[0]!.split("\n").map((line) =>
+      /\w+\.ts(?=:)|^Failed$|^ {2}TypeError(?=: )/.exec(line)?.[0]
+    ).filter((found) => found !== undefined);
+  };
+  assertEquals(frames("debug").slice(0, 5), [
+    "Failed",
+    "  TypeError",
+    "text.ts",
+    "text.ts",
+    "text.ts",
+  ]);
+  assertEquals(frames("info").slice(0, 3), [
+    "Failed",
+    "  TypeError",
+    "loggers_test.ts",
+  ]);
+});
+
+Deno.test("Loggers counts the lines that it loses, and does not throw", () => {
+  using folder = new CurrentFolder();
+  using loggers = create(
+    logger(
+      "",
+      logFile("STDOUT"),
+      logFile("STDERR", "level error"),
+      logFile("a.log"),
+    ),
+  );
+  const full = () => {
+    throw new Error("No space left on device");
+  };
+  const log = loggers.get("zsqs");
+  {
+    using _out = stub(console, "log", full);
+    using _err = stub(console, "error", full);
+    log.info("1");
+    assertEquals(loggers.lostLines, 1);
+    log.error("2");
+    assertEquals(loggers.lostLines, 3);
+    using _file = stub(fs, "writeSync", full);
+    log.error("3");
+    assertEquals(loggers.lostLines, 6);
+  }
+  using _printed = new Console();
+  log.error("4");
+  assertEquals(loggers.lostLines, 6);
+  assertEquals(folder.names(), ["a.log"]);
 });
 
 Deno.test("createLoggers() writes JSON lines on standard error", () => {

@@ -5,39 +5,44 @@
  * @module
  */
 
+import { setImmediate } from "node:timers";
+import { type Clock, systemClock, unlessAborted } from "../clock.ts";
 import {
   connectOptions,
   isFailureQueue,
   loggersOptions,
 } from "../config/config.ts";
-import { type AttachedConsumer, testMode } from "../connect/test_mode.ts";
 import type { ContainerConfig } from "../config/options.ts";
-import { setImmediate } from "node:timers";
-import { unlessAborted } from "../clock.ts";
-import { type Clock, systemClock } from "../clock.ts";
 import {
   loadTelemetry,
   openError,
   type OpenQueue,
   openQueue,
 } from "../connect/open_queue.ts";
-import type { ContainerSummary } from "../telemetry/counters.ts";
-import { Engine, type EngineRunOptions } from "../engine/engine.ts";
-import { ConfigError, messageOf } from "../errors.ts";
+import { type AttachedConsumer, testMode } from "../connect/test_mode.ts";
+import type { EngineContext } from "../engine/context.ts";
+import { Engine } from "../engine/engine.ts";
 import { FailureQueue } from "../engine/failure_queue.ts";
-import { type HealthServer, serveHealth } from "./health.ts";
-import { createLoggers, type Loggers } from "../logging/loggers.ts";
+import { learnVisibility, Visibility } from "../engine/visibility.ts";
+import { ConfigError, messageOf } from "../errors.ts";
 import { runInScope } from "../job/current_job.ts";
+import { LocalRunner } from "../job/run_job.ts";
+import type { Runner } from "../job/runner.ts";
 import { logStrayErrors } from "../job/stray_errors.ts";
-import type { ContainerTelemetry, Telemetry } from "../telemetry/telemetry.ts";
-import { learnVisibility, Visibility } from "../engine/receiver.ts";
-import { loadWorker, type Worker } from "../job/worker.ts";
+import { loadWorker } from "../job/worker.ts";
 import type { WorkerSpec } from "../job/worker_spec.ts";
+import {
+  createLoggers,
+  type Logger,
+  type Loggers,
+} from "../logging/loggers.ts";
+import { type ContainerSummary, Counters } from "../telemetry/counters.ts";
+import { fanOut } from "../telemetry/events.ts";
+import type { Telemetry } from "../telemetry/telemetry.ts";
+import { type HealthServer, serveHealth } from "./health.ts";
 
 /** How long a worker may take to dispose itself after a forced stop. */
 const DISPOSAL_GRACE_MS = 2_000;
-
-const NEVER = new AbortController().signal;
 
 /** How a container is started. */
 export interface StartOptions {
@@ -49,32 +54,59 @@ export interface StartOptions {
 
 /** How a container is run. */
 export interface ContainerRunOptions {
-  /** Stops it: what has begun is finished. */
+  /** Stops it as {@linkcode Container.stop} does, ... */
   readonly signal?: AbortSignal;
-  /** Stops it at once: what has begun is aborted and released. */
+  /** ... or with `force`. */
   readonly forceSignal?: AbortSignal;
-  /** Stops it when nothing comes any more. */
+  /** Stops it when the queue is empty. */
   readonly drain?: boolean;
   /** Which errors in work that jobs left behind it logs. */
   readonly strayErrors?: "own" | "all";
 }
 
+/** A worker that takes jobs. */
+interface Worker {
+  readonly runner: Runner;
+  dispose(): Promise<void>;
+  /** Ends at once what is left of it. */
+  kill?(): void;
+}
+
+/** The queues of a container. */
+interface Queues {
+  readonly source: OpenQueue;
+  /** The queue for failed messages, if there is one. */
+  readonly failures: OpenQueue | undefined;
+}
+
+/** What a container holds until it is closed. */
+interface Parts {
+  readonly config: ContainerConfig;
+  readonly loggers: Loggers;
+  readonly queues: Queues;
+  readonly worker: Worker;
+  readonly telemetry: Telemetry | undefined;
+}
+
 /** A container that is ready to run: its queue is open, its worker made. */
 export class Container implements AttachedConsumer {
-  readonly #config: ContainerConfig;
-  readonly #loggers: Loggers;
-  readonly #queues: Queues;
-  readonly #worker: Worker;
+  readonly #parts: Parts;
+  readonly #logger: Logger;
   readonly #visibility: Visibility;
+  readonly #counters = new Counters();
   readonly #engine: Engine;
-  readonly #telemetry: ContainerTelemetry | undefined;
+  readonly #stop = new AbortController();
+  readonly #force = new AbortController();
+  readonly #finished = Promise.withResolvers<ContainerSummary>();
   readonly #closed = new AbortController();
+  #closing: Promise<void> | undefined;
+  #isRunning = false;
   #learned: Promise<void> | undefined;
   #health: HealthServer | undefined;
 
   /**
-   * Loads the worker, opens the queue, calls the factory, and answers how it
-   * is where it is told to.
+   * Loads the worker, opens the queue, calls the factory, and starts to answer
+   * health checks.
    *
    * @throws {ConfigError} If the loggers or the worker are wrong.
    * @throws {NonExistentQueueError} If there is no such queue.
@@ -83,7 +115,7 @@ export class Container implements AttachedConsumer {
     config: ContainerConfig,
     options: StartOptions = {},
   ): Promise<Container> {
-    const container = await Container.#make(config, options);
+    const container = new Container(await loadParts(config, options));
     try {
       await container.#serveHealth();
       return container;
@@ -93,97 +125,45 @@ export class Container implements AttachedConsumer {
     }
   }
 
-  static async #make(
-    config: ContainerConfig,
-    options: StartOptions,
-  ): Promise<Container> {
-    const { problems, ...configured } = loggersOptions(config);
-    if (problems.length > 0) throw new ConfigError(problems);
-    const loggers = createLoggers(configured.loggers, configured);
-    let queues: Queues | undefined;
-    let loaded: LoadedWorker | undefined;
-    try {
-      const worker = await runInScope(
-        { loggers },
-        async () => {
-          loaded = await load(config, loggers);
-          queues = await openQueues(config, options);
-          return await loaded.make(queues.source.ref.name);
-        },
-      );
-      const telemetry = await loadTelemetry();
-      return new Container(config, loggers, queues!, worker, telemetry);
-    } catch (error) {
-      await loaded?.end?.();
-      if (queues !== undefined) closeQueues(queues);
-      loggers.close();
-      throw error;
-    }
-  }
-
-  private constructor(
-    config: ContainerConfig,
-    loggers: Loggers,
-    queues: Queues,
-    worker: Worker,
-    telemetry: Telemetry | undefined,
-  ) {
-    this.#config = config;
-    this.#loggers = loggers;
-    this.#queues = queues;
-    this.#worker = worker;
-    this.#visibility = new Visibility(config.visibilityTimeoutSeconds);
+  private constructor(parts: Parts) {
+    const { config, loggers, queues, worker, telemetry } = parts;
     const { source, failures } = queues;
-    const clock = clockOf();
-    const random = testMode()?.random ?? Math.random;
-    this.#telemetry = telemetry?.container(
-      { name: source.ref.name, url: source.url },
-      () => this.summary,
-    );
-    this.#engine = new Engine({
-      connection: this.#telemetry?.connection(source.connection) ??
-        source.connection,
+    this.#parts = parts;
+    this.#logger = loggers.get("zsqs");
+    this.#visibility = new Visibility(config.visibilityTimeoutSeconds);
+    // Whoever awaits it hears of a failure; nobody must.
+    this.#finished.promise.catch(() => {});
+    const traced = telemetry?.container({
+      name: source.ref.name,
       url: source.url,
+    });
+    const context: EngineContext = {
+      ...source,
       queue: source.ref.name,
       fifo: source.ref.fifo,
-      handler: this.#telemetry?.handler(worker.handler) ?? worker.handler,
       loggers,
-      clock,
-      random,
-      concurrency: config.concurrency,
-      prefetch: config.prefetch,
-      waitTimeSeconds: config.waitTimeSeconds,
+      options: config,
       visibility: this.#visibility,
+      events: traced === undefined
+        ? this.#counters
+        : fanOut([this.#counters, traced.events]),
+    };
+    this.#engine = new Engine(context, {
+      runner: traced?.trace(worker.runner) ?? worker.runner,
       // What was looked up by its name is there.
       isUnseen: source.ref.url !== undefined,
-      deleteDelaySeconds: config.deleteDelaySeconds,
       failures: failures === undefined
         ? config.failures as "delete" | "keep"
-        : new FailureQueue({
-          connection: telemetry?.producer({
-            name: failures.ref.name,
-            url: failures.url,
-          }).connection(failures.connection) ?? failures.connection,
-          url: failures.url,
-          fifo: failures.ref.fifo,
-          logger: loggers.get("zsqs"),
-          now: () => clock.now(),
-        }),
-      ...(config.timeoutSeconds === undefined
-        ? {}
-        : { timeoutSeconds: config.timeoutSeconds }),
-      ...(config.retryDelay === undefined
-        ? {}
-        : { retryDelay: config.retryDelay }),
+        : openFailures(failures, this.#logger, telemetry),
     });
   }
 
   get summary(): ContainerSummary {
-    return this.#engine.summary;
+    return this.#counters.summary;
   }
 
   get queueUrl(): string {
-    return this.#queues.source.url;
+    return this.#parts.queues.source.url;
   }
 
   get jobs(): ReadonlySet<object> {
@@ -194,143 +174,190 @@ export class Container implements AttachedConsumer {
     return this.#engine.changed;
   }
 
-  runVisible(): Promise<void> {
-    return this.#whileOpen(async () => {
+  /**
+   * Resolves when the container has stopped and its worker is disposed; rejects
+   * if either failed.
+   */
+  get finished(): Promise<ContainerSummary> {
+    return this.#finished.promise;
+  }
+
+  /** Releases what waits and receives no more; running jobs finish. */
+  pause(): void {
+    this.#engine.pause();
+  }
+
+  /** Receives again after a pause. */
+  resume(): void {
+    this.#engine.resume();
+  }
+
+  /**
+   * Stops it: no receive starts, the one in flight is awaited and its messages
+   * released, and running jobs finish. `force` drops the receive, aborts the
+   * jobs and releases their messages; a stop becomes forced when
+   * `shutdownTimeoutSeconds` is over.
+   *
+   * @returns {@linkcode Container.finished}.
+   */
+  stop(
+    { force = false }: { readonly force?: boolean } = {},
+  ): Promise<ContainerSummary> {
+    this.#stop.abort();
+    if (force) this.#force.abort();
+    if (!this.#isRunning) this.close(this.#force.signal).catch(() => {});
+    return this.finished;
+  }
+
+  async runVisible(): Promise<void> {
+    if (this.#closing !== undefined) return;
+    await this.#whileOpen(async () => {
       await this.#learnVisibility();
-      await this.#engine.drain();
+      await this.#engine.runVisible();
     });
   }
 
   /** Runs until it is stopped, then disposes all it holds. */
   async run(options: ContainerRunOptions): Promise<void> {
-    const { shutdownTimeoutSeconds } = this.#config;
-    const { signal = NEVER, forceSignal = NEVER, drain = false } = options;
+    const { loggers, config } = this.#parts;
+    const { signal, forceSignal, drain = false } = options;
+    this.#isRunning = true;
     using _errors = logStrayErrors({
-      loggers: this.#loggers,
+      loggers,
       whose: options.strayErrors ?? "all",
     });
-    using force = forceAfter(
-      signal,
-      forceSignal,
-      shutdownTimeoutSeconds * 1000,
+    using _stop = follow(signal, () => this.stop());
+    using _force = follow(forceSignal, () => this.stop({ force: true }));
+    using _late = abortAfter(
+      this.#stop.signal,
+      config.shutdownTimeoutSeconds * 1000,
+      this.#force,
     );
     try {
-      await this.#poll({ signal, forceSignal: force.signal, drain });
+      await this.#poll(drain);
+    } catch (error) {
+      this.#finished.reject(error);
+      throw error;
     } finally {
-      await this.close(force.signal);
+      await this.close(this.#force.signal);
     }
   }
 
   /**
-   * Disposes all it holds, and tries everything before it throws.
+   * Disposes all it holds, once; tries everything before it throws.
    *
    * @param forceSignal Ends the wait for the worker.
    */
-  async close(forceSignal?: AbortSignal): Promise<void> {
+  close(forceSignal?: AbortSignal): Promise<void> {
+    this.#closing ??= this.#close(forceSignal);
+    this.#closing.then(
+      () => this.#finished.resolve(this.summary),
+      (error) => this.#finished.reject(error),
+    );
+    return this.#closing;
+  }
+
+  async #close(forceSignal: AbortSignal | undefined): Promise<void> {
+    const { worker, queues, loggers } = this.#parts;
     this.#closed.abort();
     try {
-      await this.#disposeWorker(forceSignal ?? NEVER);
+      await this.#disposeWorker(forceSignal);
     } finally {
-      this.#worker.kill?.();
-      this.#telemetry?.record();
+      worker.kill?.();
       this.#health?.[Symbol.dispose]();
-      closeQueues(this.#queues);
-      this.#loggers.close();
+      closeQueues(queues);
+      loggers.close();
     }
   }
 
   /** Asks for the queue's own visibility timeout, once, if none is configured. */
   #learnVisibility(): Promise<void> {
-    if (this.#config.visibilityTimeoutSeconds !== undefined) {
-      return Promise.resolve();
-    }
+    const { config, queues: { source } } = this.#parts;
+    if (config.visibilityTimeoutSeconds !== undefined) return Promise.resolve();
     return this.#learned ??= learnVisibility(
       this.#visibility,
-      { ...this.#queues.source, name: this.#queues.source.ref.name },
+      { ...source, name: source.ref.name },
       {
-        clock: clockOf(),
-        logger: this.#loggers.get("zsqs"),
+        clock: source.clock,
+        logger: this.#logger,
         signal: this.#closed.signal,
       },
     );
   }
 
-  /** What fails here is that the queue cannot be used. */
+  /** An error in here says that the queue cannot be used. */
   async #whileOpen(run: () => Promise<void>): Promise<void> {
     try {
       await run();
     } catch (error) {
-      const { region } = this.#queues.source.connection;
-      throw openError(error, this.#config.queue, region);
+      const { config, queues } = this.#parts;
+      throw openError(error, config.queue, queues.source.connection.region);
     }
   }
 
-  /** The double polls nothing: there is nothing to ask of it. */
+  /** The testing double polls nothing: there is nothing to check. */
   async #serveHealth(): Promise<void> {
-    const { health } = this.#config;
+    const { health, queue } = this.#parts.config;
     if (health === undefined || testMode() !== undefined) return;
     this.#health = await serveHealth({
       address: health,
       problem: () => this.#engine.problem,
     });
-    this.#loggers.get("zsqs").info(
-      `Answering for ${this.#config.queue} at ${this.#health.url}`,
+    this.#logger.info(`Answering for ${queue} at ${this.#health.url}`);
+  }
+
+  async #poll(drain: boolean): Promise<void> {
+    const { config: { queue }, queues } = this.#parts;
+    this.#logger.info(
+      `Listening to ${queue} in ${queues.source.connection.region}`,
     );
-  }
-
-  async #poll(options: EngineRunOptions): Promise<void> {
-    const { signal, drain } = options;
-    const { queue } = this.#config;
-    const logger = this.#loggers.get("zsqs");
-    const { region } = this.#queues.source.connection;
-    logger.info(`Listening to ${queue} in ${region}`);
-    const onStop = () =>
-      logger.info(
-        `Stopping: no new receive from ${queue}, waiting for what has begun`,
-      );
-    signal.addEventListener("abort", onStop, { once: true });
-    try {
-      await this.#whileOpen(async () => {
-        const running = this.#engine.run(options);
-        // Once the first receive is on its way, which does not wait for it.
-        setImmediate(() => this.#learnVisibility());
-        await running;
+    using _logged = follow(this.#stop.signal, () =>
+      this.#logger.info(
+        `Stopping: no new receive from ${queue}; running jobs finish`,
+      ));
+    await this.#whileOpen(async () => {
+      const running = this.#engine.run({
+        signal: this.#stop.signal,
+        forceSignal: this.#force.signal,
+        drain,
       });
-    } finally {
-      signal.removeEventListener("abort", onStop);
-    }
-    logger.info(`Stopped listening to ${queue}: ${summaryText(this.summary)}`);
-    if (drain && !signal.aborted) await this.#logRemaining();
+      // Once the first receive is on its way, which does not wait for it.
+      setImmediate(() => this.#learnVisibility());
+      await running;
+    });
+    this.#logger.info(
+      `Stopped listening to ${queue}: ${summaryText(this.summary)}`,
+    );
+    if (drain && !this.#stop.signal.aborted) await this.#logRemaining();
   }
 
-  async #disposeWorker(forceSignal: AbortSignal): Promise<void> {
-    const logger = this.#loggers.get("zsqs");
-    using late = forceAfter(forceSignal, NEVER, DISPOSAL_GRACE_MS);
-    const disposal = runInScope(
-      { loggers: this.#loggers },
-      () => this.#worker.dispose(),
-    ).then(() => true);
+  async #disposeWorker(forceSignal: AbortSignal | undefined): Promise<void> {
+    const { loggers, worker, config } = this.#parts;
+    const late = new AbortController();
+    using _late = abortAfter(forceSignal, DISPOSAL_GRACE_MS, late);
+    const disposal = runInScope({ loggers }, () => worker.dispose())
+      .then(() => true);
     try {
       if (await unlessAborted(disposal, late.signal) === undefined) {
         disposal.catch(() => {});
-        logger.warn("Gave up on disposing the worker as the container stops");
+        this.#logger.warn(
+          "Gave up on disposing the worker as the container stops",
+        );
       }
     } catch (error) {
       throw new Error(
-        `Cannot dispose the worker of ${this.#config.queue}: ${
-          messageOf(error)
-        }`,
+        `Cannot dispose the worker of ${config.queue}: ${messageOf(error)}`,
         { cause: error },
       );
     }
   }
 
-  /** Says what a drain left, where it may ask. */
+  /** Logs what a drain left, if SQS lets it ask. */
   async #logRemaining(): Promise<void> {
-    const { connection, url, ref } = this.#queues.source;
+    const { connection, url, ref } = this.#parts.queues.source;
     try {
       const { visible, inFlight, delayed } = await connection.attributes(url);
-      this.#loggers.get("zsqs").info(
+      this.#logger.info(
         `Drained ${ref.name}: ${visible} visible, ${inFlight} in flight and ${delayed} delayed messages remain`,
       );
     } catch {
@@ -339,7 +366,32 @@ export class Container implements AttachedConsumer {
   }
 }
 
-/** A worker whose module is loaded, and whose factory is yet to be called. */
+async function loadParts(
+  config: ContainerConfig,
+  options: StartOptions,
+): Promise<Parts> {
+  const { problems, ...configured } = loggersOptions(config);
+  if (problems.length > 0) throw new ConfigError(problems);
+  const loggers = createLoggers(configured.loggers, configured);
+  let queues: Queues | undefined;
+  let loaded: LoadedWorker | undefined;
+  try {
+    const worker = await runInScope({ loggers }, async () => {
+      loaded = await load(config, loggers);
+      queues = await openQueues(config, options);
+      return await loaded.make(queues.source.ref.name);
+    });
+    const telemetry = await loadTelemetry();
+    return { config, loggers, queues: queues!, worker, telemetry };
+  } catch (error) {
+    await loaded?.end?.();
+    if (queues !== undefined) closeQueues(queues);
+    loggers.close();
+    throw error;
+  }
+}
+
+/** A worker whose module is loaded, and whose factory is not called yet. */
 interface LoadedWorker {
   make(queue: string): Promise<Worker>;
   /** Ends what it holds. */
@@ -351,24 +403,36 @@ async function load(
   loggers: Loggers,
 ): Promise<LoadedWorker> {
   const { isolation, worker, processes } = config;
-  if (isolation === "none") return { make: await loadWorker(config) };
+  if (isolation === "none") {
+    const make = await loadWorker(config);
+    return {
+      async make(queue) {
+        const { handler, dispose } = await make();
+        return {
+          runner: new LocalRunner({ handler, queue, loggers }),
+          dispose,
+        };
+      },
+    };
+  }
+  const clock: Clock = testMode()?.clock ?? systemClock;
   const { Pool } = await import("../isolation/pool.ts");
-  return await Pool.load({
+  const pool = await Pool.load({
     ...config,
     worker: worker as WorkerSpec,
     processes: processes!,
-  }, { loggers, clock: clockOf() });
-}
-
-function clockOf(): Clock {
-  return testMode()?.clock ?? systemClock;
-}
-
-/** The queues of a container. */
-interface Queues {
-  readonly source: OpenQueue;
-  /** Where bad input is kept, if it is. */
-  readonly failures: OpenQueue | undefined;
+  }, { loggers, clock });
+  return {
+    async make(queue) {
+      const { handler } = await pool.make(queue);
+      return {
+        runner: new LocalRunner({ handler, queue, loggers }),
+        dispose: () => pool.dispose(),
+        kill: () => pool.kill(),
+      };
+    },
+    end: () => pool.end(),
+  };
 }
 
 async function openQueues(
@@ -391,26 +455,48 @@ function closeQueues({ source, failures }: Queues): void {
   source.connection.close();
 }
 
-/** A signal that aborts with `force`, or some time after `stop`. */
-function forceAfter(
-  stop: AbortSignal,
-  force: AbortSignal,
-  ms: number,
-): { signal: AbortSignal } & Disposable {
-  const controller = new AbortController();
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const abort = () => controller.abort();
-  const startTimer = () => timer = setTimeout(abort, ms);
-  if (force.aborted) abort();
-  if (stop.aborted) startTimer();
-  force.addEventListener("abort", abort);
-  stop.addEventListener("abort", startTimer);
+function openFailures(
+  { ref, url, connection, clock }: OpenQueue,
+  logger: Logger,
+  telemetry: Telemetry | undefined,
+): FailureQueue {
+  const timed = telemetry?.producer({ name: ref.name, url })
+    .connection(connection);
+  return new FailureQueue({
+    connection: timed ?? connection,
+    url,
+    fifo: ref.fifo,
+    logger,
+    now: () => clock.now(),
+  });
+}
+
+/** Calls back once the signal aborts, until it is disposed. */
+function follow(
+  signal: AbortSignal | undefined,
+  onAbort: () => void,
+): Disposable {
+  if (signal?.aborted) onAbort();
+  else signal?.addEventListener("abort", onAbort);
   return {
-    signal: controller.signal,
+    [Symbol.dispose]: () => signal?.removeEventListener("abort", onAbort),
+  };
+}
+
+/** Aborts some time after a signal has, until it is disposed. */
+function abortAfter(
+  signal: AbortSignal | undefined,
+  ms: number,
+  controller: AbortController,
+): Disposable {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const following = follow(signal, () => {
+    timer = setTimeout(() => controller.abort(), ms);
+  });
+  return {
     [Symbol.dispose]() {
       clearTimeout(timer);
-      force.removeEventListener("abort", abort);
-      stop.removeEventListener("abort", startTimer);
+      following[Symbol.dispose]();
     },
   };
 }

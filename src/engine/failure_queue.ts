@@ -1,6 +1,6 @@
 /**
- * Failed messages that are kept: sent to a queue, body and attributes
- * unchanged, with the reason.
+ * The failures queue: failed messages are sent there with the reason, body and
+ * attributes unchanged.
  *
  * @module
  */
@@ -14,6 +14,7 @@ import {
   type WireAttributes,
 } from "../sqs/connection.ts";
 import { messageOf } from "../errors.ts";
+import { nameJobs } from "../job/runner.ts";
 import { jsonString } from "../message/strict_json.ts";
 import { nameAndMessage } from "../logging/error_data.ts";
 import type { Logger } from "../logging/loggers.ts";
@@ -21,7 +22,7 @@ import type { Logger } from "../logging/loggers.ts";
 /** The message attribute that holds the reason. */
 export const FAILURE_ATTRIBUTE = "zsqs.failure";
 
-/** The most that the reason may take, in bytes: it is ASCII. */
+/** The longest reason, in bytes: it is ASCII. */
 const MAX_REASON_BYTES = 1024;
 
 /** A failed message's reason. */
@@ -41,7 +42,7 @@ export interface FailureQueueOptions {
   readonly now: () => number;
 }
 
-/** A queue that keeps failed messages. */
+/** The queue for failed messages. */
 export class FailureQueue {
   readonly #options: FailureQueueOptions;
 
@@ -52,39 +53,45 @@ export class FailureQueue {
   /**
    * Sends a failed message there.
    *
-   * @throws {Error} If it could not be sent: the message must stay then.
+   * @throws {Error} If it could not be sent: the message must not be deleted.
    */
-  keep(message: ReceivedMessage, failure: Failure): Promise<void> {
-    return this.#keep(message, failure, MAX_BYTES);
+  send(message: ReceivedMessage, failure: Failure): Promise<void> {
+    return this.#sendWithin(message, failure, MAX_BYTES);
   }
 
-  async #keep(
+  async #sendWithin(
     message: ReceivedMessage,
     failure: Failure,
     maxBytes: number,
   ): Promise<void> {
-    // The reason of a former failure gives way to this one.
+    // The reason of an earlier failure gives way to this one.
     const { [FAILURE_ATTRIBUTE]: _former, ...attributes } = message.attributes;
     const withReason = this.#withReason(message, attributes, failure, maxBytes);
     try {
-      await this.#send(message, withReason ?? attributes, failure);
+      await this.#request(message, withReason ?? attributes, failure);
     } catch (error) {
       const limit = sizeLimit(messageOf(error));
       if (
         withReason === undefined || limit === undefined ||
         messageBytes(message.body, attributes) > limit
       ) throw error;
-      // Only a refusal tells the queue's own limit; one that was kept to and is
+      // Only a refusal tells the queue's own limit. A limit that was met and is
       // named again leaves no room for a reason.
-      return await this.#keep(message, failure, limit < maxBytes ? limit : 0);
+      return await this.#sendWithin(
+        message,
+        failure,
+        limit < maxBytes ? limit : 0,
+      );
     }
     if (withReason !== undefined) return;
     this.#options.logger.warn(
-      `Kept failed message ${message.messageId} without its reason: its attributes and size leave no room`,
+      `Sent a failed message to its queue without its reason, as its attributes and size leave no room: ${
+        nameJobs(failure.queue, message)
+      }`,
     );
   }
 
-  async #send(
+  async #request(
     { body, messageId, groupId }: ReceivedMessage,
     attributes: WireAttributes,
     { queue }: Failure,
@@ -129,7 +136,7 @@ export class FailureQueue {
   }
 }
 
-/** What a kept message says of its failure. */
+/** The reason that a failed message carries. */
 export interface FailureReason {
   /** The name of the queue that it came from. */
   readonly queue: string;
@@ -142,7 +149,7 @@ export interface FailureReason {
   readonly time: string;
 }
 
-/** Reads the reason that a kept message carries; anybody may have written it. */
+/** Reads the reason of a failed message; anybody may have written it. */
 export function readReason(
   attributes: WireAttributes,
 ): FailureReason | undefined {

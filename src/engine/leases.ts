@@ -1,249 +1,207 @@
 /**
- * Leases: every message received, waiting or running, is hidden from others
- * until a deadline, and the deadline is moved before it comes.
+ * The registry of the messages that a container holds. A lease goes from waiting
+ * to running to settling to gone.
  *
  * @module
  */
 
-import { Alarm, type Clock } from "../clock.ts";
+import { JobControl } from "../job/runner.ts";
+import type { ReceivedMessage } from "../sqs/connection.ts";
+import type { EngineContext } from "./context.ts";
+import { Heartbeat } from "./heartbeat.ts";
 import {
-  type EntryResult,
-  MAX_BATCH,
-  type ReceivedMessage,
-} from "../sqs/connection.ts";
-import type { Counters, EngineConnection } from "../telemetry/counters.ts";
-import type { JobControl } from "../job/run_job.ts";
-import { MAX_VISIBILITY_SECONDS, messageOf } from "../errors.ts";
-import type { Logger } from "../logging/loggers.ts";
-import type { Visibility } from "./receiver.ts";
+  type HeldLease,
+  Lease,
+  type LeaseState,
+  type SentReceive,
+} from "./lease.ts";
+import { WaitingMessages } from "./waiting_messages.ts";
 
-/** SQS refuses what goes beyond 12 hours when the request reaches it. */
-const LIMIT_MARGIN_SECONDS = 2;
-
-/** The shortest pause before an extension is tried again, in milliseconds. */
-const MIN_PAUSE_MS = 200;
-
-/** What says that a message is no longer ours: trying on is no use. */
-const LOST_CODES: ReadonlySet<string> = new Set([
-  "InvalidParameterValue",
-  "MessageNotInflight",
-  "ReceiptHandleIsInvalid",
-]);
-
-/** Whether a refusal says that the message is no longer ours. */
-export function saysLost(code: string): boolean {
-  return LOST_CODES.has(code);
+/** How many messages a container holds. */
+export interface Load {
+  readonly waiting: number;
+  /** Those whose job could start now: on FIFO queues one for each group. */
+  readonly startable: number;
+  readonly running: number;
+  readonly settling: number;
 }
 
-/** A message that this container holds. */
-export class Lease {
-  readonly message: ReceivedMessage;
-  /** When the receive was sent: SQS hides a message for 12 hours from there. */
-  readonly receivedAtMs: number;
+/** The leases of a container. */
+export class Leases implements Iterable<HeldLease> {
+  readonly #context: EngineContext;
+  readonly #heartbeat: Heartbeat;
+  readonly #waiting: WaitingMessages;
+  /** A message that is received again is known by its id. */
+  readonly #byId = new Map<string, Lease>();
+  #running = 0;
+  #settling = 0;
+
+  /** @param onLost Called once for each lease that is lost. */
+  constructor(context: EngineContext, onLost: (lease: HeldLease) => void) {
+    this.#context = context;
+    this.#waiting = new WaitingMessages(context.fifo);
+    this.#heartbeat = new Heartbeat(context, {
+      leases: this.#held(),
+      onLost: (lease) => {
+        // A job that runs keeps its lease until it ends.
+        if (lease.job === undefined) this.end(lease);
+        else lease.job.abort("lease lost");
+        onLost(lease);
+      },
+    });
+  }
+
+  get load(): Load {
+    return {
+      waiting: this.#waiting.size,
+      startable: this.#waiting.startable,
+      running: this.#running,
+      settling: this.#settling,
+    };
+  }
+
+  get settling(): number {
+    return this.#settling;
+  }
+
+  get running(): number {
+    return this.#running;
+  }
+
+  /** Whether no job runs or waits. */
+  get hasNoJobs(): boolean {
+    return this.#running === 0 && this.#waiting.size === 0;
+  }
+
+  [Symbol.iterator](): Iterator<HeldLease> {
+    return this.#byId.values();
+  }
+
   /**
-   * When the message may be visible again: counted from the sending of the
-   * request that set it, as nothing else is known for sure.
+   * Takes in the messages of a receive.
+   *
+   * @param accepts Whether new jobs may start.
+   * @returns The messages to release, which are not held.
    */
-  deadlineMs: number;
-  /** The receipt handle of the last receive. */
-  receiptHandle: string;
-  /** How often the message had been received then. */
-  receiveCount: number;
-  /** Whether the deadline passed, or SQS said that the message is not ours. */
-  lost = false;
-  /** Its job, once that was started. */
-  job: JobControl | undefined;
-  /** Whether the keeper extends it, when the next extension is due, ... */
-  kept = false;
-  dueMs = Infinity;
-  /** ... and whether one is under way. */
-  extending = false;
-
-  /** What that receive asked for. */
-  readonly visibilitySeconds: number;
-
-  constructor(
-    message: ReceivedMessage,
-    receivedAtMs: number,
-    visibilitySeconds: number,
-  ) {
-    this.message = message;
-    this.receiptHandle = message.receiptHandle;
-    this.receiveCount = message.receiveCount;
-    this.receivedAtMs = receivedAtMs;
-    this.visibilitySeconds = visibilitySeconds;
-    this.deadlineMs = receivedAtMs + visibilitySeconds * 1000;
+  admit(
+    messages: readonly ReceivedMessage[],
+    sent: SentReceive,
+    accepts: boolean,
+  ): HeldLease[] {
+    const { clock, fifo, events } = this.#context;
+    const released: Lease[] = [];
+    /** Groups of which a message stays: those behind must not overtake it. */
+    const blocked = new Set<string | undefined>();
+    for (const message of messages) {
+      const lease = new Lease(message, sent);
+      if (this.#rejoin(lease)) {
+        if (this.#byId.get(message.messageId)!.lost) {
+          blocked.add(message.groupId);
+        }
+      } else if (!accepts || (fifo && blocked.has(message.groupId))) {
+        released.push(lease);
+      } else if (clock.now() >= lease.deadlineMs) {
+        events.ended("lost");
+        blocked.add(message.groupId);
+      } else {
+        this.#byId.set(message.messageId, lease);
+        this.#waiting.add(lease);
+        this.#heartbeat.extend(lease);
+      }
+    }
+    return released;
   }
 
-  /** The longest that the message may be hidden from now on, in seconds. */
-  secondsLeft(nowMs: number): number {
-    const end = this.receivedAtMs + MAX_VISIBILITY_SECONDS * 1000;
-    return Math.max(0, Math.floor((end - nowMs) / 1000) - LIMIT_MARGIN_SECONDS);
-  }
-}
-
-/** What the keeper works with. */
-export interface LeaseKeeperOptions {
-  readonly connection: EngineConnection;
-  readonly url: string;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly counters: Counters;
-  /** All that are kept are among these. */
-  readonly held: Iterable<Lease>;
-  /** Called once for a lease that is lost. */
-  readonly onLost: (lease: Lease) => void;
-  /** For how long an extension hides a message. */
-  readonly visibility: Visibility;
-}
-
-/** Extends leases well before they end. */
-export class LeaseKeeper {
-  readonly #options: LeaseKeeperOptions;
-  /** Whether the last request failed: one line tells of a streak. */
-  #failing = false;
-  readonly #alarm: Alarm;
-
-  constructor(options: LeaseKeeperOptions) {
-    this.#options = options;
-    this.#alarm = new Alarm(options.clock, () => this.#look());
+  /** Starts the next message that may run. */
+  startNext(): HeldLease | undefined {
+    for (;;) {
+      const lease = this.#waiting.takeNext();
+      if (lease === undefined) return undefined;
+      if (this.#context.clock.now() < lease.deadlineMs) {
+        lease.state = "running";
+        lease.job = new JobControl();
+        this.#running++;
+        return lease;
+      }
+      this.#heartbeat.lose(lease, "it ended while the message waited");
+    }
   }
 
-  get #visibilityMs(): number {
-    return this.#options.visibility.seconds * 1000;
-  }
-
-  /** Keeps a lease from now on. */
-  keep(lease: Lease): void {
-    lease.kept = true;
-    lease.extending = false;
-    lease.dueMs = this.#dueMs(lease);
-    this.#alarm.setBy(lease.dueMs);
-  }
-
-  /** Takes note of a new deadline of a lease that is kept. */
-  renew(lease: Lease): void {
-    if (lease.kept) this.keep(lease);
+  /** A job has ended: its message is being settled, and still extended. */
+  settle(lease: HeldLease): void {
+    this.#move(lease, "settling");
   }
 
   /** Leaves a lease to its deadline. */
-  release(lease: Lease): void {
-    lease.kept = false;
+  stopExtending(lease: HeldLease): void {
+    this.#heartbeat.stopExtending(lease);
   }
 
-  /** Takes the timer back: only where nothing is kept. */
-  rest(): void {
-    this.#alarm.off();
+  /**
+   * Forgets a message's id: it may be received again before SQS's answer to its
+   * settlement is read, and is then a message of its own.
+   */
+  forget(lease: HeldLease): void {
+    this.stopExtending(lease);
+    const { messageId } = lease.message;
+    if (this.#byId.get(messageId) === lease) this.#byId.delete(messageId);
   }
 
-  /** The last quarter of a lease is there to extend it, and to try again. */
-  #dueMs(lease: Lease): number {
-    return lease.deadlineMs - this.#visibilityMs / 4;
+  /** A message is settled, or given up: the next one of its group may run. */
+  end(lease: HeldLease): void {
+    if (lease.state === "waiting") this.#waiting.remove(lease);
+    this.#waiting.free(lease);
+    this.forget(lease);
+    this.#move(lease, "gone");
   }
 
-  #look(): void {
-    const now = this.#options.clock.now();
-    // What is nearly due travels along: requests are what costs.
-    const horizon = now + this.#visibilityMs / 8;
-    const due: Lease[] = [];
-    let anyDue = false;
-    for (const lease of this.#options.held) {
-      if (!lease.kept) continue;
-      if (lease.deadlineMs <= now) {
-        this.lose(lease, "it could not be extended in time");
-      } else if (!lease.extending && lease.dueMs <= horizon) {
-        anyDue ||= lease.dueMs <= now;
-        due.push(lease);
-      }
+  /** Whether messages of the same group wait behind one. */
+  hasBehind(lease: HeldLease): boolean {
+    return this.#waiting.hasBehind(lease);
+  }
+
+  /** Takes out the messages that wait behind one in its group. */
+  takeBehind(lease: HeldLease): HeldLease[] {
+    return this.#waiting.takeBehind(lease);
+  }
+
+  /** Takes out all messages that wait. */
+  takeWaiting(): HeldLease[] {
+    return this.#waiting.takeAll();
+  }
+
+  clearTimers(): void {
+    this.#heartbeat.clearTimers();
+  }
+
+  #held(): Iterable<Lease> {
+    return { [Symbol.iterator]: () => this.#byId.values() };
+  }
+
+  #move(lease: Lease, state: LeaseState): void {
+    if (lease.state === "running") this.#running--;
+    if (lease.state === "settling") this.#settling--;
+    if (state === "settling") this.#settling++;
+    lease.state = state;
+  }
+
+  /** Whether a message is held already: its newest receipt handle counts. */
+  #rejoin(again: Lease): boolean {
+    const held = this.#byId.get(again.message.messageId);
+    if (held === undefined) return false;
+    if (!held.lost && this.#context.clock.now() >= held.deadlineMs) {
+      this.#heartbeat.lose(held, "it was received again");
     }
-    if (anyDue) {
-      for (let i = 0; i < due.length; i += MAX_BATCH) {
-        this.#extend(due.slice(i, i + MAX_BATCH));
-      }
-    }
-    this.#setAlarm();
-  }
-
-  #setAlarm(): void {
-    let next = Infinity;
-    for (const { kept, deadlineMs, dueMs, extending } of this.#options.held) {
-      if (kept) next = Math.min(next, deadlineMs, extending ? Infinity : dueMs);
-    }
-    this.#alarm.setBy(next);
-  }
-
-  async #extend(leases: readonly Lease[]): Promise<void> {
-    const { clock, connection, url } = this.#options;
-    const now = clock.now();
-    const changes = leases.flatMap((lease) => {
-      const seconds = Math.min(
-        this.#options.visibility.seconds,
-        lease.secondsLeft(now),
-      );
-      // Losing another one may have given this one back meanwhile.
-      if (!lease.kept) return [];
-      const deadlineMs = now + seconds * 1000;
-      if (deadlineMs <= lease.deadlineMs) {
-        // SQS hides a message for 12 hours in all: the lease ends there.
-        const isLast = seconds < this.#options.visibility.seconds;
-        lease.dueMs = isLast ? Infinity : this.#dueMs(lease);
-        return [];
-      }
-      lease.extending = true;
-      const handle = lease.receiptHandle;
-      return [{ lease, handle, seconds, deadlineMs }];
-    });
-    if (changes.length === 0) return;
-    let results: readonly EntryResult[];
-    try {
-      results = await connection.changeVisibility(
-        url,
-        changes.map(({ handle, seconds }) => ({
-          receiptHandle: handle,
-          visibilityTimeoutSeconds: seconds,
-        })),
-      );
-      this.#failing = false;
-    } catch (error) {
-      if (!this.#failing) {
-        this.#options.logger.warn(
-          `Cannot extend the visibility of ${changes.length} ${
-            changes.length === 1 ? "message" : "messages"
-          }, trying on: ${messageOf(error)}`,
-        );
-      }
-      this.#failing = true;
-      results = [];
-    }
-    for (const [i, { lease, handle, deadlineMs }] of changes.entries()) {
-      // The message was received again meanwhile: it has a new deadline.
-      if (lease.receiptHandle !== handle) continue;
-      const result = results[i];
-      lease.extending = false;
-      if (result?.ok) {
-        lease.deadlineMs = deadlineMs;
-        lease.dueMs = this.#dueMs(lease);
-      } else if (result !== undefined && saysLost(result.failure.code)) {
-        if (lease.kept) this.lose(lease, result.failure.message);
-      } else {
-        const now = clock.now();
-        const left = lease.deadlineMs - now;
-        const pauseMs = Math.min(this.#visibilityMs / 16, left / 4);
-        lease.dueMs = now + Math.max(MIN_PAUSE_MS, pauseMs);
-      }
-    }
-    this.#setAlarm();
-  }
-
-  /** Tells that a lease has ended. */
-  lose(lease: Lease, why: string): void {
-    const { logger, counters, onLost } = this.#options;
-    this.release(lease);
-    lease.lost = true;
-    counters.leasesLost++;
-    logger.warn(
-      `Lost the lease of message ${lease.message.messageId}, which others may receive now: ${why}`,
-    );
-    onLost(lease);
+    if (held.state === "gone") return false;
+    // An answer that comes late brings an older handle.
+    if (!held.lost && again.receiveCount < held.receiveCount) return true;
+    held.receiptHandle = again.receiptHandle;
+    held.deadlineMs = again.deadlineMs;
+    // A lost lease stays lost, but its job still runs: a second one beside it
+    // would do it twice. If it returns, this handle deletes the message.
+    if (held.lost) return true;
+    held.receiveCount = again.receiveCount;
+    if (held.isExtended) this.#heartbeat.extend(held);
+    return true;
   }
 }

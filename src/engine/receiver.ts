@@ -1,29 +1,24 @@
 /**
- * Polling: receives that start when there is room, more of them while answers
- * are full, one long poll while they are empty.
+ * Receives: started when there is room, several at a time while answers are
+ * full, one long poll while they are empty, with a back-off after failures.
  *
  * @module
  */
 
-import { Alarm, type Clock, type Random, sleep } from "../clock.ts";
-import { isNotCapable, messageOf, SqsError } from "../errors.ts";
-import type { Logger } from "../logging/loggers.ts";
-import {
-  type Connection,
-  isDenied,
-  isMissingQueue,
-  MAX_BATCH,
-  type ReceivedMessage,
-} from "../sqs/connection.ts";
-import type { EngineConnection } from "../telemetry/counters.ts";
+import { Alarm, sleep } from "../clock.ts";
+import { messageOf, SqsError } from "../errors.ts";
+import { MAX_BATCH, type ReceivedMessage } from "../sqs/connection.ts";
+import { type EngineContext, request } from "./context.ts";
+import type { SentReceive } from "./lease.ts";
+import type { Load } from "./leases.ts";
 
 /** How much longer than its wait a receive may take, in milliseconds. */
 const GRACE_MS = 10_000;
 
-/** For how long receives must have failed to be a problem, in milliseconds. */
+/** How long receives must have failed to be a problem, in milliseconds. */
 const PROBLEM_MS = 60_000;
 
-/** When a time-out comes so late, the CPU was not free, in milliseconds. */
+/** A timer that is so late says that the CPU was not free, in milliseconds. */
 const LATE_MS = 500;
 
 /** How much longer a receive may take then, in milliseconds. */
@@ -33,143 +28,159 @@ const EXTRA_MS = 1_000;
 const MIN_PAUSE_MS = 1_000;
 const MAX_PAUSE_MS = 30_000;
 
-/** What the polls work with. */
-export interface PollsOptions {
-  readonly connection: EngineConnection;
-  readonly url: string;
-  /** The queue's name. */
-  readonly queue: string;
-  readonly fifo: boolean;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly logger: Logger;
-  /** How many messages the container holds at most. */
-  readonly capacity: number;
-  readonly visibility: Visibility;
+/** How many messages may be held at most for each job at a time. */
+const MAX_HELD = 10;
+
+const DROPPED = new DOMException("The receive was dropped", "AbortError");
+
+/** What a receiver reports to its engine. */
+export interface ReceiverOptions {
   /** Whether nobody has seen yet that the queue can be used. */
   readonly isUnseen: boolean;
-  /** Called where the first receive tells that it cannot. */
+  /** Called if the first receive shows that the queue cannot be used. */
   readonly onUnusable: (error: unknown) => void;
-  /** Takes an answer, when its request was sent, and what that asked for. */
-  readonly onAnswer: (
+  readonly onMessages: (
     messages: readonly ReceivedMessage[],
-    sent: { readonly atMs: number; readonly visibilitySeconds: number },
+    sent: SentReceive,
   ) => void;
-  /** Called when a poll has ended or may start. */
+  /** Called when a receive has ended, or may start again. */
   readonly onChange: () => void;
 }
 
-/** What a container has room for. */
-export interface Demand {
-  /** How many messages more it may hold. */
-  readonly room: number;
-  /** How many it has that wait for their job to start. */
-  readonly waiting: number;
-  readonly waitTimeSeconds: number;
+/** The messages that a container holds, and the refused settlements. */
+export interface Demand extends Load {
+  /** How many settlements were refused and are being tried again. */
+  readonly retrying: number;
 }
 
 /** The receives of one container. */
-export class Polls {
-  readonly #options: PollsOptions;
-  /** Of the receives in flight, ... */
-  readonly #cuts: Cut[] = [];
-  /** ... and for the next ones: a new signal for each would cost more. */
-  readonly #unused: Cut[] = [];
-  /** Rings when one of them is due. */
+export class Receiver {
+  readonly #context: EngineContext;
+  readonly #options: ReceiverOptions;
+  readonly #deadlines: ReceiveDeadline[] = [];
+  /** For the next receives: a new signal for each would cost more. */
+  readonly #unused: ReceiveDeadline[] = [];
+  /** Rings at the first of the deadlines. */
   readonly #alarm: Alarm;
-  #isAborted = false;
   /** Ids of receives whose answer was lost, to be asked for again. */
   readonly #attemptIds: string[] = [];
-  /** How many messages the polls in flight may bring. */
+  /** How many messages the receives in flight may bring. */
   #reserved = 0;
-  #size = 0;
-  /** How many polls may be in flight. */
+  #inFlight = 0;
+  /** How many receives may be in flight. */
   #allowed = 1;
+  #emptyInRow = 0;
   #failures = 0;
-  #answered = false;
-  /** When the first of them was, and what the last one said. */
   #failingSinceMs = 0;
   #lastError: unknown;
-  #stopped = false;
+  #hasAnswered = false;
+  #isStopped = false;
+  #isAborted = false;
   #cancelPause: (() => void) | undefined;
-  /** How many answers in a row were empty. */
-  empty = 0;
 
-  constructor(options: PollsOptions) {
+  constructor(context: EngineContext, options: ReceiverOptions) {
+    this.#context = context;
     this.#options = options;
-    this.#alarm = new Alarm(options.clock, () => this.#cutLate());
+    this.#alarm = new Alarm(context.clock, () => this.#endLate());
   }
 
-  /** How many polls are in flight. */
-  get size(): number {
-    return this.#size;
+  /** How many receives are in flight. */
+  get inFlight(): number {
+    return this.#inFlight;
   }
 
-  /** Why no messages come, where receives have failed for a minute. */
+  /** How many receives in a row returned nothing. */
+  get emptyInRow(): number {
+    return this.#emptyInRow;
+  }
+
+  /** Why no messages come, once receives have failed for a minute. */
   get problem(): string | undefined {
-    const ms = this.#options.clock.now() - this.#failingSinceMs;
-    // After one alone there may have been no room to try again.
-    return this.#failures < 2 || ms < PROBLEM_MS
-      ? undefined
-      : `Cannot receive from ${this.#options.queue} for ${
-        Math.floor(ms / 1000)
-      } s: ${messageOf(this.#lastError)}`;
+    const ms = this.#context.clock.now() - this.#failingSinceMs;
+    // After a single failure there may have been no room to try again.
+    if (this.#failures < 2 || ms < PROBLEM_MS) return undefined;
+    return `Receives from ${this.#context.queue} have failed for ${
+      Math.floor(ms / 1000)
+    } s: ${messageOf(this.#lastError)}`;
   }
 
-  /** Starts as many polls as there is room and reason for. */
-  start({ room, waiting, waitTimeSeconds }: Demand): void {
-    while (this.#cancelPause === undefined && this.#size < this.#allowed) {
-      const max = Math.min(MAX_BATCH, room - this.#reserved);
-      const wanted = max === MAX_BATCH ||
-        (max > 0 && waiting === 0 && this.#size === 0);
-      if (!wanted) return;
-      this.#poll(max, waitTimeSeconds).then(() => this.#options.onChange());
+  /** Starts as many receives as there is room and reason for. */
+  start(demand: Demand): void {
+    while (
+      this.#cancelPause === undefined && this.#inFlight < this.#allowed
+    ) {
+      const max = Math.min(MAX_BATCH, this.#roomFor(demand) - this.#reserved);
+      const isWanted = max === MAX_BATCH ||
+        (max > 0 && demand.startable === 0 && this.#inFlight === 0);
+      if (!isWanted) return;
+      this.#poll(max).then(() => this.#options.onChange());
     }
   }
 
   /**
-   * One receive that waits for nothing, made again where it fails; tells how
-   * many messages it brought.
+   * Receives once without waiting for messages, and tries again if that fails.
+   *
+   * @returns How many messages it brought.
    */
-  async once(room: number): Promise<number> {
+  async receiveVisible(demand: Demand): Promise<number> {
     for (;;) {
       try {
-        const messages = await this.#receive(Math.min(MAX_BATCH, room), 0);
-        this.#recovered();
+        const max = Math.min(MAX_BATCH, this.#roomFor(demand));
+        const messages = await this.#receive(max, 0);
+        this.#recover();
         return messages.length;
       } catch (error) {
         if (!(error instanceof SqsError)) throw error;
-        await sleep(this.#options.clock, this.#failed(error));
+        await sleep(this.#context.clock, this.#fail(error));
       }
     }
   }
 
-  /** Ends a pause after failures: no poll is to start any more. */
+  /** Ends a pause after failures: no receive starts any more. */
   stop(): void {
-    this.#stopped = true;
+    this.#isStopped = true;
     this.#cancelPause?.();
     this.#cancelPause = undefined;
   }
 
-  /** Drops the polls in flight. */
+  /** Drops the receives in flight. */
   abort(): void {
     this.#isAborted = true;
-    for (const cut of this.#cuts) cut.abort(DROPPED);
+    for (const deadline of this.#deadlines) deadline.abort(DROPPED);
   }
 
-  async #poll(max: number, waitTimeSeconds: number): Promise<void> {
-    this.#size++;
+  /** How many more messages the container may hold. */
+  #roomFor({ waiting, startable, running, settling, retrying }: Demand) {
+    const { concurrency, prefetch } = this.#context.options;
+    const capacity = concurrency + prefetch;
+    // zc.sqs, one job at a time, settles a message before it receives the next,
+    // if SQS takes that. Elsewhere a refused delete keeps its place, or every
+    // job of the queue would be done, and none deleted.
+    const unsettled = capacity === 1 ? settling - retrying : retrying;
+    // What waits behind its own group takes no room, as one slow group would
+    // otherwise stop all others; but there is a limit.
+    const counted = capacity > 1 ? startable : waiting;
+    const most = Math.max(capacity, MAX_HELD * concurrency);
+    return Math.min(capacity - counted, most - waiting) - running - unsettled;
+  }
+
+  async #poll(max: number): Promise<void> {
+    const { options, visibility } = this.#context;
+    this.#inFlight++;
     this.#reserved += max;
     try {
-      const messages = await this.#receive(max, waitTimeSeconds);
+      const messages = await this.#receive(
+        max,
+        Math.min(options.waitTimeSeconds, visibility.longestWaitSeconds),
+      );
       this.#adapt(messages.length, max);
     } catch (error) {
-      if (this.#stopped) return;
+      if (this.#isStopped) return;
       const { isUnseen, onUnusable } = this.#options;
-      if (isUnseen && !this.#answered && isFinal(error)) onUnusable(error);
+      if (isUnseen && !this.#hasAnswered && isFinal(error)) onUnusable(error);
       else this.#pause(error);
     } finally {
-      this.#size--;
+      this.#inFlight--;
       this.#reserved -= max;
     }
   }
@@ -178,102 +189,128 @@ export class Polls {
     maxMessages: number,
     waitTimeSeconds: number,
   ): Promise<readonly ReceivedMessage[]> {
-    const { connection, url, fifo, clock, visibility, onAnswer } =
-      this.#options;
+    const { fifo, clock, visibility } = this.#context;
     const attemptId = fifo
       ? this.#attemptIds.pop() ?? crypto.randomUUID()
       : undefined;
     const sent = { atMs: clock.now(), visibilitySeconds: visibility.seconds };
-    const cut = this.#unused.pop() ?? new Cut();
-    cut.expect(sent.atMs, waitTimeSeconds * 1000 + GRACE_MS);
-    this.#cuts.push(cut);
-    this.#alarm.setBy(cut.dueMs);
-    if (this.#isAborted) cut.abort(DROPPED);
+    const deadline = this.#unused.pop() ?? new ReceiveDeadline();
+    deadline.begin(sent.atMs, waitTimeSeconds * 1000 + GRACE_MS);
+    this.#deadlines.push(deadline);
+    this.#alarm.setBy(deadline.dueMs);
+    if (this.#isAborted) deadline.abort(DROPPED);
     try {
-      const receiving = connection.receive(url, {
+      const receiving = this.#request(deadline.signal, sent, {
         maxMessages,
         waitTimeSeconds,
-        signal: cut.signal,
-        visibilityTimeoutSeconds: sent.visibilitySeconds,
         ...(attemptId === undefined ? {} : { attemptId }),
       });
       // The SDK does not look at the signal while it waits for credentials.
-      const messages = await cut.wait(receiving);
+      const messages = await deadline.wait(receiving);
       if (messages === undefined) {
-        // What comes late all the same is there to be done, or given back.
-        receiving.then((late) => onAnswer(late, sent)).catch(() => {});
-        throw cut.signal.reason;
+        // A late answer's messages can still be done, or released.
+        receiving.then((late) => this.#take(late, sent)).catch(() => {});
+        throw deadline.signal.reason;
       }
-      this.#answered = true;
-      onAnswer(messages, sent);
+      this.#hasAnswered = true;
+      this.#take(messages, sent);
       return messages;
     } catch (error) {
       if (attemptId !== undefined) this.#attemptIds.push(attemptId);
       throw error;
     } finally {
-      this.#cuts.splice(this.#cuts.indexOf(cut), 1);
-      cut.end();
-      if (!cut.signal.aborted) this.#unused.push(cut);
-      if (this.#cuts.length === 0) this.#alarm.off();
+      this.#deadlines.splice(this.#deadlines.indexOf(deadline), 1);
+      deadline.end();
+      if (!deadline.signal.aborted) this.#unused.push(deadline);
+      if (this.#deadlines.length === 0) this.#alarm.off();
     }
   }
 
-  /** Cuts off the receives that have not been answered in time. */
-  #cutLate(): void {
-    const now = this.#options.clock.now();
-    for (const cut of this.#cuts) {
-      if (cut.dueMs <= now) {
-        // Where a job kept the CPU the answer may be there, and not yet read.
-        const isLate = now - cut.dueMs >= LATE_MS;
-        if (isLate && !cut.isPutOff) cut.putOff(now + EXTRA_MS);
-        else cut.abort(noAnswer(cut.limitMs));
+  #request(
+    signal: AbortSignal,
+    { visibilitySeconds }: SentReceive,
+    options: {
+      readonly maxMessages: number;
+      readonly waitTimeSeconds: number;
+      readonly attemptId?: string;
+    },
+  ): Promise<ReceivedMessage[]> {
+    const { connection, url } = this.#context;
+    return request(
+      this.#context,
+      "ReceiveMessage",
+      () =>
+        connection.receive(url, {
+          ...options,
+          signal,
+          visibilityTimeoutSeconds: visibilitySeconds,
+        }),
+    );
+  }
+
+  #take(messages: readonly ReceivedMessage[], sent: SentReceive): void {
+    this.#context.events.received(messages.length);
+    this.#options.onMessages(messages, sent);
+  }
+
+  /** Gives up the receives that were not answered in time. */
+  #endLate(): void {
+    const now = this.#context.clock.now();
+    for (const deadline of this.#deadlines) {
+      if (deadline.dueMs <= now) {
+        // A busy event loop fires this timer late, with the answer already
+        // there and not yet read.
+        const isLate = now - deadline.dueMs >= LATE_MS;
+        if (isLate && !deadline.isPutOff) deadline.putOff(now + EXTRA_MS);
+        else deadline.abort(noAnswer(deadline.limitMs));
       }
-      this.#alarm.setBy(cut.dueMs);
+      this.#alarm.setBy(deadline.dueMs);
     }
   }
 
   /**
-   * An answer that is half full at least means that there is more: SQS gives
-   * less than there is. An empty one means that there is nothing.
+   * A half-full answer means that there is more, as SQS gives less than there
+   * is. An empty one means that there is nothing.
    */
   #adapt(count: number, max: number): void {
-    const { capacity } = this.#options;
-    this.#recovered();
-    this.empty = count === 0 ? this.empty + 1 : 0;
+    const { concurrency, prefetch } = this.#context.options;
+    this.#recover();
+    this.#emptyInRow = count === 0 ? this.#emptyInRow + 1 : 0;
     if (count === 0) this.#allowed = 1;
     else if (count < max / 2) this.#allowed = Math.max(1, this.#allowed - 1);
     else {
-      const most = Math.max(1, Math.floor(capacity / MAX_BATCH));
-      this.#allowed = Math.min(most, this.#allowed + 1);
+      const most = Math.floor((concurrency + prefetch) / MAX_BATCH);
+      this.#allowed = Math.min(Math.max(1, most), this.#allowed + 1);
     }
   }
 
   /** Waits after a failed receive. */
   #pause(error: unknown): void {
-    const { clock, onChange } = this.#options;
     if (this.#cancelPause !== undefined) return;
     this.#allowed = 1;
-    this.#cancelPause = clock.timer(this.#failed(error), () => {
+    this.#cancelPause = this.#context.clock.timer(this.#fail(error), () => {
       this.#cancelPause = undefined;
-      onChange();
+      this.#options.onChange();
     });
   }
 
-  #recovered(): void {
-    const { logger, queue } = this.#options;
-    if (this.#failures > 0) logger.info(`Receiving from ${queue} again`);
+  #recover(): void {
+    const { loggers, queue } = this.#context;
+    if (this.#failures > 0) {
+      loggers.get("zsqs").info(`Receiving from ${queue} again`);
+    }
     this.#failures = 0;
   }
 
-  /** Says once that receives fail; tells the pause, longer each time, in ms. */
-  #failed(error: unknown): number {
-    const { clock, random, logger, queue } = this.#options;
+  /** Logs the first failure; returns the pause, longer each time, in ms. */
+  #fail(error: unknown): number {
+    const { clock, random, loggers, queue } = this.#context;
     this.#failures++;
     this.#lastError = error;
     if (this.#failures === 1) {
       this.#failingSinceMs = clock.now();
-      logger.error(
-        `Cannot receive from ${queue}, trying on: ${messageOf(error)}`,
+      loggers.get("zsqs").error(
+        `Receive from ${queue} failed; retrying: ${messageOf(error)}`,
       );
     }
     const longest = Math.min(MAX_PAUSE_MS, MIN_PAUSE_MS * 2 ** this.#failures);
@@ -281,29 +318,26 @@ export class Polls {
   }
 }
 
-/** What cuts off one receive after another, for the SDK and for who waits. */
-class Cut {
+/** When to give up a receive. It serves one receive after another. */
+class ReceiveDeadline {
   readonly #controller = new AbortController();
   #giveUp: ((nothing: undefined) => void) | undefined;
   readonly signal: AbortSignal = this.#controller.signal;
   /** How long the receive may take, in milliseconds. */
   limitMs = 0;
-  /** When it is cut off, ... */
   dueMs = Infinity;
-  /** ... and whether that was put off. */
   isPutOff = false;
 
-  /** A receive begins. */
-  expect(nowMs: number, limitMs: number): void {
+  begin(nowMs: number, limitMs: number): void {
     this.limitMs = limitMs;
     this.dueMs = nowMs + limitMs;
     this.isPutOff = false;
   }
 
-  /** Waits for its answer; there is none where it was cut off. */
+  /** Waits for the answer; `undefined` if the receive was given up. */
   wait<T>(answer: Promise<T>): Promise<T | undefined> {
     return new Promise((resolve, reject) => {
-      // Itself, in no closure: V8 kept what a closure here could reach.
+      // No closure: V8 kept the messages of each receive for one.
       this.#giveUp = resolve;
       if (this.signal.aborted) resolve(undefined);
       answer.then(resolve, reject);
@@ -327,9 +361,7 @@ class Cut {
   }
 }
 
-const DROPPED = new DOMException("The receive was dropped", "AbortError");
-
-/** Whether it is no use to try again: a first receive ends the run with that. */
+/** Whether another try is useless: a first receive ends the run with that. */
 function isFinal(error: unknown): boolean {
   return !(error instanceof SqsError) || error.senderFault ||
     error.code === "CredentialsProviderError";
@@ -340,88 +372,4 @@ function noAnswer(limitMs: number): SqsError {
     `ReceiveMessage failed: no answer within ${limitMs / 1000} s`,
     { code: "TimeoutError", senderFault: false },
   );
-}
-
-/** SQS's default, which is asked for while the queue's own is not known. */
-const DEFAULT_SECONDS = 30;
-
-/** The pause before it is asked for again where that failed, in milliseconds. */
-const RETRY_MS = 30_000;
-
-/**
- * The visibility timeout that a container's receives ask for. They always do,
- * so that what a lease is worth is known though somebody changes the queue.
- */
-export class Visibility {
-  /** How long a receive that starts now hides a message. */
-  seconds: number;
-
-  constructor(seconds: number = DEFAULT_SECONDS) {
-    this.seconds = seconds;
-  }
-
-  /**
-   * The longest that a receive may wait: a lease counts from the sending of its
-   * receive, so a third of it must be left when a message comes at the end.
-   */
-  get longestWaitSeconds(): number {
-    return Math.max(1, Math.floor(this.seconds * 2 / 3));
-  }
-}
-
-/** The queue whose visibility timeout is asked for. */
-export interface VisibilitySource {
-  readonly connection: Pick<Connection, "attributes">;
-  readonly url: string;
-  /** The queue's name. */
-  readonly name: string;
-}
-
-/** How a queue's own visibility timeout is asked for. */
-export interface LearnOptions {
-  readonly clock: Clock;
-  readonly logger: Logger;
-  /** Ends the asking. */
-  readonly signal: AbortSignal;
-}
-
-/**
- * Asks a queue for its own visibility timeout, until it is known, and takes it
- * over. Where it cannot be had the default stays, with one log line. It never
- * rejects: that the queue cannot be used at all, its receives tell.
- */
-export async function learnVisibility(
-  visibility: Visibility,
-  { connection, url, name }: VisibilitySource,
-  { clock, logger, signal }: LearnOptions,
-): Promise<void> {
-  let told = false;
-  const tell = (why: string) => {
-    if (told) return;
-    told = true;
-    logger.info(
-      `Hiding messages of ${name} for ${DEFAULT_SECONDS} s, not for the queue's own visibility timeout: ${why}`,
-    );
-  };
-  while (!signal.aborted) {
-    try {
-      const { visibilityTimeoutSeconds } = await connection.attributes(
-        url,
-        { signal },
-      );
-      if (visibilityTimeoutSeconds) {
-        visibility.seconds = visibilityTimeoutSeconds;
-      } else tell("it is 0, which would have two containers run each job");
-      return;
-    } catch (error) {
-      if (signal.aborted || isMissingQueue(error) || isNotCapable(error)) {
-        return;
-      }
-      if (isDenied(error)) {
-        return tell("the right sqs:GetQueueAttributes is missing");
-      }
-      tell(`it is not known yet: ${messageOf(error)}`);
-    }
-    await sleep(clock, RETRY_MS, signal);
-  }
 }

@@ -5,11 +5,18 @@
  * @module
  */
 
-import { Alarm, type Clock, sleep } from "../clock.ts";
-import { type EntryResult, MAX_BATCH, UNANSWERED } from "../sqs/connection.ts";
-import type { EngineConnection } from "../telemetry/counters.ts";
-import { type Lease, saysLost } from "./leases.ts";
-import type { Logger } from "../logging/loggers.ts";
+import { Alarm, sleep } from "../clock.ts";
+import type { Decision } from "../job/decide.ts";
+import { nameJobs } from "../job/runner.ts";
+import {
+  type EntryFailure,
+  type EntryResult,
+  MAX_BATCH,
+  UNANSWERED,
+} from "../sqs/connection.ts";
+import { type EngineContext, request } from "./context.ts";
+import { saysLost } from "./heartbeat.ts";
+import type { HeldLease } from "./lease.ts";
 
 /** The pause before a refused entry is tried again, in milliseconds. */
 const RETRY_MS = 200;
@@ -17,107 +24,141 @@ const RETRY_MS = 200;
 /** The longest such pause, in milliseconds. */
 const MAX_RETRY_MS = 5_000;
 
-/** How often an entry may be refused where the run is to end at once. */
+/** How often an entry may be refused during a forced stop. */
 const MAX_LAST_REFUSALS = 3;
 
-/** What the settler works with. */
-export interface SettlerOptions {
-  readonly connection: EngineConnection;
-  readonly url: string;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  /** How long an entry may wait for company, in milliseconds. */
-  readonly delayMs: number;
-  /** Says that the run is to end at once: there is little time to try again. */
-  readonly signal: AbortSignal;
-  /** Called when an entry was refused and is to be tried again. */
-  readonly onRetry: () => void;
-}
+/** How long a change waits for an extension's answer, in milliseconds. */
+const EXTENSION_MS = 5_000;
 
-/** Told of a message whether SQS says that it did as asked. */
-export type OnDone = (lease: Lease, done: boolean) => void;
+/** The decisions that are requests to SQS. */
+export type SettlingDecision = Extract<
+  Decision,
+  { action: "delete" | "changeVisibility" }
+>;
 
-/** A delete or a change of visibility that is to be done. */
+/** A delete or a change of visibility on its way. */
 interface Settlement {
-  readonly lease: Lease;
-  /** When the message is to be visible again; absent where it is deleted. */
-  readonly untilMs?: number;
-  /** Told whether SQS says that it did. */
-  readonly onDone: OnDone;
+  readonly lease: HeldLease;
+  /** When the message becomes visible again; absent for a delete. */
+  readonly untilMs: number | undefined;
+  readonly resolve: (settled: boolean) => void;
   /** How often it was refused. */
   refusals: number;
 }
 
 /** Deletes messages and changes their visibility. */
 export class Settler {
-  readonly #options: SettlerOptions;
+  readonly #context: EngineContext;
+  /** Aborts at a forced stop: there is little time to try again. */
+  readonly #forceSignal: AbortSignal;
+  readonly #onRetry: () => void;
   readonly #deletes: Batch;
-  readonly #hides: Batch;
-  /** How many settlements were refused and are tried again. */
-  retrying = 0;
+  readonly #changes: Batch;
+  #retrying = 0;
 
-  constructor(options: SettlerOptions) {
-    const { connection, url, clock } = options;
-    this.#options = options;
-    const batch = (
-      send: (entries: readonly Settlement[]) => Promise<EntryResult[]>,
-    ) => new Batch(clock, send, (...answers) => this.#answer(...answers));
-    this.#deletes = batch((entries) =>
-      connection.delete(url, entries.map(({ lease }) => lease.receiptHandle))
-    );
-    this.#hides = batch((entries) =>
-      connection.changeVisibility(
-        url,
-        entries.map(({ lease, untilMs = 0 }) => ({
-          receiptHandle: lease.receiptHandle,
-          visibilityTimeoutSeconds: secondsUntil(untilMs, clock.now()),
-        })),
-      )
-    );
+  /** @param onRetry Called when an entry was refused for the first time. */
+  constructor(
+    context: EngineContext,
+    forceSignal: AbortSignal,
+    onRetry: () => void,
+  ) {
+    this.#context = context;
+    this.#forceSignal = forceSignal;
+    this.#onRetry = onRetry;
+    this.#deletes = this.#batch((entries) => this.#sendDeletes(entries));
+    this.#changes = this.#batch((entries) => this.#sendChanges(entries));
   }
 
-  /** Deletes a message. No promise tells of it: most jobs come here. */
-  delete(lease: Lease, onDone: OnDone): void {
-    this.#try({ lease, onDone, refusals: 0 });
+  /** How many settlements were refused and are being tried again. */
+  get retrying(): number {
+    return this.#retrying;
   }
 
   /**
-   * Hides a message for some seconds from now on, 0 to show it at once; tells
-   * whether SQS says that it did.
+   * Deletes a message, or hides it for some seconds from now on.
+   *
+   * @returns Whether SQS says that it did. Never rejects.
    */
-  hide(lease: Lease, seconds: number): Promise<boolean> {
-    const untilMs = this.#options.clock.now() + seconds * 1000;
+  settle(lease: HeldLease, decision: SettlingDecision): Promise<boolean> {
+    const untilMs = decision.action === "delete"
+      ? undefined
+      : this.#context.clock.now() + decision.seconds * 1000;
     return new Promise((resolve) => {
-      const onDone: OnDone = (_, done) => resolve(done);
-      this.#try({ lease, untilMs, onDone, refusals: 0 });
+      const entry = { lease, untilMs, resolve, refusals: 0 };
+      if (untilMs === undefined || lease.extension === undefined) {
+        this.#send(entry);
+      } else {
+        this.#sendAfter(lease.extension, entry);
+      }
     });
   }
 
-  /** Sends what waits for company. */
+  /** Sends what waits for a batch to fill. */
   flush(): void {
     this.#deletes.flush();
-    this.#hides.flush();
+    this.#changes.flush();
   }
 
-  /** Takes the timers back: only where nothing is to be settled. */
-  rest(): void {
-    this.#deletes.rest();
-    this.#hides.rest();
+  /** Cancels the timers, once nothing is being settled. */
+  clearTimers(): void {
+    this.#deletes.clearTimers();
+    this.#changes.clearTimers();
   }
 
-  #try(settlement: Settlement): void {
-    const batch = settlement.untilMs === undefined
-      ? this.#deletes
-      : this.#hides;
-    batch.add(settlement, this.#latest(settlement.lease));
+  /** SQS could take an extension under way after this change, and undo it. */
+  async #sendAfter(
+    extension: Promise<void>,
+    entry: Settlement,
+  ): Promise<void> {
+    const answered = new AbortController();
+    extension.then(() => answered.abort());
+    await sleep(this.#context.clock, EXTENSION_MS, answered.signal);
+    this.#send(entry);
+    this.#changes.flush();
   }
 
-  /** When an entry must be on its way: while its lease has time. */
-  #latest(lease: Lease): number {
-    const now = this.#options.clock.now();
-    if (this.#options.signal.aborted) return now;
+  #batch(
+    send: (entries: readonly Settlement[]) => Promise<EntryResult[]>,
+  ): Batch {
+    const onAnswer: OnAnswer = (...answer) => this.#answer(...answer);
+    return new Batch(this.#context, send, onAnswer);
+  }
+
+  #sendDeletes(entries: readonly Settlement[]): Promise<EntryResult[]> {
+    const { connection, url } = this.#context;
+    const handles = entries.map(({ lease }) => lease.receiptHandle);
+    return request(
+      this.#context,
+      "DeleteMessage",
+      () => connection.delete(url, handles),
+    );
+  }
+
+  #sendChanges(entries: readonly Settlement[]): Promise<EntryResult[]> {
+    const { connection, url, clock } = this.#context;
+    const changes = entries.map(({ lease, untilMs = 0 }) => ({
+      receiptHandle: lease.receiptHandle,
+      visibilityTimeoutSeconds: secondsUntil(untilMs, clock.now()),
+    }));
+    return request(
+      this.#context,
+      "ChangeMessageVisibility",
+      () => connection.changeVisibility(url, changes),
+    );
+  }
+
+  #send(entry: Settlement): void {
+    const batch = entry.untilMs === undefined ? this.#deletes : this.#changes;
+    batch.add(entry, this.#latestMs(entry.lease));
+  }
+
+  /** When an entry must be sent, so that its lease has time for retries. */
+  #latestMs(lease: HeldLease): number {
+    const { clock, options } = this.#context;
+    const now = clock.now();
+    if (this.#forceSignal.aborted) return now;
     const left = Math.max(0, lease.deadlineMs - now);
-    return now + Math.min(this.#options.delayMs, left / 4);
+    return now + Math.min(options.deleteDelaySeconds * 1000, left / 4);
   }
 
   /** Settles each entry of a request by its own result. */
@@ -125,7 +166,6 @@ export class Settler {
     entries: readonly Settlement[],
     results: readonly EntryResult[],
   ): void {
-    const settled: [entry: Settlement, done: boolean][] = [];
     const refused: Settlement[] = [];
     let why = "";
     for (const [i, entry] of entries.entries()) {
@@ -139,94 +179,96 @@ export class Settler {
           this.#tryAgain(entry);
           continue;
         }
-        this.#options.logger.error(`${failureOf([entry])}: ${said}`);
+        this.#log("failed", [entry], said);
       }
-      if (entry.refusals > 0) this.retrying--;
-      settled.push([entry, result.ok]);
+      if (entry.refusals > 0) this.#retrying--;
+      entry.resolve(result.ok);
     }
-    if (refused.length > 0) {
-      this.#options.logger.error(`${failureOf(refused)}, trying on: ${why}`);
-    }
-    // Jobs may start in there: all that was answered is counted before.
-    for (const [{ lease, onDone }, done] of settled) onDone(lease, done);
+    if (refused.length > 0) this.#log("failed; retrying", refused, why);
   }
 
-  /** Whether it is no use, or too late, to try again. */
+  /** Whether another try is useless or too late. */
   #isFinal({ lease, refusals }: Settlement, code: string): boolean {
-    const { clock, signal } = this.#options;
-    return saysLost(code) || lease.lost || clock.now() >= lease.deadlineMs ||
-      (signal.aborted && refusals >= MAX_LAST_REFUSALS);
+    const isLastTry = this.#forceSignal.aborted &&
+      refusals >= MAX_LAST_REFUSALS;
+    return saysLost(code) || lease.lost || isLastTry ||
+      this.#context.clock.now() >= lease.deadlineMs;
   }
 
   /** Tries again while the lease lives, after a pause that grows. */
-  async #tryAgain(settlement: Settlement): Promise<void> {
-    const { clock, signal, onRetry } = this.#options;
-    if (settlement.refusals++ === 0) {
-      this.retrying++;
-      onRetry();
+  async #tryAgain(entry: Settlement): Promise<void> {
+    if (entry.refusals++ === 0) {
+      this.#retrying++;
+      this.#onRetry();
     }
-    const pauseMs = RETRY_MS * 2 ** (settlement.refusals - 1);
+    const pauseMs = RETRY_MS * 2 ** (entry.refusals - 1);
     await sleep(
-      clock,
+      this.#context.clock,
       Math.min(MAX_RETRY_MS, pauseMs),
-      signal.aborted ? undefined : signal,
+      this.#forceSignal.aborted ? undefined : this.#forceSignal,
     );
-    this.#try(settlement);
+    this.#send(entry);
+  }
+
+  #log(what: string, entries: readonly Settlement[], why: string): void {
+    const { loggers, queue } = this.#context;
+    const action = entries[0]!.untilMs === undefined
+      ? "Delete"
+      : "Visibility change";
+    const names = nameJobs(queue, ...entries.map(({ lease }) => lease.message));
+    loggers.get("zsqs").error(`${action} ${what}: ${names}: ${why}`);
   }
 }
 
+/** Takes the results of a request, by the positions of its entries. */
+type OnAnswer = (
+  entries: readonly Settlement[],
+  results: readonly EntryResult[],
+) => void;
+
 /** Gathers entries until there are ten, or the first may wait no longer. */
 class Batch {
-  readonly #clock: Clock;
+  readonly #context: EngineContext;
   readonly #send: (entries: readonly Settlement[]) => Promise<EntryResult[]>;
-  readonly #answer: (
-    entries: readonly Settlement[],
-    results: readonly EntryResult[],
-  ) => void;
+  readonly #onAnswer: OnAnswer;
   readonly #alarm: Alarm;
   #entries: Settlement[] = [];
   #flushAtMs = Infinity;
 
   constructor(
-    clock: Clock,
+    context: EngineContext,
     send: (entries: readonly Settlement[]) => Promise<EntryResult[]>,
-    answer: (
-      entries: readonly Settlement[],
-      results: readonly EntryResult[],
-    ) => void,
+    onAnswer: OnAnswer,
   ) {
-    this.#clock = clock;
+    this.#context = context;
     this.#send = send;
-    this.#answer = answer;
-    this.#alarm = new Alarm(clock, () => this.#ring());
+    this.#onAnswer = onAnswer;
+    this.#alarm = new Alarm(context.clock, () => this.#ring());
   }
 
   add(entry: Settlement, latestMs: number): void {
     this.#entries.push(entry);
-    if (this.#entries.length >= MAX_BATCH) return this.#deliver();
+    if (this.#entries.length >= MAX_BATCH) return this.flush();
     this.#flushAtMs = Math.min(this.#flushAtMs, latestMs);
     this.#alarm.setBy(this.#flushAtMs);
   }
 
   flush(): void {
-    if (this.#entries.length > 0) this.#deliver();
-  }
-
-  rest(): void {
-    this.#alarm.off();
-  }
-
-  /** The first of those gathered may wait no longer, if it is still here. */
-  #ring(): void {
-    if (this.#flushAtMs <= this.#clock.now()) this.#deliver();
-    else this.#alarm.setBy(this.#flushAtMs);
-  }
-
-  #deliver(): void {
+    if (this.#entries.length === 0) return;
     const entries = this.#entries;
     this.#entries = [];
     this.#flushAtMs = Infinity;
     this.#request(entries);
+  }
+
+  clearTimers(): void {
+    this.#alarm.off();
+  }
+
+  /** Those for which the alarm was set may have been sent with others. */
+  #ring(): void {
+    if (this.#flushAtMs <= this.#context.clock.now()) this.flush();
+    else this.#alarm.setBy(this.#flushAtMs);
   }
 
   async #request(entries: readonly Settlement[]): Promise<void> {
@@ -234,35 +276,17 @@ class Batch {
     try {
       results = await this.#send(entries);
     } catch (error) {
-      const failure = entryFailure(error);
+      const failure = failureOf(error);
       results = entries.map(() => ({ ok: false, failure }));
     }
-    this.#answer(entries, results);
+    this.#onAnswer(entries, results);
   }
 }
 
-/** What failed, of entries of one request. */
-function failureOf(entries: readonly Settlement[]): string {
-  const what = entries[0]!.untilMs === undefined
-    ? "delete"
-    : "change the visibility of";
-  const ids = entries.map(({ lease }) => lease.message.messageId).join(", ");
-  return `Cannot ${what} ${
-    entries.length === 1 ? "message" : "messages"
-  } ${ids}`;
-}
-
-function entryFailure(
-  error: unknown,
-): (EntryResult & { ok: false })["failure"] {
-  const { code, message, senderFault } = error as Partial<
-    { code: string; message: string; senderFault: boolean }
-  >;
-  return {
-    code: code ?? "Error",
-    message: message ?? String(error),
-    senderFault: senderFault ?? false,
-  };
+function failureOf(error: unknown): EntryFailure {
+  const { code = "Error", message = String(error), senderFault = false } =
+    error as Partial<EntryFailure>;
+  return { code, message, senderFault };
 }
 
 function secondsUntil(untilMs: number, nowMs: number): number {

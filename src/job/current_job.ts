@@ -1,7 +1,7 @@
 /**
- * What code running inside a container can ask for: the current job and the
- * container's loggers. All copies of this package share one scope, so that a
- * worker that loaded another copy finds its own job.
+ * The current job and the container's loggers, for code inside a container. All
+ * copies of this package share one scope, so that a worker that loaded another
+ * copy finds its own job.
  *
  * @module
  */
@@ -30,13 +30,13 @@ export interface Job {
   /** The message's attributes. */
   readonly attributes: Attributes;
   /**
-   * Aborts when the job is to end, with a `JobAbortedError` that says why.
+   * Aborts when the job must end, with a `JobAbortedError` that says why.
    * Whatever the handler throws after that leaves the message in the queue.
    */
   readonly signal: AbortSignal;
 }
 
-/** What is known where code runs inside a container. */
+/** What code inside a container can ask for. */
 export interface Scope {
   readonly loggers: { get(name: string): Logger };
   readonly job?: Job;
@@ -50,7 +50,7 @@ const shared = globalThis as { [SCOPE]?: AsyncLocalStorage<Scope> };
 
 const storage = shared[SCOPE] ??= new AsyncLocalStorage<Scope>();
 
-/** Runs a function, and all that it starts, in a scope. */
+/** Runs a function in a scope, with all that it starts. */
 export function runInScope<T>(scope: Scope, run: () => T): T {
   return storage.run(scope, run);
 }

@@ -49,6 +49,9 @@ export type Decision =
   /** The message is received again when its visibility timeout ends. */
   | { readonly action: "leave" };
 
+/** One for all: most jobs end with it. */
+const DELETE: Decision = { action: "delete" };
+
 /**
  * Decides what happens with a message. It is pure: the same arguments give the
  * same decision.
@@ -65,9 +68,9 @@ export function decide(
 ): Decision {
   switch (outcome.kind) {
     case "done":
-      return { action: "delete" };
+      return DELETE;
     case "failed":
-      if (policy.failures === "delete") return { action: "delete" };
+      if (policy.failures === "delete") return DELETE;
       if (policy.failures === "send") return { action: "sendToFailures" };
       return retry(undefined, policy, attempt);
     case "transient":
@@ -90,9 +93,7 @@ function retry(
     : { action: "changeVisibility", seconds };
 }
 
-/**
- * Seconds until the next try: fixed where both are the same, else doubling.
- */
+/** Seconds until the next try: fixed if both are the same, otherwise doubling. */
 export interface RetryDelay {
   /** After the first receive, at most. */
   readonly minSeconds: number;
@@ -101,8 +102,8 @@ export interface RetryDelay {
 }
 
 /**
- * The delay of a message: fixed, or doubling per receive, with full jitter, so
- * that jobs which failed together do not come back together.
+ * The delay of a message: fixed, or doubling per receive with full jitter, so
+ * that jobs which failed together are not retried together.
  *
  * @param delay The delay that is configured.
  * @param receiveCount How often the message has been received, 1 or more.

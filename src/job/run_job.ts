@@ -1,6 +1,6 @@
 /**
- * One job: its message is read, the handler runs, and how it ended is told.
- * What becomes of the message is the engine's.
+ * One job in this process: its message is read, the handler runs, and its
+ * outcome is returned.
  *
  * @module
  */
@@ -9,29 +9,18 @@ import type { Outcome } from "./decide.ts";
 import {
   isNotCapable,
   isVisibilitySeconds,
-  JobAbortedError,
-  type JobAbortReason,
   LostJobError,
   TransientError,
 } from "../errors.ts";
 import { type Attributes, fromWire } from "../message/attributes.ts";
 import { checkCount, decodeBody, type DecodedJob } from "../message/body.ts";
-import type { JobMessage, ReceivedMessage } from "../sqs/connection.ts";
+import type { JobMessage } from "../sqs/connection.ts";
+import type { JobControl, Runner } from "./runner.ts";
 import { type Job, runInScope, type Scope } from "./current_job.ts";
 
-/**
- * A worker's handler, as a job sees it.
- *
- * @example A handler
- * ```ts
- * import type { Handler } from "@zsqs/cli";
- * import { assertEquals } from "@std/assert";
- *
- * const add: Handler = (a: number, b: number) => a + b;
- *
- * assertEquals(add(1, 2), 3);
- * ```
- */
+export { JobControl } from "./runner.ts";
+
+/** A worker's handler, as a job sees it. */
 // deno-lint-ignore no-explicit-any
 export type Handler = (...args: any[]) => unknown;
 
@@ -47,34 +36,34 @@ export interface JobContext {
   readonly control: JobControl;
 }
 
-/**
- * Runs the handler on a message.
- *
- * @param message The message.
- * @param context What the job runs in.
- * @returns How it ended; it never rejects.
- */
-export async function runJob(
-  message: ReceivedMessage,
-  context: JobContext,
-): Promise<Outcome> {
-  let decoded: DecodedJob;
-  try {
-    decoded = decodeBody(message.body);
-    checkCount(decoded.args.length, "Cannot call the handler");
-  } catch (error) {
-    return { kind: "failed", error };
+/** Runs jobs in this process. */
+export class LocalRunner implements Runner {
+  readonly #context: Omit<JobContext, "control">;
+
+  constructor(context: Omit<JobContext, "control">) {
+    this.#context = context;
   }
-  const scope = new JobScope(message, context, decoded);
-  try {
-    const result = callHandler(context.handler, scope, decoded);
-    // A turn less for what is done already.
-    if (result !== undefined) await result;
-    return DONE;
-  } catch (error) {
-    return safeOutcome(error, context.control);
-  } finally {
-    scope.end();
+
+  async run(message: JobMessage, control: JobControl): Promise<Outcome> {
+    const { handler, queue, loggers } = this.#context;
+    let decoded: DecodedJob;
+    try {
+      decoded = decodeBody(message.body);
+      checkCount(decoded.args.length, "Cannot call the handler");
+    } catch (error) {
+      return { kind: "failed", error };
+    }
+    const scope = new JobScope(message, { queue, loggers, control }, decoded);
+    try {
+      const result = callHandler(handler, scope, decoded);
+      // A turn less for what is done already.
+      if (result !== undefined) await result;
+      return DONE;
+    } catch (error) {
+      return safeOutcome(error, control);
+    } finally {
+      scope.end();
+    }
   }
 }
 
@@ -88,7 +77,7 @@ export function callHandler(
   return runInScope(scope, () => handler(...args, ...keywords));
 }
 
-/** An error may be anything, a proxy that throws when it is looked at too. */
+/** A thrown value may itself throw when it is looked at. */
 function safeOutcome(error: unknown, control: JobControl): Outcome {
   try {
     return outcomeOf(error, control);
@@ -97,7 +86,7 @@ function safeOutcome(error: unknown, control: JobControl): Outcome {
   }
 }
 
-/** What a job's code can ask for, and what it left behind, which may go on. */
+/** What a job's code can ask for, even after the job has ended. */
 export class JobScope implements Scope {
   readonly loggers: Scope["loggers"];
   readonly message: JobMessage;
@@ -116,7 +105,7 @@ export class JobScope implements Scope {
     this.#decoded = decoded;
   }
 
-  /** The job; it is made when it is asked for: few handlers do. */
+  /** The job, made on demand: few handlers ask for it. */
   get job(): Job {
     return this.#job ??= new RunningJob(
       this.message,
@@ -126,9 +115,9 @@ export class JobScope implements Scope {
   }
 
   /**
-   * The handler has ended. Deno keeps each scope until V8 next collects, and so
-   * what the scope holds: the arguments are let go now. Who asks for the job
-   * later, and was not given it before, gets them from the body anew.
+   * The handler has ended. Deno keeps each scope until V8 next collects, so the
+   * arguments are dropped now. They are read from the body again if the job is
+   * asked for later.
    */
   end(): void {
     this.#decoded = undefined;
@@ -184,50 +173,4 @@ function outcomeOf(error: unknown, control: JobControl): Outcome {
     return { kind: "notCapable", error };
   }
   return { kind: "failed", error };
-}
-
-/** A job under way. Its signal is made when it is asked for: few jobs do. */
-export class JobControl {
-  #reason: JobAbortedError | undefined;
-  #controller: AbortController | undefined;
-  /** Whether the handler has not ended yet. */
-  running = true;
-  /** The message was given back: how the job ends does not matter any more. */
-  givenUp = false;
-  /** Called when it has ended, or was given up. */
-  onEnd: (() => void) | undefined;
-
-  /** Whether the job was told to end. */
-  get aborted(): boolean {
-    return this.#reason !== undefined;
-  }
-
-  /** Aborts when the job is to end. */
-  get signal(): AbortSignal {
-    if (this.#controller === undefined) {
-      this.#controller = new AbortController();
-      if (this.aborted) this.#controller.abort(this.#reason);
-    }
-    return this.#controller.signal;
-  }
-
-  /** The handler has ended. */
-  end(): void {
-    this.running = false;
-    this.onEnd?.();
-  }
-
-  /** Gives the job up: its message was given back. */
-  giveUp(): void {
-    this.givenUp = true;
-    this.onEnd?.();
-    this.abort("stopping");
-  }
-
-  /** Tells the job to end; the first reason counts. */
-  abort(reason: JobAbortReason): void {
-    if (this.aborted) return;
-    this.#reason = new JobAbortedError(reason);
-    this.#controller?.abort(this.#reason);
-  }
 }

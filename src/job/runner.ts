@@ -5,9 +5,9 @@
  * @module
  */
 
+import { JobAbortedError, type JobAbortReason } from "../errors.ts";
 import type { JobMessage } from "../sqs/connection.ts";
 import type { Outcome } from "./decide.ts";
-import type { JobControl } from "./run_job.ts";
 
 /** Runs jobs. */
 export interface Runner {
@@ -19,4 +19,64 @@ export interface Runner {
    * @returns How the job ended. It never rejects.
    */
   run(message: JobMessage, control: JobControl): Promise<Outcome>;
+}
+
+/** A job that runs. Its signal is made on demand: few jobs ask for it. */
+export class JobControl {
+  #reason: JobAbortedError | undefined;
+  #controller: AbortController | undefined;
+  /** Whether the handler has not ended yet. */
+  running = true;
+  /** Whether the message was released: the outcome does not matter any more. */
+  givenUp = false;
+  /** Called when the job has ended, or was given up. */
+  onEnd: (() => void) | undefined;
+
+  /** Whether the job's signal has aborted. */
+  get aborted(): boolean {
+    return this.#reason !== undefined;
+  }
+
+  /** Aborts when the job must end. */
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.aborted) this.#controller.abort(this.#reason);
+    }
+    return this.#controller.signal;
+  }
+
+  /** The handler has ended. */
+  end(): void {
+    this.running = false;
+    this.onEnd?.();
+  }
+
+  /** Gives the job up, as its message is released. */
+  giveUp(): void {
+    this.givenUp = true;
+    this.onEnd?.();
+    this.abort("stopping");
+  }
+
+  /** Aborts the job's signal; the first reason counts. */
+  abort(reason: JobAbortReason): void {
+    if (this.aborted) return;
+    this.#reason = new JobAbortedError(reason);
+    this.#controller?.abort(this.#reason);
+  }
+}
+
+/**
+ * Names jobs in a log line: `adder, message ID, receive 1`, several separated by
+ * semicolons.
+ */
+export function nameJobs(
+  queue: string,
+  ...jobs: readonly Pick<JobMessage, "messageId" | "receiveCount">[]
+): string {
+  const names = jobs.map(({ messageId, receiveCount }) =>
+    `message ${messageId}, receive ${receiveCount}`
+  );
+  return `${queue}, ${names.join("; ")}`;
 }

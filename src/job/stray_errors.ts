@@ -7,13 +7,14 @@
 
 import type { Logger } from "../logging/loggers.ts";
 import { currentScope, type Scope } from "./current_job.ts";
+import { nameJobs } from "./runner.ts";
 
 /** Whose errors a container logs. */
 export interface StrayErrorsOptions {
   readonly loggers: { get(name: string): Logger };
   /**
-   * Those of its own jobs, or all that no other container knows to be its own:
-   * right where the process runs nothing but containers.
+   * Errors of its own jobs, or all errors that belong to no other container,
+   * which suits a process that runs nothing but containers.
    */
   readonly whose: "own" | "all";
 }
@@ -31,7 +32,7 @@ export function logStrayErrors(options: StrayErrorsOptions): Disposable {
     const error = "reason" in event ? event.reason : event.error;
     loggers.get("zsqs").error(whatHappened(scope), error);
   };
-  // Node has no such events: a stray error ends the process there, as always.
+  // Node has no such events: a stray error ends the process there.
   if (typeof globalThis.addEventListener !== "function") {
     return { [Symbol.dispose]() {} };
   }
@@ -45,7 +46,8 @@ export function logStrayErrors(options: StrayErrorsOptions): Disposable {
 }
 
 function whatHappened(scope: Scope | undefined): string {
+  const what = "Work that a job left behind failed";
   return scope?.job === undefined
-    ? "An error in work that a job left behind"
-    : `An error in work that job ${scope.job.messageId} left behind`;
+    ? what
+    : `${what}: ${nameJobs(scope.job.queue, scope.job)}`;
 }

@@ -19,8 +19,9 @@ import {
   UNANSWERED,
 } from "../sqs/connection.ts";
 import { Counters } from "../telemetry/counters.ts";
-import { Lease, LeaseKeeper } from "../engine/leases.ts";
-import { Visibility } from "../engine/receiver.ts";
+import { Heartbeat } from "../engine/heartbeat.ts";
+import { Lease } from "../engine/lease.ts";
+import { Visibility } from "../engine/visibility.ts";
 
 /** For how long a message that is looked at is hidden, in seconds. */
 export const SWEEP_VISIBILITY_SECONDS = 120;
@@ -75,7 +76,7 @@ export class Sweep implements AsyncDisposable {
   readonly #fifo: boolean;
   readonly #clock: Clock;
   readonly #options: SweepOptions;
-  readonly #keeper: LeaseKeeper;
+  readonly #heartbeat: Heartbeat;
   readonly #startedMs: number;
   /** Messages that were received and not deleted, by their ids. */
   readonly #entries = new Map<string, Entry>();
@@ -98,22 +99,22 @@ export class Sweep implements AsyncDisposable {
     this.#options = options;
     this.#clock = clock;
     this.#startedMs = clock.now();
-    this.#keeper = new LeaseKeeper({
+    const logger = {
+      debug: () => {},
+      info: () => {},
+      warn: options.warn,
+      error: options.warn,
+      critical: options.warn,
+    };
+    this.#heartbeat = new Heartbeat({
       connection,
       url,
+      queue: ref.name,
       clock,
-      logger: {
-        debug: () => {},
-        info: () => {},
-        warn: options.warn,
-        error: options.warn,
-        critical: options.warn,
-      },
-      counters: new Counters(),
-      held: this.#leases(),
-      onLost: () => {},
+      loggers: { get: () => logger },
+      events: new Counters(),
       visibility: new Visibility(SWEEP_VISIBILITY_SECONDS),
-    });
+    }, { leases: this.#leases(), onLost: () => {} });
   }
 
   /**
@@ -170,7 +171,7 @@ export class Sweep implements AsyncDisposable {
         ),
     );
     for (const entry of entries) {
-      this.#keeper.release(entry.lease);
+      this.#heartbeat.stopExtending(entry.lease);
       if (left.includes(entry)) continue;
       this.#entries.delete(entry.lease.message.messageId);
     }
@@ -183,8 +184,8 @@ export class Sweep implements AsyncDisposable {
     const leases = [...this.#entries.values()]
       .filter(({ deleting, lease }) => !deleting && !lease.lost)
       .map(({ lease }) => lease);
-    for (const lease of leases) this.#keeper.release(lease);
-    this.#keeper.rest();
+    for (const lease of leases) this.#heartbeat.stopExtending(lease);
+    this.#heartbeat.clearTimers();
     const batches = Array.from(
       { length: Math.ceil(leases.length / MAX_BATCH) },
       (_, i) => leases.slice(i * MAX_BATCH, (i + 1) * MAX_BATCH),
@@ -299,17 +300,16 @@ export class Sweep implements AsyncDisposable {
       // A lease may be held for long: do not keep bodies in memory.
       const lease = new Lease(
         { ...message, body: "", attributes: {} },
-        sentAtMs,
-        SWEEP_VISIBILITY_SECONDS,
+        { atMs: sentAtMs, visibilitySeconds: SWEEP_VISIBILITY_SECONDS },
       );
       const known = this.#entries.get(message.messageId);
-      if (known !== undefined) this.#keeper.release(known.lease);
+      if (known !== undefined) this.#heartbeat.stopExtending(known.lease);
       const newer = message.sentAtMs > this.#startedMs;
       if (newer && known === undefined) this.newer++;
       const entry = known ?? { lease, passed: newer, deleting: false };
       entry.lease = lease;
       this.#entries.set(message.messageId, entry);
-      this.#keeper.keep(lease);
+      this.#heartbeat.extend(lease);
       if (!entry.passed && !entry.deleting) fresh.push({ message, lease });
     }
     return fresh;

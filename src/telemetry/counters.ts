@@ -1,16 +1,12 @@
 /**
- * What a container counts, and the connection that counts its requests.
+ * The counts of a container's summary.
  *
  * @module
  */
 
-import type { Connection } from "../sqs/connection.ts";
+import type { ContainerEvents, JobOutcome, Operation } from "./events.ts";
 
-/** SQS's operations that a container calls. */
-export type Operation =
-  | "ReceiveMessage"
-  | "DeleteMessage"
-  | "ChangeMessageVisibility";
+export type { Operation } from "./events.ts";
 
 /** What a container did. */
 export interface ContainerSummary {
@@ -20,60 +16,57 @@ export interface ContainerSummary {
   readonly done: number;
   /** Jobs whose input was bad. */
   readonly failed: number;
-  /** Jobs to be tried again. */
+  /** Jobs that will be received again. */
   readonly retried: number;
-  /** Messages given back unrun, or while their job ran. */
+  /** Messages returned to the queue before or while their job ran. */
   readonly released: number;
   /** Messages whose visibility timeout ended before they were settled. */
   readonly leasesLost: number;
-  /** Receives that brought nothing. */
+  /** Receives that returned no message. */
   readonly emptyReceives: number;
-  /** Requests to SQS, by operation. */
+  /** Requests to SQS that have ended, by operation. */
   readonly requests: Readonly<Record<Operation, number>>;
 }
 
-/** Counters that grow. */
-export class Counters implements ContainerSummary {
-  received = 0;
-  done = 0;
-  failed = 0;
-  retried = 0;
-  released = 0;
-  leasesLost = 0;
-  emptyReceives = 0;
-  readonly requests: Record<Operation, number> = {
+/** Counts what is reported. */
+export class Counters implements ContainerEvents {
+  readonly #ends: Record<JobOutcome, number> = {
+    done: 0,
+    failed: 0,
+    retried: 0,
+    released: 0,
+    lost: 0,
+  };
+  readonly #requests: Record<Operation, number> = {
     ReceiveMessage: 0,
     DeleteMessage: 0,
     ChangeMessageVisibility: 0,
   };
+  #received = 0;
+  #emptyReceives = 0;
 
   /** The counts as they are now. */
   get summary(): ContainerSummary {
-    return { ...this, requests: { ...this.requests } };
-  }
-
-  /** The part of a connection that the engine uses, its requests counted. */
-  counting(connection: EngineConnection): EngineConnection {
-    const { requests } = this;
+    const { lost, ...ends } = this.#ends;
     return {
-      receive(url, options) {
-        requests.ReceiveMessage++;
-        return connection.receive(url, options);
-      },
-      delete(url, receiptHandles, options) {
-        requests.DeleteMessage++;
-        return connection.delete(url, receiptHandles, options);
-      },
-      changeVisibility(url, changes, options) {
-        requests.ChangeMessageVisibility++;
-        return connection.changeVisibility(url, changes, options);
-      },
+      received: this.#received,
+      ...ends,
+      leasesLost: lost,
+      emptyReceives: this.#emptyReceives,
+      requests: { ...this.#requests },
     };
   }
-}
 
-/** What the engine needs of a connection. */
-export type EngineConnection = Pick<
-  Connection,
-  "receive" | "delete" | "changeVisibility"
->;
+  requested(operation: Operation): void {
+    this.#requests[operation]++;
+  }
+
+  received(messages: number): void {
+    this.#received += messages;
+    if (messages === 0) this.#emptyReceives++;
+  }
+
+  ended(outcome: JobOutcome): void {
+    this.#ends[outcome]++;
+  }
+}

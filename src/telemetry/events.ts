@@ -5,9 +5,13 @@
  * @module
  */
 
-import type { Operation } from "./counters.ts";
+/** SQS's operations that a container calls. */
+export type Operation =
+  | "ReceiveMessage"
+  | "DeleteMessage"
+  | "ChangeMessageVisibility";
 
-/** How a message that was received ended. */
+/** How a job ended, or a lease without one. */
 export type JobOutcome = "done" | "failed" | "retried" | "released" | "lost";
 
 /** Hears what happens in a container. Its methods never throw. */
@@ -16,6 +20,24 @@ export interface ContainerEvents {
   requested(operation: Operation, ms: number, error?: unknown): void;
   /** A receive returned this many messages, 0 or more. */
   received(messages: number): void;
-  /** A message ended, once for each receive. */
+  /**
+   * A job or lease ended. A job whose lease is lost while it runs is reported
+   * twice: as `lost`, then as it ended.
+   */
   ended(outcome: JobOutcome): void;
+}
+
+/** Reports to several sinks at once. */
+export function fanOut(sinks: readonly ContainerEvents[]): ContainerEvents {
+  return {
+    requested(...args) {
+      for (const sink of sinks) sink.requested(...args);
+    },
+    received(messages) {
+      for (const sink of sinks) sink.received(messages);
+    },
+    ended(outcome) {
+      for (const sink of sinks) sink.ended(outcome);
+    },
+  };
 }

@@ -1,6 +1,6 @@
 /**
- * What is counted and measured for OpenTelemetry, by its conventions for
- * messaging, and the attributes that spans and metrics share.
+ * OpenTelemetry's metrics, by its conventions for messaging, and the attributes
+ * that they share with spans.
  *
  * @module
  */
@@ -12,6 +12,7 @@ import {
   type Histogram,
   metrics,
 } from "@opentelemetry/api";
+import type { ContainerEvents, JobOutcome, Operation } from "./events.ts";
 import type { TelemetryQueue } from "./telemetry.ts";
 
 /** The name under which all of it is reported. */
@@ -47,12 +48,7 @@ const OPERATIONS = {
 /** One of SQS's operations, or the processing of a message. */
 export type OperationKey = keyof typeof OPERATIONS;
 
-/** How something ended that threw. */
-export interface Thrown {
-  readonly error: unknown;
-}
-
-/** What is counted and measured. */
+/** The instruments that count and measure. */
 export interface Instruments {
   readonly sent: Counter;
   readonly consumed: Counter;
@@ -61,15 +57,8 @@ export interface Instruments {
   readonly released: Counter;
   readonly leasesLost: Counter;
   readonly process: Histogram;
-  /** What measures the requests to a queue. */
-  readonly timer: (queue: TelemetryQueue) => Timer;
+  readonly requests: Histogram;
 }
-
-/** Runs a request, and measures it. */
-export type Timer = <T>(
-  operation: OperationKey,
-  call: () => Promise<T>,
-) => Promise<T>;
 
 /** Makes the instruments; the same name gives the same one again. */
 export function createInstruments(): Instruments {
@@ -82,10 +71,6 @@ export function createInstruments(): Instruments {
       description,
       advice: { explicitBucketBoundaries: BOUNDARIES },
     });
-  const requests = duration(
-    "messaging.client.operation.duration",
-    "Duration of messaging operation initiated by a producer or consumer client.",
-  );
   return {
     sent: counter(
       "messaging.client.sent.messages",
@@ -117,25 +102,64 @@ export function createInstruments(): Instruments {
       "message",
       "Number of messages whose visibility timeout ended before they were settled.",
     ),
-    timer: (queue) => async (operation, call) => {
-      const startMs = performance.now();
-      let failure: Thrown | undefined;
-      try {
-        return await call();
-      } catch (error) {
-        failure = { error };
-        throw error;
-      } finally {
-        const seconds = (performance.now() - startMs) / 1000;
-        quietly(() =>
-          requests.record(seconds, {
-            ...attributesOf(operation, queue),
-            ...errorType(failure),
-          })
-        );
-      }
-    },
+    requests: duration(
+      "messaging.client.operation.duration",
+      "Duration of messaging operation initiated by a producer or consumer client.",
+    ),
   };
+}
+
+/** SQS's operations, as the conventions name them. */
+const REQUESTS: Readonly<Record<Operation, OperationKey>> = {
+  ReceiveMessage: "receive",
+  DeleteMessage: "delete",
+  ChangeMessageVisibility: "changeVisibility",
+};
+
+/** Makes metrics of what happens in a container. */
+export class Metrics implements ContainerEvents {
+  readonly #instruments: Instruments;
+  readonly #queue: TelemetryQueue;
+
+  constructor(instruments: Instruments, queue: TelemetryQueue) {
+    this.#instruments = instruments;
+    this.#queue = queue;
+  }
+
+  requested(operation: Operation, ms: number, error?: unknown): void {
+    recordMs(this.#instruments.requests, ms, {
+      ...attributesOf(REQUESTS[operation], this.#queue),
+      ...(error === undefined ? {} : errorType(error)),
+    });
+  }
+
+  received(messages: number): void {
+    quietly(() => {
+      const { consumed, emptyReceives } = this.#instruments;
+      const attributes = attributesOf("receive", this.#queue);
+      if (messages > 0) consumed.add(messages, attributes);
+      else emptyReceives.add(1, attributes);
+    });
+  }
+
+  ended(outcome: JobOutcome): void {
+    quietly(() => {
+      const { jobs, released, leasesLost } = this.#instruments;
+      const queue = { "messaging.destination.name": this.#queue.name };
+      if (outcome === "released") released.add(1, queue);
+      else if (outcome === "lost") leasesLost.add(1, queue);
+      else jobs.add(1, { ...queue, "zsqs.outcome": outcome });
+    });
+  }
+}
+
+/** Records a duration, in seconds as the conventions have it. */
+export function recordMs(
+  histogram: Histogram,
+  ms: number,
+  attributes: Attributes,
+): void {
+  quietly(() => histogram.record(ms / 1000, attributes));
 }
 
 /** What spans and metrics of an operation on a queue have in common. */
@@ -152,18 +176,14 @@ export function attributesOf(
   };
 }
 
-/** The kind of an error, where there was one. */
-export function errorType(
-  failure: Thrown | undefined,
-): Attributes {
-  if (failure === undefined) return {};
-  const { error } = failure;
+/** The kind of an error. */
+export function errorType(error: unknown): Attributes {
   if (!(error instanceof Error)) return { "error.type": "_OTHER" };
   const { code } = error as { code?: unknown };
   return { "error.type": typeof code === "string" ? code : error.name };
 }
 
-/** Runs what reports: what it throws must end no job. */
+/** Runs code that reports: what it throws must end no job. */
 export function quietly<T>(run: () => T): T | undefined {
   try {
     return run();

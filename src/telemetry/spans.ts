@@ -1,8 +1,8 @@
 /**
- * Spans and metrics by OpenTelemetry's conventions for messaging (semantic
- * conventions 1.45). It is loaded where OpenTelemetry is on, and nowhere else.
+ * Spans by OpenTelemetry's conventions for messaging (semantic conventions
+ * 1.45). This module is loaded only if OpenTelemetry is on.
  *
- * What OpenTelemetry throws never reaches a job: it would end it as failed.
+ * What OpenTelemetry throws never reaches a job, which would fail with it.
  *
  * @module
  */
@@ -20,30 +20,29 @@ import {
   trace,
   type Tracer,
 } from "@opentelemetry/api";
+import { messageOf } from "../errors.ts";
+import type { Outcome } from "../job/decide.ts";
+import type { JobControl, Runner } from "../job/runner.ts";
 import { messageBytes } from "../message/attributes.ts";
 import {
+  type JobMessage,
   MAX_ATTRIBUTES,
   MAX_BYTES,
   type OutgoingMessage,
   type SendConnection,
 } from "../sqs/connection.ts";
-import type { ContainerSummary, EngineConnection } from "./counters.ts";
-import { messageOf } from "../errors.ts";
-import type { Handler } from "../job/run_job.ts";
 import {
   attributesOf,
   createInstruments,
   errorType,
   type Instruments,
+  Metrics,
   type OperationKey,
   quietly,
+  recordMs,
   SCOPE,
-  type Thrown,
-  type Timer,
 } from "./instruments.ts";
-import { currentScope, type Job } from "../job/current_job.ts";
 import type {
-  ContainerTelemetry,
   ProducerTelemetry,
   Telemetry,
   TelemetryQueue,
@@ -52,15 +51,22 @@ import type {
 /** The message attribute that carries a span's context (W3C Trace Context). */
 const CARRIER = "traceparent";
 
-/** Makes what reports to OpenTelemetry; nothing where that throws. */
+/** How something ended that threw. */
+interface Thrown {
+  readonly error: unknown;
+}
+
+/** Makes what reports to OpenTelemetry; `undefined` if that throws. */
 export function createTelemetry(): Telemetry | undefined {
   return quietly(() => {
     const tracer = trace.getTracer(SCOPE);
     const instruments = createInstruments();
     return {
       producer: (queue) => new Producer(tracer, instruments, queue),
-      container: (queue, summary) =>
-        new Container(tracer, instruments, queue, summary),
+      container: (queue) => ({
+        events: new Metrics(instruments, queue),
+        trace: (runner) => new SpanRunner(runner, tracer, instruments, queue),
+      }),
     };
   });
 }
@@ -83,9 +89,22 @@ class Producer implements ProducerTelemetry {
   }
 
   connection(connection: SendConnection): SendConnection {
-    const timed = this.#instruments.timer(this.#queue);
     return {
-      send: (...args) => timed("send", () => connection.send(...args)),
+      send: async (...args) => {
+        const startMs = performance.now();
+        let failure: Thrown | undefined;
+        try {
+          return await connection.send(...args);
+        } catch (error) {
+          failure = { error };
+          throw error;
+        } finally {
+          recordMs(this.#instruments.requests, performance.now() - startMs, {
+            ...this.#attributes,
+            ...typeOf(failure),
+          });
+        }
+      },
     };
   }
 
@@ -106,7 +125,7 @@ class Producer implements ProducerTelemetry {
     } finally {
       quietly(() => {
         const { sent } = this.#instruments;
-        sent.add(1, { ...this.#attributes, ...errorType(failure) });
+        sent.add(1, { ...this.#attributes, ...typeOf(failure) });
       });
       end(span, failure);
     }
@@ -125,127 +144,63 @@ class Producer implements ProducerTelemetry {
   }
 }
 
-class Container implements ContainerTelemetry {
+/** Runs each job in a span, a child of the span that sent it. */
+class SpanRunner implements Runner {
+  readonly #runner: Runner;
   readonly #tracer: Tracer;
   readonly #instruments: Instruments;
   readonly #queue: TelemetryQueue;
-  readonly #summary: () => ContainerSummary;
-  /** What the metrics were brought up to. */
-  #recorded: Counted = {
-    done: 0,
-    failed: 0,
-    retried: 0,
-    released: 0,
-    leasesLost: 0,
-  };
 
   constructor(
+    runner: Runner,
     tracer: Tracer,
     instruments: Instruments,
     queue: TelemetryQueue,
-    summary: () => ContainerSummary,
   ) {
+    this.#runner = runner;
     this.#tracer = tracer;
     this.#instruments = instruments;
     this.#queue = queue;
-    this.#summary = summary;
   }
 
-  connection(connection: EngineConnection): EngineConnection {
-    const timer = this.#instruments.timer(this.#queue);
-    const timed: Timer = async (operation, call) => {
-      try {
-        return await timer(operation, call);
-      } finally {
-        this.record();
-      }
-    };
-    return {
-      receive: (...args) =>
-        timed("receive", async () => {
-          const messages = await connection.receive(...args);
-          this.#countReceived(messages.length);
-          return messages;
-        }),
-      delete: (...args) => timed("delete", () => connection.delete(...args)),
-      changeVisibility: (...args) =>
-        timed("changeVisibility", () => connection.changeVisibility(...args)),
-    };
-  }
-
-  handler(handler: Handler): Handler {
-    return async (...args) => {
-      const job = currentScope()!.job!;
-      const started = quietly(() => this.#start(job));
-      if (started === undefined) return await handler(...args);
-      const startMs = performance.now();
-      let failure: Thrown | undefined;
-      try {
-        return await context.with(started.context, () => handler(...args));
-      } catch (error) {
-        failure = { error };
-        throw error;
-      } finally {
-        const seconds = (performance.now() - startMs) / 1000;
-        quietly(() => {
-          this.#instruments.process.record(seconds, {
-            ...attributesOf("process", this.#queue),
-            ...errorType(failure),
-          });
-        });
-        end(started.span, failure);
-      }
-    };
-  }
-
-  record(): void {
-    quietly(() => {
-      const { jobs, released, leasesLost } = this.#instruments;
-      const now = this.#summary();
-      const before = this.#recorded;
-      const queue = { "messaging.destination.name": this.#queue.name };
-      for (const outcome of OUTCOMES) {
-        const count = now[outcome] - before[outcome];
-        if (count > 0) jobs.add(count, { ...queue, "zsqs.outcome": outcome });
-      }
-      const given = now.released - before.released;
-      if (given > 0) released.add(given, queue);
-      const lost = now.leasesLost - before.leasesLost;
-      if (lost > 0) leasesLost.add(lost, queue);
-      this.#recorded = now;
+  async run(message: JobMessage, control: JobControl): Promise<Outcome> {
+    const started = quietly(() => this.#start(message));
+    if (started === undefined) return await this.#runner.run(message, control);
+    const startMs = performance.now();
+    const outcome = await context.with(
+      started.context,
+      () => this.#runner.run(message, control),
+    );
+    const failure = outcome.kind === "done" ? undefined : outcome;
+    recordMs(this.#instruments.process, performance.now() - startMs, {
+      ...attributesOf("process", this.#queue),
+      ...typeOf(failure),
     });
+    end(started.span, failure);
+    return outcome;
   }
 
-  #start(job: Job): { readonly span: Span; readonly context: Context } {
-    const parent = contextOf(job.attributes[CARRIER]);
+  #start(
+    { attributes, messageId, receiveCount }: JobMessage,
+  ): { readonly span: Span; readonly context: Context } {
+    const parent = contextOf(attributes[CARRIER]?.value);
     const span = this.#tracer.startSpan(`process ${this.#queue.name}`, {
       kind: SpanKind.CONSUMER,
       attributes: {
         ...spanAttributes("process", this.#queue),
-        "messaging.message.id": job.messageId,
-        "zsqs.receive_count": job.receiveCount,
+        "messaging.message.id": messageId,
+        "zsqs.receive_count": receiveCount,
       },
       links: linksTo(trace.getSpanContext(parent)),
     }, parent);
     return { span, context: trace.setSpan(parent, span) };
   }
-
-  #countReceived(messages: number): void {
-    quietly(() => {
-      const { consumed, emptyReceives } = this.#instruments;
-      const attributes = attributesOf("receive", this.#queue);
-      if (messages > 0) consumed.add(messages, attributes);
-      else emptyReceives.add(1, attributes);
-    });
-  }
 }
 
-const OUTCOMES = ["done", "failed", "retried"] as const;
-
-type Counted = Pick<
-  ContainerSummary,
-  typeof OUTCOMES[number] | "released" | "leasesLost"
->;
+function typeOf(failure: Thrown | undefined): Attributes {
+  return failure === undefined ? {} : quietly(() => errorType(failure.error)) ??
+    {};
+}
 
 function spanAttributes(
   operation: OperationKey,
@@ -296,7 +251,7 @@ function end(
   quietly(() => {
     if (failure === undefined) return;
     const { error } = failure;
-    span.setAttributes(errorType(failure));
+    span.setAttributes(typeOf(failure));
     span.setStatus({ code: SpanStatusCode.ERROR, message: messageOf(error) });
     if (error instanceof Error) span.recordException(error);
   });

@@ -6,8 +6,8 @@
  */
 
 import type { OutgoingMessage, SendConnection } from "../sqs/connection.ts";
-import type { ContainerSummary, EngineConnection } from "./counters.ts";
-import type { Handler } from "../job/run_job.ts";
+import type { Runner } from "../job/runner.ts";
+import type { ContainerEvents } from "./events.ts";
 
 /** A queue, as spans and metrics name it. */
 export interface TelemetryQueue {
@@ -29,21 +29,16 @@ export interface ProducerTelemetry {
   ): Promise<T>;
 }
 
-/** What a container reports: a span for each job, and what it counts. */
+/** What a container reports: a span for each job, and metrics. */
 export interface ContainerTelemetry {
-  /** A connection whose requests are measured. */
-  connection(connection: EngineConnection): EngineConnection;
-  /** A handler whose jobs are spans, children of those that sent them. */
-  handler(handler: Handler): Handler;
-  /** Brings the metrics up to what has been counted. */
-  record(): void;
+  /** Makes metrics of what happens. */
+  readonly events: ContainerEvents;
+  /** A runner whose jobs are spans, children of the spans that sent them. */
+  trace(runner: Runner): Runner;
 }
 
 /** OpenTelemetry, as far as this package needs it. */
 export interface Telemetry {
   producer(queue: TelemetryQueue): ProducerTelemetry;
-  container(
-    queue: TelemetryQueue,
-    summary: () => ContainerSummary,
-  ): ContainerTelemetry;
+  container(queue: TelemetryQueue): ContainerTelemetry;
 }

@@ -214,7 +214,7 @@ function logged({ stderr }: TestProcess): string[] {
 
 const LISTENING = "INFO zsqs Listening to jobs in us-east-1";
 const STOPPING =
-  "INFO zsqs Stopping: no new receive from jobs, waiting for what has begun";
+  "INFO zsqs Stopping: no new receive from jobs; running jobs finish";
 
 const stopped = (counts: string) =>
   `INFO zsqs Stopped listening to jobs: ${counts}`;
@@ -277,7 +277,7 @@ function assertGaveUp(container: TestProcess): void {
   assertEquals([listening, stopping], [LISTENING, STOPPING]);
   assertMatch(
     gaveUp,
-    /^WARNING zsqs Gave up on job [0-9a-f-]{36} as the container is stopping: it will be received again$/,
+    /^WARNING zsqs Gave up running jobs as the container is stopping; they will be received again: jobs, message [0-9a-f-]{36}, receive 1$/,
   );
   assertEquals(
     end,
@@ -385,15 +385,15 @@ Deno.test("zsqs logs errors that jobs left behind, and goes on", async () => {
   const log = logged(container).join("\n");
   assertMatch(
     log,
-    /^ERROR zsqs An error in work that job [0-9a-f-]{36} left behind\n {2}Error: nobody awaits me\n {6}at .*worker\.ts:16:/m,
+    /^ERROR zsqs Work that a job left behind failed: jobs, message [0-9a-f-]{36}, receive 1\n {2}Error: nobody awaits me\n {6}at .*worker\.ts:16:/m,
   );
   assertMatch(
     log,
-    /^ERROR zsqs An error in work that (?:a job|job [0-9a-f-]{36}) left behind\n {2}Error: too late\n {6}at .*worker\.ts:17:/m,
+    /^ERROR zsqs Work that a job left behind failed(?:: jobs, message [0-9a-f-]{36}, receive 1)?\n {2}Error: too late\n {6}at .*worker\.ts:17:/m,
   );
   assertMatch(
     log,
-    /^ERROR zsqs Handling a message\n {2}Error: bad input\n {6}at .*\n(?: {6}at .*\n)*INFO zsqs\.messages \[\["throw"\],\{\}\]$/m,
+    /^ERROR zsqs Handling a message failed: jobs, message [0-9a-f-]{36}, receive 1\n {2}Error: bad input\n {6}at .*\n(?: {6}at .*\n)*INFO zsqs\.messages \[\["throw"\],\{\}\]$/m,
   );
   assertMatch(
     log,
@@ -428,7 +428,7 @@ Deno.test("zsqs keeps the message of a job without a Deno permission, naming the
   const log = logged(container).join("\n");
   assertMatch(
     log,
-    /^ERROR zsqs Job [0-9a-f-]{36} will be received again: start the container with the Deno permission that its worker needs\n {2}NotCapable: Requires net access to "127\.0\.0\.1:\d+", run again with the --allow-net flag\n/m,
+    /^ERROR zsqs Job will be received again: jobs, message [0-9a-f-]{36}, receive 1: start the container with the Deno permission that its worker needs\n {2}NotCapable: Requires net access to "127\.0\.0\.1:\d+", run again with the --allow-net flag\n/m,
   );
   assertMatch(log, /done 0, failed 0, retried 1, released [01]$/m);
   assertEquals(await the.server.state(the.url), {

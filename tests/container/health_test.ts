@@ -273,7 +273,7 @@ Deno.test("Engine.problem tells of receives that have failed for a minute", asyn
   await the.advance(1);
   assertEquals(
     the.engine.problem,
-    "Cannot receive from adder for 60 s: ReceiveMessage failed: connect ECONNREFUSED",
+    "Receives from adder have failed for 60 s: ReceiveMessage failed: connect ECONNREFUSED",
   );
   await the.advance(600);
   assertStringIncludes(the.engine.problem!, "for 660 s");

@@ -32,7 +32,7 @@ Deno.test("Engine runs as many jobs at once as it may, and no more", async () =>
   await engine.advance(6);
   assertEquals(most, 7);
   await engine.end();
-  assertEquals(engine.engine.summary.done, 40);
+  assertEquals(engine.summary.done, 40);
   assertEquals(engine.left, []);
 });
 
@@ -102,7 +102,7 @@ Deno.test("Engine receives and deletes by tens where jobs wait", async () => {
   for (let i = 0; i < 200; i++) engine.send([i]);
   await engine.start();
   await engine.advance(21);
-  const { requests, done } = engine.engine.summary;
+  const { requests, done } = engine.summary;
   assertEquals(done, 200);
   await engine.end();
   assert(requests.ReceiveMessage <= 24, `${requests.ReceiveMessage} receives`);
@@ -134,7 +134,7 @@ Deno.test("Engine extends the leases of running and waiting messages", async () 
   for (let i = 0; i < 10; i++) engine.send([i]);
   await engine.start();
   await engine.advance(501);
-  const { leasesLost, requests } = engine.engine.summary;
+  const { leasesLost, requests } = engine.summary;
   await engine.end();
   assertEquals(receiveCounts, Array(10).fill(1));
   assertEquals([leasesLost, engine.left], [0, []]);
@@ -166,8 +166,8 @@ Deno.test("Engine tells a job that its lease is lost, and loses nothing", async 
     await engine.advance(60);
     await engine.end();
     assertEquals(engine.left, []);
-    assertEquals(engine.engine.summary.leasesLost, 1);
-    assertEquals(engine.engine.summary.failed, 0);
+    assertEquals(engine.summary.leasesLost, 1);
+    assertEquals(engine.summary.failed, 0);
     assertEquals(engine.log.filter((line) => line.startsWith("ERROR")), []);
   }
 });
@@ -188,7 +188,7 @@ Deno.test("Engine never starts a message whose lease ended while it waited", asy
   // Message 1 was taken by nobody else: it comes back and runs then.
   await engine.advance(60);
   await engine.end();
-  assertEquals(engine.engine.summary.leasesLost, 2);
+  assertEquals(engine.summary.leasesLost, 2);
   assertEquals(engine.left, []);
 });
 
@@ -208,7 +208,7 @@ Deno.test("Engine leaves a job that ignores its timeout its slot and its message
   assertEquals([running, most], [1, 1]);
   await engine.advance(10);
   assertEquals(engine.left.length, 2);
-  assertEquals(engine.engine.summary.failed, 0);
+  assertEquals(engine.summary.failed, 0);
   assertStringIncludes(engine.log.join("\n"), "timed out");
   await engine.end();
 });
@@ -296,8 +296,8 @@ Deno.test("Engine extends a lease while a receive is silent", async () => {
   engine.send([1]);
   await engine.start();
   await engine.advance(71);
-  assertEquals(engine.engine.summary.leasesLost, 0);
-  assertEquals(engine.engine.summary.done, 1);
+  assertEquals(engine.summary.leasesLost, 0);
+  assertEquals(engine.summary.done, 1);
   await engine.end();
 });
 
@@ -318,7 +318,7 @@ Deno.test("Engine polls on after errors, slower each time, and says so once", as
   const pauses = polledAt.slice(1, 9).map((at, i) => at - polledAt[i]!);
   assert(pauses.every((ms) => ms >= 1000 && ms <= 30_000), String(pauses));
   assertEquals(engine.log, [
-    "ERROR zsqs Cannot receive from adder, trying on: RequestThrottled failed",
+    "ERROR zsqs Receive from adder failed; retrying: RequestThrottled failed",
     "INFO zsqs Receiving from adder again",
   ]);
   assertEquals(engine.left, []);
@@ -403,7 +403,9 @@ Deno.test("Engine gives running jobs back when it is forced to stop", async () =
   assertEquals(engine.ended, true);
   assertEquals(reasons, Array(3).fill("stopping"));
   assertEquals(engine.left.map(([, visible]) => visible), Array(5).fill(true));
-  const lines = engine.log.filter((line) => line.includes("Gave up on jobs "));
+  const lines = engine.log.filter((line) =>
+    line.includes("Gave up running jobs ")
+  );
   assertEquals(lines.length, 1);
 });
 
@@ -437,10 +439,10 @@ Deno.test("Engine deletes by tens while it stops too", async () => {
   await engine.advance(0.5);
   await engine.stop();
   await engine.advance(0.5);
-  assertEquals(engine.engine.summary.requests.DeleteMessage, 2);
+  assertEquals(engine.summary.requests.DeleteMessage, 2);
   assertEquals(engine.left.length, 10);
   await engine.end();
-  assertEquals(engine.engine.summary.requests.DeleteMessage, 3);
+  assertEquals(engine.summary.requests.DeleteMessage, 3);
   assertEquals(engine.left, []);
 });
 
@@ -455,9 +457,9 @@ Deno.test("Engine has each delete wait for company its own time", async () => {
   await engine.start();
   // Ten have gone together by now; the one of 9 s has waited for a second.
   await engine.advance(10.5);
-  assertEquals(engine.engine.summary.requests.DeleteMessage, 1);
+  assertEquals(engine.summary.requests.DeleteMessage, 1);
   await engine.advance(9);
-  assertEquals(engine.engine.summary.requests.DeleteMessage, 2);
+  assertEquals(engine.summary.requests.DeleteMessage, 2);
   await engine.advance(60);
   await engine.end();
   assertEquals(engine.left, []);
@@ -475,7 +477,7 @@ Deno.test("Engine receives no more than it holds while its deletes are refused",
   for (let i = 0; i < 100; i++) engine.send([i]);
   await engine.start();
   await engine.advance(25);
-  const { done } = engine.engine.summary;
+  const { done } = engine.summary;
   assert(done >= 10 && done <= 20, `${done} done`);
   isAllowed = true;
   await engine.advance(10);
@@ -501,7 +503,7 @@ Deno.test("Engine counts what it did", async () => {
   for (const what of ["good", "good", "later", "bad"]) engine.send([what]);
   await engine.start();
   await engine.end();
-  const { requests, emptyReceives, ...counts } = engine.engine.summary;
+  const { requests, emptyReceives, ...counts } = engine.summary;
   assertEquals(counts, {
     received: 4,
     done: 2,

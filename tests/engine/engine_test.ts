@@ -8,7 +8,10 @@ import {
 } from "@std/assert";
 import { stub } from "@std/testing/mock";
 import { sleep } from "../../src/clock.ts";
-import type { ContainerSummary } from "../../src/telemetry/counters.ts";
+import type {
+  ContainerSummary,
+  Counters,
+} from "../../src/telemetry/counters.ts";
 import type {
   Connection,
   EntryResult,
@@ -16,14 +19,10 @@ import type {
   ReceiveOptions,
   VisibilityChange,
 } from "../../src/sqs/connection.ts";
-import {
-  Engine,
-  type EngineOptions,
-  type EngineRunOptions,
-} from "../../src/engine/engine.ts";
+import type { Engine, EngineRunOptions } from "../../src/engine/engine.ts";
 import type { Logger } from "../../src/logging/loggers.ts";
 import { VirtualClock } from "../../src/double/virtual_clock.ts";
-import { Visibility } from "../../src/engine/receiver.ts";
+import { Visibility } from "../../src/engine/visibility.ts";
 import {
   currentJob,
   JobAbortedError,
@@ -34,12 +33,12 @@ import {
   type WorkerFactory,
 } from "../../container.ts";
 import { Queue } from "../../producer.ts";
+import {
+  type EngineSettings,
+  makeEngine,
+  turn,
+} from "../support/engine_rig.ts";
 import { TestServer } from "../support/server.ts";
-
-/** Lets all that is not waiting for a test go on. */
-function turn(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 0));
-}
 
 function message(name: string): ReceivedMessage {
   return {
@@ -120,32 +119,31 @@ class Bench {
   readonly stop = new AbortController();
   readonly force = new AbortController();
   readonly engine: Engine;
+  readonly #counters: Counters;
   ended = false;
 
   constructor(
     handler: (name: string) => unknown = () => {},
-    options: Partial<EngineOptions> = {},
+    settings: EngineSettings = {},
   ) {
-    this.engine = new Engine({
+    const { engine, counters } = makeEngine((name: string) => {
+      this.jobs.push(name);
+      return handler(name);
+    }, {
       connection: this.connection,
       url: "https://sqs.example.com/1/adder",
       queue: "adder",
-      handler: (name: string) => {
-        this.jobs.push(name);
-        return handler(name);
-      },
+      fifo: false,
       loggers: { get: (name) => this.#logger(name) },
       clock: this.clock,
       random: () => Math.random(),
-      fifo: false,
-      concurrency: 1,
-      prefetch: 0,
-      waitTimeSeconds: 20,
-      visibility: new Visibility(30),
-      deleteDelaySeconds: 1,
-      failures: "delete",
-      ...options,
-    });
+    }, settings);
+    this.engine = engine;
+    this.#counters = counters;
+  }
+
+  get summary(): ContainerSummary {
+    return this.#counters.summary;
   }
 
   run(options: Partial<EngineRunOptions> = {}): Promise<void> {
@@ -205,7 +203,7 @@ Deno.test("Engine.run() receives, runs and deletes one message at a time", async
   ]);
   bench.force.abort();
   await running;
-  assertEquals(countsOf(bench.engine.summary), {
+  assertEquals(countsOf(bench.summary), {
     ...NOTHING,
     received: 2,
     done: 2,
@@ -341,9 +339,9 @@ Deno.test("Engine.run() logs one line where failed receives start and one where 
   const running = bench.run();
   await bench.advance(100 * 30 + 60);
   assertEquals(bench.log, [
-    "ERROR zsqs Cannot receive from adder, trying on: ReceiveMessage failed: slow down",
+    "ERROR zsqs Receive from adder failed; retrying: ReceiveMessage failed: slow down",
     "INFO zsqs Receiving from adder again",
-    "ERROR zsqs Cannot receive from adder, trying on: ReceiveMessage failed: slow down",
+    "ERROR zsqs Receive from adder failed; retrying: ReceiveMessage failed: slow down",
     "INFO zsqs Receiving from adder again",
   ]);
   assertEquals(bench.jobs, ["a"]);
@@ -408,7 +406,7 @@ Deno.test("Engine.run() releases unrun what a receive brings after the stop", as
   assertEquals(bench.jobs, []);
   assertEquals(bench.connection.deleted, []);
   assertEquals(bench.connection.hidden, { "handle of a": 0, "handle of b": 0 });
-  assertEquals(countsOf(bench.engine.summary), {
+  assertEquals(countsOf(bench.summary), {
     ...NOTHING,
     received: 2,
     released: 2,
@@ -459,7 +457,7 @@ Deno.test("Engine.run() lets the running job finish when it is stopped", async (
   assertEquals(bench.connection.deleted, ["handle of a"]);
   // Its visibility timeout was extended all the while.
   assertEquals(bench.connection.hidden, { "handle of a": 30 });
-  assertEquals(countsOf(bench.engine.summary), {
+  assertEquals(countsOf(bench.summary), {
     ...NOTHING,
     received: 1,
     done: 1,
@@ -489,9 +487,9 @@ Deno.test("Engine.run() aborts the running job and releases it when it is forced
   assertEquals(bench.connection.deleted, []);
   assertEquals(bench.connection.hidden, { "handle of a": 0 });
   assertEquals(bench.log, [
-    "WARNING zsqs Gave up on job a as the container is stopping: it will be received again",
+    "WARNING zsqs Gave up running jobs as the container is stopping; they will be received again: adder, message a, receive 1",
   ]);
-  assertEquals(countsOf(bench.engine.summary), {
+  assertEquals(countsOf(bench.summary), {
     ...NOTHING,
     received: 1,
     released: 1,
@@ -509,7 +507,7 @@ Deno.test("Engine.run() waits for no job that ignores the force", async () => {
   gate.resolve();
   await turn();
   assertEquals(bench.connection.deleted, []);
-  assertEquals(countsOf(bench.engine.summary), {
+  assertEquals(countsOf(bench.summary), {
     ...NOTHING,
     received: 1,
     released: 1,
@@ -548,22 +546,33 @@ Deno.test("Engine.run() drains until two polls in a row were empty", async () =>
 const CHANGE_FAILURES: [
   what: string,
   answer: () => EntryResult,
-  text: string,
+  how: string,
+  why: string,
 ][] = [
-  ["is refused", () => ({
-    ok: false,
-    failure: {
-      code: "ReceiptHandleIsInvalid",
-      message: "gone",
-      senderFault: true,
+  [
+    "is refused",
+    () => ({
+      ok: false,
+      failure: {
+        code: "ReceiptHandleIsInvalid",
+        message: "gone",
+        senderFault: true,
+      },
+    }),
+    " failed",
+    ": ReceiptHandleIsInvalid: gone",
+  ],
+  [
+    "rejects",
+    () => {
+      throw THROTTLED;
     },
-  }), ": ReceiptHandleIsInvalid: gone"],
-  ["rejects", () => {
-    throw THROTTLED;
-  }, ", trying on: ThrottlingException: ReceiveMessage failed: slow down"],
+    " failed; retrying",
+    ": ThrottlingException: ReceiveMessage failed: slow down",
+  ],
 ];
 
-for (const [what, answer, text] of CHANGE_FAILURES) {
+for (const [what, answer, how, why] of CHANGE_FAILURES) {
   Deno.test(`Engine.run() logs a delete that ${what} and goes on`, async () => {
     const bench = new Bench();
     bench.connection.answerChange = answer;
@@ -572,8 +581,8 @@ for (const [what, answer, text] of CHANGE_FAILURES) {
     await turn();
     assertEquals(bench.jobs, ["a", "b"]);
     assertEquals(bench.log, [
-      `ERROR zsqs Cannot delete message a${text}`,
-      `ERROR zsqs Cannot delete message b${text}`,
+      `ERROR zsqs Delete${how}: adder, message a, receive 1${why}`,
+      `ERROR zsqs Delete${how}: adder, message b, receive 1${why}`,
     ]);
     bench.force.abort();
     await bench.advance(5);
@@ -594,9 +603,12 @@ for (const [what, answer, text] of CHANGE_FAILURES) {
     await turn();
     assertEquals(bench.jobs, ["a", "b"]);
     assertEquals(bench.connection.deleted, ["handle of b"]);
-    assertMatch(bench.log[0]!, /^DEBUG zsqs Job a will be received again/);
+    assertMatch(
+      bench.log[0]!,
+      /^DEBUG zsqs Job will be received again: adder, message a, receive 1 /,
+    );
     assertEquals(bench.log.slice(1), [
-      `ERROR zsqs Cannot change the visibility of message a${text}`,
+      `ERROR zsqs Visibility change${how}: adder, message a, receive 1${why}`,
     ]);
     bench.force.abort();
     await running;
@@ -638,10 +650,10 @@ for (const [workSeconds, delaySeconds, hidden] of RETRIES) {
     assertEquals(
       bench.log.slice(1),
       hidden === delaySeconds ? [] : [
-        `WARNING zsqs Shortened the retry delay of job a from ${delaySeconds} s to ${hidden} s: SQS hides a message for at most 12 hours after it was received`,
+        `WARNING zsqs Shortened a retry delay from ${delaySeconds} s to ${hidden} s, as SQS hides a message for at most 12 hours after its receive: adder, message a, receive 1`,
       ],
     );
-    assertEquals(countsOf(bench.engine.summary), {
+    assertEquals(countsOf(bench.summary), {
       ...NOTHING,
       received: 1,
       retried: 1,
@@ -660,7 +672,7 @@ Deno.test("Engine.summary counts what became of the messages", async () => {
   );
   const running = bench.run();
   await turn();
-  assertEquals(countsOf(bench.engine.summary), {
+  assertEquals(countsOf(bench.summary), {
     received: 6,
     done: 3,
     failed: 2,
@@ -792,12 +804,13 @@ Deno.test("runContainer() runs jobs from a server until its signal aborts", asyn
   assertEquals(
     running.log.map((line) => line.split("\n")[0])
       .filter((line) => !/^DEBUG/.test(line!))
-      .map((line) => line!.replace(/, leases lost .*/, "")),
+      .map((line) => line!.replace(/, leases lost .*/, ""))
+      .map((line) => line!.replace(/[0-9a-f-]{36}/, "ID")),
     [
       "INFO zsqs Listening to adder in us-east-1",
-      "ERROR zsqs Handling a message",
+      "ERROR zsqs Handling a message failed: adder, message ID, receive 1",
       'INFO zsqs.messages [["bad"],{}]',
-      "INFO zsqs Stopping: no new receive from adder, waiting for what has begun",
+      "INFO zsqs Stopping: no new receive from adder; running jobs finish",
       "INFO zsqs Stopped listening to adder: received 4, done 2, failed 1, retried 1, released 0",
     ],
   );
@@ -883,7 +896,7 @@ Deno.test("runContainer() goes on when its queue disappears", async () => {
   await using running = await Running.start(() => () => {});
   await running.logged("Listening");
   await running.server.deleteQueue(running.url);
-  await running.logged("Cannot receive from adder, trying on: ");
+  await running.logged("Receive from adder failed; retrying: ");
   running.stop.abort();
   assertEquals(countsOf(await running.ended), NOTHING);
 });
@@ -969,9 +982,9 @@ Deno.test("runContainer() logs an error in work that a job left behind, and goes
   const line = running.log.find((line) => line.includes("left behind"))!;
   assert(
     line.startsWith(
-      `ERROR zsqs An error in work that job ${
+      `ERROR zsqs Work that a job left behind failed: adder, message ${
         ids[0]
-      } left behind\n  TypeError: left behind\n`,
+      }, receive 1\n  TypeError: left behind\n`,
     ),
     line,
   );

@@ -13,7 +13,7 @@ import type {
 } from "../../src/sqs/connection.ts";
 import { currentJob } from "../../src/job/current_job.ts";
 import { Turns } from "../../src/engine/cpu_turns.ts";
-import { Visibility } from "../../src/engine/receiver.ts";
+import { Visibility } from "../../src/engine/visibility.ts";
 import { Harness, pass, turn } from "../support/engine_rig.ts";
 
 const REFUSED: EntryResult = {
@@ -101,7 +101,7 @@ for (
     await engine.start();
     await engine.advance(2);
     assertEquals(engine.left.length, 1);
-    assertEquals(engine.engine.summary.failed, 0);
+    assertEquals(engine.summary.failed, 0);
     await engine.force();
   });
 }
@@ -215,7 +215,7 @@ for (const seconds of [2, 5, 7, 8]) {
     await engine.start();
     visibility.seconds = seconds;
     await engine.advance(70);
-    assertEquals([aborted, engine.engine.summary.done], [undefined, 1]);
+    assertEquals([aborted, engine.summary.done], [undefined, 1]);
     await engine.end();
   });
 }
@@ -238,7 +238,7 @@ for (const seconds of [120, 480, 3600]) {
     await engine.start();
     visibility.seconds = seconds;
     await engine.advance(70);
-    const { leasesLost, done } = engine.engine.summary;
+    const { leasesLost, done } = engine.summary;
     assertEquals([leasesLost, done], [0, 1]);
     await engine.end();
   });
@@ -257,7 +257,7 @@ Deno.test("Engine is told by no change of its queue how long it holds a message"
   engine.send([1]);
   engine.send([2]);
   await engine.advance(130);
-  assertEquals([late, engine.engine.summary.done], [0, 2]);
+  assertEquals([late, engine.summary.done], [0, 2]);
   await engine.end();
 });
 
@@ -270,7 +270,7 @@ Deno.test("Engine says in one line that extensions fail", async () => {
   await engine.start();
   await engine.advance(29);
   assertEquals(engine.log, [
-    "WARNING zsqs Cannot extend the visibility of 10 messages, trying on: reset",
+    "WARNING zsqs Extending 10 leases of adder failed; retrying: reset",
   ]);
   await engine.force();
 });
@@ -284,7 +284,7 @@ Deno.test("Engine says in one line for each request that deletes fail", async ()
   for (let i = 0; i < 50; i++) engine.send([i]);
   await engine.start();
   await engine.advance(10);
-  const { requests } = engine.engine.summary;
+  const { requests } = engine.summary;
   assertEquals(engine.log.length, 5);
   assert(requests.DeleteMessage > 10, `${requests.DeleteMessage} requests`);
   await engine.force();
@@ -345,7 +345,7 @@ Deno.test("Engine cuts a receive that ignores its signal, and polls on", async (
   await engine.advance(33);
   engine.send([1]);
   await engine.advance(1);
-  assertEquals(engine.engine.summary.done, 1);
+  assertEquals(engine.summary.done, 1);
   await engine.end();
 });
 
@@ -406,7 +406,7 @@ Deno.test("Engine receives as fast where SQS gives seven of ten", async () => {
     for (let i = 0; i < 1000; i++) engine.send([i]);
     await engine.start();
     await engine.advance(0.7);
-    done[part] = engine.engine.summary.done;
+    done[part] = engine.summary.done;
     await engine.force();
     await engine.advance(1);
   }

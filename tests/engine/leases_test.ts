@@ -113,7 +113,7 @@ Deno.test("Engine tries to delete the message of a job that returns after its le
   // Nobody else has received it: the delete is still taken.
   engine.faults.receive = () => new Promise(() => {});
   await engine.advance(10);
-  const { leasesLost, done, requests } = engine.engine.summary;
+  const { leasesLost, done, requests } = engine.summary;
   assertEquals([runs, leasesLost, done], [1, 1, 1]);
   assertEquals(requests.DeleteMessage, 1);
   await engine.force();
@@ -137,7 +137,7 @@ Deno.test("Engine waits for messages no longer than two thirds of the visibility
 Deno.test("Engine keeps the lease of a failed message that is being kept", async () => {
   const kept: string[] = [];
   const failures = {
-    async keep({ body }: { body: string }) {
+    async send({ body }: { body: string }) {
       await pass(engine.clock, 90);
       kept.push(body);
     },
@@ -149,7 +149,7 @@ Deno.test("Engine keeps the lease of a failed message that is being kept", async
   await engine.start();
   await engine.advance(95);
   assertEquals([kept, engine.left], [["[[1],{}]"], []]);
-  const { leasesLost, requests } = engine.engine.summary;
+  const { leasesLost, requests } = engine.summary;
   assertEquals([leasesLost, requests.ChangeMessageVisibility], [0, 3]);
   await engine.end();
 });
@@ -174,7 +174,7 @@ Deno.test("Engine releases at a stop what a poll brings, while a job runs on", a
   late.resolve();
   await engine.advance(1);
   assertEquals(engine.left, [["[[1],{}]", false], ["[[2],{}]", true]]);
-  assertEquals(engine.engine.summary.released, 1);
+  assertEquals(engine.summary.released, 1);
   await engine.end();
 });
 
@@ -200,7 +200,7 @@ Deno.test("Engine deletes with the newest of the receipt handles that an answer 
   engine.send([1]);
   await engine.start();
   await engine.advance(10);
-  const { done, requests } = engine.engine.summary;
+  const { done, requests } = engine.summary;
   assertEquals([done, requests.DeleteMessage, engine.left], [1, 1, []]);
   await engine.end();
 });

@@ -33,7 +33,7 @@ Deno.test("a job that ends its process is done again, and so are those with it",
       const text = await stage.log();
       assertEquals(
         text.match(
-          /WARNING zsqs Job ID will be received again\n {2}LostJobError: .*\n/g,
+          /WARNING zsqs Job will be received again: adder, message ID, receive 1\n {2}LostJobError: .*\n/g,
         )?.length,
         2,
         text,

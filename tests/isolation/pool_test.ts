@@ -27,7 +27,7 @@ import { setUp } from "../../testing.ts";
 import { Reports, SECRETS, Stage, WORKER } from "../support/isolation_stage.ts";
 
 const NOT_DONE =
-  "ERROR zsqs Job ID will be received again: start the container with the Deno permission that its worker needs\n";
+  "ERROR zsqs Job will be received again: adder, message ID, receive 1: start the container with the Deno permission that its worker needs\n";
 
 /** What is logged of a job that Deno refused. */
 function refused(text: string, kind: string): void {
@@ -142,7 +142,7 @@ Deno.test("allow_ options give jobs what they name, and nothing else", async () 
     assertEquals(await stage.value("sys"), "string");
     assertMatch(
       await stage.do("ffi", `${folder}/missing.so`),
-      /^ERROR zsqs Handling a message\n {2}Error: Could not open library/,
+      /^ERROR zsqs Handling a message failed: adder, message ID, receive 1\n {2}Error: Could not open library/,
     );
     refused(await stage.do("ffi", `${folder}/other.so`), "ffi");
   });
@@ -236,24 +236,24 @@ Deno.test("errors keep name, message, stack and causes out of a process of its o
   const text = await stage.do("fail");
   assertMatch(
     text,
-    /^ERROR zsqs Handling a message\n {2}TypeError: bad\n {4}input\n {6}at .*isolated_worker\.ts:[^]*\n {2}Caused by: AggregateError: several\n {6}at [^]*\n {4}Error 1: Error: one\n[^]*\n {4}Error 2: two\nINFO zsqs\.messages \[\["fail"\],\{\}\]$/,
+    /^ERROR zsqs Handling a message failed: adder, message ID, receive 1\n {2}TypeError: bad\n {4}input\n {6}at .*isolated_worker\.ts:[^]*\n {2}Caused by: AggregateError: several\n {6}at [^]*\n {4}Error 1: Error: one\n[^]*\n {4}Error 2: two\nINFO zsqs\.messages \[\["fail"\],\{\}\]$/,
   );
   assertStringIncludes(
     await stage.do("throwText"),
-    "ERROR zsqs Handling a message text\n",
+    "ERROR zsqs Handling a message failed: adder, message ID, receive 1 text\n",
   );
   assertStringIncludes(
     await stage.do("throwObject"),
-    "ERROR zsqs Handling a message { a: [ 1 ] }\n",
+    "ERROR zsqs Handling a message failed: adder, message ID, receive 1 { a: [ 1 ] }\n",
   );
   assertStringIncludes(
     await stage.do("throwProxy"),
-    "ERROR zsqs Handling a message",
+    "ERROR zsqs Handling a message failed: adder, message ID, receive 1",
   );
   // What a job throws cannot pass for what this process knows.
   assertStringIncludes(
     await stage.do("lostName"),
-    "ERROR zsqs Handling a message\n  LostJobError: not really\n",
+    "ERROR zsqs Handling a message failed: adder, message ID, receive 1\n  LostJobError: not really\n",
   );
   assertEquals(stage.left, []);
 });
@@ -262,7 +262,7 @@ Deno.test("TransientError keeps its delay out of a process of its own", async ()
   await using stage = await Stage.start("act");
   assertMatch(
     await stage.do("later", 7),
-    /^DEBUG zsqs Job ID will be received again\n {2}TransientError: later\n/,
+    /^DEBUG zsqs Job will be received again: adder, message ID, receive 1\n {2}TransientError: later\n/,
   );
   const { now } = stage.queues;
   const [message] = stage.queues.get("adder").messages;
@@ -270,7 +270,7 @@ Deno.test("TransientError keeps its delay out of a process of its own", async ()
   // Also one whose delay is wrong, which carries the brand as well.
   assertMatch(
     await stage.do("later", -1),
-    /^DEBUG zsqs Job ID will be received again\n {2}RangeError: Cannot create TransientError/,
+    /^DEBUG zsqs Job will be received again: adder, message ID, receive 1\n {2}RangeError: Cannot create TransientError/,
   );
   assertEquals(stage.left.length, 2);
 });
@@ -286,11 +286,11 @@ Deno.test("an error in work that a job left behind does not end its process", as
   const log = await stage.log();
   assertMatch(
     log,
-    /ERROR zsqs An error in work that a job left behind\n {2}Error: too late\n/,
+    /ERROR zsqs Work that a job left behind failed\n {2}Error: too late\n/,
   );
   assertMatch(
     log,
-    /ERROR zsqs An error in work that job ID left behind\n {2}Error: nobody awaits me\n/,
+    /ERROR zsqs Work that a job left behind failed: adder, message ID, receive 1\n {2}Error: nobody awaits me\n/,
   );
 });
 
@@ -328,7 +328,7 @@ Deno.test("timeout ends a job in an endless loop with its process, and no other"
   assertMatch(log, /INFO worker wait: timed out, /);
   assertMatch(
     log,
-    /WARNING zsqs Job ID will be received again\n {2}LostJobError: Its process was killed as job ID did not end within 2 s of its timeout\n/,
+    /WARNING zsqs Job will be received again: adder, message ID, receive 1\n {2}LostJobError: Its process was killed as job ID did not end within 2 s of its timeout\n/,
   );
   await stage.queues.advance(30);
   assertEquals(stage.left, []);
@@ -348,7 +348,7 @@ Deno.test("timeout aborts the signal of a job, which then has time to end", asyn
   await sent;
   assertMatch(
     await stage.log(),
-    /INFO worker wait: timed out, Job aborted: timed out\nWARNING zsqs Job ID will be received again\n {2}JobAbortedError: Job aborted: timed out\n/,
+    /INFO worker wait: timed out, Job aborted: timed out\nWARNING zsqs Job will be received again: adder, message ID, receive 1\n {2}JobAbortedError: Job aborted: timed out\n/,
   );
   // It is the same process that does it again.
   await stage.queues.advance(KILL_GRACE_SECONDS + 30);
@@ -388,7 +388,7 @@ Deno.test("what a job writes to streams and descriptors tells nothing of jobs", 
   assertEquals(stage.left.toSorted(), ['[["0"],{}]', '[["1"],{}]']);
   assertEquals(
     await stage.log(),
-    ("WARNING zsqs Job ID will be received again\n" +
+    ("WARNING zsqs Job will be received again: adder, message ID, receive 1\n" +
       "  LostJobError: Its process was killed as a job wrote to its channel\n")
       .repeat(2),
   );

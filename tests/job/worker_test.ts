@@ -10,8 +10,7 @@ import {
 import { stub } from "@std/testing/mock";
 import { openQueue } from "../../src/connect/open_queue.ts";
 import type { ReceivedMessage } from "../../src/sqs/connection.ts";
-import { runJob } from "../../src/job/run_job.ts";
-import { JobControl } from "../../src/job/run_job.ts";
+import { JobControl, LocalRunner } from "../../src/job/run_job.ts";
 import { createLoggers } from "../../src/logging/loggers.ts";
 import {
   ConfigError,
@@ -315,7 +314,7 @@ for (const [what, make, hidden, text] of TRANSIENT) {
       assertEquals(log.length, 1);
       assertMatch(
         log[0]!,
-        /^DEBUG zsqs Job [-0-9a-f]{36} will be received again\n/,
+        /^DEBUG zsqs Job will be received again: adder, message [-0-9a-f]{36}, receive \d+\n/,
       );
       assertMatch(log[0]!, text);
     });
@@ -390,7 +389,7 @@ for (const NotCapableClass of [Deno.errors.NotCapable, NotCapable]) {
     assertEquals(log.length, 1);
     assertMatch(
       log[0]!,
-      /^ERROR zsqs Job [-0-9a-f]{36} will be received again: start the container with the Deno permission that its worker needs\n {2}NotCapable: Requires net access to "example\.com:443", run again with the --allow-net flag\n/,
+      /^ERROR zsqs Job will be received again: adder, message [-0-9a-f]{36}, receive \d+: start the container with the Deno permission that its worker needs\n {2}NotCapable: Requires net access to "example\.com:443", run again with the --allow-net flag\n/,
     );
   });
 }
@@ -454,10 +453,12 @@ for (const [body, logged, text] of BAD_BODIES) {
     assertEquals(queues.get("adder").messages, []);
     assertEquals(queues.get("adder").deleted.map(({ body }) => body), [body]);
     assertEquals(console.out.length, 2);
-    assert(
-      console.out[0]!.startsWith(`ERROR zsqs Handling a message\n  ${text}`),
-      console.out[0],
+    const [first, ...rest] = console.out[0]!.split("\n");
+    assertMatch(
+      first!,
+      /^ERROR zsqs Handling a message failed: adder, message \S+, receive 1$/,
     );
+    assert(rest.join("\n").startsWith(`  ${text}`), console.out[0]);
     assertEquals(console.out[1], `INFO zsqs.messages ${logged}`);
   });
 }
@@ -488,14 +489,13 @@ const ABORTED: [
 ];
 
 for (const [what, thrown, aborted, outcome] of ABORTED) {
-  Deno.test(`runJob() takes ${what} thrown ${aborted ? "after" : "without"} an abort as ${outcome}`, async () => {
+  Deno.test(`LocalRunner takes ${what} thrown ${aborted ? "after" : "without"} an abort as ${outcome}`, async () => {
     using loggers = createLoggers({ loggers: [] }, { where: "" });
     const control = new JobControl();
     let seen: unknown;
-    const ended = await runJob(message("[[],{}]"), {
+    const runner = new LocalRunner({
       queue: "adder",
       loggers,
-      control,
       handler: async () => {
         const { signal } = currentJob();
         if (aborted) control.abort("timed out");
@@ -504,6 +504,7 @@ for (const [what, thrown, aborted, outcome] of ABORTED) {
         throw thrown(signal);
       },
     });
+    const ended = await runner.run(message("[[],{}]"), control);
     assertEquals(
       seen instanceof JobAbortedError ? seen.reason : seen,
       aborted ? "timed out" : undefined,
@@ -515,15 +516,15 @@ for (const [what, thrown, aborted, outcome] of ABORTED) {
   });
 }
 
-Deno.test("runJob() takes a job that returns after an abort as done", async () => {
+Deno.test("LocalRunner takes a job that returns after an abort as done", async () => {
   using loggers = createLoggers({ loggers: [] }, { where: "" });
   const control = new JobControl();
-  const ended = await runJob(message("[[],{}]"), {
+  const runner = new LocalRunner({
     queue: "adder",
     loggers,
-    control,
     handler: () => control.abort("timed out"),
   });
+  const ended = await runner.run(message("[[],{}]"), control);
   assertEquals(ended, { kind: "done" });
 });
 

@@ -171,12 +171,16 @@ Deno.test("a container does the job of each body or logs it on a line, and goes 
   const kinds = Map.groupBy(
     lines,
     (line) =>
-      /^(LINE ERROR zsqs Handling a message$| {2}\w+Error: Cannot )/.exec(
-        line,
-      )?.[1],
+      /^(LINE ERROR zsqs Handling a message failed(?=: \S+, message \S+, receive \d+$)| {2}\w+Error: Cannot )/
+        .exec(
+          line,
+        )?.[1],
   );
   assertEquals(kinds.get(undefined), undefined);
-  assertEquals(kinds.get("LINE ERROR zsqs Handling a message")?.length, bad);
+  assertEquals(
+    kinds.get("LINE ERROR zsqs Handling a message failed")?.length,
+    bad,
+  );
 });
 
 /** What the handler is to be called with, if it is. */

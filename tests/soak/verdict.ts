@@ -289,6 +289,13 @@ function requestsOf(
   return found;
 }
 
+/** What lines of the log say of messages, by how they start. */
+const LOGGED: readonly [start: string, what: string][] = [
+  ["Lost a lease", "lost"],
+  ["Sending a failed message to its queue failed", "not kept"],
+  ["Gave up running jobs", "given up"],
+];
+
 /** What zsqs logged of messages. */
 function loggedOf(logs: ReadonlyMap<string, string>): Map<string, Set<string>> {
   const found = new Map<string, Set<string>>();
@@ -297,14 +304,12 @@ function loggedOf(logs: ReadonlyMap<string, string>): Map<string, Set<string>> {
     found.set(id, set.add(what));
   };
   for (const log of logs.values()) {
-    for (const [, id] of log.matchAll(/Lost the lease of message (\S+?),/g)) {
-      add(id!, "lost");
-    }
-    for (const [, id] of log.matchAll(/Cannot keep failed message (\S+?),/g)) {
-      add(id!, "not kept");
-    }
-    for (const [, ids] of log.matchAll(/Gave up on jobs? (.+) as the/g)) {
-      for (const id of ids!.split(", ")) add(id, "given up");
+    for (const line of log.split("\n")) {
+      const [, what] = LOGGED.find(([start]) => line.includes(start)) ?? [];
+      if (what === undefined) continue;
+      for (const [, id] of line.matchAll(/message (\S+), receive \d/g)) {
+        add(id!, what);
+      }
     }
   }
   return found;

@@ -121,7 +121,8 @@ const VERDICTS: [what: string, evidence: Evidence, problems: string[]][] = [
     "a job done twice as its lease was lost",
     evidence({
       done: TWICE,
-      log: "Lost the lease of message a, which others may receive now: why",
+      log:
+        "Lost a lease, so that others may receive its message: jobs, message a, receive 1: why",
     }),
     [],
   ],

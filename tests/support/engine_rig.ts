@@ -8,30 +8,67 @@
 import type { Connection, OutgoingMessage } from "../../src/sqs/connection.ts";
 import { TestServer } from "../../src/double/server.ts";
 import type { DoubleQueue } from "../../src/double/queue.ts";
-import { Engine, type EngineOptions } from "../../src/engine/engine.ts";
-import type { Handler } from "../../src/job/run_job.ts";
+import type { EngineContext, EngineOptions } from "../../src/engine/context.ts";
+import { Engine, type EngineParts } from "../../src/engine/engine.ts";
+import { Visibility } from "../../src/engine/visibility.ts";
+import { type Handler, LocalRunner } from "../../src/job/run_job.ts";
 import type { Logger } from "../../src/logging/loggers.ts";
-import { Visibility } from "../../src/engine/receiver.ts";
+import {
+  type ContainerSummary,
+  Counters,
+} from "../../src/telemetry/counters.ts";
 import { VirtualClock } from "../../src/double/virtual_clock.ts";
 
 /** What a test may set; the rest is as a container has it by default. */
-export interface HarnessOptions extends
-  Partial<
-    Pick<
-      EngineOptions,
-      | "concurrency"
-      | "prefetch"
-      | "waitTimeSeconds"
-      | "deleteDelaySeconds"
-      | "timeoutSeconds"
-      | "retryDelay"
-      | "failures"
-      | "visibility"
-    >
-  > {
+export type EngineSettings =
+  & Partial<EngineOptions>
+  & Partial<Omit<EngineParts, "runner">>
+  & { readonly visibility?: Visibility };
+
+/** What an engine of a test stands on. */
+export type EngineGround = Pick<
+  EngineContext,
+  "connection" | "url" | "queue" | "fifo" | "loggers" | "clock" | "random"
+>;
+
+/** An engine that runs a handler, and what it counted. */
+export function makeEngine(
+  handler: Handler,
+  ground: EngineGround,
+  settings: EngineSettings,
+): { readonly engine: Engine; readonly counters: Counters } {
+  const {
+    visibility = new Visibility(30),
+    failures = "delete",
+    isUnseen = false,
+    ...options
+  } = settings;
+  const { concurrency = 1 } = options;
+  const counters = new Counters();
+  const engine = new Engine({
+    ...ground,
+    options: {
+      concurrency,
+      prefetch: concurrency === 1 ? 0 : Math.min(10, concurrency),
+      waitTimeSeconds: 20,
+      deleteDelaySeconds: 1,
+      ...options,
+    },
+    visibility,
+    events: counters,
+  }, {
+    runner: new LocalRunner({ ...ground, handler }),
+    failures,
+    isUnseen,
+  });
+  return { engine, counters };
+}
+
+/** What a test of the double's queue may set beside. */
+export type HarnessOptions = EngineSettings & {
   readonly fifo?: boolean;
   readonly visibilityTimeoutSeconds?: number;
-}
+};
 
 /** Calls of a connection that a test replaces; `real` is the double's. */
 export type Faults = {
@@ -50,6 +87,7 @@ export class Harness {
   readonly log: string[] = [];
   /** Calls that are replaced from now on. */
   faults: Faults = {};
+  readonly #counters: Counters;
   readonly #stop = new AbortController();
   readonly #force = new AbortController();
   #end: Promise<void> | undefined;
@@ -62,24 +100,22 @@ export class Harness {
     const server = new TestServer({ clock: this.clock, queues: [] });
     this.queue = server.create({ name, visibilityTimeoutSeconds });
     const { url } = this.queue;
-    const concurrency = engine.concurrency ?? 1;
-    this.engine = new Engine({
+    const made = makeEngine(handler, {
       connection: this.#connection(server.connect("us-east-1"), url),
       url,
       queue: name,
       fifo,
-      handler,
       loggers: { get: (name) => this.#logger(name) },
       clock: this.clock,
       random: server.random,
-      concurrency,
-      prefetch: concurrency === 1 ? 0 : Math.min(10, concurrency),
-      waitTimeSeconds: 20,
-      visibility: new Visibility(visibilityTimeoutSeconds),
-      deleteDelaySeconds: 1,
-      failures: "delete",
-      ...engine,
-    });
+    }, { visibility: new Visibility(visibilityTimeoutSeconds), ...engine });
+    this.engine = made.engine;
+    this.#counters = made.counters;
+  }
+
+  /** What it has done so far. */
+  get summary(): ContainerSummary {
+    return this.#counters.summary;
   }
 
   /** Sends a job. */

@@ -58,6 +58,13 @@ export type Cause =
   | "failure not kept"
   | "sent twice";
 
+/** The causes that lines of the log name, by how they start. */
+const BLAMED: readonly [start: string, cause: Cause][] = [
+  ["Sending a failed message to its queue failed", "failure not kept"],
+  ["Delete failed", "delete failed"],
+  ["Gave up running jobs", "given up at a forced stop"],
+];
+
 /** All that happened in a round. */
 export class Ledger {
   readonly trace: string[] = [];
@@ -189,18 +196,10 @@ export class Ledger {
   /** What the engine logged. */
   logged(level: string, text: string): void {
     this.say(`${level} ${text}`);
-    const [, lost] = /^Lost the lease of message (\S+),/.exec(text) ?? [];
-    if (lost !== undefined) this.#leaseLost(lost);
-    const [, kept] = /^Cannot keep failed message (\S+),/.exec(text) ?? [];
-    if (kept !== undefined) this.blame(kept, "failure not kept");
-    const [, ids] =
-      /^Cannot delete messages? ([^:]+?)(?:, trying on)?: /.exec(text) ?? [];
-    for (const each of ids?.split(", ") ?? []) {
-      this.blame(each, "delete failed");
-    }
-    const [, given] = /^Gave up on jobs? (.*) as the/.exec(text) ?? [];
-    for (const each of given?.split(", ") ?? []) {
-      this.blame(each, "given up at a forced stop");
+    for (const [, id] of text.matchAll(/message (\S+), receive \d/g)) {
+      if (text.startsWith("Lost a lease")) this.#leaseLost(id!);
+      const [, cause] = BLAMED.find(([start]) => text.startsWith(start)) ?? [];
+      if (cause !== undefined) this.blame(id!, cause);
     }
   }
 

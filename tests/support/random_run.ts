@@ -12,16 +12,16 @@ import type { Clock, Random } from "../../src/clock.ts";
 import { openQueue } from "../../src/connect/open_queue.ts";
 import type { Connection } from "../../src/sqs/connection.ts";
 import type { DoubleConnection } from "../../src/double/server.ts";
-import { Engine } from "../../src/engine/engine.ts";
 import { TransientError } from "../../src/errors.ts";
 import { FailureQueue } from "../../src/engine/failure_queue.ts";
 import type { Logger } from "../../src/logging/loggers.ts";
 import { randomOf } from "../../src/double/random.ts";
 import { currentJob } from "../../src/job/current_job.ts";
-import { Visibility } from "../../src/engine/receiver.ts";
+import { Visibility } from "../../src/engine/visibility.ts";
 import type { VirtualClock } from "../../src/double/virtual_clock.ts";
 import { Queue, SendError, type SendResult } from "../../producer.ts";
 import { type InjectedFault, setUp } from "../../testing.ts";
+import { makeEngine } from "./engine_rig.ts";
 import { anyFault } from "./any_fault.ts";
 import { type Cause, type Holder, Ledger, nameOf } from "./ledger.ts";
 
@@ -312,40 +312,44 @@ class Game implements Disposable {
     };
     const logger = this.#logger(runner);
     const own = this.#connectionOf(runner, connection);
-    const engine = new Engine({
-      connection: own,
-      url,
-      queue: this.#name,
-      fifo: this.#fifo,
-      handler: (name: string) => this.#handle(runner, name),
-      loggers: { get: () => logger },
-      clock: runner.clock,
-      random: testMode()!.random,
-      concurrency: this.#concurrency,
-      prefetch: this.#prefetch,
-      waitTimeSeconds: this.#int(1, 20),
-      visibility: this.#learnedLater(),
-      deleteDelaySeconds: this.#pick(0, 1, 10),
-      failures: this.#failures === "queue"
-        ? new FailureQueue({
-          connection: own,
-          url: failedUrl,
-          fifo: this.#fifo,
-          logger,
-          now: () => this.#clock.now(),
-        })
-        : this.#failures,
-      ...(this.#chance(0.3) ? { timeoutSeconds: this.#int(1, 5) } : {}),
-      ...(this.#chance(0.4)
-        ? {
-          retryDelay: this.#pick(
-            { minSeconds: 0, maxSeconds: 0 },
-            { minSeconds: 3, maxSeconds: 3 },
-            { minSeconds: 1, maxSeconds: 20 },
-          ),
-        }
-        : {}),
-    });
+    const { engine } = makeEngine(
+      (name: string) => this.#handle(runner, name),
+      {
+        connection: own,
+        url,
+        queue: this.#name,
+        fifo: this.#fifo,
+        loggers: { get: () => logger },
+        clock: runner.clock,
+        random: testMode()!.random,
+      },
+      {
+        concurrency: this.#concurrency,
+        prefetch: this.#prefetch,
+        waitTimeSeconds: this.#int(1, 20),
+        visibility: this.#learnedLater(),
+        deleteDelaySeconds: this.#pick(0, 1, 10),
+        failures: this.#failures === "queue"
+          ? new FailureQueue({
+            connection: own,
+            url: failedUrl,
+            fifo: this.#fifo,
+            logger,
+            now: () => this.#clock.now(),
+          })
+          : this.#failures,
+        ...(this.#chance(0.3) ? { timeoutSeconds: this.#int(1, 5) } : {}),
+        ...(this.#chance(0.4)
+          ? {
+            retryDelay: this.#pick(
+              { minSeconds: 0, maxSeconds: 0 },
+              { minSeconds: 3, maxSeconds: 3 },
+              { minSeconds: 1, maxSeconds: 20 },
+            ),
+          }
+          : {}),
+      },
+    );
     engine.run({
       signal: runner.stop.signal,
       forceSignal: runner.force.signal,

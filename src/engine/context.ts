@@ -1,0 +1,63 @@
+/**
+ * What the parts of an engine share: the queue, time, chance, and where they
+ * log and report.
+ *
+ * @module
+ */
+
+import type { Clock, Random } from "../clock.ts";
+import type { ContainerConfig } from "../config/options.ts";
+import type { Logger } from "../logging/loggers.ts";
+import type { Connection } from "../sqs/connection.ts";
+import type { ContainerEvents, Operation } from "../telemetry/events.ts";
+import type { Visibility } from "./visibility.ts";
+
+/** The calls that an engine makes. */
+export type EngineConnection = Pick<
+  Connection,
+  "receive" | "delete" | "changeVisibility"
+>;
+
+/** The options of a container that its engine heeds. */
+export type EngineOptions = Pick<
+  ContainerConfig,
+  | "concurrency"
+  | "prefetch"
+  | "waitTimeSeconds"
+  | "deleteDelaySeconds"
+  | "timeoutSeconds"
+  | "retryDelay"
+>;
+
+/** What every part of an engine is given. */
+export interface EngineContext {
+  readonly connection: EngineConnection;
+  readonly url: string;
+  /** The queue's name. */
+  readonly queue: string;
+  readonly fifo: boolean;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly loggers: { get(name: string): Logger };
+  readonly options: EngineOptions;
+  /** The visibility timeout that receives and extensions ask for. */
+  readonly visibility: Visibility;
+  readonly events: ContainerEvents;
+}
+
+/** Makes a request to SQS and reports it. */
+export async function request<T>(
+  { events }: Pick<EngineContext, "events">,
+  operation: Operation,
+  call: () => Promise<T>,
+): Promise<T> {
+  const startMs = performance.now();
+  try {
+    const answer = await call();
+    events.requested(operation, performance.now() - startMs);
+    return answer;
+  } catch (error) {
+    events.requested(operation, performance.now() - startMs, error);
+    throw error;
+  }
+}

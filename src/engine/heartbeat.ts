@@ -1,0 +1,228 @@
+/**
+ * The heartbeat: extends leases in batches before they end.
+ *
+ * @module
+ */
+
+import { Alarm } from "../clock.ts";
+import { messageOf } from "../errors.ts";
+import { nameJobs } from "../job/runner.ts";
+import { type EntryResult, MAX_BATCH } from "../sqs/connection.ts";
+import { type EngineContext, request } from "./context.ts";
+import type { Lease } from "./lease.ts";
+
+/** The shortest pause before an extension is tried again, in milliseconds. */
+const MIN_PAUSE_MS = 200;
+
+/** The codes with which SQS refuses a message that is no longer ours. */
+const LOST_CODES: ReadonlySet<string> = new Set([
+  "InvalidParameterValue",
+  "MessageNotInflight",
+  "ReceiptHandleIsInvalid",
+]);
+
+/** Whether a refusal says that the message is no longer ours. */
+export function saysLost(code: string): boolean {
+  return LOST_CODES.has(code);
+}
+
+/** The part of an engine's context that a heartbeat needs. */
+export type HeartbeatContext = Omit<
+  EngineContext,
+  "fifo" | "options" | "random"
+>;
+
+/** The leases that a heartbeat extends. */
+export interface HeartbeatLeases {
+  /** All that may need an extension, whenever it is iterated. */
+  readonly leases: Iterable<Lease>;
+  /** Called once for each lease that is lost. */
+  readonly onLost: (lease: Lease) => void;
+}
+
+/** One extension of a lease. */
+interface Extension {
+  readonly lease: Lease;
+  readonly receiptHandle: string;
+  readonly visibilityTimeoutSeconds: number;
+  readonly deadlineMs: number;
+}
+
+/** Extends leases. It and {@linkcode Leases} are the only writers of a lease. */
+export class Heartbeat {
+  readonly #context: HeartbeatContext;
+  readonly #leases: Iterable<Lease>;
+  readonly #onLost: (lease: Lease) => void;
+  readonly #alarm: Alarm;
+  /** Whether the last request failed: a streak is logged once. */
+  #isFailing = false;
+
+  constructor(
+    context: HeartbeatContext,
+    { leases, onLost }: HeartbeatLeases,
+  ) {
+    this.#context = context;
+    this.#leases = leases;
+    this.#onLost = onLost;
+    this.#alarm = new Alarm(context.clock, () => this.#beat());
+  }
+
+  get #visibilityMs(): number {
+    return this.#context.visibility.seconds * 1000;
+  }
+
+  /** Extends a lease from now on; called again after it has a new deadline. */
+  extend(lease: Lease): void {
+    lease.isExtended = true;
+    lease.extension = undefined;
+    lease.extendAtMs = this.#dueMs(lease);
+    this.#alarm.setBy(lease.extendAtMs);
+  }
+
+  /** Leaves a lease to its deadline. */
+  stopExtending(lease: Lease): void {
+    lease.isExtended = false;
+  }
+
+  /** Cancels the timer, once no lease is extended. */
+  clearTimers(): void {
+    this.#alarm.off();
+  }
+
+  /** Gives up a lease: its message is no longer ours. */
+  lose(lease: Lease, why: string): void {
+    const { loggers, queue, events } = this.#context;
+    this.stopExtending(lease);
+    lease.lost = true;
+    events.ended("lost");
+    loggers.get("zsqs").warn(
+      `Lost a lease, so that others may receive its message: ${
+        nameJobs(queue, lease.message)
+      }: ${why}`,
+    );
+    this.#onLost(lease);
+  }
+
+  /** The last quarter of a lease is there to extend it, and to try again. */
+  #dueMs(lease: Lease): number {
+    return lease.deadlineMs - this.#visibilityMs / 4;
+  }
+
+  #beat(): void {
+    const now = this.#context.clock.now();
+    // What is nearly due travels along: requests cost more than entries.
+    const horizon = now + this.#visibilityMs / 8;
+    const due: Lease[] = [];
+    let anyDue = false;
+    for (const lease of this.#leases) {
+      if (!lease.isExtended) continue;
+      if (lease.deadlineMs <= now) {
+        this.lose(lease, "it could not be extended in time");
+      } else if (
+        lease.extension === undefined && lease.extendAtMs <= horizon
+      ) {
+        anyDue ||= lease.extendAtMs <= now;
+        due.push(lease);
+      }
+    }
+    if (anyDue) {
+      for (let i = 0; i < due.length; i += MAX_BATCH) {
+        this.#extendAll(due.slice(i, i + MAX_BATCH));
+      }
+    }
+    this.#setAlarm();
+  }
+
+  #setAlarm(): void {
+    let next = Infinity;
+    for (const lease of this.#leases) {
+      if (!lease.isExtended) continue;
+      const { deadlineMs, extendAtMs, extension } = lease;
+      next = Math.min(
+        next,
+        deadlineMs,
+        extension === undefined ? extendAtMs : Infinity,
+      );
+    }
+    this.#alarm.setBy(next);
+  }
+
+  #extendAll(leases: readonly Lease[]): void {
+    const now = this.#context.clock.now();
+    const extensions = leases.flatMap((lease) => {
+      // Losing another lease may have released this one meanwhile.
+      const extension = lease.isExtended
+        ? this.#extensionOf(lease, now)
+        : undefined;
+      return extension === undefined ? [] : [extension];
+    });
+    if (extensions.length === 0) return;
+    const answered = this.#request(extensions);
+    for (const { lease } of extensions) lease.extension = answered;
+  }
+
+  #extensionOf(lease: Lease, now: number): Extension | undefined {
+    const { seconds } = this.#context.visibility;
+    const visibilityTimeoutSeconds = Math.min(seconds, lease.secondsLeft(now));
+    const deadlineMs = now + visibilityTimeoutSeconds * 1000;
+    const { receiptHandle } = lease;
+    if (deadlineMs > lease.deadlineMs) {
+      return { lease, receiptHandle, visibilityTimeoutSeconds, deadlineMs };
+    }
+    // SQS hides a message for 12 hours in all: the lease ends there.
+    const isLast = visibilityTimeoutSeconds < seconds;
+    lease.extendAtMs = isLast ? Infinity : this.#dueMs(lease);
+  }
+
+  async #request(extensions: readonly Extension[]): Promise<void> {
+    const { connection, url } = this.#context;
+    let results: readonly EntryResult[];
+    try {
+      results = await request(
+        this.#context,
+        "ChangeMessageVisibility",
+        () => connection.changeVisibility(url, extensions),
+      );
+      this.#isFailing = false;
+    } catch (error) {
+      this.#logFailure(extensions.length, error);
+      results = [];
+    }
+    for (const [i, extension] of extensions.entries()) {
+      this.#answer(extension, results[i]);
+    }
+    this.#setAlarm();
+  }
+
+  #answer(
+    { lease, receiptHandle, deadlineMs }: Extension,
+    result: EntryResult | undefined,
+  ): void {
+    // Received again meanwhile: it has a new deadline.
+    if (lease.receiptHandle !== receiptHandle) return;
+    lease.extension = undefined;
+    if (result?.ok) {
+      lease.deadlineMs = deadlineMs;
+      lease.extendAtMs = this.#dueMs(lease);
+    } else if (result !== undefined && saysLost(result.failure.code)) {
+      if (lease.isExtended) this.lose(lease, result.failure.message);
+    } else {
+      const now = this.#context.clock.now();
+      const left = lease.deadlineMs - now;
+      const pauseMs = Math.min(this.#visibilityMs / 16, left / 4);
+      lease.extendAtMs = now + Math.max(MIN_PAUSE_MS, pauseMs);
+    }
+  }
+
+  #logFailure(count: number, error: unknown): void {
+    const { loggers, queue } = this.#context;
+    if (!this.#isFailing) {
+      loggers.get("zsqs").warn(
+        `Extending ${count} ${
+          count === 1 ? "lease" : "leases"
+        } of ${queue} failed; retrying: ${messageOf(error)}`,
+      );
+    }
+    this.#isFailing = true;
+  }
+}

@@ -1,0 +1,70 @@
+/**
+ * A lease: a message that this container holds, hidden from others until a
+ * deadline.
+ *
+ * @module
+ */
+
+import { MAX_VISIBILITY_SECONDS } from "../errors.ts";
+import type { JobControl } from "../job/runner.ts";
+import type { ReceivedMessage } from "../sqs/connection.ts";
+
+/** SQS measures its 12 hours when a request arrives: a margin, in seconds. */
+const LIMIT_MARGIN_SECONDS = 2;
+
+/** Where a message is on its way. */
+export type LeaseState = "waiting" | "running" | "settling" | "gone";
+
+/** A receive, as its request was sent. */
+export interface SentReceive {
+  readonly atMs: number;
+  /** The visibility timeout that it asked for. */
+  readonly visibilitySeconds: number;
+}
+
+/** A message that this container holds. Its registry alone changes it. */
+export class Lease {
+  readonly message: ReceivedMessage;
+  /** When the receive was sent: SQS counts its 12 hours from there. */
+  readonly receivedAtMs: number;
+  /** The visibility timeout that the receive asked for. */
+  readonly visibilitySeconds: number;
+  state: LeaseState = "waiting";
+  /**
+   * When the message may be visible again. It counts from the sending of the
+   * request that set it, as nothing else is known for sure.
+   */
+  deadlineMs: number;
+  /** The receipt handle of the last receive, ... */
+  receiptHandle: string;
+  /** ... and its receive count. */
+  receiveCount: number;
+  /** Whether the deadline passed, or SQS said that the message is not ours. */
+  lost = false;
+  /** Its job, once started. */
+  job: JobControl | undefined;
+  /** Whether the heartbeat extends it, ... */
+  isExtended = false;
+  /** ... when the next extension is due, ... */
+  extendAtMs = Infinity;
+  /** ... and the one under way, which resolves when SQS has answered. */
+  extension: Promise<void> | undefined;
+
+  constructor(message: ReceivedMessage, sent: SentReceive) {
+    this.message = message;
+    this.receiptHandle = message.receiptHandle;
+    this.receiveCount = message.receiveCount;
+    this.receivedAtMs = sent.atMs;
+    this.visibilitySeconds = sent.visibilitySeconds;
+    this.deadlineMs = sent.atMs + sent.visibilitySeconds * 1000;
+  }
+
+  /** The longest visibility timeout that SQS takes now, in seconds. */
+  secondsLeft(nowMs: number): number {
+    const end = this.receivedAtMs + MAX_VISIBILITY_SECONDS * 1000;
+    return Math.max(0, Math.floor((end - nowMs) / 1000) - LIMIT_MARGIN_SECONDS);
+  }
+}
+
+/** A lease, for those who only read it. */
+export type HeldLease = Readonly<Lease>;

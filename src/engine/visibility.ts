@@ -1,0 +1,99 @@
+/**
+ * The visibility timeout that a container asks for: configured, or learned from
+ * the queue.
+ *
+ * @module
+ */
+
+import { type Clock, sleep } from "../clock.ts";
+import { isNotCapable, messageOf } from "../errors.ts";
+import type { Logger } from "../logging/loggers.ts";
+import {
+  type Connection,
+  isDenied,
+  isMissingQueue,
+} from "../sqs/connection.ts";
+
+/** SQS's default, until the queue's own visibility timeout is known. */
+const DEFAULT_SECONDS = 30;
+
+/** The pause before a queue is asked again, in milliseconds. */
+const RETRY_MS = 30_000;
+
+/**
+ * The visibility timeout that receives ask for. Each receive asks, so that the
+ * end of a lease is known even if somebody changes the queue.
+ */
+export class Visibility {
+  /** For how long a receive that starts now hides a message. */
+  seconds: number;
+
+  constructor(seconds: number = DEFAULT_SECONDS) {
+    this.seconds = seconds;
+  }
+
+  /**
+   * The longest wait of a receive. A lease counts from the sending of its
+   * receive: a third must be left if the message arrives at the end of the wait.
+   */
+  get longestWaitSeconds(): number {
+    return Math.max(1, Math.floor(this.seconds * 2 / 3));
+  }
+}
+
+/** The queue whose visibility timeout is asked for. */
+export interface VisibilitySource {
+  readonly connection: Pick<Connection, "attributes">;
+  readonly url: string;
+  /** The queue's name. */
+  readonly name: string;
+}
+
+/** Options of {@linkcode learnVisibility}. */
+export interface LearnOptions {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Ends the asking. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Asks a queue for its visibility timeout until it answers. If it may not or
+ * cannot be asked, the default stays and one line is logged. Never rejects: the
+ * receives report a queue that cannot be used.
+ */
+export async function learnVisibility(
+  visibility: Visibility,
+  { connection, url, name }: VisibilitySource,
+  { clock, logger, signal }: LearnOptions,
+): Promise<void> {
+  let isLogged = false;
+  const logOnce = (why: string) => {
+    if (isLogged) return;
+    isLogged = true;
+    logger.info(
+      `Using a visibility timeout of ${DEFAULT_SECONDS} s for ${name} instead of the queue's own: ${why}`,
+    );
+  };
+  while (!signal.aborted) {
+    try {
+      const { visibilityTimeoutSeconds } = await connection.attributes(
+        url,
+        { signal },
+      );
+      if (visibilityTimeoutSeconds) {
+        visibility.seconds = visibilityTimeoutSeconds;
+      } else logOnce("it is 0, and two containers would run each job");
+      return;
+    } catch (error) {
+      if (signal.aborted || isMissingQueue(error) || isNotCapable(error)) {
+        return;
+      }
+      if (isDenied(error)) {
+        return logOnce("sqs:GetQueueAttributes is not allowed");
+      }
+      logOnce(`it is not known yet: ${messageOf(error)}`);
+    }
+    await sleep(clock, RETRY_MS, signal);
+  }
+}

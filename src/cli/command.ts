@@ -74,17 +74,16 @@ export interface Command {
   readonly summary: string;
   /** The arguments that it takes, a line for each form. */
   readonly usage: readonly string[];
-  /** The part of its help above the options. */
+  /** Its help above the options. */
   readonly about: string;
-  /** Its options, without those that every command has. */
+  /** Its options, in addition to those of every command. */
   readonly options: readonly CommandOption[];
-  /** The part of its help below the options. */
+  /** Its help below the options. */
   readonly notes?: string;
-  /** The exit statuses, as its help lists them. */
   readonly exitStatus: string;
-  /** Whether everything after the first argument is an argument. */
+  /** Whether options end at the first argument. */
   readonly stopEarly?: boolean;
-  /** Runs it, and resolves to the exit status. */
+  /** Resolves to the exit status. */
   run(options: ParsedOptions, io: Io): Promise<number>;
 }
 
@@ -137,7 +136,7 @@ export const CONNECT_OPTIONS: readonly CommandOption[] = [
   },
 ];
 
-/** A command's options, with those of every command. */
+/** All options of a command. */
 export function optionsOf(command: Command): readonly CommandOption[] {
   return [...command.options, ...COMMON_OPTIONS];
 }
@@ -189,8 +188,7 @@ export function parseOptions(
   command: Command,
 ): ParsedOptions {
   const options = optionsOf(command);
-  const end = command.stopEarly ? firstArgument(args, options) : args.length;
-  checkOptions(args.slice(0, end), options);
+  const end = checkOptions(args, options, command.stopEarly);
   const valued = options.filter(({ value }) => value !== undefined)
     .map(({ name }) => name);
   const parsed: Record<string, unknown> & { _: (string | number)[] } =
@@ -209,16 +207,24 @@ export function parseOptions(
   };
 }
 
-/** Refuses everything that `parseArgs` would accept silently. */
+/**
+ * Refuses everything that `parseArgs` would accept silently.
+ *
+ * @returns The position after the options and their values.
+ */
 function checkOptions(
   args: readonly string[],
   options: readonly CommandOption[],
-): void {
+  stopEarly = false,
+): number {
   for (let i = 0; i < args.length; i++) {
     const arg = args[i]!;
-    if (arg === "--") return;
-    if (!isOption(arg)) continue;
-    const [flag = "", value] = splitOnce(arg, "=");
+    if (arg === "--") return stopEarly ? i + 1 : args.length;
+    if (!isOption(arg)) {
+      if (stopEarly) return i;
+      continue;
+    }
+    const [, flag = "", value] = /^([^=]*)(?:=(.*))?$/s.exec(arg)!;
     const option = options.find(({ name }) => flag === `--${name}`);
     if (option === undefined) {
       const known = options.map(({ name }) => `--${name}`);
@@ -238,34 +244,16 @@ function checkOptions(
       continue;
     }
     // parseArgs takes these words for the value of the flag before them.
-    const taken = value ?? (/^(true|false)$/.exec(next ?? "")?.[0]);
+    const taken = value ?? /^(?:true|false)$/.exec(next ?? "")?.[0];
     if (taken !== undefined) {
       throw new UsageError(`Option ${flag} takes no value: got "${taken}"`);
     }
-  }
-}
-
-/** The position of the first argument that is neither option nor its value. */
-function firstArgument(
-  args: readonly string[],
-  options: readonly CommandOption[],
-): number {
-  for (let i = 0; i < args.length; i++) {
-    const arg = args[i]!;
-    if (!isOption(arg)) return i;
-    const option = options.find(({ name }) => arg === `--${name}`);
-    if (option?.value !== undefined) i++;
   }
   return args.length;
 }
 
 function isOption(arg: string): boolean {
   return arg.startsWith("-") && arg !== "-";
-}
-
-function splitOnce(text: string, separator: string): [string, string?] {
-  const at = text.indexOf(separator);
-  return at < 0 ? [text] : [text.slice(0, at), text.slice(at + 1)];
 }
 
 /** Where a command looks for its queues: {@linkcode CONNECT_OPTIONS}, read. */

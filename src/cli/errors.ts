@@ -12,6 +12,7 @@ import {
   SendError,
   SqsError,
 } from "../errors.ts";
+import { encodeError, errorText, reasonOf } from "../logging/error_data.ts";
 import { InputError, type Io, PROGRAM, UsageError } from "./command.ts";
 import { paint } from "./screen.ts";
 
@@ -44,7 +45,7 @@ export async function printError(
 ): Promise<number> {
   const { lines, status } = await describeError(error, call);
   for (const line of lines) io.stderr(paint(line, "red", io, "stderr"));
-  if (debug) io.stderr(stackOf(error));
+  if (debug) io.stderr(errorText(encodeError(error)));
   return status;
 }
 
@@ -90,22 +91,13 @@ export async function describeError(
       status: FAILED,
     };
   }
-  const line = error instanceof Error ? firstLine(error) : String(error);
+  const line = error instanceof Error ? firstLine(error) : reasonOf(error);
   return {
     lines: [
       isLoadDenied(error) ? `A Deno permission is missing: ${line}` : line,
     ],
     status: FAILED,
   };
-}
-
-/** An error's stack, with the stacks of its causes. */
-export function stackOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const stack = error.stack ?? String(error);
-  return error.cause === undefined
-    ? stack
-    : `${stack}\nCaused by: ${stackOf(error.cause)}`;
 }
 
 async function nextStep(error: SqsError | SendError): Promise<string[]> {

@@ -14,14 +14,11 @@ import {
   sourceName,
 } from "../operate/failed_message.ts";
 import { type FailedAction, FailedWork } from "../operate/failed_work.ts";
+import { readAttributes } from "../operate/queue_status.ts";
 import { Redrive } from "../operate/redrive.ts";
 import { SWEEP_VISIBILITY_SECONDS } from "../operate/sweep.ts";
 import { listenToStopSignals } from "../signals.ts";
-import {
-  isDenied,
-  type QueueAttributes,
-  type ReceivedMessage,
-} from "../sqs/connection.ts";
+import type { QueueAttributes, ReceivedMessage } from "../sqs/connection.ts";
 import { parseQueueRef } from "../sqs/queue_ref.ts";
 import { printable } from "../text.ts";
 import {
@@ -102,7 +99,7 @@ async function failed(options: ParsedOptions, io: Io): Promise<number> {
   const order = orderOf(options, io);
   using stack = new DisposableStack();
   const { open, redrive } = await openAll(name, options, stack);
-  const attributes = await attributesOf(open);
+  const attributes = await readAttributes(open) ?? {};
   if (!options.has("yes") && !await agreed(order, open, attributes, io)) {
     io.stderr("Nothing done");
     return DONE;
@@ -202,18 +199,6 @@ async function agreed(
   return false;
 }
 
-/** The queue's attributes; empty without the right to read them. */
-async function attributesOf(
-  { connection, url }: OpenQueue,
-): Promise<QueueAttributes> {
-  try {
-    return await connection.attributes(url);
-  } catch (error) {
-    if (isDenied(error)) return {};
-    throw error;
-  }
-}
-
 const VERBS = { list: "Listed", redrive: "Sent back", purge: "Deleted" };
 
 interface WorkOptions {
@@ -276,7 +261,9 @@ async function handle(
       );
     },
     onBatch: () => {
-      if (isShown) progress.update(work.done, visible && work.seen / visible);
+      if (isShown) {
+        progress.update(work.done, visible ? work.seen / visible : undefined);
+      }
     },
   });
   try {
@@ -375,7 +362,7 @@ function messageLine(
   io: Io,
 ): string {
   const parts = [
-    age(nowMs - failedAtMs(message)).padStart(6),
+    age(nowMs, failedAtMs(message)).padStart(6),
     orDash(sourceName(message)),
     errorOf(message) ?? `received ${counted(message.receiveCount, "time")}`,
     bodyText(message.body),
@@ -392,9 +379,9 @@ function messageLine(
   }).join("");
 }
 
-function age(ms: number): string {
-  const seconds = Math.max(0, Math.floor(ms / 1000));
-  if (Number.isNaN(seconds)) return orDash(undefined);
+function age(nowMs: number, failedMs: number | undefined): string {
+  if (failedMs === undefined) return orDash(failedMs);
+  const seconds = Math.max(0, Math.floor((nowMs - failedMs) / 1000));
   if (seconds < 60) return `${seconds} s`;
   if (seconds < 3600) return `${Math.floor(seconds / 60)} min`;
   if (seconds < 86_400) return `${Math.floor(seconds / 3600)} h`;

@@ -16,7 +16,7 @@ import type { Sender } from "../sending/sender.ts";
 import { listenToStopSignals } from "../signals.ts";
 import type { Io } from "./command.ts";
 import { DONE, FAILED } from "./errors.ts";
-import { type LinePart, readLines } from "./lines.ts";
+import { readLines } from "./lines.ts";
 import { counted, Progress } from "./screen.ts";
 
 /**
@@ -81,7 +81,6 @@ export async function sendLines(
   return FAILED;
 }
 
-/** A line whose job is in flight, kept in case it is refused. */
 interface Line {
   readonly number: number;
   readonly bytes: Uint8Array;
@@ -153,19 +152,17 @@ class LineSender {
 
   /** Jobs of the lines, until the input ends or it is enough. */
   async *#jobs(enough: AbortSignal): AsyncGenerator<LineJob, void, void> {
-    const { io, from, defaults } = this.#options;
+    const { io, from } = this.#options;
     let isRest = false;
     try {
       const parts = readLines(io.stdin(), MAX_LINE_BYTES);
       for await (const part of untilAborted(parts, enough)) {
         const number = isRest ? this.#next - 1 : this.#next++;
         this.#readBytes += part.bytes.length;
-        if (number >= from) {
-          const job = isRest || part.more
-            ? await this.#refuseLong(number, part, isRest)
-            : await this.#jobOf(number, part.bytes, defaults);
-          if (job !== undefined) yield job;
-        }
+        const job = number < from
+          ? undefined
+          : await this.#read({ number, bytes: part.bytes }, part.more, isRest);
+        if (job !== undefined) yield job;
         isRest = part.more;
       }
     } catch (error) {
@@ -174,34 +171,27 @@ class LineSender {
   }
 
   /** A line's job, unless the line is blank or refused. */
-  async #jobOf(
-    number: number,
-    bytes: Uint8Array,
-    defaults: JobOptions,
+  async #read(
+    line: Line,
+    more: boolean,
+    isRest: boolean,
   ): Promise<LineJob | undefined> {
     try {
-      const text = decode(bytes).trim();
+      if (more || isRest) {
+        throw new RangeError(`it is over ${MAX_LINE_BYTES} bytes`);
+      }
+      const text = decode(line.bytes).trim();
       if (text === "") return undefined;
-      const job = { ...defaults, ...parseJob(text) };
+      const job = { ...this.#options.defaults, ...parseJob(text) };
       this.#queue.check(job);
-      this.#inFlight.push({ number, bytes });
+      this.#inFlight.push(line);
       return job;
     } catch (error) {
       await this.#allSettled();
-      this.#refuse(number, messageOf(error));
-      this.#copy(bytes);
+      if (isRest) this.#copy(line);
+      else this.#refuse(line, messageOf(error));
       return undefined;
     }
-  }
-
-  async #refuseLong(
-    number: number,
-    { bytes }: LinePart,
-    isRest: boolean,
-  ): Promise<undefined> {
-    await this.#allSettled();
-    if (!isRest) this.#refuse(number, `it is over ${MAX_LINE_BYTES} bytes`);
-    this.#copy(bytes);
   }
 
   /** Waits for the lines in flight, so that copies keep the input's order. */
@@ -210,12 +200,10 @@ class LineSender {
   }
 
   #settle(result: SendAllResult): void {
-    const { number, bytes } = this.#inFlight.shift()!;
+    const line = this.#inFlight.shift()!;
     if (result.status === "failed") {
-      const { error } = result;
-      if (concernsAll(error)) this.#stop(error);
-      this.#refuse(number, error.message);
-      this.#copy(bytes);
+      if (concernsAll(result.error)) this.#stop(result.error);
+      this.#refuse(line, result.error.message);
     } else this.#sent++;
     if (this.#inFlight.length === 0) {
       this.#settled.resolve();
@@ -225,16 +213,21 @@ class LineSender {
     // A person who types the lines sees them already.
     if (screen.stdin) return;
     const size = screen.inputBytes;
-    this.#progress.update(this.#sent, size && this.#readBytes / size);
+    this.#progress.update(
+      this.#sent,
+      size ? this.#readBytes / size : undefined,
+    );
   }
 
-  #refuse(number: number, problem: string): void {
+  #refuse(line: Line, problem: string): void {
     this.#refused++;
     // Later jobs of its group would overtake it.
     if (this.#options.fifo) this.#enough.abort();
     // A failure that stops all is reported at the end.
-    if (this.#failure !== undefined || this.#refused > MAX_NAMED) return;
-    this.#progress.say(`Line ${number} refused: ${problem}`);
+    if (this.#failure === undefined && this.#refused <= MAX_NAMED) {
+      this.#progress.say(`Line ${line.number} refused: ${problem}`);
+    }
+    this.#copy(line);
   }
 
   #stop(error: unknown): void {
@@ -242,7 +235,7 @@ class LineSender {
     this.#enough.abort();
   }
 
-  #copy(bytes: Uint8Array): void {
+  #copy({ bytes }: Line): void {
     this.#progress.above(() => this.#options.io.write(bytes));
   }
 }

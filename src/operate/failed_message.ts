@@ -22,7 +22,9 @@ export function describeMessage(
   message: ReceivedMessage,
   nowMs: number,
 ): Record<string, unknown> {
+  const { sentAtMs } = message;
   const reason = readReason(message.attributes);
+  const failedMs = failedAtMs(message);
   const { [FAILURE_ATTRIBUTE]: _reason, ...attributes } = fromWire(
     message.attributes,
   );
@@ -34,9 +36,10 @@ export function describeMessage(
     message: reason?.message ?? null,
     receiveCount: reason?.receiveCount ?? message.receiveCount,
     failedAt: reason?.time ?? null,
-    sentAt: isoTime(message.sentAtMs),
-    // JSON writes NaN as null.
-    ageSeconds: Math.max(0, Math.round((nowMs - failedAtMs(message)) / 1000)),
+    sentAt: sentAtMs ? new Date(sentAtMs).toISOString() : null,
+    ageSeconds: failedMs === undefined
+      ? null
+      : Math.max(0, Math.round((nowMs - failedMs) / 1000)),
     groupId: message.groupId ?? null,
     body: message.body,
     attributes: Object.fromEntries(
@@ -58,13 +61,11 @@ export function sourceName(
 
 /**
  * The time of its failure, or of its sending if its reason is unknown, in
- * milliseconds since the epoch; `NaN` if the server gives neither.
+ * milliseconds since the epoch; `undefined` if the server gives neither.
  */
-export function failedAtMs({ attributes, sentAtMs }: ReceivedMessage): number {
+export function failedAtMs(
+  { attributes, sentAtMs }: ReceivedMessage,
+): number | undefined {
   const time = Date.parse(readReason(attributes)?.time ?? "");
-  return Number.isNaN(time) ? sentAtMs : time;
-}
-
-function isoTime(ms: number): string | null {
-  return Number.isFinite(ms) ? new Date(ms).toISOString() : null;
+  return Number.isNaN(time) ? sentAtMs || undefined : time;
 }

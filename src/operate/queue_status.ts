@@ -4,9 +4,13 @@
  * @module
  */
 
-import { openQueue } from "../connect/open_queue.ts";
+import { type OpenQueue, openQueue } from "../connect/open_queue.ts";
 import { NonExistentQueueError, SqsError } from "../errors.ts";
-import type { ConnectOptions, QueueAttributes } from "../sqs/connection.ts";
+import {
+  type ConnectOptions,
+  isDenied,
+  type QueueAttributes,
+} from "../sqs/connection.ts";
 import { parseQueueRef } from "../sqs/queue_ref.ts";
 
 /** Approximate numbers of a queue's messages; `null` if SQS gives none. */
@@ -54,6 +58,18 @@ export async function queueStatus(
       ? null
       : await deadLetterStatus(deadLetter, where),
   };
+}
+
+/** A queue's attributes, or `undefined` without the right to read them. */
+export async function readAttributes(
+  { connection, url }: OpenQueue,
+): Promise<QueueAttributes | undefined> {
+  try {
+    return await connection.attributes(url);
+  } catch (error) {
+    if (isDenied(error)) return undefined;
+    throw error;
+  }
 }
 
 async function ask(queue: string, where: ConnectOptions) {

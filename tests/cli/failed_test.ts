@@ -108,6 +108,24 @@ Deno.test("zsqs failed lists messages with age, source, error and body", async (
   ]);
 });
 
+Deno.test("zsqs failed shows a dash for a time that a server does not give", async () => {
+  await using _queues = start();
+  await put(KEPT, { body: "[[],{}]", attributes: {} });
+  for (const sentAtMs of [0, NaN]) {
+    using _calls = replaceCalls({
+      async receive(real, url, options) {
+        const messages = await real.receive(url, options);
+        return messages.map((message) => ({ ...message, sentAtMs }));
+      },
+    });
+    const { stdout: [line] } = await cli(["failed", KEPT]);
+    assertMatch(line!, / {7}- {2}- {2}received \d times? {2}\[\[\],\{\}\]$/);
+    const { stdout } = await cli(["failed", "--json", KEPT]);
+    const { sentAt, ageSeconds } = JSON.parse(stdout[0]!);
+    assertEquals([sentAt, ageSeconds], [null, null]);
+  }
+});
+
 Deno.test("zsqs failed draws a bar only where it does not list on the same terminal", async () => {
   await using _queues = start();
   await putKept(20);

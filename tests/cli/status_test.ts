@@ -7,6 +7,7 @@
 import { assertEquals } from "@std/assert";
 import { Queue } from "../../producer.ts";
 import { setUp } from "../../testing.ts";
+import { replaceCalls } from "../support/call_faults.ts";
 import { cli, freeAddress } from "../support/cli.ts";
 import { TestServer } from "../support/server.ts";
 
@@ -133,6 +134,28 @@ Deno.test("zsqs status tells what it can where a queue cannot be asked", async (
   for (const [args, stdout, stderr] of cases) {
     assertEquals(await cli(["status", ...args]), { status: 2, stdout, stderr });
   }
+});
+
+Deno.test("zsqs status shows a dash where a server gives no number", async () => {
+  await using _queues = setUp({ queues: ["adder", "dead"], silent: true });
+  using _calls = replaceCalls({
+    attributes: (_real, url) =>
+      Promise.resolve(
+        url.endsWith("/dead") ? { visible: NaN } : {
+          visible: 3,
+          redrive: {
+            deadLetterQueue: "arn:aws:sqs:us-east-1:000000000000:dead",
+            maxReceiveCount: 3,
+          },
+        },
+      ),
+  });
+  assertEquals((await cli(["status", "adder"])).stdout, [
+    "QUEUE  VISIBLE  IN FLIGHT  DELAYED  DEAD LETTERS",
+    "adder        3          -        -  - in dead",
+  ]);
+  const { stdout } = await cli(["status", "--json", "adder"]);
+  assertEquals(JSON.parse(stdout[0]!).inFlight, null);
 });
 
 Deno.test("zsqs status asks a server", async () => {

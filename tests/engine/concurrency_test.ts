@@ -517,6 +517,56 @@ Deno.test("Engine counts what it did", async () => {
   assertEquals(requests.ReceiveMessage, emptyReceives + 1);
 });
 
+Deno.test("Engine.pause() releases what waits, and lets running jobs finish", async () => {
+  const started: number[] = [];
+  const engine = new Harness(async (i: number) => {
+    started.push(i);
+    await pass(engine.clock, 10);
+  }, { concurrency: 2, prefetch: 8 });
+  for (let i = 0; i < 6; i++) engine.send([i]);
+  await engine.start();
+  engine.engine.pause();
+  await engine.advance(5);
+  assertEquals(
+    engine.left.map(([, visible]) => visible),
+    [false, false, true, true, true, true],
+  );
+  await engine.advance(600);
+  const { done, released, requests } = engine.summary;
+  assertEquals([started.length, done, released], [2, 2, 4]);
+  assertEquals([engine.left.length, engine.engine.problem], [4, undefined]);
+  engine.engine.resume();
+  await engine.advance(30);
+  assertEquals([started.length, engine.left], [6, []]);
+  assert(engine.summary.requests.ReceiveMessage > requests.ReceiveMessage);
+  await engine.end();
+});
+
+Deno.test("Engine.pause() releases what a receive in flight brings", async () => {
+  let runs = 0;
+  const engine = new Harness(() => void runs++);
+  await engine.start();
+  engine.engine.pause();
+  engine.send([1]);
+  await engine.advance(60);
+  assertEquals([runs, engine.summary.released], [0, 1]);
+  assertEquals(engine.left, [["[[1],{}]", true]]);
+  await engine.end();
+  assertEquals([runs, engine.left.length], [0, 1]);
+});
+
+Deno.test("Engine does not end a drain while it is paused", async () => {
+  const engine = new Harness(() => {}, { concurrency: 2 });
+  await engine.start(true);
+  engine.engine.pause();
+  engine.send([1]);
+  await engine.advance(300);
+  assertEquals(engine.ended, false);
+  engine.engine.resume();
+  await engine.advance(60);
+  assertEquals([engine.ended, engine.left], [true, []]);
+});
+
 function fixed(seconds: number) {
   return { minSeconds: seconds, maxSeconds: seconds };
 }

@@ -5,9 +5,12 @@
  * @module
  */
 
-import { SqsError } from "../../src/errors.ts";
+import { SqsError, TransientError } from "../../src/errors.ts";
 import { assert, assertEquals } from "@std/assert";
-import type { EntryResult } from "../../src/sqs/connection.ts";
+import type {
+  EntryResult,
+  VisibilityChange,
+} from "../../src/sqs/connection.ts";
 import type { FailureQueue } from "../../src/engine/failure_queue.ts";
 import { currentJob, JobAbortedError } from "../../container.ts";
 import { Harness, pass } from "../support/engine_rig.ts";
@@ -203,6 +206,56 @@ Deno.test("Engine deletes with the newest of the receipt handles that an answer 
   const { done, requests } = engine.summary;
   assertEquals([done, requests.DeleteMessage, engine.left], [1, 1, []]);
   await engine.end();
+});
+
+for (const how of ["retry", "release"] as const) {
+  Deno.test(`Engine sends a ${how} after an extension under way`, async () => {
+    const engine: Harness = new Harness(async () => {
+      if (how === "release") return await pass(engine.clock, 100);
+      await pass(engine.clock, 23);
+      throw new TransientError("", { delaySeconds: 0 });
+    }, { concurrency: 2, deleteDelaySeconds: 10 });
+    const seconds: number[] = [];
+    engine.faults = {
+      async changeVisibility(real, url, changes) {
+        const [{ visibilityTimeoutSeconds }] = changes as [VisibilityChange];
+        // The extension is sent at 22.5 s, and taken 2 s later.
+        if (visibilityTimeoutSeconds > 0) await pass(engine.clock, 2);
+        seconds.push(visibilityTimeoutSeconds);
+        return await real.changeVisibility(url, changes);
+      },
+    };
+    engine.send([1]);
+    await engine.start();
+    await engine.advance(23);
+    if (how === "release") await engine.force();
+    await engine.advance(1);
+    assertEquals(seconds, []);
+    await engine.advance(1);
+    assertEquals(seconds, [30, 0]);
+    await engine.force();
+  });
+}
+
+Deno.test("Engine does not wait for ever for an extension that is not answered", async () => {
+  const engine: Harness = new Harness(
+    () => pass(engine.clock, 100),
+    { concurrency: 2 },
+  );
+  engine.faults = {
+    changeVisibility: (real, url, changes) =>
+      changes[0]!.visibilityTimeoutSeconds > 0
+        ? new Promise(() => {})
+        : real.changeVisibility(url, changes),
+  };
+  engine.send([1]);
+  await engine.start();
+  await engine.advance(23);
+  await engine.force();
+  await engine.advance(4);
+  assertEquals(engine.left, [["[[1],{}]", false]]);
+  await engine.advance(2);
+  assertEquals([engine.ended, engine.left], [true, [["[[1],{}]", true]]]);
 });
 
 Deno.test("JobAbortedError tells the reasons apart", () => {

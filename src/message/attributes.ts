@@ -1,5 +1,5 @@
 /**
- * Message attributes, between what a user writes and what is on the wire.
+ * Message attributes: as users write them, and as SQS sends them.
  *
  * @module
  */
@@ -9,6 +9,8 @@ import {
   type WireAttribute,
   type WireAttributes,
 } from "../sqs/connection.ts";
+import { quote } from "../text.ts";
+import { isPlainObject } from "./strict_json.ts";
 
 /** A message attribute's value: SQS's String, Number or Binary. */
 export type AttributeValue = string | number | Uint8Array;
@@ -19,30 +21,24 @@ export type AttributeValue = string | number | Uint8Array;
  */
 export type Attributes = { readonly [name: string]: AttributeValue };
 
-/** Characters that SQS takes in a message, as text (SQS, "SendMessage"). */
+/** A character that SQS refuses in a body or attribute (SQS, "SendMessage"). */
 export const FORBIDDEN =
   /[^\t\n\r\u{20}-\u{d7ff}\u{e000}-\u{fffd}\u{10000}-\u{10ffff}]/u;
 
 const encoder = new TextEncoder();
 
 /**
- * Checks attributes and gives them their data types.
+ * Checks attributes and gives each its SQS data type.
  *
- * @param attributes What the user wrote.
- * @returns What goes on the wire.
- * @throws {TypeError} If a name or value is not one that SQS takes.
+ * @param attributes The attributes, as a user writes them.
+ * @returns The attributes, as SQS takes them.
+ * @throws {TypeError} If SQS would refuse a name or value.
  * @throws {RangeError} If there are more than ten.
  */
 export function toWire(attributes: Attributes): WireAttributes {
-  const prototype = Object(attributes) === attributes
-    ? Object.getPrototypeOf(attributes)
-    : undefined;
-  if (
-    prototype === undefined ||
-    (prototype !== null && Object.getPrototypeOf(prototype) !== null)
-  ) {
+  if (Object(attributes) !== attributes || !isPlainObject(attributes)) {
     throw new TypeError(
-      "Cannot send job as its attributes are no plain object: wanted an object of strings, finite numbers and Uint8Arrays",
+      "Cannot send job as its attributes are not a plain object: give an object of strings, finite numbers and Uint8Arrays",
     );
   }
   const names = Object.keys(attributes);
@@ -58,8 +54,8 @@ export function toWire(attributes: Attributes): WireAttributes {
 }
 
 /**
- * Gives attributes as a user reads them. A number that JavaScript cannot hold
- * exactly stays the text it was.
+ * Gives attributes as a user reads them. A number that JavaScript would change
+ * stays text.
  */
 export function fromWire(attributes: WireAttributes): Attributes {
   return Object.fromEntries(
@@ -82,7 +78,7 @@ export function messageBytes(body: string, attributes: WireAttributes): number {
   return bytes;
 }
 
-/** The limit that SQS names where it refuses a message for its size. */
+/** The limit in bytes that SQS names when it refuses a message's size. */
 export function sizeLimit(refusal: string): number | undefined {
   const match = /(?:must be shorter than|cannot be longer than) (\d+) bytes/i
     .exec(refusal);
@@ -93,7 +89,7 @@ function byteLength(text: string): number {
   return encoder.encode(text).byteLength;
 }
 
-/** Whether SQS takes a name for a message attribute. */
+/** Whether SQS accepts a name of a message attribute. */
 export function isAttributeName(name: string): boolean {
   return /^[\w-]+(?:\.[\w-]+)*$/.test(name) && name.length <= 256 &&
     !/^(?:aws|amazon)\./i.test(name);
@@ -102,9 +98,9 @@ export function isAttributeName(name: string): boolean {
 function checkName(name: string): void {
   if (!isAttributeName(name)) {
     throw new TypeError(
-      `Cannot send job as attribute name ${
-        JSON.stringify(name)
-      } is not one that SQS takes: wanted up to 256 letters, digits, "_", "-" and single "." inside, and no "AWS." or "Amazon." at the start`,
+      `Cannot send job as SQS refuses the attribute name ${
+        quote(name)
+      }: use up to 256 letters, digits, "_", "-" and single "." inside, without "AWS." or "Amazon." at the start`,
     );
   }
 }
@@ -112,11 +108,11 @@ function checkName(name: string): void {
 function wireAttribute(name: string, value: unknown): WireAttribute {
   const refuse = (what: string) =>
     new TypeError(
-      `Cannot send job as attribute "${name}" is ${what}: wanted a string, a finite number or a Uint8Array, not empty`,
+      `Cannot send job as attribute "${name}" is ${what}: give a string, a finite number or a Uint8Array that is not empty`,
     );
   if (value instanceof Uint8Array) {
     if (value.byteLength === 0) throw refuse("empty");
-    // Of its own, as the request may be written later.
+    // A copy: the caller may change its bytes before they are sent.
     return { type: "Binary", value: new Uint8Array(value) };
   }
   if (typeof value === "number") {

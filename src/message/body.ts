@@ -1,24 +1,25 @@
 /**
- * What a job looks like on the wire: the JSON text of `[args, kwargs]`, plain
- * or in Base64 as zc.sqs sends it.
+ * A job's body: the JSON text of `[args, kwargs]`, plain or, as zc.sqs sends it,
+ * in Base64.
  *
  * @module
  */
 
 import { Buffer } from "node:buffer";
+import { printable } from "../text.ts";
 import { strictJson } from "./strict_json.ts";
 
-/** JavaScript's calls take no more: engines differ, this all of them take. */
+/** The most arguments of a call that every JavaScript engine takes. */
 const MAX_ARGUMENTS = 65_535;
 
 const KWARGS = Symbol.for("zsqs/1/kwargs");
 
-/** How a producer writes bodies: plain JSON, or Base64 as zc.sqs does. */
+/** How a producer writes bodies: plain JSON, or zc.sqs's Base64. */
 export type Encoding = "json" | "base64";
 
 /**
- * Keyword arguments of a Python worker; its type is that of the object, so it
- * fits where a worker takes that object.
+ * Keyword arguments of a job. A worker that takes an object of type `T` takes
+ * them, too.
  *
  * @typeParam T The object's type.
  */
@@ -30,15 +31,15 @@ export type Kwargs<T extends object> = T & {
 export interface DecodedJob {
   /** The positional arguments. */
   readonly args: unknown[];
-  /** The keyword arguments, empty where there are none. */
+  /** The keyword arguments; empty if there are none. */
   readonly kwargs: Record<string, unknown>;
 }
 
 /**
- * Marks an object as a job's keyword arguments. It goes in the last place.
+ * Marks an object as a job's keyword arguments, which must be its last argument.
  *
- * A Python worker gets it as `**kw`; a worker of this package gets the object
- * after its positional arguments. Without any member it is left out there.
+ * A Python worker gets them as `**kw`. A worker of this package gets the object
+ * after its positional arguments, unless it has no members.
  *
  * @typeParam T The object's type.
  * @param members The keyword arguments: a plain object that JSON can hold.
@@ -114,21 +115,21 @@ export function encodeBody(
 }
 
 /**
- * Reads a job's body: JSON where it parses as JSON, else strict Base64 of JSON.
+ * Reads a job's body: JSON, or strict Base64 of JSON.
  *
- * @param body The body as SQS gave it.
+ * @param body The body as it was received.
  * @returns The arguments.
  * @throws {SyntaxError} If the body is neither JSON nor Base64 of JSON.
  * @throws {TypeError} If it is JSON, but not `[args, kwargs]`.
  */
 export function decodeBody(body: string): DecodedJob {
-  const value = parseJson(body) ?? parseJson(decodeBase64(body) ?? "");
-  if (value === undefined) {
+  const json = jsonIn(body);
+  if (json === undefined) {
     throw new SyntaxError(
       "Cannot read message body: it is neither JSON nor Base64 of JSON, wanted [args, kwargs]",
     );
   }
-  const job = value.json;
+  const job = json.value;
   if (
     !Array.isArray(job) || job.length !== 2 || !Array.isArray(job[0]) ||
     typeof job[1] !== "object" || job[1] === null || Array.isArray(job[1])
@@ -141,27 +142,13 @@ export function decodeBody(body: string): DecodedJob {
 }
 
 /**
- * A body as a person reads it, in one line: the JSON inside where it came in
- * Base64, as zc.sqs logs it, else the body itself. Line ends are spaces in JSON,
- * which means the same, and escapes elsewhere, as are control characters, so that
- * no body can pass for other lines of a log.
+ * A body as a person reads it, on one line: its JSON, out of Base64 too, as
+ * zc.sqs logs it, or the body itself, escaped.
  */
 export function bodyText(body: string): string {
-  for (const text of [body, decodeBase64(body)]) {
-    if (text !== undefined && parseJson(text) !== undefined) {
-      return escapeControls(text.replace(/[\r\n]+/g, " "));
-    }
-  }
-  return escapeControls(body.replace(/\r/g, "\\r").replace(/\n/g, "\\n"));
-}
-
-/** What some reader takes for the end of a line, or a terminal for an order. */
-function escapeControls(text: string): string {
-  return text.replace(
-    /[^\P{Cc}\t]|[\p{Zl}\p{Zp}]/gu,
-    (character) =>
-      `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
+  // Raw line ends and tabs in JSON stand between its tokens.
+  const text = jsonIn(body)?.text.replace(/[\r\n\t]+/g, " ") ?? body;
+  return printable(text);
 }
 
 /** Refuses more arguments than a handler can be called with. */
@@ -177,19 +164,29 @@ function isKwargs(value: unknown): boolean {
   return typeof value === "object" && value !== null && KWARGS in value;
 }
 
-function parseJson(text: string): { json: unknown } | undefined {
+/** The JSON in a body, plain or in Base64. */
+function jsonIn(
+  body: string,
+): { readonly text: string; readonly value: unknown } | undefined {
+  return parseJson(body) ?? parseJson(decodeBase64(body));
+}
+
+function parseJson(
+  text: string | undefined,
+): { readonly text: string; readonly value: unknown } | undefined {
+  if (text === undefined) return undefined;
   try {
-    return { json: JSON.parse(text) };
+    return { text, value: JSON.parse(text) };
   } catch {
     return undefined;
   }
 }
 
-/** UTF-8 text that strict Base64 stands for; `undefined` where it is none. */
+/** Decodes Base64 of UTF-8; `undefined` unless each character is right. */
 function decodeBase64(text: string): string | undefined {
-  if (text === "" || text.length % 4 !== 0) return undefined;
-  if (!/^[A-Za-z0-9+/]+={0,2}$/.test(text)) return undefined;
+  if (text === "" || !/^[A-Za-z0-9+/]+={0,2}$/.test(text)) return undefined;
   const bytes = Buffer.from(text, "base64");
+  // Buffer ignores missing padding and superfluous bits.
   if (bytes.toString("base64") !== text) return undefined;
   try {
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })

@@ -1,13 +1,12 @@
 /**
- * JSON that loses nothing: what JSON would drop or change is refused, and
- * only characters that every SQS server takes are written.
+ * JSON without loss: it refuses values that JSON would drop or change.
  *
  * @module
  */
 
 /**
- * Characters written as `\u` escapes: whatever is not printable, and all above
- * U+FFFD. SQS refuses some of them and other servers more.
+ * Characters written as `\u` escapes: all that are not printable, and all above
+ * U+FFFD. SQS refuses some of them, and other servers refuse more.
  */
 const ESCAPED = /[\p{C}\p{Zl}\p{Zp}]|[\u{fffe}-\u{10ffff}]/gu;
 
@@ -15,94 +14,24 @@ const ESCAPED = /[\p{C}\p{Zl}\p{Zp}]|[\u{fffe}-\u{10ffff}]/gu;
  * Writes a value as JSON text that reads back deeply equal.
  *
  * @param value The value.
- * @param path What the value is called in errors, for example `args`.
- * @param action What fails where the value is refused.
- * @returns JSON text.
- * @throws {TypeError} If JSON would drop or change a part of the value: the
- * message says which.
+ * @param path The value's name in errors, for example `args`.
+ * @param action What fails if the value is refused, for example `send job`.
+ * @returns JSON text, in characters that every SQS server takes.
+ * @throws {TypeError} If JSON would drop or change a part of the value. The
+ * message names the part.
  */
 export function strictJson(
   value: unknown,
   path: string,
   action: string,
 ): string {
-  const refuse = (where: string, what: string) =>
-    new TypeError(
-      `Cannot ${action} as ${where} is ${what}: wanted what JSON can hold`,
-    );
-  const open = new Set<object>();
-
-  function write(value: unknown, path: string, key: string): string {
-    const plain = hasToJson(value) ? value.toJSON(key) : value;
-    // Its toJSON gives null, as JSON gives for NaN.
-    if (plain === null && value instanceof Date) {
-      throw refuse(path, "an invalid Date");
-    }
-    switch (typeof plain) {
-      case "string":
-        return jsonString(plain);
-      case "number":
-        if (!Number.isFinite(plain)) throw refuse(path, String(plain));
-        return Object.is(plain, -0) ? "-0" : String(plain);
-      case "boolean":
-        return String(plain);
-      case "object":
-        return plain === null ? "null" : writeObject(plain, path);
-      default:
-        throw refuse(
-          path,
-          plain === undefined ? "undefined" : `a ${typeof plain}`,
-        );
-    }
-  }
-
-  function writeObject(value: object, path: string): string {
-    if (open.has(value)) throw refuse(path, "a cycle");
-    open.add(value);
-    const text = Array.isArray(value)
-      ? writeArray(value, path)
-      : writeRecord(value, path);
-    open.delete(value);
-    return text;
-  }
-
-  function writeArray(value: readonly unknown[], path: string): string {
-    // The prototype of plain arrays is one itself, in every realm.
-    if (!Array.isArray(Object.getPrototypeOf(value))) {
-      throw refuse(path, instanceOf(value));
-    }
-    const parts: string[] = [];
-    for (let i = 0; i < value.length; i++) {
-      parts.push(write(value[i], `${path}[${i}]`, String(i)));
-    }
-    const extra = ownKeys(value).find((key) => !isIndex(key, value.length));
-    if (extra !== undefined) {
-      throw refuse(memberPath(path, extra), "a named member of an array");
-    }
-    return `[${parts.join(",")}]`;
-  }
-
-  function writeRecord(value: object, path: string): string {
-    if (!isPlain(value)) throw refuse(path, instanceOf(value));
-    const parts: string[] = [];
-    for (const key of ownKeys(value)) {
-      if (typeof key === "symbol") {
-        throw refuse(memberPath(path, key), "named by a symbol");
-      }
-      const member = (value as Record<string, unknown>)[key];
-      parts.push(
-        `${jsonString(key)}:${write(member, memberPath(path, key), key)}`,
-      );
-    }
-    return `{${parts.join(",")}}`;
-  }
-
+  const writer = new Writer(action);
   try {
-    return write(value, path, "");
+    return writer.write(value, path, "");
   } catch (error) {
-    // The engine's own words for a stack that ran out.
+    // V8's message when the stack overflows.
     if (error instanceof RangeError && /call stack/i.test(error.message)) {
-      throw refuse(path, "nested too deeply");
+      throw writer.refusal(path, "nested too deeply");
     }
     throw error;
   }
@@ -121,6 +50,85 @@ function escapeUnits(character: string): string {
   return text;
 }
 
+class Writer {
+  readonly #action: string;
+  /** The objects around the one that is being written. */
+  readonly #open = new Set<object>();
+
+  constructor(action: string) {
+    this.#action = action;
+  }
+
+  refusal(path: string, what: string): TypeError {
+    return new TypeError(
+      `Cannot ${this.#action} as ${path} is ${what}: arguments must survive JSON unchanged`,
+    );
+  }
+
+  /** Writes a value. Its `toJSON()` gets the key, as from `JSON.stringify()`. */
+  write(value: unknown, path: string, key: string): string {
+    const plain = hasToJson(value) ? value.toJSON(key) : value;
+    // An invalid Date's toJSON() returns null.
+    if (plain === null && value instanceof Date) {
+      throw this.refusal(path, "an invalid Date");
+    }
+    switch (typeof plain) {
+      case "string":
+        return jsonString(plain);
+      case "number":
+        if (!Number.isFinite(plain)) throw this.refusal(path, String(plain));
+        return Object.is(plain, -0) ? "-0" : String(plain);
+      case "boolean":
+        return String(plain);
+      case "undefined":
+        throw this.refusal(path, "undefined");
+      case "object":
+        return plain === null ? "null" : this.#object(plain, path);
+      default:
+        throw this.refusal(path, `a ${typeof plain}`);
+    }
+  }
+
+  #object(value: object, path: string): string {
+    if (this.#open.has(value)) throw this.refusal(path, "a cycle");
+    this.#open.add(value);
+    const text = Array.isArray(value)
+      ? this.#array(value, path)
+      : this.#record(value, path);
+    this.#open.delete(value);
+    return text;
+  }
+
+  #array(value: readonly unknown[], path: string): string {
+    // Array.prototype is an array itself, in every realm.
+    if (!Array.isArray(Object.getPrototypeOf(value))) {
+      throw this.refusal(path, instanceOf(value));
+    }
+    const parts: string[] = [];
+    for (let i = 0; i < value.length; i++) {
+      parts.push(this.write(value[i], `${path}[${i}]`, String(i)));
+    }
+    const extra = ownKeys(value).find((key) => !isIndex(key, value.length));
+    if (extra !== undefined) {
+      throw this.refusal(memberPath(path, extra), "a named member of an array");
+    }
+    return `[${parts.join(",")}]`;
+  }
+
+  #record(value: object, path: string): string {
+    if (!isPlainObject(value)) throw this.refusal(path, instanceOf(value));
+    const parts = ownKeys(value).map((key) => {
+      const inner = memberPath(path, key);
+      if (typeof key === "symbol") {
+        throw this.refusal(inner, "named by a symbol");
+      }
+      const member = (value as Record<string, unknown>)[key];
+      return `${jsonString(key)}:${this.write(member, inner, key)}`;
+    });
+    return `{${parts.join(",")}}`;
+  }
+}
+
 function hasToJson(
   value: unknown,
 ): value is { toJSON(key: string): unknown } {
@@ -128,7 +136,7 @@ function hasToJson(
     typeof (value as { toJSON?: unknown }).toJSON === "function";
 }
 
-/** Enumerable own keys, the symbols too: those that a copy would carry. */
+/** The own keys that `{...value}` copies, symbols included. */
 function ownKeys(value: object): (string | symbol)[] {
   return Reflect.ownKeys(value).filter((key) =>
     Object.prototype.propertyIsEnumerable.call(value, key)
@@ -140,8 +148,8 @@ function isIndex(key: string | symbol, length: number): boolean {
     Number(key) < length;
 }
 
-/** Whether a value is `{...}` of this or another realm, or has no prototype. */
-function isPlain(value: object): boolean {
+/** Whether a value is `{...}` of any realm, or has no prototype. */
+export function isPlainObject(value: object): boolean {
   const prototype = Object.getPrototypeOf(value);
   return prototype === null ||
     (Object.getPrototypeOf(prototype) === null &&
@@ -162,10 +170,10 @@ function memberPath(path: string, key: string | symbol): string {
 }
 
 /**
- * Reads JSON, refusing whole numbers that JavaScript would change.
+ * Parses JSON, but refuses integers that JavaScript would change.
  *
- * @throws {SyntaxError} If it is no JSON.
- * @throws {RangeError} If it holds such a number.
+ * @throws {SyntaxError} If the text is not JSON.
+ * @throws {RangeError} If it has such an integer.
  */
 export function parseExact(text: string): unknown {
   return JSON.parse(
@@ -178,7 +186,7 @@ export function parseExact(text: string): unknown {
         !(Number.isFinite(value) && BigInt(source) === BigInt(value))
       ) {
         throw new RangeError(
-          `Cannot send ${source} as a number as JavaScript would change it to ${value}: send it as a string, "${source}" with the quotes`,
+          `Cannot send the number ${source}, which JavaScript would change to ${value}: send it as a string, "${source}" with the quotes`,
         );
       }
       return value;

@@ -94,7 +94,7 @@ Deno.test("zsqs send refuses a number that JavaScript would change", async () =>
       status: 2,
       stdout: [],
       stderr: [
-        'Cannot send 12345678901234567890 as a number as JavaScript would change it to 12345678901234567000: send it as a string, "12345678901234567890" with the quotes',
+        'Cannot send the number 12345678901234567890, which JavaScript would change to 12345678901234567000: send it as a string, "12345678901234567890" with the quotes',
       ],
     });
   }
@@ -274,7 +274,7 @@ const BAD_LINES: [line: string, problem: string | RegExp][] = [
   ],
   [
     "[12345678901234567890]",
-    'Cannot send 12345678901234567890 as a number as JavaScript would change it to 12345678901234567000: send it as a string, "12345678901234567890" with the quotes',
+    'Cannot send the number 12345678901234567890, which JavaScript would change to 12345678901234567000: send it as a string, "12345678901234567890" with the quotes',
   ],
 ];
 

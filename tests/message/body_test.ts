@@ -170,7 +170,7 @@ for (const [body, args, text] of FROM_PYTHON) {
   });
 }
 
-const wanted = "wanted what JSON can hold";
+const wanted = "arguments must survive JSON unchanged";
 
 /** A function for each: some of these values can be used only once. */
 const REFUSED: [what: string, args: () => unknown[], problem: string][] = [
@@ -470,7 +470,7 @@ Deno.test("bodyText() gives one line, so that no body passes for others", () => 
   );
   assertEquals(
     bodyText('[["\u2029\u009b31m"],\t{}]'),
-    '[["\\u2029\\u009b31m"],\t{}]',
+    '[["\\u2029\\u009b31m"], {}]',
   );
 });
 

@@ -346,7 +346,7 @@ const BEHAVIOURS: Record<string, (backend: Backend) => Promise<void>> = {
         "string",
         "RangeError: Cannot send job as it has 2009 bytes including attributes: the limit is 1024 bytes",
         "string",
-        "TypeError: Cannot send job as args[0] is undefined: wanted what JSON can hold",
+        "TypeError: Cannot send job as args[0] is undefined: arguments must survive JSON unchanged",
         'RangeError: Cannot send job as "delaySeconds" must be an integer from 0 to 900: current value is 1000',
         "string",
       ],
@@ -458,9 +458,10 @@ for (const [options, problem] of BAD_QUEUE_OPTIONS) {
 const delay =
   '"delaySeconds" must be an integer from 0 to 900: current value is';
 const id = "must be 1 to 128 letters, digits and punctuation: current value is";
-const attribute = "wanted a string, a finite number or a Uint8Array, not empty";
+const attribute =
+  "give a string, a finite number or a Uint8Array that is not empty";
 const name =
-  'is not one that SQS takes: wanted up to 256 letters, digits, "_", "-" and single "." inside, and no "AWS." or "Amazon." at the start';
+  'use up to 256 letters, digits, "_", "-" and single "." inside, without "AWS." or "Amazon." at the start';
 
 const BAD_SEND_OPTIONS: [
   options: SendOptions,
@@ -528,7 +529,7 @@ const BAD_SEND_OPTIONS: [
   ): [SendOptions, ErrorConstructor, string] => [
     { attributes: attributes as unknown as Attributes },
     TypeError,
-    "as its attributes are no plain object: wanted an object of strings, finite numbers and Uint8Arrays",
+    "as its attributes are not a plain object: give an object of strings, finite numbers and Uint8Arrays",
   ]),
   [
     null as unknown as SendOptions,
@@ -582,7 +583,7 @@ const BAD_SEND_OPTIONS: [
       [
         { attributes: { [bad]: 1 } },
         TypeError,
-        `as attribute name ${JSON.stringify(bad)} ${name}`,
+        `as SQS refuses the attribute name ${JSON.stringify(bad)}: ${name}`,
       ] as [SendOptions, ErrorConstructor, string]
     ),
 ];

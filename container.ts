@@ -27,20 +27,18 @@
  */
 
 import { testMode } from "./src/connect/test_mode.ts";
-import type { ContainerSettings } from "./src/config/options.ts";
 import process from "node:process";
-import { resolveConfig } from "./src/config/config.ts";
-import { readConfig } from "./src/config/ini_config.ts";
+import { configOf } from "./src/config/config.ts";
+import { readContainerConfig } from "./src/config/ini_config.ts";
+import type { ContainerSettings } from "./src/config/settings.ts";
 import { Container } from "./src/container/container.ts";
 import type { ContainerSummary } from "./src/telemetry/counters.ts";
+import type { WorkerConfig } from "./src/job/worker.ts";
 import { listenToStopSignals } from "./src/signals.ts";
 
-export type {
-  ContainerConfig,
-  ContainerSettings,
-} from "./src/config/options.ts";
-export { resolveConfig } from "./src/config/config.ts";
+export { checkConfig } from "./src/config/config.ts";
 export { readConfig } from "./src/config/ini_config.ts";
+export type { ContainerSettings, Permission } from "./src/config/settings.ts";
 export type { ContainerSummary, Operation } from "./src/telemetry/counters.ts";
 export {
   ConfigError,
@@ -60,14 +58,11 @@ export type { Logger } from "./src/logging/loggers.ts";
 export { currentJob, getLogger } from "./src/job/current_job.ts";
 export type { Job } from "./src/job/current_job.ts";
 export type {
-  ArgsOf,
   JobArgs,
   WorkerConfig,
   WorkerFactory,
   WorkerLike,
 } from "./src/job/worker.ts";
-export type { RetryDelay } from "./src/job/decide.ts";
-export type { WorkerSpec } from "./src/job/worker_spec.ts";
 
 /** Options of {@linkcode runContainer}. */
 export interface RunOptions {
@@ -125,13 +120,13 @@ export interface RunOptions {
  * }
  * ```
  */
-export async function runContainer(
-  settings: string | ContainerSettings,
+export async function runContainer<Config = WorkerConfig>(
+  settings: string | ContainerSettings<Config>,
   options: RunOptions = {},
 ): Promise<ContainerSummary> {
   const config = typeof settings === "string"
-    ? await readConfig(settings)
-    : resolveConfig(settings);
+    ? await readContainerConfig(settings)
+    : configOf(settings);
   const container = await Container.start(config);
   const mode = testMode();
   if (mode !== undefined) {

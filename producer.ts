@@ -45,7 +45,7 @@ export type {
 } from "./src/sending/job_options.ts";
 export { kwargs } from "./src/message/body.ts";
 export type { Encoding, Kwargs } from "./src/message/body.ts";
-export type { ArgsOf, JobArgs } from "./src/job/worker.ts";
+export type { JobArgs } from "./src/job/worker.ts";
 
 const QUEUE_OPTIONS = ["region", "endpoint", "encoding", "signal"];
 

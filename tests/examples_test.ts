@@ -14,7 +14,7 @@ import {
 import { fileURLToPath } from "node:url";
 import { DONE, FAILED, USAGE } from "../src/cli/errors.ts";
 import { CONTAINER_OPTIONS } from "../src/config/options.ts";
-import { readConfig } from "../container.ts";
+import { checkConfig, readConfig } from "../container.ts";
 import { setUp } from "../testing.ts";
 import web from "../examples/web/server.ts";
 import manifest from "../deno.json" with { type: "json" };
@@ -180,8 +180,8 @@ Deno.test("examples/deploy leaves a container the time to stop, and starts it ag
     guide,
     /stop timeout above\s+`shutdown_timeout`\s\+\s(\d+) s/,
   );
-  const config = await readConfig(folder("deploy/adder.ini"));
-  const shutdown = config.shutdownTimeoutSeconds;
+  const settings = await readConfig(folder("deploy/adder.ini"));
+  const shutdown = checkConfig(settings).shutdownTimeoutSeconds!;
   const standard = CONTAINER_OPTIONS.find(({ name }) =>
     name === "shutdown_timeout"
   )!;

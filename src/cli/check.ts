@@ -4,11 +4,7 @@
  * @module
  */
 
-import {
-  connectOptions,
-  isFailureQueue,
-  loggersOptions,
-} from "../config/config.ts";
+import { connectOptions } from "../config/config.ts";
 import type { ContainerConfig } from "../config/options.ts";
 import {
   type Command,
@@ -72,7 +68,7 @@ async function checkWorker(
 ): Promise<void> {
   const { worker, isolation, concurrency = 1 } = config;
   const filled = { workerConfig: {}, ...config };
-  if (isolation !== "process" || typeof worker === "function") {
+  if (isolation !== "process" || !("specifier" in worker)) {
     await loadWorker(filled);
     return;
   }
@@ -93,11 +89,10 @@ interface CheckReport {
 
 async function checkFile(file: string): Promise<CheckReport> {
   const { config, problems, wrong } = await inspectConfig(file);
-  const loggers = loggersOptions(config);
+  const { loggers, loggersWhere = "" } = config;
   const lines = [
     ...problems,
-    ...loggers.problems,
-    ...checkLogFiles(loggers.loggers, loggers.where),
+    ...(loggers === undefined ? [] : checkLogFiles(loggers, loggersWhere)),
   ];
   const warnings: string[] = [];
   let status = lines.length > 0 ? USAGE : DONE;
@@ -114,15 +109,15 @@ async function checkFile(file: string): Promise<CheckReport> {
   if (worker !== undefined) {
     await attempt(() => checkWorker({ ...config, worker }));
   }
-  const queues = isFailureQueue(failures) ? [queue, failures] : [queue];
+  const queues = typeof failures === "string" ? [queue] : [queue, failures];
   for (
-    const name of wrong.has("region") || wrong.has("endpoint") ? [] : queues
+    const ref of wrong.has("region") || wrong.has("endpoint") ? [] : queues
   ) {
-    if (name === undefined) continue;
+    if (ref === undefined) continue;
     await attempt(async () => {
-      const opened = await openQueue(name, connectOptions(config));
+      const opened = await openQueue(ref, connectOptions(config));
       try {
-        if (name === queue) {
+        if (ref === queue) {
           warnings.push(...await warningsOn(opened, failures));
         }
       } finally {
@@ -136,7 +131,7 @@ async function checkFile(file: string): Promise<CheckReport> {
 /** Warnings about a queue's redrive policy, if it may be read. */
 async function warningsOn(
   { connection, url, ref }: OpenQueue,
-  failures: string,
+  failures: ContainerConfig["failures"],
 ): Promise<string[]> {
   let known: QueueAttributes;
   try {

@@ -12,7 +12,7 @@ import {
   UsageError,
 } from "./command.ts";
 import { DONE } from "./errors.ts";
-import { readConfig } from "../config/ini_config.ts";
+import { readContainerConfig } from "../config/ini_config.ts";
 import type { Rights } from "../permissions/permission_set.ts";
 
 /** Prints the command line with the narrowest flags that work. */
@@ -40,7 +40,7 @@ async function permissions(options: ParsedOptions, io: Io): Promise<number> {
       "A compiled program keeps the permissions of deno compile: run this command with deno, and compile with the flags that it prints",
     );
   }
-  const configs = await Promise.all(files.map(readConfig));
+  const configs = await Promise.all(files.map(readContainerConfig));
   const { permissionsOf } = await import("../permissions/permissions.ts");
   const { rights, hints } = await permissionsOf(configs);
   io.stdout(commandLine(rights.flags(), files));

@@ -5,11 +5,7 @@
  */
 
 import { testMode } from "../connect/test_mode.ts";
-import {
-  CONTAINER_OPTIONS,
-  type ContainerConfig,
-  parseAddress,
-} from "../config/options.ts";
+import { CONTAINER_OPTIONS, type ContainerConfig } from "../config/options.ts";
 import { existsSync } from "node:fs";
 import process from "node:process";
 import { unlessAborted } from "../clock.ts";
@@ -23,8 +19,7 @@ import {
   UsageError,
 } from "./command.ts";
 import { DONE } from "./errors.ts";
-import { isFailureQueue, resolveConfig } from "../config/config.ts";
-import { readConfig } from "../config/ini_config.ts";
+import { readContainerConfig } from "../config/ini_config.ts";
 import { Container, type StartOptions } from "../container/container.ts";
 import {
   LOCAL_PORT,
@@ -33,7 +28,7 @@ import {
   startLocalServer,
 } from "./local_server.ts";
 import { ConfigError } from "../errors.ts";
-import { parseQueueRef } from "../sqs/queue_ref.ts";
+import { parseQueueRef, type QueueRef } from "../sqs/queue_ref.ts";
 import { listenToStopSignals } from "../signals.ts";
 import { quote, suggest } from "../text.ts";
 
@@ -97,7 +92,9 @@ async function run(options: ParsedOptions, io: Io): Promise<number> {
     throw new UsageError("No ini file given: name the files to run");
   }
   refuseMistyped(options.positional[0]!);
-  const configs = await Promise.all(options.positional.map(readConfig));
+  const configs = await Promise.all(
+    options.positional.map(readContainerConfig),
+  );
   refuseSharedHealth(configs);
   using stop = listenToStopSignals();
   const { signal, forceSignal } = stop;
@@ -123,8 +120,10 @@ async function makeQueues(
   { queue, failures, region }: ContainerConfig,
   server: LocalServer,
 ): Promise<void> {
-  await server.makeQueue(queue, region!);
-  if (isFailureQueue(failures)) await server.makeQueue(failures, region!);
+  await server.makeQueue(queue.name, region!);
+  if (typeof failures === "object") {
+    await server.makeQueue(failures.name, region!);
+  }
 }
 
 function localHint(
@@ -136,7 +135,7 @@ function localHint(
     ...(port === LOCAL_PORT ? [] : [`--port=${port}`]),
     ...(region === LOCAL_REGION ? [] : [`--region=${region}`]),
   ].join(" ");
-  return `Local SQS server at ${endpoint} with queue ${queue}: send jobs with "${PROGRAM} send ${options} ${queue} ARG..."`;
+  return `Local SQS server at ${endpoint} with queue ${queue.name}: send jobs with "${PROGRAM} send ${options} ${queue.name} ARG..."`;
 }
 
 /** The signals that stop containers. */
@@ -162,12 +161,12 @@ function refuseSharedHealth(configs: readonly ContainerConfig[]): void {
   const problems: string[] = [];
   const files = new Map<string, string>();
   for (const { health, file } of configs) {
-    if (health === undefined || parseAddress(health)!.port === 0) continue;
-    const other = files.get(health);
-    if (other === undefined) files.set(health, file!);
+    if (health === undefined || health.port === 0) continue;
+    const other = files.get(health.text);
+    if (other === undefined) files.set(health.text, file!);
     else {
       problems.push(
-        `Cannot start container as "health" in [container] of ${file} is the same as in ${other}: give each its own port, current value is "${health}"`,
+        `Cannot start container as "health" in [container] of ${file} is the same as in ${other}: give each its own port, current value is "${health.text}"`,
       );
     }
   }
@@ -176,16 +175,18 @@ function refuseSharedHealth(configs: readonly ContainerConfig[]): void {
 
 /** Points a configuration to the queue of its name on the local server. */
 function onServer(config: ContainerConfig, endpoint: string): ContainerConfig {
-  const ref = parseQueueRef(config.queue)!;
-  return resolveConfig({
+  const { queue, failures, region } = config;
+  return {
     ...config,
-    queue: ref.name,
-    failures: isFailureQueue(config.failures)
-      ? parseQueueRef(config.failures)!.name
-      : config.failures,
-    region: config.region ?? ref.region ?? LOCAL_REGION,
+    queue: byName(queue),
+    failures: typeof failures === "string" ? failures : byName(failures),
+    region: region ?? queue.region ?? LOCAL_REGION,
     endpoint,
-  });
+  };
+}
+
+function byName({ name }: QueueRef): QueueRef {
+  return parseQueueRef(name)!;
 }
 
 /** Runs containers side by side; if one fails, the others stop too. */

@@ -1,213 +1,358 @@
 /**
- * A container's configuration, from a program or, by `_config_file.ts`, from an
- * ini file.
- *
- * The options stand in `_container_options.ts`; here defaults are applied, and
- * all that is wrong is gathered.
+ * A container's configuration: applies defaults, parses every option once, and
+ * reports all problems together.
  *
  * @module
  */
 
-import { currentScope } from "../job/current_job.ts";
-import type { LoggersOptions } from "../logging/loggers.ts";
-import { type LoggersConfig, parseLoggers } from "../logging/loggers_text.ts";
-import type { ConnectOptions } from "../sqs/connection.ts";
-import { quote, show, suggest } from "../text.ts";
 import { dirname, resolve } from "node:path";
 import { ConfigError, messageOf } from "../errors.ts";
+import type { GivenHandler, WorkerConfig, WorkerLike } from "../job/worker.ts";
+import { parseLoggers } from "../logging/loggers_text.ts";
+import type { ConnectOptions } from "../sqs/connection.ts";
+import { quote, show, suggest } from "../text.ts";
 import {
   CONTAINER_OPTIONS,
   type ContainerConfig,
   type ContainerOption,
-  type ContainerSettings,
   PERMISSION_KEYS,
 } from "./options.ts";
-import type { WorkerConfig } from "../job/worker.ts";
+import type { ContainerSettings } from "./settings.ts";
 
-/** A configuration as far as it is right, and all that is wrong with it. */
-export interface InspectedConfig {
-  /** The options that are right; defaults are applied. */
+/** A configuration with all its problems. */
+export interface CheckedSettings {
+  /** The options that are right, and defaults. */
   readonly config: Partial<ContainerConfig>;
   /** One line for each problem. */
   readonly problems: readonly string[];
   /** The options whose values are wrong. */
-  readonly wrong: ReadonlySet<keyof ContainerConfig>;
+  readonly wrong: ReadonlySet<keyof ContainerSettings>;
 }
 
 /**
- * Makes a container's configuration from what a program gives. What it
- * returns may be given to it again.
+ * Checks a container's settings, without starting the container.
  *
- * @param settings The configuration without its defaults.
- * @returns The configuration.
- * @throws {ConfigError} For all that is wrong in it at once.
+ * @typeParam Config The type of `workerConfig`.
+ * @param settings The settings.
+ * @returns The settings with their defaults.
+ * @throws {ConfigError} If a setting is wrong. The error lists all problems.
  *
- * @example All that is wrong at once
+ * @example Print all problems
  * ```ts
- * import { ConfigError, resolveConfig } from "@zsqs/cli/container";
- * import { assertThrows } from "@std/assert";
+ * import { checkConfig, ConfigError } from "@zsqs/cli/container";
+ * import { assertEquals, assertThrows } from "@std/assert";
+ *
+ * const settings = checkConfig({ queue: "adder", worker: "adder.ts" });
+ * assertEquals(settings.waitTimeSeconds, 20);
  *
  * const error = assertThrows(
- *   () => resolveConfig({ queue: "adder", worker: "w.ts", concurrency: 0 }),
+ *   () => checkConfig({ queue: "a b", worker: "w.ts", concurrency: 0 }),
  *   ConfigError,
  * );
- *
- * console.log(error.problems);
+ * assertEquals(error.problems.length, 2);
  * ```
  */
-export function resolveConfig(settings: ContainerSettings): ContainerConfig {
-  const problems: string[] = [];
-  const keys = [...KEYS];
-  for (const key of Object.keys(settings)) {
-    if (keys.includes(key)) continue;
-    problems.push(
-      `Cannot start container as ${quote(key)} is not an option: ` +
-        suggest(key, keys, "options"),
-    );
+export function checkConfig<Config = WorkerConfig>(
+  settings: ContainerSettings<Config>,
+): ContainerSettings<Config> {
+  const config = configOf(settings);
+  const filled: Record<string, unknown> = { ...settings };
+  for (const option of CONTAINER_OPTIONS) {
+    const value = defaultOf(option, config);
+    if (value !== undefined) filled[option.key] ??= value;
   }
-  return settled(settle({ ...settings }, problems, IN_PROGRAM));
+  return Object.freeze(filled) as unknown as ContainerSettings<Config>;
 }
 
-/** How messages speak of options where they were given. */
+/**
+ * Makes a container's configuration from a program's settings.
+ *
+ * @throws {ConfigError} If a setting is wrong. The error lists all problems.
+ */
+export function configOf<Config>(
+  settings: ContainerSettings<Config>,
+): ContainerConfig {
+  return validOrThrow(checkSettings({ ...settings }));
+}
+
+/** The configuration, if it has no problems. */
+export function validOrThrow(
+  { config, problems }: CheckedSettings,
+): ContainerConfig {
+  if (problems.length > 0) throw new ConfigError(problems);
+  return config as ContainerConfig;
+}
+
+/** How messages speak of options, by the place where they were given. */
 export interface Place {
-  /** The option and where it stands. */
+  /** The option, and its line. */
   subject(option: ContainerOption): string;
-  /** That it is not there. */
+  /** That a required option is not there, and how to give it. */
   missing(option: ContainerOption): string;
+  /** The allowed values. */
+  allowed(option: ContainerOption): string;
   /** The value as it was given. */
   shown(option: ContainerOption, value: unknown): string;
+  /** The option `loggers`, whose problems have lines of their own. */
+  readonly loggers: string;
+  /** The line in the file of each line of `loggers`, from 1. */
+  readonly loggersLines?: readonly number[] | undefined;
 }
 
 const IN_PROGRAM: Place = {
   subject: (option) => quote(option.key),
-  missing: (option) => `${quote(option.key)} is missing`,
+  missing: (option) =>
+    `${quote(option.key)} is missing: ${
+      option.key === "worker"
+        ? 'give a "worker" or a "handler"'
+        : option.required
+    }`,
+  allowed: (option) => option.allowedInProgram ?? option.allowed,
   shown: (_option, value) => show(value),
+  loggers: '"loggers"',
 };
 
-/** What {@linkcode ContainerConfig} has beside the table's options. */
-const OTHER_KEYS: readonly (keyof ContainerConfig)[] = [
+/** The settings that are not in the table. */
+const OTHER_SETTINGS: readonly (keyof ContainerSettings)[] = [
+  "handler",
   "workerConfig",
-  "loggersLines",
   "file",
 ];
 
-const KEYS: ReadonlySet<string> = new Set([
+const SETTINGS: readonly string[] = [
   ...CONTAINER_OPTIONS.map((option) => option.key),
-  ...OTHER_KEYS,
-]);
+  ...OTHER_SETTINGS,
+];
 
 /**
- * Applies defaults and checks all options, each by itself and together.
+ * Applies defaults, and checks all options, each alone and together.
  *
- * @param settings The options as they were given.
- * @param problems What is known to be wrong before; more is added.
- * @param where How messages speak of options.
- * @returns What is right and what is wrong.
+ * @param settings The settings as they were given.
+ * @param place How messages speak of them.
+ * @param earlier Problems found earlier, which come first.
  */
-export function settle(
+export function checkSettings(
   settings: Readonly<Record<string, unknown>>,
-  problems: string[],
-  where: Place,
-): InspectedConfig {
-  const { file, loggersLines } = settings;
-  const baseDir = typeof file === "string" ? dirname(resolve(file)) : resolve();
-  const config: Record<string, unknown> = {
-    ...file === undefined ? {} : { file },
-    ...loggersLines === undefined ? {} : { loggersLines },
-    workerConfig: checkWorkerConfig(problems, settings.workerConfig),
-  };
-  const wrong = new Set<keyof ContainerConfig>();
-  for (const option of CONTAINER_OPTIONS) {
-    const given = settings[option.key];
-    const value = given === undefined ? defaultOf(option, config) : given;
-    if (value === undefined) {
-      if (option.required) problems.push(missing(option, where));
-      continue;
-    }
-    try {
-      config[option.key] = option.check(value, baseDir);
-    } catch (error) {
-      wrong.add(option.key);
-      problems.push(
-        `Cannot start container as ${where.subject(option)} ` +
-          `${messageOf(error)}: current value is ${where.shown(option, value)}`,
-      );
-    }
-  }
-  problems.push(...togetherProblems(config, wrong, where));
+  place: Place = IN_PROGRAM,
+  earlier: readonly string[] = [],
+): CheckedSettings {
+  const checker = new Checker(settings, place);
+  checker.checkNames();
+  checker.checkWorkerConfig();
+  checker.checkTable();
+  checker.checkHandler();
+  checker.checkLoggers();
+  checker.checkTogether();
+  const { config, problems, wrong } = checker;
   return {
     config: Object.freeze(config) as Partial<ContainerConfig>,
-    problems,
+    problems: [...earlier, ...problems],
     wrong,
   };
 }
 
-/** What is wrong with options that are right each by itself. */
-function togetherProblems(
-  config: Partial<ContainerConfig>,
-  wrong: ReadonlySet<keyof ContainerConfig>,
-  where: Place,
-): string[] {
-  const { queue, failures, isolation, worker } = config;
-  const { concurrency, processes = 1, allowAll } = config;
-  const problems: string[] = [];
-  const subject = (key: keyof ContainerConfig) =>
-    where.subject(CONTAINER_OPTIONS.find((option) => option.key === key)!);
-  if (queue !== undefined && queue === failures) {
-    problems.push(
-      `"failures" must be another queue than "queue": current value of both is ${
-        show(queue)
-      }`,
-    );
+const NO_CONFIG = {};
+
+class Checker {
+  readonly config: { -readonly [Key in keyof ContainerConfig]?: unknown } = {};
+  readonly problems: string[] = [];
+  readonly wrong = new Set<keyof ContainerSettings>();
+  readonly #settings: Readonly<Record<string, unknown>>;
+  readonly #place: Place;
+
+  constructor(settings: Readonly<Record<string, unknown>>, place: Place) {
+    this.#settings = settings;
+    this.#place = place;
   }
-  const isolated = isolation === "process" || wrong.has("isolation");
-  const allowed = Object.values(PERMISSION_KEYS)
-    .filter((key) => config[key] !== undefined);
-  const needing: readonly (keyof ContainerConfig)[] = [
-    "processes",
-    ...allowed,
-    "allowAll",
-  ];
-  for (const key of isolated ? [] : needing) {
-    if (config[key] === undefined) continue;
-    problems.push(
-      `${subject(key)} needs "isolation" to be "process": current value is ${
-        show(isolation)
-      }`,
-    );
+
+  #refuse(problem: string): void {
+    this.problems.push(`Cannot start container as ${problem}`);
   }
-  if (isolated && allowAll === true) {
-    for (const key of allowed) {
-      problems.push(
-        `${subject(key)} must not be given where ${
-          subject("allowAll")
-        } is "true": give one of them`,
+
+  checkNames(): void {
+    for (const name of Object.keys(this.#settings)) {
+      if (SETTINGS.includes(name)) continue;
+      this.#refuse(
+        `${quote(name)} is not an option: ${
+          suggest(name, SETTINGS, "options")
+        }`,
       );
     }
   }
-  if (concurrency !== undefined && concurrency < processes) {
-    problems.push(
-      `${
-        subject("concurrency")
-      } must be at least "processes", as each runs a job at a time or more: current values are ${concurrency} and ${processes}`,
-    );
-  }
-  if (isolation === "process" && typeof worker === "function") {
-    problems.push(
-      `${
-        subject("worker")
-      } must be MODULE:expr where "isolation" is "process": current value is a function`,
-    );
-  }
-  return problems.map((problem) => `Cannot start container as ${problem}`);
-}
 
-/** A configuration that is right; throws all that is wrong with it. */
-export function settled(
-  { config, problems }: InspectedConfig,
-): ContainerConfig {
-  if (problems.length > 0) throw new ConfigError(problems);
-  return config as ContainerConfig;
+  checkTable(): void {
+    const { file, handler } = this.#settings;
+    if (typeof file === "string") this.config.file = file;
+    else if (file !== undefined) {
+      this.#refuse(
+        `"file" must be a path: current value is ${show(file)}`,
+      );
+    }
+    const folder = typeof file === "string"
+      ? dirname(resolve(file))
+      : resolve();
+    for (const option of CONTAINER_OPTIONS) {
+      const given = this.#settings[option.key];
+      const value = given === undefined
+        ? defaultOf(option, this.config as Partial<ContainerConfig>)
+        : given;
+      if (value !== undefined) this.#check(option, value, folder);
+      else if (option.key === "worker" && handler !== undefined) continue;
+      else if (option.required) this.#refuse(this.#place.missing(option));
+    }
+  }
+
+  #check(option: ContainerOption, value: unknown, folder: string): void {
+    const { key, target = key as keyof ContainerConfig } = option;
+    let problem = `must be ${this.#place.allowed(option)}`;
+    try {
+      const parsed = option.check(value, folder);
+      if (parsed !== undefined) {
+        this.config[target] = parsed;
+        return;
+      }
+    } catch (error) {
+      problem = messageOf(error);
+    }
+    this.wrong.add(key);
+    this.#refuse(
+      `${this.#place.subject(option)} ${problem}: current value is ${
+        this.#place.shown(option, value)
+      }`,
+    );
+  }
+
+  /** A function or class takes any value, as its type says. */
+  checkWorkerConfig(): void {
+    const { worker, workerConfig = NO_CONFIG } = this.#settings;
+    if (typeof worker === "function" && workerConfig !== NO_CONFIG) {
+      this.config.workerConfig = workerConfig;
+      return;
+    }
+    const config: Record<string, string> = Object.create(null);
+    this.config.workerConfig = config;
+    if (typeof workerConfig !== "object" || workerConfig === null) {
+      this.#refuse(
+        `"workerConfig" must be an object of strings: current value is ${
+          show(workerConfig)
+        }`,
+      );
+      return;
+    }
+    for (const [name, value] of Object.entries(workerConfig)) {
+      if (typeof value === "string") config[name] = value;
+      else if (value !== undefined) {
+        this.#refuse(
+          `${
+            quote(name)
+          } in "workerConfig" must be a string: current value is ${
+            show(value)
+          }`,
+        );
+      }
+    }
+    Object.freeze(config);
+  }
+
+  checkHandler(): void {
+    const { handler, worker } = this.#settings;
+    if (handler === undefined) return;
+    const { handle } = Object(handler) as { handle?: unknown };
+    if (typeof handler !== "function" && typeof handle !== "function") {
+      this.#refuse(
+        `"handler" must be a function, or an object with a "handle" method: current value is ${
+          show(handler)
+        }`,
+      );
+    }
+    for (const key of ["worker", "workerConfig"]) {
+      if (this.#settings[key] === undefined) continue;
+      this.#refuse(
+        `${
+          quote(key)
+        } must not be given together with "handler": give one of them`,
+      );
+    }
+    if (worker === undefined) {
+      const given: GivenHandler = { handler: handler as WorkerLike };
+      this.config.worker = given;
+    }
+  }
+
+  checkLoggers(): void {
+    const { loggers, loggersLines } = this.#place;
+    const text = this.config.loggers as string | undefined;
+    const { config, problems } = parseLoggers(text, loggersLines);
+    this.config.loggers = config;
+    this.config.loggersWhere = `Cannot start container as ${loggers}`;
+    for (const { line, text } of problems) {
+      this.#refuse(`${loggers} (line ${line}) ${text}`);
+    }
+  }
+
+  /** Checks options that are right each alone. */
+  checkTogether(): void {
+    const config = this.config as Partial<ContainerConfig>;
+    const { queue, failures, isolation, worker } = config;
+    const { concurrency, processes = 1 } = config;
+    if (typeof failures === "object" && queue?.text === failures.text) {
+      this.#refuse(
+        `"failures" must be another queue than "queue": current value of both is ${
+          show(queue.text)
+        }`,
+      );
+    }
+    if (concurrency !== undefined && concurrency < processes) {
+      this.#refuse(
+        `${
+          this.#subject("concurrency")
+        } must be at least "processes", because each child process runs a job: current values are ${concurrency} and ${processes}`,
+      );
+    }
+    this.#checkPermissions(config);
+    const isModule = worker !== undefined && "specifier" in worker;
+    if (isolation === "process" && worker !== undefined && !isModule) {
+      this.#refuse(
+        `${
+          this.#subject("worker")
+        } must be MODULE:expr if "isolation" is "process": current value is ${
+          show(this.#settings.worker ?? this.#settings.handler)
+        }`,
+      );
+    }
+  }
+
+  #checkPermissions(config: Partial<ContainerConfig>): void {
+    const { isolation, allowAll } = config;
+    const allowed = Object.values(PERMISSION_KEYS)
+      .filter((key) => config[key] !== undefined);
+    if (isolation !== "process" && !this.wrong.has("isolation")) {
+      for (const key of ["processes", ...allowed, "allowAll"] as const) {
+        if (config[key] === undefined) continue;
+        this.#refuse(
+          `${
+            this.#subject(key)
+          } needs "isolation" to be "process": current value is ${
+            show(isolation)
+          }`,
+        );
+      }
+    } else if (allowAll === true) {
+      for (const key of allowed) {
+        this.#refuse(
+          `${this.#subject(key)} must not be given if ${
+            this.#subject("allowAll")
+          } is "true": give one of them`,
+        );
+      }
+    }
+  }
+
+  #subject(key: keyof ContainerSettings): string {
+    return this.#place.subject(
+      CONTAINER_OPTIONS.find((option) => option.key === key)!,
+    );
+  }
 }
 
 function defaultOf(
@@ -217,81 +362,12 @@ function defaultOf(
   return typeof value === "function" ? value(config) : value;
 }
 
-function missing(option: ContainerOption, where: Place): string {
-  return `Cannot start container as ${where.missing(option)}: ` +
-    option.required;
-}
-
-function checkWorkerConfig(
-  problems: string[],
-  value: unknown = {},
-): WorkerConfig {
-  const config: Record<string, string> = Object.create(null);
-  if (typeof value !== "object" || value === null) {
-    problems.push(
-      'Cannot start container as "workerConfig" must be an object of ' +
-        `strings: current value is ${show(value)}`,
-    );
-    return config;
-  }
-  for (const [name, option] of Object.entries(value)) {
-    if (option === undefined) continue;
-    if (typeof option === "string") config[name] = option;
-    else {
-      problems.push(
-        `Cannot start container as ${quote(name)} in "workerConfig" ` +
-          `must be a string: current value is ${show(option)}`,
-      );
-    }
-  }
-  return Object.freeze(config);
-}
-
-/** Where a container's queue is looked for. */
+/** The server of a container's queues. */
 export function connectOptions(
-  config: Partial<ContainerConfig>,
+  { region, endpoint }: Partial<ContainerConfig>,
 ): ConnectOptions {
-  const { region, endpoint } = config;
   return {
     ...(region === undefined ? {} : { region }),
     ...(endpoint === undefined ? {} : { endpoint }),
   };
-}
-
-/** Whether a `failures` option names a queue. */
-export function isFailureQueue(failures: string): boolean {
-  return failures !== "delete" && failures !== "keep";
-}
-
-/** A container's loggers, parsed. */
-interface ConfiguredLoggers extends LoggersOptions {
-  readonly loggers: LoggersConfig;
-  /** One line for each problem. */
-  readonly problems: readonly string[];
-}
-
-/** Parses a container's loggers. */
-export function loggersOptions(
-  { file, loggers: text, loggersLines }: Partial<ContainerConfig>,
-): ConfiguredLoggers {
-  const where = file === undefined
-    ? 'Cannot start container as "loggers"'
-    : `Cannot start container as "loggers" in [container] of ${file}`;
-  const { config, problems } = parseLoggers(text, loggersLines);
-  return {
-    loggers: config,
-    problems: problems.map(({ line, text }) =>
-      `${where} (line ${line}) ${text}`
-    ),
-    where,
-    context: jobContext,
-  };
-}
-
-/** What is added to JSON log lines. */
-function jobContext(): Readonly<Record<string, unknown>> {
-  const job = currentScope()?.job;
-  return job === undefined
-    ? {}
-    : { queue: job.queue, messageId: job.messageId };
 }

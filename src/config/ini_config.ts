@@ -7,8 +7,18 @@
 import type { WorkerConfig } from "../job/worker.ts";
 import { printable, quote, show, suggest } from "../text.ts";
 import { readFile } from "node:fs/promises";
-import { type InspectedConfig, type Place, settle, settled } from "./config.ts";
-import { CONTAINER_OPTIONS, type ContainerConfig } from "./options.ts";
+import {
+  type CheckedSettings,
+  checkSettings,
+  type Place,
+  validOrThrow,
+} from "./config.ts";
+import {
+  CONTAINER_OPTIONS,
+  type ContainerConfig,
+  type ContainerOption,
+} from "./options.ts";
+import type { ContainerSettings } from "./settings.ts";
 import { ConfigError, messageOf } from "../errors.ts";
 import {
   DEFAULT_SECTION,
@@ -19,16 +29,16 @@ import {
 } from "./ini.ts";
 
 /**
- * Reads a container's configuration from an ini file.
+ * Reads a container's settings from an ini file.
  *
  * @param file The file's path.
- * @returns The configuration.
- * @throws {ConfigError} If the file cannot be read, or for all that is wrong
- * in it at once.
+ * @returns The settings that the file gives, without defaults.
+ * @throws {ConfigError} If the file cannot be read, or a setting is wrong. The
+ * error lists all problems.
  *
- * @example Read a file and change it
+ * @example Read a file and change a setting
  * ```ts
- * import { readConfig, resolveConfig } from "@zsqs/cli/container";
+ * import { checkConfig, readConfig } from "@zsqs/cli/container";
  * import { assertEquals } from "@std/assert";
  *
  * const file = await Deno.makeTempFile({ suffix: ".ini" });
@@ -37,29 +47,45 @@ import {
  *   "[container]\nworker = worker.ts\nqueue = adder\n",
  * );
  *
- * const config = await readConfig(file);
- * assertEquals(config.queue, "adder");
- * assertEquals(resolveConfig({ ...config, concurrency: 10 }).concurrency, 10);
+ * const settings = await readConfig(file);
+ * assertEquals(settings.queue, "adder");
+ * assertEquals(checkConfig({ ...settings, concurrency: 5 }).prefetch, 5);
  * ```
  */
-export async function readConfig(file: string): Promise<ContainerConfig> {
-  return settled(inspectText(await readText(file), file));
+export async function readConfig(file: string): Promise<ContainerSettings> {
+  const { settings, place, problems } = readSettings(
+    await readText(file),
+    file,
+  );
+  validOrThrow(checkSettings(settings, place, problems));
+  return settings as unknown as ContainerSettings;
 }
 
 /**
- * Reads a container's configuration from an ini file, and goes on where it is
- * wrong.
+ * Reads a container's configuration from an ini file.
  *
- * @param file The file's path.
- * @returns What is right and what is wrong in it.
+ * @throws {ConfigError} If the file cannot be read, or a setting is wrong.
  */
-export async function inspectConfig(file: string): Promise<InspectedConfig> {
+export async function readContainerConfig(
+  file: string,
+): Promise<ContainerConfig> {
+  return validOrThrow(checkText(await readText(file), file));
+}
+
+/** Checks an ini file, and returns the options that are right. */
+export async function inspectConfig(file: string): Promise<CheckedSettings> {
   try {
-    return inspectText(await readText(file), file);
+    return checkText(await readText(file), file);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     return { config: { file }, problems: error.problems, wrong: new Set() };
   }
+}
+
+/** Checks the text of an ini file; paths in it are relative to the file. */
+export function checkText(text: string, file: string): CheckedSettings {
+  const { settings, place, problems } = readSettings(text, file);
+  return checkSettings(settings, place, problems);
 }
 
 async function readText(file: string): Promise<string> {
@@ -80,33 +106,25 @@ async function readText(file: string): Promise<string> {
   }
 }
 
-/**
- * Makes a container's configuration from an ini file's text.
- *
- * @param text The file's text.
- * @param file The file's path, for messages, and for paths in it, which are
- * relative to its folder.
- * @returns The configuration.
- * @throws {ConfigError} For all that is wrong in it at once.
- */
-export function parseConfig(text: string, file: string): ContainerConfig {
-  return settled(inspectText(text, file));
+/** An ini file's settings, and problems that only the file has. */
+interface FileSettings {
+  readonly settings: Readonly<Record<string, unknown>>;
+  readonly place: Place;
+  readonly problems: readonly string[];
 }
 
-function inspectText(text: string, file: string): InspectedConfig {
+function readSettings(text: string, file: string): FileSettings {
   const ini = readIni(text, file);
   const problems = unknownSections(ini, file);
   const container = ini.sections.get("container");
   if (!container) {
-    // A section with another name is most likely the one that is missing.
-    if (problems.length > 0) {
-      return { config: { file }, problems, wrong: new Set() };
-    }
-    problems.push(
-      `Cannot start container as ${file} has no [container] section: ` +
-        'give one with "worker" and "queue"',
+    // A section with another name is probably the missing one.
+    throw new ConfigError(
+      problems.length > 0
+        ? problems
+        : `Cannot start container as ${file} has no [container] section: ` +
+          'give one with "worker" and "queue"',
     );
-    return { config: { file }, problems, wrong: new Set() };
   }
   problems.push(...unknownOptions(container, file));
   const settings: Record<string, unknown> = {
@@ -117,20 +135,24 @@ function inspectText(text: string, file: string): InspectedConfig {
     const given = container.options.get(option.name);
     if (!given) continue;
     settings[option.key] = option.fromText?.(given.value) ?? given.value;
-    if (option.key === "loggers") settings.loggersLines = given.valueLines;
   }
-  return settle(settings, problems, inFile(container, file));
+  return { settings, place: inFile(container, file), problems };
 }
 
 function inFile(container: IniSection, file: string): Place {
+  const givenOf = (option: ContainerOption) =>
+    container.options.get(option.name);
   return {
     subject(option) {
-      const given = container.options.get(option.name);
+      const given = givenOf(option);
       return given ? place(given, container, file) : quote(option.name);
     },
-    missing: (option) => `[container] of ${file} has no ${quote(option.name)}`,
-    shown: (option, value) =>
-      show(container.options.get(option.name)?.value ?? value),
+    missing: (option) =>
+      `[container] of ${file} has no ${quote(option.name)}: ${option.required}`,
+    allowed: (option) => option.allowed,
+    shown: (option, value) => show(givenOf(option)?.value ?? value),
+    loggers: `"loggers" in [container] of ${file}`,
+    loggersLines: container.options.get("loggers")?.valueLines,
   };
 }
 
@@ -164,7 +186,7 @@ function readProblem(file: string, error: unknown): string {
         "give the path of an ini file";
     case "EACCES":
     case "EPERM":
-      return `Cannot read ${file} as this user may not: ` +
+      return `Cannot read ${file} as this user has no permission: ` +
         "check the permissions of the file and its folders";
     default:
       return `Cannot read ${file}: ${printable(messageOf(error))}`;
@@ -186,7 +208,7 @@ function unknownSections(ini: IniFile, file: string): string[] {
 function unknownOptions(container: IniSection, file: string): string[] {
   const names = CONTAINER_OPTIONS.map((option) => option.name);
   return [...container.options]
-    // What [DEFAULT] gives is there for all sections, as in Python.
+    // As in Python, every section gets the options of [DEFAULT].
     .filter(([name, option]) => !option.fromDefault && !names.includes(name))
     .map(([name, option]) =>
       `Cannot start container as ${place(option, container, file)} ` +

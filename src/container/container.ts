@@ -7,11 +7,7 @@
 
 import { setImmediate } from "node:timers";
 import { type Clock, systemClock, unlessAborted } from "../clock.ts";
-import {
-  connectOptions,
-  isFailureQueue,
-  loggersOptions,
-} from "../config/config.ts";
+import { connectOptions } from "../config/config.ts";
 import type { ContainerConfig } from "../config/options.ts";
 import {
   loadTelemetry,
@@ -24,8 +20,8 @@ import type { EngineContext } from "../engine/context.ts";
 import { Engine } from "../engine/engine.ts";
 import { FailureQueue } from "../engine/failure_queue.ts";
 import { learnVisibility, Visibility } from "../engine/visibility.ts";
-import { ConfigError, messageOf } from "../errors.ts";
-import { runInScope } from "../job/current_job.ts";
+import { messageOf } from "../errors.ts";
+import { jobContext, runInScope } from "../job/current_job.ts";
 import { LocalRunner } from "../job/run_job.ts";
 import type { Runner } from "../job/runner.ts";
 import { logStrayErrors } from "../job/stray_errors.ts";
@@ -291,7 +287,8 @@ export class Container implements AttachedConsumer {
       await run();
     } catch (error) {
       const { config, queues } = this.#parts;
-      throw openError(error, config.queue, queues.source.connection.region);
+      const { region } = queues.source.connection;
+      throw openError(error, config.queue.text, region);
     }
   }
 
@@ -303,11 +300,12 @@ export class Container implements AttachedConsumer {
       address: health,
       problem: () => this.#engine.problem,
     });
-    this.#logger.info(`Answering for ${queue} at ${this.#health.url}`);
+    this.#logger.info(`Answering for ${queue.text} at ${this.#health.url}`);
   }
 
   async #poll(drain: boolean): Promise<void> {
-    const { config: { queue }, queues } = this.#parts;
+    const { config, queues } = this.#parts;
+    const queue = config.queue.text;
     this.#logger.info(
       `Listening to ${queue} in ${queues.source.connection.region}`,
     );
@@ -346,7 +344,9 @@ export class Container implements AttachedConsumer {
       }
     } catch (error) {
       throw new Error(
-        `Cannot dispose the worker of ${config.queue}: ${messageOf(error)}`,
+        `Cannot dispose the worker of ${config.queue.text}: ${
+          messageOf(error)
+        }`,
         { cause: error },
       );
     }
@@ -370,9 +370,10 @@ async function loadParts(
   config: ContainerConfig,
   options: StartOptions,
 ): Promise<Parts> {
-  const { problems, ...configured } = loggersOptions(config);
-  if (problems.length > 0) throw new ConfigError(problems);
-  const loggers = createLoggers(configured.loggers, configured);
+  const loggers = createLoggers(config.loggers, {
+    where: config.loggersWhere,
+    context: jobContext,
+  });
   let queues: Queues | undefined;
   let loaded: LoadedWorker | undefined;
   try {
@@ -441,7 +442,9 @@ async function openQueues(
 ): Promise<Queues> {
   const where = { ...connectOptions(config), ...options };
   const source = await openQueue(config.queue, { ...where, probe: false });
-  if (!isFailureQueue(config.failures)) return { source, failures: undefined };
+  if (typeof config.failures === "string") {
+    return { source, failures: undefined };
+  }
   try {
     return { source, failures: await openQueue(config.failures, where) };
   } catch (error) {

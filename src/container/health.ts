@@ -1,45 +1,43 @@
 /**
- * What a service manager's probe asks: whether a container is well.
+ * The HTTP server that answers a service manager's health probes.
  *
  * @module
  */
 
-import { parseAddress } from "../config/options.ts";
+import type { Address } from "../config/values.ts";
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import process from "node:process";
 import { ConfigError, messageOf } from "../errors.ts";
 
-/** Where the question is answered. */
 const PATH = "/healthz";
 
-/** How long a client may take to ask, in milliseconds. */
+/** How long a client may take to send its request. */
 const REQUEST_MS = 5_000;
 
-/** What a health server works with. */
+/** Options of {@linkcode serveHealth}. */
 export interface HealthOptions {
-  /** Where to listen: `host:port`. */
-  readonly address: string;
-  /** Why it is not well; nothing where it is. */
+  /** The address to listen on. */
+  readonly address: Address;
+  /** Why the container is unhealthy, or `undefined`. */
   readonly problem: () => string | undefined;
 }
 
-/** Answers whether a container is well, until it is disposed. */
+/** Answers probes until it is disposed. */
 export interface HealthServer extends Disposable {
-  /** Where it answers. */
+  /** The URL that answers. */
   readonly url: string;
 }
 
 /**
- * Starts to answer.
+ * Starts a health server.
  *
- * @throws {ConfigError} If the address is none of this machine.
- * @throws {Error} If it is in use, or cannot be listened on.
+ * @throws {ConfigError} If the address does not belong to this machine.
+ * @throws {Error} If the address is in use, or cannot be listened on.
  */
 export async function serveHealth(
   { address, problem }: HealthOptions,
 ): Promise<HealthServer> {
-  const { host, port } = parseAddress(address)!;
   const { createServer } = await import("node:http");
   const server = createServer({
     requestTimeout: REQUEST_MS,
@@ -47,9 +45,9 @@ export async function serveHealth(
   }, (request, response) => {
     const [path] = request.url!.split("?");
     const answer = path !== PATH
-      ? { status: 404, text: `There is only ${PATH}` }
+      ? { status: 404, text: `Not found: ask for ${PATH}` }
       : request.method !== "GET" && request.method !== "HEAD"
-      ? { status: 405, text: "Ask with GET or HEAD" }
+      ? { status: 405, text: "Use GET or HEAD" }
       : answerOf(problem());
     const body = new TextEncoder().encode(`${answer.text}\n`);
     response.writeHead(answer.status, {
@@ -61,9 +59,9 @@ export async function serveHealth(
     response.end(request.method === "HEAD" ? undefined : body);
   });
   try {
-    await listen(server, host, port);
+    await listen(server, address);
   } catch (error) {
-    throw listenError(address, error);
+    throw listenError(address.text, error);
   }
   const own = server.address() as AddressInfo;
   const shown = own.family === "IPv6" ? `[${own.address}]` : own.address;
@@ -87,12 +85,11 @@ function answerOf(problem: string | undefined): {
 
 async function listen(
   server: Server,
-  host: string,
-  port: number,
+  { host, port }: Address,
 ): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   server.once("error", reject);
-  // Deno throws a missing permission where nobody can catch it.
+  // Deno throws a missing permission from outside of this call.
   process.once("uncaughtException", reject);
   try {
     server.listen(port, host, resolve);
@@ -110,16 +107,16 @@ function listenError(address: string, error: unknown): unknown {
   switch (code) {
     case "EADDRINUSE":
       return new Error(
-        `${what}, which is in use: stop what uses it, or give another port`,
+        `${what}, which is in use: stop the program that uses it, or give another port`,
         { cause: error },
       );
-    // Deno says EINVAL where the address is another machine's.
+    // Deno reports EINVAL for another machine's address.
     case "EINVAL":
     case "EADDRNOTAVAIL":
     case "ENOTFOUND":
     case "EAI_AGAIN":
       return new ConfigError(
-        `${what}, which is no address of this machine: give one, or 0.0.0.0 for all`,
+        `${what}, which is not an address of this machine: give one that is, or 0.0.0.0 for all`,
         { cause: error },
       );
     default:

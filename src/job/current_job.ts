@@ -128,3 +128,11 @@ export function getLogger(name: string): Logger {
     critical: (message, ...args) => logger().critical(message, ...args),
   };
 }
+
+/** The fields that JSON log lines of the current job get. */
+export function jobContext(): Readonly<Record<string, unknown>> {
+  const job = currentScope()?.job;
+  return job === undefined
+    ? {}
+    : { queue: job.queue, messageId: job.messageId };
+}

@@ -1,39 +1,41 @@
 /**
- * Workers: from the factory a module exports to a handler that takes jobs.
+ * Loads workers: from the factory that a module exports to a handler of jobs.
  *
  * @module
  */
 
 import { ConfigError, isLoadDenied } from "../errors.ts";
 import type { Handler } from "./run_job.ts";
+import { list, nearest, quote } from "../text.ts";
 import type { WorkerSpec } from "./worker_spec.ts";
 
 /**
- * What a worker's factory is given: the options of the ini file's `[worker]`
- * section, each as the exact string in the file. Names are as written and
- * also, as Python has them, in lower case.
+ * The options of the ini file's `[worker]` section, which a worker's factory
+ * takes. Each value is the exact text in the file. Names are as written and, as
+ * in Python, in lower case.
  *
- * It has no prototype and is frozen.
+ * The object has no prototype and is frozen.
  */
 export interface WorkerConfig {
   /** An option's value, by its name. */
   readonly [name: string]: string | undefined;
 }
 
-/**
- * What a factory may return: a handler, or an object with a `handle` method.
- */
+/** A handler, or an object with a `handle` method. */
 export type WorkerLike =
   | Handler
   | { handle: Handler };
 
 /**
- * Makes a worker from the `[worker]` options: a function, which may be async,
- * or a class with a `handle(...args)` method.
+ * Makes a worker: a function, which may be async, or a class with a
+ * `handle(...args)` method.
+ *
+ * @typeParam Config The type of its argument: by default, the options of the
+ * ini file's `[worker]` section.
  */
-export type WorkerFactory =
-  | ((config: WorkerConfig) => WorkerLike | Promise<WorkerLike>)
-  | (new (config: WorkerConfig) => { handle: Handler });
+export type WorkerFactory<Config = WorkerConfig> =
+  | ((config: Config) => WorkerLike | Promise<WorkerLike>)
+  | (new (config: Config) => { handle: Handler });
 
 /**
  * The argument types of a worker's jobs, taken from its factory.
@@ -41,32 +43,35 @@ export type WorkerFactory =
  * @typeParam Factory The type of the factory: a function, async function or
  * class.
  */
-export type JobArgs<Factory> =
+export type JobArgs<Factory> = (
   // deno-lint-ignore no-explicit-any
-  Factory extends abstract new (config: any) => infer Instance
-    ? ArgsOf<Instance>
+  Factory extends abstract new (config: any) => infer Instance ? Instance
     // deno-lint-ignore no-explicit-any
-    : Factory extends (config: any) => infer Made ? ArgsOf<Awaited<Made>>
-    : never;
-
-/** The arguments of a handler, or of an object's `handle` method. */
-export type ArgsOf<Made> = Made extends { handle(...args: infer Args): unknown }
-  ? Args
-  : Made extends (...args: infer Args) => unknown ? Args
+    : Factory extends (config: any) => infer Made ? Awaited<Made>
+    : never
+) extends infer Worker
+  ? Worker extends { handle(...args: infer Args): unknown } ? Args
+  : Worker extends (...args: infer Args) => unknown ? Args
+  : never
   : never;
+
+/** A handler that a program gives in place of a factory. */
+export interface GivenHandler {
+  readonly handler: WorkerLike;
+}
 
 /** A worker that takes jobs. */
 export interface Worker {
   readonly handler: Handler;
-  /** Disposes it, if it has anything to dispose. */
+  /** Disposes the worker that the factory made, if it is disposable. */
   dispose(): Promise<void>;
-  /** Ends what is left of it; where it is absent there is nothing to end. */
+  /** Ends child processes that are left. */
   kill?(): void;
 }
 
 /** The part of a container's configuration that makes its worker. */
 export interface LoadWorkerOptions {
-  readonly worker: WorkerSpec | WorkerFactory;
+  readonly worker: WorkerSpec | WorkerFactory | GivenHandler;
   readonly workerConfig: WorkerConfig;
   /** The ini file's path as the user gave it, for messages. */
   readonly file?: string;
@@ -76,13 +81,13 @@ export interface LoadWorkerOptions {
 export type ModuleLoader = (specifier: string) => Promise<object>;
 
 /**
- * Finds the factory that a configuration names, and imports its module.
+ * Imports the worker's module and finds the factory in it.
  *
  * @param config The container's configuration.
  * @param load Imports a module by its specifier.
- * @returns A function that calls the factory and gives the worker.
- * @throws {ConfigError} If the module cannot be imported, or lacks the name;
- * the returned function too, if the factory throws or returns no handler.
+ * @returns A function that calls the factory and returns the worker. It throws
+ * a `ConfigError` if the factory throws or returns no handler.
+ * @throws {ConfigError} If the module cannot be imported, or lacks the export.
  */
 export async function loadWorker(
   config: LoadWorkerOptions,
@@ -92,12 +97,16 @@ export async function loadWorker(
   if (typeof worker === "function") {
     return () => makeWorker(worker, workerConfig, `"${worker.name}"`);
   }
+  if ("handler" in worker) {
+    const handler = handlerOf(worker.handler)!;
+    return () => Promise.resolve({ handler, dispose: async () => {} });
+  }
   const subject = workerSubject(worker, config.file);
   const factory = await importFactory(worker, subject, load);
   return () => makeWorker(factory, workerConfig, subject);
 }
 
-/** How problems speak of a worker. */
+/** How messages name a worker. */
 export function workerSubject(
   worker: WorkerSpec,
   file: string | undefined,
@@ -115,13 +124,14 @@ async function importFactory(
   for (const [i, name] of path.entries()) {
     const found = memberOf(value, name);
     if (found === undefined) {
+      const missing = path.slice(0, i + 1).join(".");
       throw problem(
         subject,
         spec.expr === undefined
           ? `has no default export${
             exportsHint(value)
-          }; "${spec.module}:NAME" takes another`
-          : `has no "${path.slice(0, i + 1).join(".")}"${exportsHint(value)}`,
+          }; to take another, give "${spec.module}:NAME"`
+          : `has no "${missing}"${exportsHint(value, name)}`,
       );
     }
     value = found;
@@ -131,7 +141,7 @@ async function importFactory(
       subject,
       `is ${
         describe(value)
-      }: wanted a function or class that takes the [worker] options`,
+      }: export a function or class that takes the [worker] options`,
     );
   }
   return value as WorkerFactory;
@@ -157,7 +167,7 @@ async function makeWorker(
       subject,
       `returned ${
         describe(made)
-      }: wanted a function that takes a job's arguments, or an object with a "handle" method`,
+      }: return a function that takes a job's arguments, or an object with a "handle" method`,
     );
   }
   return { handler, dispose: () => dispose(made) };
@@ -213,7 +223,7 @@ async function importModule(
   }
 }
 
-/** Whether it is the module itself, not one that it imports, that is missing. */
+/** Whether the module itself is missing, not a module that it imports. */
 function isMissing(error: unknown, specifier: string): boolean {
   return error instanceof Error &&
     /^module not found/i.test(error.message) &&
@@ -226,13 +236,15 @@ function isClass(
   return /^class\b/.test(Function.prototype.toString.call(factory));
 }
 
-function exportsHint(module: unknown): string {
+function exportsHint(module: unknown, name?: string): string {
   const names = typeof module === "object" && module !== null
     ? Object.keys(module)
     : [];
-  return names.length === 0
-    ? ", nor any other export"
-    : `: it exports ${names.map((name) => `"${name}"`).join(", ")}`;
+  if (names.length === 0) return ", nor any other export";
+  const near = name === undefined ? undefined : nearest(name, names);
+  return near === undefined
+    ? `: it exports ${list(names.map(quote))}`
+    : `: did you mean ${quote(near)}?`;
 }
 
 function describe(value: unknown): string {
@@ -241,7 +253,7 @@ function describe(value: unknown): string {
   return typeof value === "object" ? "an object" : `a ${typeof value}`;
 }
 
-/** An error in one line, with the place in the code where Deno names one. */
+/** An error in one line, with its place in the code if Deno names one. */
 function firstLine(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   // deno-lint-ignore no-control-regex
@@ -249,7 +261,7 @@ function firstLine(error: unknown): string {
   const [line = "", ...rest] = text.split("\n");
   const place = /^\s+at (\S+:\d+:\d+)$/m.exec(rest.join("\n"))?.[1];
   const { code } = error as { code?: unknown };
-  // Deno wraps whatever stops an import in a TypeError with this code.
+  // Deno wraps any error of an import in a TypeError with this code.
   const named = code === "ERR_MODULE_NOT_FOUND" || line.startsWith(error.name)
     ? line
     : `${error.name}: ${line}`;

@@ -4,11 +4,7 @@
  * @module
  */
 
-import {
-  connectOptions,
-  isFailureQueue,
-  loggersOptions,
-} from "../config/config.ts";
+import { connectOptions } from "../config/config.ts";
 import type { ContainerConfig } from "../config/options.ts";
 import { dirname } from "node:path";
 import process from "node:process";
@@ -25,7 +21,6 @@ import type { LogFileConfig } from "../logging/loggers_text.ts";
 import { listLogFiles } from "../logging/loggers_text.ts";
 import { listModules, ModuleGraphError } from "./module_graph.ts";
 import { loadSqs } from "../connect/open_queue.ts";
-import { parseQueueRef } from "../sqs/queue_ref.ts";
 import { Rights } from "./permission_set.ts";
 import type { WorkerSpec } from "../job/worker_spec.ts";
 
@@ -45,22 +40,20 @@ export interface NeededPermissions {
  *
  * @param configs The containers' configurations, from ini files.
  * @returns The permissions.
- * @throws {ConfigError} If loggers are wrong, or a worker's module or one that
- * it imports cannot be loaded.
+ * @throws {ConfigError} If a worker's module, or one that it imports, cannot be
+ * loaded.
  */
 export async function permissionsOf(
   configs: readonly ContainerConfig[],
 ): Promise<NeededPermissions> {
   const rights = new Rights();
   const hints = new Set<string>();
-  const problems = configs.flatMap((config) => loggersOptions(config).problems);
-  if (problems.length > 0) throw new ConfigError(problems);
   for (const config of configs) {
     rights.add("read", config.file!);
-    for (const file of listLogFiles(loggersOptions(config).loggers)) {
+    for (const file of listLogFiles(config.loggers)) {
       addLogFile(rights, file);
     }
-    if (config.health !== undefined) rights.add("net", config.health);
+    if (config.health !== undefined) rights.add("net", config.health.text);
     await addWorker(rights, config);
     await addQueues(rights, hints, config);
   }
@@ -135,8 +128,8 @@ async function addQueues(
   const { env } = process;
   rights.addFrom(sdkRights(env));
   const { queue, failures } = config;
-  for (const name of isFailureQueue(failures) ? [queue, failures] : [queue]) {
-    const ref = parseQueueRef(name)!;
+  const refs = typeof failures === "string" ? [queue] : [queue, failures];
+  for (const ref of refs) {
     const options = connectOptions(config);
     const given = regionOf(ref, options);
     const { findSqsServer } = await loadSqs();

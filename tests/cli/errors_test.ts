@@ -243,9 +243,6 @@ export class Adder {}
 `,
 };
 
-const EXPORTS =
-  '"Adder", "needy", "nothing", "number", "rejects", "scale", "throwsText", "tools"';
-
 const MINIMAL = "[container]\nworker = adder.ts\nqueue = adder\n";
 
 function wrong(name: string, ini: string, ...lines: string[]): Wrong {
@@ -307,7 +304,7 @@ const LOG_FILE = `\
 </logger>`;
 
 const WANTED_HANDLER =
-  'wanted a function that takes a job\'s arguments, or an object with a "handle" method';
+  'return a function that takes a job\'s arguments, or an object with a "handle" method';
 
 const WRONG: readonly Wrong[] = [
   {
@@ -452,26 +449,26 @@ const WRONG: readonly Wrong[] = [
     "imports.ts",
     'cannot be imported: Module not found "FOLDER_URL/absent_lib.ts". (FOLDER_URL/imports.ts:1:8)',
   ),
-  wrongWorker("jobs.ts:addr", `has no "addr": it exports ${EXPORTS}`),
+  wrongWorker("jobs.ts:addr", 'has no "addr": did you mean "Adder"?'),
   wrongWorker(
     "jobs.ts:tools.addr",
-    'has no "tools.addr": it exports "adder"',
+    'has no "tools.addr": did you mean "adder"?',
   ),
   wrongWorker(
     "jobs.ts",
-    `has no default export: it exports ${EXPORTS}; "jobs.ts:NAME" takes another`,
+    'has no default export: it exports "Adder", "needy", "nothing", "number", "rejects" and 3 more; to take another, give "jobs.ts:NAME"',
   ),
   wrongWorker(
     "empty.ts",
-    'has no default export, nor any other export; "empty.ts:NAME" takes another',
+    'has no default export, nor any other export; to take another, give "empty.ts:NAME"',
   ),
   wrongWorker(
     "jobs.ts:scale",
-    "is a number: wanted a function or class that takes the [worker] options",
+    "is a number: export a function or class that takes the [worker] options",
   ),
   wrongWorker(
     "jobs.ts:tools",
-    "is an object: wanted a function or class that takes the [worker] options",
+    "is an object: export a function or class that takes the [worker] options",
   ),
   wrong(
     "worker = https:",

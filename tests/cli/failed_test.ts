@@ -233,7 +233,7 @@ Deno.test("zsqs failed --redrive sends bodies and attributes as they were", asyn
   const done: unknown[] = [];
   await runContainer({
     queue: "adder",
-    failures: KEPT,
+    failures: { queue: KEPT },
     loggers: "",
     worker: () => (...args: unknown[]) => {
       if (bad) throw new TypeError("bad");
@@ -441,7 +441,7 @@ Deno.test("zsqs failed --redrive sends each message once where they fail again",
   let runs = 0;
   await runContainer({
     queue: "adder",
-    failures: KEPT,
+    failures: { queue: KEPT },
     loggers: "",
     worker: () => () => {
       runs++;

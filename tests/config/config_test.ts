@@ -3,15 +3,24 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import { resolveConfig } from "../../src/config/config.ts";
-import { parseConfig, readConfig } from "../../src/config/ini_config.ts";
+import {
+  checkConfig,
+  configOf,
+  validOrThrow,
+} from "../../src/config/config.ts";
+import {
+  checkText,
+  readConfig,
+  readContainerConfig,
+} from "../../src/config/ini_config.ts";
 import {
   CONTAINER_OPTIONS,
   type ContainerConfig,
-  type ContainerSettings,
   PERMISSION_KEYS,
 } from "../../src/config/options.ts";
+import type { ContainerSettings } from "../../src/config/settings.ts";
 import { ConfigError } from "../../src/errors.ts";
+import { parseLoggers } from "../../src/logging/loggers_text.ts";
 import { QUEUE_REF_HINT } from "../../src/sqs/queue_ref.ts";
 import { parseWorkerSpec, type WorkerSpec } from "../../src/job/worker_spec.ts";
 
@@ -155,10 +164,16 @@ Deno.test("parseWorkerSpec() refuses what Deno could not import", () => {
   }
 });
 
+function parse(text: string, file: string): ContainerConfig {
+  return validOrThrow(checkText(text, file));
+}
+
+const WHERE = 'Cannot start container as "loggers"';
+
 const MINIMAL = "[container]\nworker = adder.ts\nqueue = adder\n";
 
-Deno.test("parseConfig() applies the defaults", () => {
-  const config = parseConfig(MINIMAL, "conf/adder.ini");
+Deno.test("checkText() applies the defaults", () => {
+  const config = parse(MINIMAL, "conf/adder.ini");
   assertEquals({ ...config, workerConfig: { ...config.workerConfig } }, {
     file: "conf/adder.ini",
     worker: {
@@ -167,7 +182,9 @@ Deno.test("parseConfig() applies the defaults", () => {
       specifier: pathToFileURL(resolve("conf/adder.ts")).href,
     },
     workerConfig: {},
-    queue: "adder",
+    queue: { text: "adder", name: "adder", fifo: false },
+    loggers: parseLoggers(undefined).config,
+    loggersWhere: `${WHERE} in [container] of conf/adder.ini`,
     concurrency: 1,
     prefetch: 0,
     deleteDelaySeconds: 1,
@@ -179,11 +196,11 @@ Deno.test("parseConfig() applies the defaults", () => {
   assert(Object.isFrozen(config));
 });
 
-Deno.test("parseConfig() reads every option, in any case and from [DEFAULT]", () => {
-  const config = parseConfig(
+Deno.test("checkText() reads every option, in any case and from [DEFAULT]", () => {
+  const config = parse(
     "[DEFAULT]\nregion: eu-west-1\nscale = 2\n\n[container]\n" +
       "Worker = /jobs/adder.ts:jobs.adder\nQUEUE = adder.fifo\n" +
-      "endpoint = http://127.0.0.1:4566\nloggers =\n  <logger>\n  </logger>\n" +
+      "endpoint = http://127.0.0.1:4566\nloggers =\n  json\n" +
       "concurrency = 1\nwait_time = 1\nvisibility_timeout = 43200\n" +
       "shutdown_timeout = 0\n[worker]\nscale = 3\n",
     "adder.ini",
@@ -197,11 +214,11 @@ Deno.test("parseConfig() reads every option, in any case and from [DEFAULT]", ()
       expr: "jobs.adder",
     },
     workerConfig: { region: "eu-west-1", scale: "3" },
-    queue: "adder.fifo",
+    queue: { text: "adder.fifo", name: "adder.fifo", fifo: true },
     region: "eu-west-1",
     endpoint: "http://127.0.0.1:4566",
-    loggers: "\n<logger>\n</logger>",
-    loggersLines: [9, 10, 11],
+    loggers: parseLoggers("json").config,
+    loggersWhere: `${WHERE} in [container] of adder.ini`,
     concurrency: 1,
     prefetch: 0,
     deleteDelaySeconds: 1,
@@ -213,8 +230,8 @@ Deno.test("parseConfig() reads every option, in any case and from [DEFAULT]", ()
   });
 });
 
-Deno.test("parseConfig() reads how jobs are run", () => {
-  const read = (lines: string) => parseConfig(MINIMAL + lines, "adder.ini");
+Deno.test("checkText() reads how jobs are run", () => {
+  const read = (lines: string) => parse(MINIMAL + lines, "adder.ini");
   const config = read(
     "concurrency = 20\ndelete_delay = 0\ntimeout = 300\n" +
       "retry_delay = 1..600\nfailures = adder-failed\n",
@@ -222,7 +239,12 @@ Deno.test("parseConfig() reads how jobs are run", () => {
   assertEquals([config.concurrency, config.prefetch], [20, 10]);
   assertEquals([config.deleteDelaySeconds, config.timeoutSeconds], [0, 300]);
   assertEquals(config.retryDelay, { minSeconds: 1, maxSeconds: 600 });
-  assertEquals(config.failures, "adder-failed");
+  assertEquals(config.failures, {
+    text: "adder-failed",
+    name: "adder-failed",
+    fifo: false,
+  });
+  assertEquals(read("failures = keep\n").failures, "keep");
   assertEquals(read("concurrency = 3\n").prefetch, 3);
   assertEquals(read("concurrency = 3\nprefetch = 0\n").prefetch, 0);
   assertEquals(read("retry_delay = 30\n").retryDelay, {
@@ -231,9 +253,9 @@ Deno.test("parseConfig() reads how jobs are run", () => {
   });
 });
 
-Deno.test("parseConfig() reads how jobs are isolated", () => {
+Deno.test("checkText() reads how jobs are isolated", () => {
   const read = (lines: string) =>
-    parseConfig(MINIMAL + "isolation = process\n" + lines, "adder.ini");
+    parse(MINIMAL + "isolation = process\n" + lines, "adder.ini");
   assertEquals(read("").processes, 1);
   assertEquals(read("").allowNet, undefined);
   assertEquals(read("processes = 3\nconcurrency = 3\n").processes, 3);
@@ -268,12 +290,12 @@ const BAD_TOGETHER: [lines: string, ...problems: string[]][] = [
   ["allow_all = false", ALONE("allow_all", "none")],
   [
     "isolation = process\nallow_all = true\nallow_net = a\nallow_env = B",
-    'Cannot start container as "allow_net" in [container] of adder.ini (line 6) must not be given where "allow_all" in [container] of adder.ini (line 5) is "true": give one of them',
-    'Cannot start container as "allow_env" in [container] of adder.ini (line 7) must not be given where "allow_all" in [container] of adder.ini (line 5) is "true": give one of them',
+    'Cannot start container as "allow_net" in [container] of adder.ini (line 6) must not be given if "allow_all" in [container] of adder.ini (line 5) is "true": give one of them',
+    'Cannot start container as "allow_env" in [container] of adder.ini (line 7) must not be given if "allow_all" in [container] of adder.ini (line 5) is "true": give one of them',
   ],
   [
     "isolation = process\nprocesses = 2",
-    'Cannot start container as "concurrency" must be at least "processes", as each runs a job at a time or more: current values are 1 and 2',
+    'Cannot start container as "concurrency" must be at least "processes", because each child process runs a job: current values are 1 and 2',
   ],
   [
     "isolation = worker\nprocesses = 1",
@@ -281,32 +303,33 @@ const BAD_TOGETHER: [lines: string, ...problems: string[]][] = [
   ],
 ];
 
-Deno.test("parseConfig() refuses options of isolation that do not fit together", () => {
+Deno.test("checkText() refuses options of isolation that do not fit together", () => {
   for (const [lines, ...problems] of BAD_TOGETHER) {
     assertEquals(problemsOf(MINIMAL + lines), problems, lines);
   }
 });
 
-Deno.test("parseConfig() refuses failures that go back to the queue", () => {
+Deno.test("checkText() refuses failures that go back to the queue", () => {
   assertEquals(problemsOf(MINIMAL + "failures = adder\n"), [
     'Cannot start container as "failures" must be another queue than "queue": current value of both is "adder"',
   ]);
 });
 
-Deno.test("parseConfig() reads the seed's file", () => {
-  const config = parseConfig(
+Deno.test("checkText() reads the seed's file", () => {
+  const config = parse(
     "[container]\nworker = zc.sqs.tests:scaled_addr\nqueue = adder\n" +
       "loggers =\n   <logger>\n     level INFO\n   </logger>\n\n" +
       "[worker]\nscale = 2\n",
     "ini",
   );
   assertEquals(specOf(config).expr, "scaled_addr");
-  assertEquals(config.loggers, "\n<logger>\nlevel INFO\n</logger>");
-  assertEquals(config.loggersLines?.[0], 4);
+  assertEquals(config.loggers.loggers, [
+    { name: "", level: 20, propagate: true, files: [], line: 5 },
+  ]);
   assertEquals(config.workerConfig.scale, "2");
 });
 
-Deno.test("parseConfig() takes a queue's name, URL or ARN", () => {
+Deno.test("checkText() takes a queue's name, URL or ARN", () => {
   for (
     const queue of [
       "a",
@@ -319,16 +342,16 @@ Deno.test("parseConfig() takes a queue's name, URL or ARN", () => {
       "arn:aws-us-gov:sqs:us-gov-west-1:123456789012:adder.fifo",
     ]
   ) {
-    const config = parseConfig(
+    const config = parse(
       `[container]\nworker = adder.ts\nqueue = ${queue}\n`,
       "adder.ini",
     );
-    assertEquals(config.queue, queue);
+    assertEquals(config.queue.text, queue);
   }
 });
 
-Deno.test("parseConfig() hands each [worker] value over exactly", () => {
-  const config = parseConfig(
+Deno.test("checkText() hands each [worker] value over exactly", () => {
+  const config = parse(
     MINIMAL +
       '[worker]\na = 007\nb = 1e3\nc = true\nd = null\ne = "quoted"\n' +
       "f = a=b:c\ng = ü\nh = #x\ni =\nj = ; not a comment\nk =\n  one\n\n" +
@@ -363,22 +386,23 @@ Deno.test("parseConfig() hands each [worker] value over exactly", () => {
   assertEquals(config.toString, undefined);
 });
 
-Deno.test("parseConfig() gives [DEFAULT] to [worker], as Python does", () => {
+Deno.test("checkText() gives [DEFAULT] to [worker], as Python does", () => {
   const defaults = "[DEFAULT]\nScale = 1\nunit = m\n";
-  const { workerConfig } = parseConfig(
+  const { workerConfig } = parse(
     `${defaults}${MINIMAL}[worker]\nSCALE = 2\n`,
     "adder.ini",
   );
   assertEquals({ ...workerConfig }, { SCALE: "2", scale: "2", unit: "m" });
   assertEquals(
-    Object.keys(parseConfig(defaults + MINIMAL, "adder.ini").workerConfig),
+    Object.keys(parse(defaults + MINIMAL, "adder.ini").workerConfig),
     [],
   );
 });
 
 function specOf(config: ContainerConfig): WorkerSpec {
-  assert(typeof config.worker !== "function");
-  return config.worker;
+  const { worker } = config;
+  assert("specifier" in worker);
+  return worker;
 }
 
 /** Each is one option added to those that must be there. */
@@ -572,7 +596,7 @@ const BAD_OPTIONS: [line: string, subject: string, problem: string][] = [
   ],
 ];
 
-Deno.test("parseConfig() refuses a bad option and says what is allowed", () => {
+Deno.test("checkText() refuses a bad option and says what is allowed", () => {
   for (const [line, subject, problem] of BAD_OPTIONS) {
     assertEquals(problemsOf(MINIMAL + line), [
       `Cannot start container as "${subject}" in [container] of adder.ini ` +
@@ -581,7 +605,7 @@ Deno.test("parseConfig() refuses a bad option and says what is allowed", () => {
   }
 });
 
-Deno.test("parseConfig() refuses a queue that SQS cannot have", () => {
+Deno.test("checkText() refuses a queue that SQS cannot have", () => {
   for (
     const queue of [
       "",
@@ -652,7 +676,7 @@ const BAD_FILES: [text: string, ...problems: string[]][] = [
   ],
 ];
 
-Deno.test("parseConfig() refuses a queue's URL with a line end in it", () => {
+Deno.test("checkText() refuses a queue's URL with a line end in it", () => {
   assertEquals(
     problemsOf(MINIMAL.replace("= adder\n", "= http://h/1\n  /a\n")),
     [
@@ -662,7 +686,7 @@ Deno.test("parseConfig() refuses a queue's URL with a line end in it", () => {
   );
 });
 
-Deno.test("parseConfig() tells all that is wrong at once", () => {
+Deno.test("checkText() tells all that is wrong at once", () => {
   for (const [text, ...problems] of BAD_FILES) {
     assertEquals(problemsOf(text), problems);
   }
@@ -670,7 +694,7 @@ Deno.test("parseConfig() tells all that is wrong at once", () => {
 
 function problemsOf(text: string): readonly string[] {
   const error = assertThrows(
-    () => parseConfig(text, "adder.ini"),
+    () => parse(text, "adder.ini"),
     ConfigError,
   );
   assertEquals(error.message, error.problems.join("\n"));
@@ -681,10 +705,9 @@ Deno.test("readConfig() reads a file with a byte-order mark", async () => {
   await withFolder(async (folder) => {
     const file = join(folder, "adder.ini");
     await writeFile(file, "\ufeff" + MINIMAL.replaceAll("\n", "\r\n"));
-    const config = await readConfig(file);
-    assertEquals(config.file, file);
+    assertEquals((await readConfig(file)).file, file);
     assertEquals(
-      specOf(config).specifier,
+      specOf(await readContainerConfig(file)).specifier,
       pathToFileURL(join(folder, "adder.ts")).href,
     );
   });
@@ -746,11 +769,60 @@ async function withFolder(
   }
 }
 
-Deno.test("resolveConfig() applies the defaults to what a program gives", () => {
-  const config = resolveConfig({
+Deno.test("readConfig() gives what the file gives, as a program would", async () => {
+  await withFolder(async (folder) => {
+    const file = join(folder, "adder.ini");
+    await writeFile(
+      file,
+      MINIMAL +
+        "Wait_Time = 5\nretry_delay = 1..600\nfailures = adder-failed\n" +
+        "loggers =\n  json\nisolation = process\nallow_net = a, b\n" +
+        "allow_all = false\n[worker]\nScale = 2\n",
+    );
+    const { workerConfig, ...settings } = await readConfig(file);
+    assertEquals<unknown>(settings, {
+      file,
+      worker: "adder.ts",
+      queue: "adder",
+      waitTimeSeconds: 5,
+      retryDelaySeconds: { min: 1, max: 600 },
+      failures: { queue: "adder-failed" },
+      loggers: "\njson",
+      isolation: "process",
+      allowNet: "a, b",
+      allowAll: false,
+    });
+    assertEquals({ ...workerConfig }, { Scale: "2", scale: "2" });
+    const changed = { ...settings, concurrency: 3 };
+    assertEquals(checkConfig(changed).prefetch, 3);
+    assertEquals(
+      configOf(changed).retryDelay,
+      (await readContainerConfig(file)).retryDelay,
+    );
+  });
+});
+
+Deno.test("checkText() reports the problems of loggers with all others", () => {
+  assertEquals(
+    problemsOf(
+      MINIMAL.replace("adder.ts", "https://a.example/w.ts") +
+        "loggers =\n  <logger>\n  # a comment\n    level LOUD\n  </logger>\n" +
+        "wait_time = 0\n",
+    ).map((problem) => problem.slice(0, 76)),
+    [
+      'Cannot start container as "worker" in [container] of adder.ini (line 2) must',
+      'Cannot start container as "wait_time" in [container] of adder.ini (line 9) m',
+      'Cannot start container as "loggers" in [container] of adder.ini (line 7) nee',
+    ],
+  );
+});
+
+Deno.test("configOf() parses what a program gives, and applies the defaults", () => {
+  const config = configOf({
     worker: "adder.ts:fn",
     queue: "adder",
     workerConfig: { Scale: "2" },
+    region: undefined,
   });
   assertEquals({ ...config, workerConfig: { ...config.workerConfig } }, {
     worker: {
@@ -760,7 +832,9 @@ Deno.test("resolveConfig() applies the defaults to what a program gives", () => 
       expr: "fn",
     },
     workerConfig: { Scale: "2" },
-    queue: "adder",
+    queue: { text: "adder", name: "adder", fifo: false },
+    loggers: parseLoggers(undefined).config,
+    loggersWhere: WHERE,
     concurrency: 1,
     prefetch: 0,
     deleteDelaySeconds: 1,
@@ -770,71 +844,188 @@ Deno.test("resolveConfig() applies the defaults to what a program gives", () => 
     isolation: "none",
   });
   assertEquals(Object.getPrototypeOf(config.workerConfig), null);
+  assert(Object.isFrozen(config.workerConfig));
 });
 
-Deno.test("resolveConfig() takes a worker's factory as it is", () => {
-  const worker = () => () => {};
-  assertEquals(resolveConfig({ worker, queue: "adder" }).worker, worker);
-});
-
-Deno.test("resolveConfig() takes what parseConfig() returns", () => {
-  const config = parseConfig(
-    MINIMAL + "loggers = json\n[worker]\nScale = 2\n",
-    "conf/adder.ini",
+Deno.test("configOf() takes a worker's function with any workerConfig, or a handler", () => {
+  const worker = (config: { readonly rates: readonly number[] }) => () =>
+    config.rates;
+  const workerConfig = { rates: [1, 2] };
+  const config = configOf({ worker, queue: "adder", workerConfig });
+  assertEquals<unknown>(config.worker, worker);
+  assertEquals<unknown>(config.workerConfig, workerConfig);
+  assertEquals<unknown>(
+    configOf({
+      worker: (rate: number) => () => rate,
+      queue: "a",
+      workerConfig: 0,
+    })
+      .workerConfig,
+    0,
   );
-  assertEquals(resolveConfig(config), config);
+  assertEquals<unknown>(
+    { ...configOf({ worker: () => () => {}, queue: "adder" }).workerConfig },
+    {},
+  );
+  const handler = (order: { readonly id: string }) => order.id;
+  assertEquals(configOf({ handler, queue: "adder" }).worker, { handler });
+  const object = { handle: handler };
+  assertEquals(configOf({ handler: object, queue: "adder" }).worker, {
+    handler: object,
+  });
 });
 
-Deno.test("resolveConfig() refuses what is wrong, by the names of the program", () => {
+Deno.test("configOf() takes typed failures, retry delays and permissions", () => {
+  const read = (settings: Partial<ContainerSettings>) =>
+    configOf({ worker: "adder.ts", queue: "adder", ...settings });
+  assertEquals(read({ failures: { queue: "delete" } }).failures, {
+    text: "delete",
+    name: "delete",
+    fifo: false,
+  });
+  assertEquals(read({ failures: "keep" }).failures, "keep");
+  assertEquals(read({ retryDelaySeconds: 30 }).retryDelay, {
+    minSeconds: 30,
+    maxSeconds: 30,
+  });
+  assertEquals(read({ retryDelaySeconds: { min: 0, max: 9 } }).retryDelay, {
+    minSeconds: 0,
+    maxSeconds: 9,
+  });
+  const isolated = read({
+    isolation: "process",
+    allowNet: ["a.example:443", " b "],
+    allowRead: "a, b",
+    allowEnv: true,
+    allowAll: false,
+  });
+  assertEquals(
+    [isolated.allowNet, isolated.allowRead, isolated.allowEnv],
+    ["a.example:443,b", "a,b", "true"],
+  );
+});
+
+Deno.test("checkConfig() returns the settings with their defaults, nothing parsed", () => {
   const settings = {
-    worker: 1,
-    waitTimeSeconds: "5",
-    concurrency: 1.5,
-    visibilityTimeoutSeconds: null,
-    shutdownTimeoutSeconds: NaN,
-    endpoint: new URL("http://localhost"),
-    waitTimeSecond: 5,
-    workerConfig: { scale: 2, unit: undefined },
-  } as unknown as ContainerSettings;
-  const error = assertThrows(() => resolveConfig(settings), ConfigError);
-  assertEquals(error.problems, [
-    'Cannot start container as "waitTimeSecond" is not an option: did you mean "waitTimeSeconds"?',
-    'Cannot start container as "scale" in "workerConfig" must be a string: current value is 2',
-    'Cannot start container as "worker" must be a factory or MODULE:expr: current value is 1',
-    'Cannot start container as "queue" is missing: give the name, URL or ARN of an SQS queue',
-    'Cannot start container as "endpoint" must be an http or https URL: current value is an object',
-    'Cannot start container as "concurrency" must be an integer from 1 to 1000: current value is 1.5',
-    'Cannot start container as "waitTimeSeconds" must be an integer from 1 to 20: current value is "5"',
-    'Cannot start container as "visibilityTimeoutSeconds" must be an integer from 1 to 43200: current value is null',
-    'Cannot start container as "shutdownTimeoutSeconds" must be an integer from 0 to 3600: current value is NaN',
-  ]);
+    worker: "adder.ts",
+    queue: "adder",
+    concurrency: 4,
+    isolation: "process",
+    failures: { queue: "adder-failed" },
+    region: undefined,
+  } as const;
+  const checked = checkConfig(settings);
+  assertEquals<unknown>(checked, {
+    ...settings,
+    prefetch: 4,
+    waitTimeSeconds: 20,
+    deleteDelaySeconds: 1,
+    shutdownTimeoutSeconds: 25,
+    processes: 1,
+  });
+  assert(Object.isFrozen(checked));
+  assertEquals(checkConfig(checked), checked);
 });
 
-Deno.test("resolveConfig() refuses to isolate a factory that cannot be imported", () => {
-  const error = assertThrows(
-    () =>
-      resolveConfig({
-        worker: () => () => {},
-        queue: "adder",
-        isolation: "process",
-      }),
-    ConfigError,
-  );
-  assertEquals(error.problems, [
-    'Cannot start container as "worker" must be MODULE:expr where "isolation" is "process": current value is a function',
-  ]);
-});
+/** Settings of a program, each with its problems. */
+const BAD_SETTINGS: [
+  settings: Record<string, unknown>,
+  ...problems: string[],
+][] = [
+  [
+    {
+      worker: 1,
+      waitTimeSeconds: "5",
+      concurrency: 1.5,
+      visibilityTimeoutSeconds: null,
+      shutdownTimeoutSeconds: NaN,
+      endpoint: new URL("http://localhost"),
+      wait_time: 5,
+      workerConfig: { scale: 2, unit: undefined },
+      file: 1,
+    },
+    '"wait_time" is not an option: did you mean "waitTimeSeconds"?',
+    '"scale" in "workerConfig" must be a string: current value is 2',
+    '"file" must be a path: current value is 1',
+    '"worker" must be a function, a class, or MODULE:expr: current value is 1',
+    '"queue" is missing: give the name, URL or ARN of an SQS queue',
+    '"endpoint" must be an http or https URL: current value is an object',
+    '"concurrency" must be an integer from 1 to 1000: current value is 1.5',
+    '"waitTimeSeconds" must be an integer from 1 to 20: current value is "5"',
+    '"visibilityTimeoutSeconds" must be an integer from 1 to 43200: current value is null',
+    '"shutdownTimeoutSeconds" must be an integer from 0 to 3600: current value is NaN',
+  ],
+  [
+    { queue: "adder" },
+    '"worker" is missing: give a "worker" or a "handler"',
+  ],
+  [
+    { queue: "adder", worker: "a.ts", workerConfig: null },
+    '"workerConfig" must be an object of strings: current value is null',
+  ],
+  [
+    { queue: "adder", handler: { handel() {} } },
+    '"handler" must be a function, or an object with a "handle" method: current value is an object',
+  ],
+  [
+    { queue: "adder", handler() {}, worker: "a.ts", workerConfig: {} },
+    '"worker" must not be given together with "handler": give one of them',
+    '"workerConfig" must not be given together with "handler": give one of them',
+  ],
+  [
+    { queue: "adder", worker: () => {}, isolation: "process" },
+    '"worker" must be MODULE:expr if "isolation" is "process": current value is a function',
+  ],
+  [
+    { queue: "adder", handler() {}, isolation: "process" },
+    '"worker" must be MODULE:expr if "isolation" is "process": current value is a function',
+  ],
+  ...["adder-failed", {}, { queue: 1 }, { queue: "a", kind: "b" }, ["a"]].map(
+    (failures): [Record<string, unknown>, string] => [
+      { queue: "adder", worker: "a.ts", failures },
+      `"failures" must be "delete", "keep" or { queue }, with ${QUEUE_REF_HINT}: current value is ${
+        typeof failures === "string"
+          ? `"${failures}"`
+          : Array.isArray(failures)
+          ? "an array"
+          : "an object"
+      }`,
+    ],
+  ),
+  ...[-1, 1.5, "1..600", { min: 2, max: 1 }, { min: 1 }, { min: 1, max: "9" }]
+    .map((retryDelaySeconds): [Record<string, unknown>, string] => [
+      { queue: "adder", worker: "a.ts", retryDelaySeconds },
+      `"retryDelaySeconds" must be seconds from 0 to 43200, or { min, max }: current value is ${
+        typeof retryDelaySeconds === "object"
+          ? "an object"
+          : JSON.stringify(retryDelaySeconds)
+      }`,
+    ]),
+  ...[[], [""], ["a,b"], [1], false].map(
+    (allowNet): [Record<string, unknown>, string] => [
+      { queue: "adder", worker: "a.ts", isolation: "process", allowNet },
+      `"allowNet" must be a list of texts, or true for all: current value is ${
+        allowNet === false ? "false" : "an array"
+      }`,
+    ],
+  ),
+  [
+    { queue: "adder", worker: "a.ts", loggers: "<logger>\nlevle 5\n</logger>" },
+    '"loggers" (line 2) has an unknown key "levle" in <logger>: did you mean "level"?',
+  ],
+];
 
-Deno.test("resolveConfig() refuses a workerConfig that is no object", () => {
-  const settings = { worker: "a.ts", queue: "a", workerConfig: null };
-  const error = assertThrows(
-    () => resolveConfig(settings as unknown as ContainerSettings),
-    ConfigError,
-  );
-  assertEquals(error.problems, [
-    'Cannot start container as "workerConfig" must be an object of strings: ' +
-    "current value is null",
-  ]);
+Deno.test("checkConfig() refuses what is wrong, by the names of the program", () => {
+  for (const [settings, ...problems] of BAD_SETTINGS) {
+    const error = assertThrows(
+      () => checkConfig(settings as unknown as ContainerSettings),
+      ConfigError,
+    );
+    assertEquals(
+      error.problems,
+      problems.map((problem) => `Cannot start container as ${problem}`),
+    );
+  }
 });
 
 Deno.test("CONTAINER_OPTIONS have what --help says of each", () => {
@@ -847,7 +1038,7 @@ Deno.test("CONTAINER_OPTIONS have what --help says of each", () => {
       ? option.default({ concurrency: 4 })
       : option.default;
     if (value !== undefined) {
-      assertEquals(option.check(value, BASE), value);
+      assertEquals(option.check(value, BASE), value, option.name);
     }
   }
 });

@@ -6,6 +6,7 @@
 
 import { SqsError } from "../../src/errors.ts";
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { checkAddress } from "../../src/config/values.ts";
 import { serveHealth } from "../../src/container/health.ts";
 import { ConfigError, runContainer } from "../../container.ts";
 import { Queue } from "../../producer.ts";
@@ -45,7 +46,7 @@ async function answer(
 Deno.test("serveHealth() answers as a Kubernetes probe asks", async () => {
   const state: { problem?: string } = {};
   using server = await serveHealth({
-    address: "127.0.0.1:0",
+    address: checkAddress("127.0.0.1:0")!,
     problem: () => state.problem,
   });
   const address = new URL(server.url).host;
@@ -61,7 +62,7 @@ Deno.test("serveHealth() answers as a Kubernetes probe asks", async () => {
   for (const path of ["/", "/health", "/healthz/", "/healthz/x"]) {
     assertEquals(await answer(address, "GET", path), [
       404,
-      "There is only /healthz\n",
+      "Not found: ask for /healthz\n",
     ]);
   }
   for (const method of ["POST", "PUT", "DELETE"]) {
@@ -73,7 +74,7 @@ Deno.test("serveHealth() answers as a Kubernetes probe asks", async () => {
 
 Deno.test("serveHealth() ends connections that are kept alive or have not asked", async () => {
   const server = await serveHealth({
-    address: "127.0.0.1:0",
+    address: checkAddress("127.0.0.1:0")!,
     problem: () => undefined,
   });
   const { host } = new URL(server.url);
@@ -102,7 +103,7 @@ Deno.test({
   ignore: !hasIpv6(),
   async fn() {
     using server = await serveHealth({
-      address: "[::1]:0",
+      address: checkAddress("[::1]:0")!,
       problem: () => undefined,
     });
     assertEquals(new URL(server.url).hostname, "[::1]");
@@ -118,14 +119,14 @@ Deno.test("serveHealth() says what is wrong with the address", async () => {
   const problem = () => undefined;
   const address = `127.0.0.1:${taken.addr.port}`;
   await assertRejects(
-    () => serveHealth({ address, problem }),
+    () => serveHealth({ address: checkAddress(address)!, problem }),
     Error,
-    `Cannot start container as "health" cannot listen on ${address}, which is in use: stop what uses it, or give another port`,
+    `Cannot start container as "health" cannot listen on ${address}, which is in use: stop the program that uses it, or give another port`,
   );
   await assertRejects(
-    () => serveHealth({ address: "192.0.2.1:8080", problem }),
+    () => serveHealth({ address: checkAddress("192.0.2.1:8080")!, problem }),
     ConfigError,
-    'Cannot start container as "health" cannot listen on 192.0.2.1:8080, which is no address of this machine',
+    'Cannot start container as "health" cannot listen on 192.0.2.1:8080, which is not an address of this machine',
   );
 });
 
@@ -141,7 +142,7 @@ Deno.test("zsqs refuses a health that is no address", async () => {
       status: 2,
       stdout: [],
       stderr: [
-        `Cannot start container as "health" in [container] of ${file} (line 4) must be host:port such as "127.0.0.1:8080", "0.0.0.0:8080" or "[::]:8080", where port 0 takes a free one: current value is "${health}"`,
+        `Cannot start container as "health" in [container] of ${file} (line 4) must be host:port such as "127.0.0.1:8080", where port 0 takes a free one and [::] or 0.0.0.0 all addresses: current value is "${health}"`,
       ],
     });
   }

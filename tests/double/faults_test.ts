@@ -580,7 +580,7 @@ Deno.test("a container keeps a failed job in its queue once that takes it", asyn
   await runContainer({
     queue: "adder",
     loggers: "",
-    failures: "failed",
+    failures: { queue: "failed" },
     worker: () => () => {
       throw new TypeError("bad input");
     },
@@ -705,7 +705,7 @@ Deno.test("a send waits for a job of the queue that keeps failures", async () =>
   await runContainer({
     queue: "adder",
     loggers: "",
-    failures: "failed",
+    failures: { queue: "failed" },
     worker: () => () => {
       throw new TypeError("bad input");
     },
@@ -741,7 +741,7 @@ Deno.test("containers of the double get over whatever fails, and no test hangs",
       queue: `adder${type}`,
       loggers: "",
       concurrency: chance(0.5) ? 1 : 3,
-      failures: chance(0.5) ? "delete" : `failed${type}`,
+      failures: chance(0.5) ? "delete" : { queue: `failed${type}` },
       worker: () => async (name: string) => {
         if (chance(0.2)) await undefined;
         if (currentJob().receiveCount === 1 && chance(0.3)) {

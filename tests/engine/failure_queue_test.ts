@@ -69,10 +69,13 @@ async function failInto(
   options: RunOptions = {},
   server: { readonly endpoint?: string } = {},
 ): Promise<void> {
-  await runContainer(
-    { queue, failures, worker: () => worker, loggers: "", ...server },
-    options,
-  );
+  await runContainer({
+    queue,
+    failures: { queue: failures },
+    handler: worker,
+    loggers: "",
+    ...server,
+  }, options);
 }
 
 Deno.test("failures = QUEUE keeps the body, the attributes and the reason", async () => {
@@ -107,7 +110,7 @@ Deno.test("failures = QUEUE shortens a long reason", async () => {
   await using _queues = setUp({ silent: true });
   await runContainer({
     queue: "adder",
-    failures: "adder-failed",
+    failures: { queue: "adder-failed" },
     worker: () => () => {
       throw new Error("漢".repeat(5000));
     },
@@ -342,7 +345,7 @@ Deno.test("failures = QUEUE keeps jobs whatever they throw", async () => {
     await using queues = setUp({ silent: true });
     await runContainer({
       queue: "adder",
-      failures: "adder-failed",
+      failures: { queue: "adder-failed" },
       worker: () => () => {
         throw value;
       },

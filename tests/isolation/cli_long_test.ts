@@ -337,7 +337,7 @@ Deno.test("zsqs says what keeps a process for jobs from starting", async () => {
     [
       "worker.ts:tel",
       "",
-      'Cannot start container as worker "worker.ts:tel" of jobs.ini has no "tel": it exports "print", "tell"',
+      'Cannot start container as worker "worker.ts:tel" of jobs.ini has no "tel": did you mean "tell"?',
     ],
     [
       "worker.ts:tell",

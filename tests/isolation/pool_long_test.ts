@@ -57,7 +57,7 @@ Deno.test("a process that dies again and again is replaced ever later, with one 
   await using stage = await Stage.start("once", {
     allowRead: file,
     allowWrite: file,
-    retryDelay: 0,
+    retryDelaySeconds: 0,
     workerConfig: { file },
   });
   const doing = stage.queue("exit", "9");

@@ -167,7 +167,7 @@ for (const [what, worker, problem] of BAD_FACTORIES) {
     assertInstanceOf(error, ConfigError);
     assertEquals(
       error.message,
-      `Cannot start container as worker "factory" ${problem}: wanted a function that takes a job's arguments, or an object with a "handle" method`
+      `Cannot start container as worker "factory" ${problem}: return a function that takes a job's arguments, or an object with a "handle" method`
         .replace("factory", worker.name),
     );
   });

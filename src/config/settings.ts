@@ -1,0 +1,234 @@
+/**
+ * A container's settings, as programs give them.
+ *
+ * @module
+ */
+
+import type { WorkerConfig, WorkerFactory, WorkerLike } from "../job/worker.ts";
+
+/**
+ * The settings of a container: a `queue`, and a `worker` or a `handler`. All
+ * others have defaults.
+ *
+ * @typeParam Config The type of `workerConfig`, which a `worker` function or
+ * class takes.
+ */
+export interface ContainerSettings<Config = WorkerConfig> {
+  /** The SQS queue's name, URL or ARN. In ini files: `queue`. */
+  readonly queue: string;
+  /**
+   * The worker: a function or class that takes `workerConfig` and makes a
+   * handler, or `MODULE:expr` as in an ini file. A relative path starts at the
+   * folder of `file`, or else at the current one. In ini files: `worker`.
+   */
+  readonly worker?: string | WorkerFactory<Config> | undefined;
+  /**
+   * The handler itself, in place of `worker`: a function that takes a job's
+   * arguments, or an object with a `handle` method. The container does not
+   * dispose it. Not in ini files.
+   */
+  readonly handler?: WorkerLike | undefined;
+  /**
+   * The argument of the `worker` function or class. For a `worker` given as
+   * `MODULE:expr`, all values must be strings. In ini files: the section
+   * `[worker]`.
+   *
+   * @default {{}}
+   */
+  readonly workerConfig?: Config | undefined;
+  /**
+   * The AWS region. In ini files: `region`.
+   *
+   * @default {undefined} the region of the queue's URL or ARN, of the
+   * environment or of the AWS profile
+   */
+  readonly region?: string | undefined;
+  /**
+   * The http or https URL of an SQS server other than AWS. In ini files:
+   * `endpoint`.
+   *
+   * @default {undefined} the environment's or AWS's
+   */
+  readonly endpoint?: string | undefined;
+  /**
+   * The loggers: ZConfig text with `<logger>` sections, or `json` for lines of
+   * JSON on standard error. In ini files: `loggers`.
+   *
+   * @default {undefined} level INFO and above on standard error
+   */
+  readonly loggers?: string | undefined;
+  /**
+   * The number of jobs that run at a time, 1 to 1000. In ini files:
+   * `concurrency`.
+   *
+   * @default {1}
+   */
+  readonly concurrency?: number | undefined;
+  /**
+   * The number of messages to receive ahead of the running jobs, 0 to 1000. In
+   * ini files: `prefetch`.
+   *
+   * @default {undefined} 0 if `concurrency` is 1, or else `concurrency`, at
+   * most 10
+   */
+  readonly prefetch?: number | undefined;
+  /**
+   * The seconds that a poll waits for messages, 1 to 20. In ini files:
+   * `wait_time`.
+   *
+   * @default {20}
+   */
+  readonly waitTimeSeconds?: number | undefined;
+  /**
+   * The visibility timeout of received messages, in seconds, 1 to 43,200. In
+   * ini files: `visibility_timeout`.
+   *
+   * @default {undefined} the queue's
+   */
+  readonly visibilityTimeoutSeconds?: number | undefined;
+  /**
+   * The seconds to hold a delete to fill a batch of 10, 0 to 10. In ini files:
+   * `delete_delay`.
+   *
+   * @default {1}
+   */
+  readonly deleteDelaySeconds?: number | undefined;
+  /**
+   * The seconds after which a job's signal aborts and an isolated job is ended,
+   * 1 to 43,200. In ini files: `timeout`.
+   *
+   * @default {undefined} no limit
+   */
+  readonly timeoutSeconds?: number | undefined;
+  /**
+   * The seconds until the retry of a job whose error names no delay: a whole
+   * number from 0 to 43,200; or a range, whose delays double with each receive.
+   * In ini files: `retry_delay`, for example `30` or `1..600`.
+   *
+   * @default {undefined} until the visibility timeout ends
+   */
+  readonly retryDelaySeconds?:
+    | number
+    | { readonly min: number; readonly max: number }
+    | undefined;
+  /**
+   * What happens to a message whose job failed, or that is not a job: delete
+   * it; keep it in the queue to retry it; or send it to another queue together
+   * with the reason. In ini files: `failures`, either `delete`, `keep`, or the
+   * name, URL or ARN of a queue.
+   *
+   * @default {"delete"}
+   */
+  readonly failures?:
+    | "delete"
+    | "keep"
+    | { readonly queue: string }
+    | undefined;
+  /**
+   * The seconds from a stop until running jobs are aborted and their messages
+   * released, 0 to 3600. In ini files: `shutdown_timeout`.
+   *
+   * @default {25}
+   */
+  readonly shutdownTimeoutSeconds?: number | undefined;
+  /**
+   * The `host:port` that answers `GET /healthz`: 200, or 503 with the reason if
+   * all receives have failed for a minute and while stopping. Port 0 takes a
+   * free port, which is logged. The testing double ignores it. In ini files:
+   * `health`.
+   *
+   * @default {undefined} no server
+   */
+  readonly health?: string | undefined;
+  /**
+   * Whether jobs run in child processes, which needs a `worker` given as
+   * `MODULE:expr`. In ini files: `isolation`.
+   *
+   * @default {"none"}
+   */
+  readonly isolation?: "none" | "process" | undefined;
+  /**
+   * The number of child processes that share the jobs, 1 to 64, at most
+   * `concurrency`. In ini files: `processes`.
+   *
+   * @default {1}
+   */
+  readonly processes?: number | undefined;
+  /**
+   * The hosts and ports that isolated jobs may reach; `true` allows all. In ini
+   * files: `allow_net`.
+   *
+   * @default {undefined} none
+   */
+  readonly allowNet?: Permission | undefined;
+  /**
+   * The paths that isolated jobs may read, relative to the current folder;
+   * `true` allows all. In ini files: `allow_read`.
+   *
+   * @default {undefined} none
+   */
+  readonly allowRead?: Permission | undefined;
+  /**
+   * The paths that isolated jobs may write, relative to the current folder;
+   * `true` allows all. In ini files: `allow_write`.
+   *
+   * @default {undefined} none
+   */
+  readonly allowWrite?: Permission | undefined;
+  /**
+   * The environment variables that isolated jobs get, for example `APP_*`;
+   * `true` passes all but those that start with `AWS_`. In ini files:
+   * `allow_env`.
+   *
+   * @default {undefined} none
+   */
+  readonly allowEnv?: Permission | undefined;
+  /**
+   * The programs that isolated jobs may start; `true` allows all. In ini files:
+   * `allow_run`.
+   *
+   * @default {undefined} none
+   */
+  readonly allowRun?: Permission | undefined;
+  /**
+   * The system information that isolated jobs may read, for example
+   * `osRelease`; `true` allows all. In ini files: `allow_sys`.
+   *
+   * @default {undefined} none
+   */
+  readonly allowSys?: Permission | undefined;
+  /**
+   * The native libraries that isolated jobs may load; `true` allows all. In ini
+   * files: `allow_ffi`.
+   *
+   * @default {undefined} none
+   */
+  readonly allowFfi?: Permission | undefined;
+  /**
+   * The hosts that isolated jobs may import code from, besides the host of this
+   * package; `true` allows all. In ini files: `allow_import`.
+   *
+   * @default {undefined} none
+   */
+  readonly allowImport?: Permission | undefined;
+  /**
+   * Whether isolated jobs have every Deno permission. In ini files:
+   * `allow_all`.
+   *
+   * @default {false}
+   */
+  readonly allowAll?: boolean | undefined;
+  /**
+   * The path of the ini file that the settings are from, for messages and for
+   * relative paths of `worker`. Not in ini files.
+   *
+   * @default {undefined} none
+   */
+  readonly file?: string | undefined;
+}
+
+/**
+ * What isolated jobs are allowed: one value, values separated by commas, an
+ * array of values, or `true` for all.
+ */
+export type Permission = string | readonly string[] | true;

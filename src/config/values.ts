@@ -1,0 +1,122 @@
+/**
+ * Reads and checks the values of single options.
+ *
+ * Each check returns the parsed value, or `undefined` if it refuses the value.
+ *
+ * @module
+ */
+
+import { isVisibilitySeconds } from "../errors.ts";
+import type { RetryDelay } from "../job/decide.ts";
+import type { WorkerFactory } from "../job/worker.ts";
+import { parseWorkerSpec, type WorkerSpec } from "../job/worker_spec.ts";
+import { parseQueueRef, type QueueRef } from "../sqs/queue_ref.ts";
+
+/** An address to listen on. */
+export interface Address {
+  /** The address as it was given. */
+  readonly text: string;
+  /** The host's name or IP address, an IPv6 address without brackets. */
+  readonly host: string;
+  /** The port; 0 takes a free one. */
+  readonly port: number;
+}
+
+/** Reads `host:port`, with an IPv6 address in brackets. */
+export function checkAddress(value: unknown): Address | undefined {
+  const text = typeof value === "string" ? value : "";
+  const match = /^(?:\[([\da-f:.]+)\]|([a-z\d](?:[a-z\d.-]*[a-z\d])?)):(\d+)$/i
+    .exec(text);
+  const port = Number(match?.[3]);
+  return match !== null && port <= 65_535
+    ? { text, host: (match[1] ?? match[2])!, port }
+    : undefined;
+}
+
+/** Reads a queue's name, URL or ARN. */
+export function checkQueue(value: unknown): QueueRef | undefined {
+  return typeof value === "string" ? parseQueueRef(value) : undefined;
+}
+
+/** Reads `failures`: a program's value, in which a queue is an object. */
+export function checkFailures(
+  value: unknown,
+): "delete" | "keep" | QueueRef | undefined {
+  if (value === "delete" || value === "keep") return value;
+  const members = membersOf(value);
+  return members.size === 1 ? checkQueue(members.get("queue")) : undefined;
+}
+
+/** A program's `failures` for the text of an ini file. */
+export function failuresFromText(text: string): unknown {
+  return text === "delete" || text === "keep" ? text : { queue: text };
+}
+
+/** Reads a retry delay: a number of seconds, or `min` and `max`. */
+export function checkRetryDelay(value: unknown): RetryDelay | undefined {
+  const members = membersOf(value);
+  const [minSeconds, maxSeconds] = members.size === 2
+    ? [members.get("min"), members.get("max")]
+    : [value, value];
+  return isVisibilitySeconds(minSeconds) && isVisibilitySeconds(maxSeconds) &&
+      minSeconds <= maxSeconds
+    ? { minSeconds, maxSeconds }
+    : undefined;
+}
+
+/** A program's retry delay for text such as `30` or `1..600`. */
+export function retryDelayFromText(text: string): unknown {
+  const match = /^(0|[1-9]\d*)(?:\.\.(0|[1-9]\d*))?$/.exec(text);
+  if (match === null) return text;
+  const [, min, max] = match;
+  return max === undefined
+    ? Number(min)
+    : { min: Number(min), max: Number(max) };
+}
+
+/** An integer for text that is one, or else the text. */
+export function integerFromText(text: string): unknown {
+  return /^(?:0|-?[1-9][0-9]*)$/.test(text) ? Number(text) : text;
+}
+
+/** A boolean for `true` and `false`, or else the text. */
+export function booleanFromText(text: string): unknown {
+  return text === "true" ? true : text === "false" ? false : text;
+}
+
+/** Joins a permission's values as Deno's flag takes them; `"true"` is all. */
+export function checkPermission(value: unknown): string | undefined {
+  if (value === true) return "true";
+  const items: unknown[] = typeof value === "string"
+    ? value.split(",")
+    : Array.isArray(value)
+    ? value
+    : [];
+  const trimmed = items.map((item) => typeof item === "string" && item.trim());
+  // Deno would take an empty item for one that names nothing, or all.
+  const isItem = (item: string | false) =>
+    item !== false && item !== "" && item !== "false" &&
+    !/[\p{Cc},]/u.test(item);
+  return trimmed.length > 0 && trimmed.every(isItem)
+    ? trimmed.join(",")
+    : undefined;
+}
+
+/**
+ * Reads a worker.
+ *
+ * @throws {SyntaxError} If it is text but not `MODULE:expr`.
+ */
+export function checkWorker(
+  value: unknown,
+  folder: string,
+): WorkerSpec | WorkerFactory | undefined {
+  if (typeof value === "string") return parseWorkerSpec(value, folder);
+  return typeof value === "function" ? value as WorkerFactory : undefined;
+}
+
+function membersOf(value: unknown): ReadonlyMap<string, unknown> {
+  return new Map(
+    typeof value === "object" && value !== null ? Object.entries(value) : [],
+  );
+}

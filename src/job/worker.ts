@@ -47,11 +47,11 @@ export type JobArgs<Factory> = (
   // deno-lint-ignore no-explicit-any
   Factory extends abstract new (config: any) => infer Instance ? Instance
     // deno-lint-ignore no-explicit-any
-    : Factory extends (config: any) => infer Made ? Awaited<Made>
+    : Factory extends (config: any) => infer Result ? Awaited<Result>
     : never
-) extends infer Worker
-  ? Worker extends { handle(...args: infer Args): unknown } ? Args
-  : Worker extends (...args: infer Args) => unknown ? Args
+) extends infer Made
+  ? Made extends { handle(...args: infer Args): unknown } ? Args
+  : Made extends (...args: infer Args) => unknown ? Args
   : never
   : never;
 

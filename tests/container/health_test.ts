@@ -160,7 +160,7 @@ Deno.test("zsqs refuses two containers that answer on one address", async () => 
     stderr: [
       `Cannot start container as "health" in [container] of ${
         files[1]
-      } is that of ${
+      } is the same as in ${
         files[0]
       } too: give each its own port, current value of both is "127.0.0.1:8080"`,
     ],

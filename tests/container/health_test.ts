@@ -162,7 +162,7 @@ Deno.test("zsqs refuses two containers that answer on one address", async () => 
         files[1]
       } is the same as in ${
         files[0]
-      } too: give each its own port, current value of both is "127.0.0.1:8080"`,
+      }: give each its own port, current value is "127.0.0.1:8080"`,
     ],
   });
 });

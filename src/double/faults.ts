@@ -4,8 +4,16 @@
  * @module
  */
 
-import { refuseUnknown } from "../options.ts";
-import { list, quote, show } from "../text.ts";
+import { list, quote } from "../text.ts";
+import {
+  BOOLEAN,
+  checkOption,
+  checkOptions,
+  integer,
+  numeric,
+  type OptionCheck,
+  SECONDS,
+} from "./check_options.ts";
 
 /** SQS's operations by their names in its documentation, batches included. */
 export type FaultOperation =
@@ -177,32 +185,50 @@ interface FaultKind {
   /** The operations that it can hit. */
   readonly operations: readonly FaultOperation[];
   /** The options of this kind only. */
-  readonly options: readonly string[];
+  readonly options?: Readonly<Record<string, OptionCheck>>;
+  /** The option that must be there. */
+  readonly required?: string;
   /** SQS rules it out on FIFO queues. */
   readonly standardOnly?: boolean;
 }
 
 /** Every kind of fault. */
 export const FAULT_KINDS: Readonly<Record<Fault["kind"], FaultKind>> = {
-  error: { operations: ALL_OPERATIONS, options: ["code", "senderFault"] },
-  lostAnswer: { operations: ALL_OPERATIONS, options: [] },
+  error: {
+    operations: ALL_OPERATIONS,
+    options: {
+      code: {
+        wanted: "the code of an error",
+        fits: (code) => isText(code) && code !== "",
+      },
+      senderFault: BOOLEAN,
+    },
+  },
+  lostAnswer: { operations: ALL_OPERATIONS },
   partialFailure: {
     operations: ["SendMessage", ...BY_HANDLE],
-    options: ["entries", "afterEffect"],
+    options: {
+      entries: { wanted: "positions from 0 to 9", fits: isPositions },
+      afterEffect: BOOLEAN,
+    },
   },
-  throttle: { operations: ALL_OPERATIONS, options: ["durationSeconds"] },
+  throttle: {
+    operations: ALL_OPERATIONS,
+    options: { durationSeconds: SECONDS },
+    required: "durationSeconds",
+  },
   duplicate: {
     operations: ["ReceiveMessage"],
-    options: ["delaySeconds"],
+    options: { delaySeconds: SECONDS },
     standardOnly: true,
   },
-  lateAnswer: { operations: ALL_OPERATIONS, options: ["delaySeconds"] },
-  expiredHandle: { operations: BY_HANDLE, options: [] },
-  reordering: {
-    operations: ["ReceiveMessage"],
-    options: [],
-    standardOnly: true,
+  lateAnswer: {
+    operations: ALL_OPERATIONS,
+    options: { delaySeconds: SECONDS },
+    required: "delaySeconds",
   },
+  expiredHandle: { operations: BY_HANDLE },
+  reordering: { operations: ["ReceiveMessage"], standardOnly: true },
 };
 
 /** The operations that a fault names. */
@@ -219,101 +245,50 @@ export function namedOperations(
  * @throws {RangeError} If a number is out of range.
  */
 export function checkFault(fault: Fault): void {
-  if (!Object.hasOwn(FAULT_KINDS, String(fault?.kind))) {
-    throw wrong("kind", oneOf(Object.keys(FAULT_KINDS)), fault?.kind);
+  const action = "inject fault";
+  checkOption(action, "kind", fault?.kind, oneOf(Object.keys(FAULT_KINDS)));
+  const { kind, operation: _, ...options } = fault;
+  const { operations, options: own, required, standardOnly } =
+    FAULT_KINDS[kind];
+  const named = namedOperations(fault);
+  for (const each of named ?? []) {
+    checkOption(action, "operation", each, oneOf(operations));
   }
-  const { kind } = fault;
-  const { operations, options, standardOnly } = FAULT_KINDS[kind];
-  refuseUnknown(
-    fault,
-    ["kind", "operation", "queue", "times", "probability", ...options],
-    "inject fault",
-  );
-  const { times = 1, probability = 1, queue } = fault;
-  for (const each of namedOperations(fault) ?? []) {
-    if (!operations.includes(each)) {
-      throw wrong("operation", oneOf(operations), each);
-    }
+  // A receive gives up on its own. Any other call would never end.
+  const mayBeNever = kind === "lateAnswer" && fault.delaySeconds === Infinity &&
+    named?.every((each) => each === "ReceiveMessage");
+  checkOptions(action, options, {
+    queue: { wanted: "the name of a queue", fits: isText },
+    times: integer(1),
+    probability: numeric(
+      "above 0 and up to 1",
+      (value) => value > 0 && value <= 1,
+    ),
+    ...own,
+    ...(mayBeNever && { delaySeconds: numeric("Infinity", () => true) }),
+  });
+  if (required !== undefined && Reflect.get(fault, required) === undefined) {
+    checkOption(action, required, undefined, SECONDS);
   }
-  if (queue !== undefined && typeof queue !== "string") {
-    throw wrong("queue", "the name of a queue", queue);
-  }
-  if (standardOnly && queue?.endsWith(".fifo")) {
+  if (standardOnly && fault.queue?.endsWith(".fifo")) {
     throw new TypeError(
-      `Cannot inject fault "${kind}" into "${queue}": SQS rules it out on FIFO queues`,
+      `Cannot ${action} "${kind}" into "${fault.queue}": SQS rules it out on FIFO queues`,
     );
   }
-  if (!Number.isInteger(times) || times < 1) {
-    throw outOfRange("times", "an integer of 1 or more", times);
-  }
-  if (!(probability > 0 && probability <= 1)) {
-    throw outOfRange("probability", "above 0 and up to 1", probability);
-  }
-  checkOwnOptions(fault);
 }
 
-/** Checks the options of the fault's kind. */
-function checkOwnOptions(fault: Fault): void {
-  switch (fault.kind) {
-    case "error":
-      if (typeof (fault.code ?? "x") !== "string" || fault.code === "") {
-        throw wrong("code", "the code of an error", fault.code);
-      }
-      checkBoolean("senderFault", fault.senderFault);
-      break;
-    case "partialFailure":
-      checkEntries(fault.entries);
-      checkBoolean("afterEffect", fault.afterEffect);
-      break;
-    case "throttle":
-      checkSeconds("durationSeconds", fault.durationSeconds);
-      break;
-    case "duplicate":
-      checkSeconds("delaySeconds", fault.delaySeconds ?? 0);
-      break;
-    case "lateAnswer": {
-      // A receive gives up on its own. Any other call would hang forever.
-      const mayBeNever = namedOperations(fault)?.every((each) =>
-        each === "ReceiveMessage"
-      );
-      if (!(mayBeNever && fault.delaySeconds === Infinity)) {
-        checkSeconds("delaySeconds", fault.delaySeconds);
-      }
-    }
-  }
+function oneOf(names: readonly string[]): OptionCheck {
+  return {
+    wanted: `one of ${list(names.map(quote))}`,
+    fits: (value) => names.includes(value as string),
+  };
 }
 
-function checkEntries(entries: readonly number[] | undefined): void {
-  if (entries === undefined) return;
-  const fits = Array.isArray(entries) && entries.length > 0 &&
-    entries.every((each) => Number.isInteger(each) && each >= 0 && each <= 9);
-  if (!fits) throw wrong("entries", "positions from 0 to 9", entries);
+function isText(value: unknown): boolean {
+  return typeof value === "string";
 }
 
-function checkBoolean(name: string, value: unknown): void {
-  if (value === undefined || typeof value === "boolean") return;
-  throw wrong(name, "a boolean", value);
-}
-
-function checkSeconds(name: string, seconds: number): void {
-  if (Number.isFinite(seconds) && seconds >= 0) return;
-  throw outOfRange(name, "a number of seconds, 0 or more", seconds);
-}
-
-function wrong(name: string, wanted: string, value: unknown): TypeError {
-  return new TypeError(problem(name, wanted, value));
-}
-
-function outOfRange(name: string, wanted: string, value: unknown): RangeError {
-  return new RangeError(problem(name, wanted, value));
-}
-
-function problem(name: string, wanted: string, value: unknown): string {
-  return `Cannot inject fault as "${name}" must be ${wanted}: current value is ${
-    Array.isArray(value) ? JSON.stringify(value) : show(value)
-  }`;
-}
-
-function oneOf(names: readonly string[]): string {
-  return `one of ${list(names.map(quote))}`;
+function isPositions(value: unknown): boolean {
+  return Array.isArray(value) && value.length > 0 &&
+    value.every((each) => Number.isInteger(each) && each >= 0 && each <= 9);
 }

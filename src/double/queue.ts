@@ -63,7 +63,6 @@ export class DoubleQueue {
   readonly settings: QueueSettings;
   readonly deleted: StoredMessage[] = [];
   readonly #context: QueueContext;
-  readonly #clock: Clock;
   readonly #messages = new Set<StoredMessage>();
   readonly #handles = new Map<string, StoredMessage>();
   readonly #order: ReceiveOrder;
@@ -89,23 +88,20 @@ export class DoubleQueue {
     this.fifo = name.endsWith(".fifo");
     this.settings = settings;
     this.#context = context;
-    this.#clock = context.clock;
     this.#order = this.fifo ? new FifoOrder() : new StandardOrder();
     this.#sentIds = new RecentIds(context.clock);
     this.#attempts = new Attempts(context.clock);
     this.#polls = new LongPolls(context.clock);
   }
 
+  get #now(): number {
+    return this.#context.clock.now();
+  }
+
   /** The messages in the queue, visible or not, oldest first. */
   get messages(): StoredMessage[] {
     this.#update();
     return [...this.#messages];
-  }
-
-  /** How many messages are in the queue, visible or not. */
-  get size(): number {
-    this.#update();
-    return this.#messages.size;
   }
 
   /** When the next hidden message becomes visible; `Infinity` if none is hidden. */
@@ -115,7 +111,7 @@ export class DoubleQueue {
       if (this.#isHidden(top) && top.visibleAtMs === this.#hidden.key) break;
       this.#hidden.take();
     }
-    const copyMs = this.#copies.nextAfter(this.#clock.now());
+    const copyMs = this.#copies.nextAfter(this.#now);
     return Math.min(this.#hidden.key, copyMs);
   }
 
@@ -138,7 +134,7 @@ export class DoubleQueue {
     };
     if (ids !== undefined) this.#sentIds.set(ids.deduplicationId, sent);
     const { delaySeconds = this.settings.delaySeconds, ...content } = message;
-    const sentAtMs = this.#clock.now();
+    const sentAtMs = this.#now;
     this.#add({
       ...content,
       ...ids,
@@ -157,7 +153,7 @@ export class DoubleQueue {
    */
   takeDeadLetter(message: StoredMessage): void {
     const { receiptHandle: _h, receivedAtMs: _r, ...content } = message;
-    const visibleAtMs = this.#clock.now();
+    const visibleAtMs = this.#now;
     const sentAtMs = this.fifo ? visibleAtMs : message.sentAtMs;
     this.#add({ ...content, sentAtMs, visibleAtMs });
   }
@@ -167,16 +163,16 @@ export class DoubleQueue {
     faults: ReceiveFaults,
   ): Promise<ReceivedMessage[]> {
     checkReceive(options);
-    const deadline = this.#clock.now() + options.waitTimeSeconds * 1000;
+    const deadline = this.#now + options.waitTimeSeconds * 1000;
     options.signal?.throwIfAborted();
     const again = this.#receiveAgain(options);
     if (again !== undefined) return again;
     for (;;) {
       options.signal?.throwIfAborted();
       const messages = this.#receiveNow(options, faults);
-      const left = deadline - this.#clock.now();
+      const left = deadline - this.#now;
       if (messages.length > 0 || left <= 0) return messages;
-      const hiddenMs = this.nextVisibleMs - this.#clock.now();
+      const hiddenMs = this.nextVisibleMs - this.#now;
       await this.#polls.wait(Math.min(left, hiddenMs), options.signal);
     }
   }
@@ -209,7 +205,7 @@ export class DoubleQueue {
     const inFlight = message.receiptHandle === receiptHandle &&
       this.#isHidden(message);
     if (!inFlight) return refuse(NOT_IN_FLIGHT);
-    const untilMs = this.#clock.now() + seconds * 1000;
+    const untilMs = this.#now + seconds * 1000;
     if (untilMs > latestVisibleMs(message)) {
       return refuse(BEYOND_MAX_VISIBILITY);
     }
@@ -225,7 +221,7 @@ export class DoubleQueue {
     if (
       message?.receiptHandle === receiptHandle && this.#messages.has(message)
     ) {
-      this.#hideUntil(message, this.#clock.now());
+      this.#hideUntil(message, this.#now);
       this.#polls.wake();
     }
     return refuse(this.fifo ? EXPIRED_HANDLE : INVALID_HANDLE);
@@ -273,7 +269,7 @@ export class DoubleQueue {
   /** Hides a message until a time, or shows it if that time has come. */
   #hideUntil(message: StoredMessage, untilMs: number): void {
     message.visibleAtMs = untilMs;
-    if (untilMs > this.#clock.now()) this.#hidden.add(untilMs, message);
+    if (untilMs > this.#now) this.#hidden.add(untilMs, message);
     else if (message.note.hidden) this.#show(message);
   }
 
@@ -295,7 +291,7 @@ export class DoubleQueue {
 
   /** Catches up with the clock. */
   #update(): void {
-    const now = this.#clock.now();
+    const now = this.#now;
     while (this.#retained.key <= now) this.#drop(this.#retained.take()!);
     while (this.#hidden.key <= now) {
       const message = this.#hidden.take()!;
@@ -306,13 +302,12 @@ export class DoubleQueue {
 
   /** Shows the messages that a duplicate fault delivers again now. */
   #showCopies(): void {
-    const now = this.#clock.now();
-    for (const message of this.#copies.takeDue(now)) {
+    for (const message of this.#copies.takeDue(this.#now)) {
       if (!this.#messages.has(message)) {
         this.#messages.add(message);
         message.note.hidden = true;
       }
-      this.#hideUntil(message, now);
+      this.#hideUntil(message, this.#now);
     }
   }
 
@@ -322,7 +317,7 @@ export class DoubleQueue {
   ): ReceivedMessage[] {
     this.#update();
     this.#showCopies();
-    const now = this.#clock.now();
+    const now = this.#now;
     const visibleAtMs = this.#visibleAfter(options);
     const taken = this.#order.take({
       max: options.maxMessages,
@@ -362,14 +357,14 @@ export class DoubleQueue {
     if (attempt === undefined) return undefined;
     attempt.visibleAtMs = this.#visibleAfter(options);
     return attempt.taken.map(({ message, receiptHandle }) => {
-      message.receivedAtMs = this.#clock.now();
+      message.receivedAtMs = this.#now;
       this.#hideUntil(message, attempt.visibleAtMs);
       return received(message, receiptHandle);
     });
   }
 
   #visibleAfter({ visibilityTimeoutSeconds }: ReceiveOptions): number {
-    return this.#clock.now() + 1000 *
+    return this.#now + 1000 *
         (visibilityTimeoutSeconds ?? this.settings.visibilityTimeoutSeconds);
   }
 

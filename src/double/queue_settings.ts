@@ -4,7 +4,6 @@
  * @module
  */
 
-import { refuseUnknown } from "../options.ts";
 import {
   MAX_BYTES,
   MAX_DELAY_SECONDS,
@@ -12,6 +11,7 @@ import {
 } from "../sqs/connection.ts";
 import { parseQueueRef, QUEUE_REF_HINT } from "../sqs/queue_ref.ts";
 import { show } from "../text.ts";
+import { BOOLEAN, checkOptions, integer } from "./check_options.ts";
 
 /** A queue of the double, with SQS's own settings. */
 export interface TestQueueOptions {
@@ -63,34 +63,23 @@ export interface TestQueueOptions {
 }
 
 /** All settings of a queue, the defaults applied. */
-export interface QueueSettings {
-  readonly visibilityTimeoutSeconds: number;
-  readonly delaySeconds: number;
-  readonly messageRetentionSeconds: number;
-  readonly maximumMessageSize: number;
-  readonly contentBasedDeduplication: boolean;
-  readonly redrive: TestQueueOptions["redrive"];
-}
+export type QueueSettings =
+  & { readonly [K in keyof typeof DEFAULTS]: typeof DEFAULTS[K] }
+  & Pick<TestQueueOptions, "redrive">;
 
 /** The ARN of a queue of the double, the same for every region. */
 export function arnOf(name: string): string {
   return `arn:aws:sqs:us-east-1:000000000000:${name}`;
 }
 
-/** Each number's range in SQS, and its default (SQS, "CreateQueue"). */
-const NUMBERS = {
-  visibilityTimeoutSeconds: [0, MAX_VISIBILITY_SECONDS, 30],
-  delaySeconds: [0, MAX_DELAY_SECONDS, 0],
-  messageRetentionSeconds: [60, 1_209_600, 345_600],
-  maximumMessageSize: [1024, MAX_BYTES, MAX_BYTES],
-} as const;
-
-const OPTIONS = [
-  "name",
-  ...Object.keys(NUMBERS),
-  "contentBasedDeduplication",
-  "redrive",
-];
+/** SQS's defaults (SQS, "CreateQueue"), except for deduplication. */
+const DEFAULTS = {
+  visibilityTimeoutSeconds: 30,
+  delaySeconds: 0,
+  messageRetentionSeconds: 345_600,
+  maximumMessageSize: MAX_BYTES,
+  contentBasedDeduplication: true,
+};
 
 /**
  * Checks a queue's settings and applies the defaults.
@@ -100,65 +89,32 @@ const OPTIONS = [
  * @throws {RangeError} If a number is out of SQS's range.
  */
 export function settingsOf(options: TestQueueOptions): QueueSettings {
-  refuseUnknown(options, OPTIONS, "make queue");
-  const { name, contentBasedDeduplication = true, redrive } = options;
+  const { name, redrive, ...settings } = Object(options) as TestQueueOptions;
   if (typeof name !== "string" || parseQueueRef(name)?.name !== name) {
     throw new TypeError(
       `Cannot make queue ${show(name)}: wanted ${QUEUE_REF_HINT}`,
     );
   }
   const action = `make queue "${name}"`;
-  const number = (setting: keyof typeof NUMBERS) => {
-    const [from, to, standard] = NUMBERS[setting];
-    const value = options[setting] ?? standard;
-    return checkedInteger(action, setting, value, from, to);
-  };
-  if (typeof contentBasedDeduplication !== "boolean") {
-    throw new TypeError(
-      `Cannot ${action} as "contentBasedDeduplication" must be a boolean: current value is ${
-        show(contentBasedDeduplication)
-      }`,
-    );
+  checkOptions(action, settings, {
+    visibilityTimeoutSeconds: integer(0, MAX_VISIBILITY_SECONDS),
+    delaySeconds: integer(0, MAX_DELAY_SECONDS),
+    messageRetentionSeconds: integer(60, 1_209_600),
+    maximumMessageSize: integer(1024, MAX_BYTES),
+    contentBasedDeduplication: BOOLEAN,
+  });
+  if (redrive !== undefined) {
+    const fifo = name.endsWith(".fifo");
+    checkOptions(action, redrive, {
+      deadLetterQueue: {
+        wanted: `a ${fifo ? "FIFO" : "standard"} queue, like "${name}"`,
+        fits: (value) => String(value).endsWith(".fifo") === fifo,
+      },
+      maxReceiveCount: integer(1, 1000),
+    });
   }
-  if (redrive !== undefined) checkRedrive(action, name, redrive);
-  return {
-    visibilityTimeoutSeconds: number("visibilityTimeoutSeconds"),
-    delaySeconds: number("delaySeconds"),
-    messageRetentionSeconds: number("messageRetentionSeconds"),
-    maximumMessageSize: number("maximumMessageSize"),
-    contentBasedDeduplication,
-    redrive,
-  };
-}
-
-function checkRedrive(
-  action: string,
-  name: string,
-  redrive: NonNullable<TestQueueOptions["redrive"]>,
-): void {
-  const { deadLetterQueue, maxReceiveCount } = redrive;
-  refuseUnknown(redrive, ["deadLetterQueue", "maxReceiveCount"], action);
-  checkedInteger(action, "maxReceiveCount", maxReceiveCount, 1, 1000);
-  const fifo = name.endsWith(".fifo");
-  if (String(deadLetterQueue).endsWith(".fifo") === fifo) return;
-  throw new TypeError(
-    `Cannot ${action} as "deadLetterQueue" must be a ${
-      fifo ? "FIFO" : "standard"
-    } queue, like "${name}": current value is ${show(deadLetterQueue)}`,
+  const given = Object.entries(settings).filter(([, value]) =>
+    value !== undefined
   );
-}
-
-function checkedInteger(
-  action: string,
-  setting: string,
-  value: number,
-  from: number,
-  to: number,
-): number {
-  if (Number.isInteger(value) && value >= from && value <= to) return value;
-  throw new RangeError(
-    `Cannot ${action} as "${setting}" must be an integer from ${from} to ${to}: current value is ${
-      show(value)
-    }`,
-  );
+  return { ...DEFAULTS, ...Object.fromEntries(given), redrive };
 }

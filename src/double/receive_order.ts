@@ -23,29 +23,18 @@ export interface TakeOptions {
 }
 
 /** The messages of a queue, in the order in which receives take them. */
-export interface ReceiveOrder {
-  /** A message has come, hidden. */
-  add(message: StoredMessage): void;
-  /** A message has become visible. */
-  show(message: StoredMessage): void;
-  /** A receive has hidden a message. */
-  hide(message: StoredMessage): void;
-  /** A message has left the queue. */
-  remove(message: StoredMessage): void;
-  /** Takes visible messages out; the caller hides them. */
-  take(options: TakeOptions): StoredMessage[];
-}
+export type ReceiveOrder = StandardOrder | FifoOrder;
 
 /** The order of a standard queue: as sent, unless a fault mixes it. */
-export class StandardOrder implements ReceiveOrder {
+export class StandardOrder {
   /** By position; some of these messages have left. */
   readonly #visible = new Heap<StoredMessage>();
 
-  add(): void {}
+  add(_message: StoredMessage): void {}
 
-  hide(): void {}
+  hide(_message: StoredMessage): void {}
 
-  remove(): void {}
+  remove(_message: StoredMessage): void {}
 
   show(message: StoredMessage): void {
     this.#visible.add(message.note.position, message);
@@ -70,7 +59,7 @@ export class StandardOrder implements ReceiveOrder {
   }
 }
 
-/** A message group: its messages, and those of them that are in flight. */
+/** A message group. */
 interface Group {
   readonly messages: Set<StoredMessage>;
   readonly inFlight: Set<StoredMessage>;
@@ -80,11 +69,12 @@ interface Group {
  * The order of a FIFO queue: as sent, without the groups that have a message in
  * flight (SQS, "FIFO queue delivery logic").
  */
-export class FifoOrder implements ReceiveOrder {
+export class FifoOrder {
   readonly #groups = new Map<string, Group>();
   /** By the position of the group's first message. */
   readonly #ready = new Heap<Group>();
 
+  /** A message has come, hidden. */
   add(message: StoredMessage): void {
     const id = message.groupId!;
     const group = this.#groups.get(id) ??
@@ -93,16 +83,19 @@ export class FifoOrder implements ReceiveOrder {
     group.messages.add(message);
   }
 
+  /** A message has become visible. */
   show(message: StoredMessage): void {
     const group = this.#groupOf(message);
     group.inFlight.delete(message);
     this.#offer(group);
   }
 
+  /** A receive has hidden a message. */
   hide(message: StoredMessage): void {
     this.#groupOf(message).inFlight.add(message);
   }
 
+  /** A message has left the queue. */
   remove(message: StoredMessage): void {
     const group = this.#groupOf(message);
     group.messages.delete(message);
@@ -111,6 +104,7 @@ export class FifoOrder implements ReceiveOrder {
     else this.#offer(group);
   }
 
+  /** Takes visible messages out; the caller hides them. */
   take({ max, accept }: TakeOptions): StoredMessage[] {
     const taken: StoredMessage[] = [];
     const walks = new Map<

@@ -44,8 +44,8 @@ export interface TestQueue {
   /** The bodies of the messages in the queue. */
   readonly bodies: readonly string[];
   /**
-   * The arguments of each job in the queue, as a handler gets them: the
-   * positional ones, then one object with the keyword arguments, if any.
+   * The arguments of each job, as a handler gets them: positional arguments,
+   * then one object with the keyword arguments, if any.
    *
    * @throws {TypeError} If a body is no job; `messages` shows it.
    */

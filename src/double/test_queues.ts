@@ -13,9 +13,10 @@ import {
 } from "../connect/test_mode.ts";
 import { messageOf } from "../errors.ts";
 import { bodyText } from "../message/body.ts";
-import { refuseUnknown } from "../options.ts";
 import type { Connection } from "../sqs/connection.ts";
 import { show } from "../text.ts";
+import { BOOLEAN, checkOptions, numeric } from "./check_options.ts";
+import { connectTo } from "./connection.ts";
 import { Consumer } from "./consumer.ts";
 import type { Fault, FaultHit, InjectedFault } from "./faults.ts";
 import type { TestQueueOptions } from "./queue_settings.ts";
@@ -129,7 +130,16 @@ export class Queues implements TestQueues {
   #disposed = false;
 
   constructor(options: SetUpOptions) {
-    checkSetUp(options);
+    checkOptions("set up the testing double", options, {
+      queues: { wanted: "an array", fits: Array.isArray },
+      silent: BOOLEAN,
+      startTime: {
+        wanted: "a valid Date",
+        fits: (value) =>
+          value instanceof Date && !Number.isNaN(value.getTime()),
+      },
+      seed: numeric("a whole number", Number.isSafeInteger),
+    });
     const { queues, seed, startTime, silent = false } = options;
     this.#clock = new VirtualClock(startTime?.getTime() ?? Date.now());
     this.#silent = silent;
@@ -252,7 +262,7 @@ export class Queues implements TestQueues {
 
   #connect(region: string): Connection {
     this.#print(`Connected to region ${region}.`);
-    return this.#server.connect(region);
+    return connectTo(this.#server, region);
   }
 
   async #attach(container: AttachedConsumer): Promise<void> {
@@ -265,7 +275,7 @@ export class Queues implements TestQueues {
     await this.#runVisible(queueUrl);
   }
 
-  /** Runs a queue's container, then those of the dead-letter queues it fed. */
+  /** Runs a queue's container, then the containers of its dead-letter queues. */
   async #runVisible(url: string): Promise<void> {
     await this.#consumers.get(url)?.runVisible();
     for (const moved of this.#redriven) {
@@ -276,32 +286,6 @@ export class Queues implements TestQueues {
 
   #print(text: string): void {
     if (!this.#silent) console.log(text);
-  }
-}
-
-function checkSetUp(options: SetUpOptions): void {
-  const action = "set up the testing double";
-  refuseUnknown(options, ["queues", "silent", "startTime", "seed"], action);
-  const { queues, seed, silent, startTime } = options;
-  const refuse = (name: string, wanted: string, value: unknown) => {
-    throw new TypeError(
-      `Cannot ${action} as "${name}" must be ${wanted}: current value is ${
-        show(value)
-      }`,
-    );
-  };
-  if (queues !== undefined && !Array.isArray(queues)) {
-    refuse("queues", "an array", queues);
-  }
-  if (silent !== undefined && typeof silent !== "boolean") {
-    refuse("silent", "a boolean", silent);
-  }
-  const isDate = startTime instanceof Date && !Number.isNaN(Number(startTime));
-  if (startTime !== undefined && !isDate) {
-    refuse("startTime", "a valid Date", startTime);
-  }
-  if (seed !== undefined && !Number.isSafeInteger(seed)) {
-    refuse("seed", "a whole number", seed);
   }
 }
 

@@ -17,7 +17,7 @@ import {
 import { assertEquals } from "@std/assert";
 import { setImmediate } from "node:timers";
 import { openQueue } from "../../src/connect/open_queue.ts";
-import type { DoubleConnection } from "../../src/double/server.ts";
+import type { DoubleConnection } from "../../src/double/connection.ts";
 import { connectToSqs } from "../../src/aws/sqs.ts";
 import type { VirtualClock } from "../../src/double/virtual_clock.ts";
 import { setUp } from "../../testing.ts";

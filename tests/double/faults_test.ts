@@ -344,7 +344,7 @@ for (const seed of [0.5, NaN, "1"]) {
   Deno.test(`setUp() refuses ${JSON.stringify(seed)} as a seed`, () => {
     const error = assertThrows(
       () => setUp({ seed: seed as number }),
-      TypeError,
+      typeof seed === "number" ? RangeError : TypeError,
     );
     assertEquals(
       error.message,
@@ -397,7 +397,7 @@ Deno.test("Queues.inject() refuses what it does not know", () => {
     [{ kind: "error", probability: 1.1 }, RangeError, "current value is 1.1"],
     [
       { kind: "throttle" },
-      RangeError,
+      TypeError,
       '"durationSeconds" must be a number of seconds, 0 or more: current value is undefined',
     ],
     [
@@ -434,6 +434,11 @@ Deno.test("Queues.inject() refuses what it does not know", () => {
       '"afterEffect" must be a boolean: current value is "no"',
     ],
     [null, TypeError, '"kind" must be one of'],
+    [
+      { kind: "duplicate", delaySeconds: "1" },
+      TypeError,
+      '"delaySeconds" must be a number of seconds, 0 or more: current value is "1"',
+    ],
   ];
   for (const [fault, type, message] of cases) {
     const error = assertThrows(() => queues.inject(fault as Fault), type);

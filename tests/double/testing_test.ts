@@ -868,14 +868,17 @@ Deno.test("setUp() refuses options of a wrong type", () => {
       { queues: "adder" },
       '"queues" must be an array: current value is "adder"',
     ],
-    [{ queues: [1] }, "its options are 1: wanted an object"],
+    [{ queues: [{}] }, "Cannot make queue undefined: wanted the name"],
     [{ queues: [{ name: 1 }] }, "Cannot make queue 1: wanted the name"],
     [{ silent: "no" }, '"silent" must be a boolean: current value is "no"'],
     [
       { startTime: new Date("never") },
       '"startTime" must be a valid Date: current value is an object',
     ],
-    [{ startTime: 0 }, '"startTime" must be a valid Date: current value is 0'],
+    [
+      { startTime: "2030" },
+      '"startTime" must be a valid Date: current value is "2030"',
+    ],
     [
       {
         queues: [{

@@ -6,6 +6,7 @@
  */
 
 import type { Connection, OutgoingMessage } from "../../src/sqs/connection.ts";
+import { connectTo } from "../../src/double/connection.ts";
 import { TestServer } from "../../src/double/server.ts";
 import type { DoubleQueue } from "../../src/double/queue.ts";
 import type { EngineContext, EngineOptions } from "../../src/engine/context.ts";
@@ -101,7 +102,7 @@ export class Harness {
     this.queue = server.create({ name, visibilityTimeoutSeconds });
     const { url } = this.queue;
     const made = makeEngine(handler, {
-      connection: this.#connection(server.connect("us-east-1"), url),
+      connection: this.#connection(connectTo(server, "us-east-1"), url),
       url,
       queue: name,
       fifo,

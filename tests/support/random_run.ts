@@ -11,7 +11,7 @@ import { setImmediate } from "node:timers";
 import type { Clock, Random } from "../../src/clock.ts";
 import { openQueue } from "../../src/connect/open_queue.ts";
 import type { Connection } from "../../src/sqs/connection.ts";
-import type { DoubleConnection } from "../../src/double/server.ts";
+import type { DoubleConnection } from "../../src/double/connection.ts";
 import { TransientError } from "../../src/errors.ts";
 import { FailureQueue } from "../../src/engine/failure_queue.ts";
 import type { Logger } from "../../src/logging/loggers.ts";
@@ -243,7 +243,7 @@ class Game implements Disposable {
     );
     const start = (drain = false) =>
       this.#start({ connection, url, failedUrl: failed.url, drain });
-    const left = () => queue.size > 0;
+    const left = () => queue.messages.length > 0;
 
     let producer = await Queue(this.#name);
     let runners = [start()];

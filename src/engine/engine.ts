@@ -283,11 +283,14 @@ export class Engine {
     const control = lease.job!;
     let endMs = Infinity;
     if (timeoutSeconds !== undefined) {
-      endMs = clock.now() + timeoutSeconds * 1000;
-      control.onEnd = clock.timer(
-        timeoutSeconds * 1000,
-        () => control.abort("timed out"),
-      );
+      const timeoutMs = timeoutSeconds * 1000;
+      control.onStart = () => {
+        endMs = clock.now() + timeoutMs;
+        control.onEnd = clock.timer(
+          timeoutMs,
+          () => control.abort("timed out"),
+        );
+      };
     }
     const outcome = await this.#runner.run(lease.message, control);
     const now = clock.now();

@@ -54,6 +54,7 @@ export class LocalRunner implements Runner {
       return { kind: "failed", error };
     }
     const scope = new JobScope(message, { queue, loggers, control }, decoded);
+    control.started();
     try {
       const result = callHandler(handler, scope, decoded);
       // A turn less for what is done already.

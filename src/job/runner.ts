@@ -29,6 +29,8 @@ export class JobControl {
   running = true;
   /** Whether the message was released: the outcome does not matter any more. */
   givenUp = false;
+  /** Called when the handler starts. */
+  onStart: (() => void) | undefined;
   /** Called when the job has ended, or was given up. */
   onEnd: (() => void) | undefined;
 
@@ -44,6 +46,11 @@ export class JobControl {
       if (this.aborted) this.#controller.abort(this.#reason);
     }
     return this.#controller.signal;
+  }
+
+  /** The handler starts. A job may wait for a process before that. */
+  started(): void {
+    this.onStart?.();
   }
 
   /** The handler has ended. */

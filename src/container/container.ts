@@ -418,22 +418,11 @@ async function load(
   }
   const clock: Clock = testMode()?.clock ?? systemClock;
   const { Pool } = await import("../isolation/pool.ts");
-  const pool = await Pool.load({
+  return await Pool.load({
     ...config,
     worker: worker as WorkerSpec,
     processes: processes!,
   }, { loggers, clock });
-  return {
-    async make(queue) {
-      const { handler } = await pool.make(queue);
-      return {
-        runner: new LocalRunner({ handler, queue, loggers }),
-        dispose: () => pool.dispose(),
-        kill: () => pool.kill(),
-      };
-    },
-    end: () => pool.end(),
-  };
 }
 
 async function openQueues(

@@ -1,59 +1,40 @@
 /**
- * The program in a process for jobs: it imports the worker, runs the jobs that
- * it is given, and tells how each ended.
+ * The program of a child process: it imports the worker, runs jobs, and sends
+ * their outcomes to the container.
  *
- * It is loaded before any code of the worker. What it needs later of objects
- * that jobs share with it, it takes here.
+ * It loads before the worker's code, and keeps the built-in functions that it
+ * needs later: a job may replace them.
  *
  * @module
  */
 
-import process from "node:process";
-import type { JobMessage } from "../sqs/connection.ts";
-import {
-  decodeToChild,
-  encodeFromChild,
-  type FromChild,
-  HELLO,
-  type ToChild,
-} from "./protocol.ts";
-import { encodeError } from "../logging/error_data.ts";
+import type { PermissionName } from "../config/options.ts";
 import { ConfigError } from "../errors.ts";
-import { callHandler, JobScope } from "../job/run_job.ts";
-import { JobControl } from "../job/run_job.ts";
-import { LOG_METHODS, type Logger, writeRecord } from "../logging/loggers.ts";
-import { currentScope, runInScope, type Scope } from "../job/current_job.ts";
-import { SIGNALS } from "../signals.ts";
+import { runInScope } from "../job/current_job.ts";
+import { LocalRunner } from "../job/run_job.ts";
+import { JobControl, type Runner } from "../job/runner.ts";
 import { logStrayErrors } from "../job/stray_errors.ts";
-import { decodeBody } from "../message/body.ts";
 import {
   loadWorker,
   type ModuleLoader,
   type Worker,
   workerSubject,
 } from "../job/worker.ts";
-
-/** Node's end of the channel, of which jobs must find nothing to send with. */
-interface NodeChannel {
-  send?(message: string, callback: (error: unknown) => void): void;
-  disconnect?(): void;
-}
-
-/** The channel to the container's process. */
-interface Channel {
-  send(text: string): void;
-  /** Ends this process. */
-  exit(status: number): void;
-}
-
-/** Deno's permissions, by the names that their flags have. */
-const PERMISSIONS = [
-  ...(["net", "read", "write", "env"] as const),
-  ...(["run", "sys", "ffi", "import"] as const),
-];
+import { encodeError } from "../logging/error_data.ts";
+import { LOG_METHODS, type Logger, writeRecord } from "../logging/loggers.ts";
+import { type Channel, takeChannel } from "./child_channel.ts";
+import {
+  decodeToChild,
+  encodeFromChild,
+  type FrameKeys,
+  type FromChild,
+  HELLO,
+  MAX_TEXT_LENGTH,
+  type ToChild,
+} from "./protocol.ts";
 
 /**
- * Runs jobs until the channel to the container's process closes.
+ * Runs jobs until the channel to the container closes.
  *
  * @param load Imports the worker's module.
  */
@@ -63,105 +44,47 @@ export function serve(load: ModuleLoader): void {
   channel.send(HELLO);
 }
 
-/** Takes the channel out of the reach of all code that runs later. */
-function takeChannel(take: (text: unknown) => void): Channel {
-  const channel = process as unknown as NodeChannel;
-  if (channel.send === undefined) {
-    throw new Error(
-      "Cannot run jobs: this program is started by a container that isolates them",
-    );
-  }
-  const exit = process.exit.bind(process);
-  const send = channel.send.bind(process);
-  interceptMessages(take);
-  // Without a listener Deno keeps messages back.
-  process.on("message", () => {});
-  // The container's process has ended.
-  process.on("disconnect", () => exit(0));
-  // Ctrl+C reaches this process too: the container decides what it means.
-  for (const name of SIGNALS) process.on(name, () => {});
-  // Deno itself reads with `process.channel`, which sends nothing.
-  delete channel.send;
-  delete channel.disconnect;
-  return {
-    // What cannot be told, as a job broke the channel, is done again elsewhere.
-    send: (text) => send(text, (error) => error && exit(1)),
-    exit,
-  };
-}
-
-/**
- * Has messages taken before any listener gets them, so that a job hears none.
- * Whoever replaces `process.emit` still gets all other events.
- */
-function interceptMessages(take: (text: unknown) => void): void {
-  type Emit = (this: unknown, ...args: unknown[]) => boolean;
-  const { apply } = Reflect;
-  const original = process.emit as Emit;
-  let replaced: Emit | undefined;
-  let isWithin = false;
-  function emit(this: unknown, ...args: unknown[]): boolean {
-    if (args[0] === "message") {
-      take(args[1]);
-      return true;
-    }
-    // What replaced it calls this in turn.
-    if (replaced === undefined || isWithin) return apply(original, this, args);
-    isWithin = true;
-    try {
-      return apply(replaced, this, args);
-    } finally {
-      isWithin = false;
-    }
-  }
-  Object.defineProperty(process, "emit", {
-    get: () => emit,
-    set: (value: Emit) => replaced = value === emit ? undefined : value,
-  });
-}
-
-/** What a process for jobs does. */
+/** The state of a child process. */
 class Program {
   readonly #load: ModuleLoader;
   readonly #channel: Channel;
-  readonly #running = new Map<number, JobControl>();
-  /** The numbers of the jobs, for what they log, later too. */
-  readonly #ids = new WeakMap<Scope, number>();
+  /** By id. Not a `Map`, as a job may replace the methods of all maps. */
+  readonly #running: Record<string, JobControl> = Object.create(null);
   readonly #loggers = { get: (name: string) => this.#logger(name) };
-  #secret = "";
-  #queue = "";
+  #keys: FrameKeys | undefined;
   #make: (() => Promise<Worker>) | undefined;
   #config: Record<string, string> = Object.create(null);
   #worker: Worker | undefined;
+  #runner: Runner | undefined;
 
   constructor(load: ModuleLoader, channel: Channel) {
     this.#load = load;
     this.#channel = channel;
   }
 
-  /** Does what this process is told. */
+  /** Handles a message of the container. */
   take(text: unknown): void {
-    const message = decodeToChild(this.#secret, text);
-    switch (message?.type) {
+    const frame = decodeToChild(this.#keys?.toChild ?? "", text);
+    switch (frame?.type) {
       case "load":
-        if (this.#secret !== "") return;
-        return void this.#step(() => this.#import(message));
+        if (this.#keys !== undefined) return;
+        this.#keys = frame.keys;
+        return void this.#step(() => this.#import(frame));
       case "make":
-        return void this.#step(() => this.#makeWorker(message));
+        return void this.#step(() => this.#makeWorker(frame));
       case "dispose":
         return void this.#step(async () => await this.#worker?.dispose());
       case "run":
-        return void this.#run(message.id, message.message);
+        return void this.#run(frame);
       case "abort":
-        this.#running.get(message.id)?.abort(message.reason);
-        return;
+        return this.#running[frame.id]?.abort(frame.reason);
       case "exit":
-        this.#channel.exit(0);
+        return this.#channel.exit(0);
     }
   }
 
-  #send(message: FromChild): void {
-    this.#channel.send(encodeFromChild(this.#secret, message));
+  #send(frame: FromChild): Promise<void> {
+    return this.#channel.send(encodeFromChild(this.#keys!.fromChild, frame));
   }
 
   async #step(work: () => Promise<void>): Promise<void> {
@@ -173,15 +96,17 @@ class Program {
     }
   }
 
-  async #import(told: ToChild & { type: "load" }): Promise<void> {
-    const { secret, worker, file, granted } = told;
-    this.#secret = secret;
-    const more = await permissionsBeside(granted);
-    if (more.length > 0) {
+  async #import(
+    { worker, file, denied }: ToChild & { type: "load" },
+  ): Promise<void> {
+    const held = await permissionsHeld(denied);
+    if (held.length > 0) {
       throw new ConfigError(
-        `Cannot start container as the process of worker ${
+        `Cannot start container as a child process of worker ${
           workerSubject(worker, file)
-        } would hold permissions that were not given: ${more.join(", ")}`,
+        } would hold permissions that the configuration does not grant: ${
+          held.slice(0, 5).join(", ")
+        }`,
       );
     }
     logStrayErrors({ loggers: this.#loggers, whose: "all" });
@@ -192,62 +117,63 @@ class Program {
     }, this.#load);
   }
 
-  async #makeWorker(told: ToChild & { type: "make" }): Promise<void> {
-    Object.freeze(Object.assign(this.#config, told.config));
-    this.#queue = told.queue;
+  async #makeWorker(
+    { config, queue }: ToChild & { type: "make" },
+  ): Promise<void> {
+    Object.freeze(Object.assign(this.#config, config));
     this.#worker = await this.#make!();
+    this.#runner = new LocalRunner({
+      handler: this.#worker.handler,
+      queue,
+      loggers: this.#loggers,
+    });
   }
 
-  async #run(id: number, message: JobMessage): Promise<void> {
-    const control = new JobControl();
-    this.#running.set(id, control);
+  async #run(
+    { id, message, reportStart }: ToChild & { type: "run" },
+  ): Promise<void> {
+    if (id in this.#running) return;
+    const control = this.#running[id] = new JobControl();
     try {
-      const decoded = decodeBody(message.body);
-      const scope = new JobScope(message, {
-        loggers: this.#loggers,
-        queue: this.#queue,
-        control,
-      }, decoded);
-      this.#ids.set(scope, id);
-      await callHandler(this.#worker!.handler, scope, decoded);
-      this.#send({ type: "done", id });
-    } catch (error) {
-      this.#send({ type: "threw", id, error: encodeError(error) });
+      // A handler in an endless loop holds back frames that are not written.
+      if (reportStart) await this.#send({ type: "started", id });
+      const outcome = await this.#runner!.run(message, control);
+      delete this.#running[id];
+      this.#send({
+        type: "ended",
+        id,
+        ...outcome,
+        ...("error" in outcome ? { error: encodeError(outcome.error) } : {}),
+      } as FromChild);
+    } catch {
+      // If jobs broke this process, other processes take its jobs.
+      this.#channel.exit(1);
     }
-    this.#running.delete(id);
   }
 
   #logger(name: string): Logger {
     const methods = LOG_METHODS.map((level) => [
       level,
       (...values: unknown[]) =>
-        writeRecord(values, (text, errors) => {
-          const scope = currentScope();
-          const id = scope && this.#ids.get(scope);
+        writeRecord(values, (text, errors) =>
           this.#send({
             type: "log",
             name,
             level,
-            text,
+            text: text.slice(0, MAX_TEXT_LENGTH),
             errors: errors.map((error) => encodeError(error)),
-            ...(id === undefined ? {} : { id }),
-          });
-        }),
+          })),
     ]);
     return Object.fromEntries(methods) as Logger;
   }
 }
 
-/** The permissions that this process holds in full beside those given. */
-async function permissionsBeside(
-  granted: readonly string[],
+/** The permissions of a list that this process holds in full. */
+async function permissionsHeld(
+  names: readonly PermissionName[],
 ): Promise<string[]> {
-  const held = await Promise.all(
-    PERMISSIONS.filter((name) => !granted.includes(name))
-      .map(async (name) => {
-        const { state } = await Deno.permissions.query({ name });
-        return { name, isHeld: state === "granted" };
-      }),
+  const states = await Promise.all(
+    names.map((name) => Deno.permissions.query({ name })),
   );
-  return held.filter(({ isHeld }) => isHeld).map(({ name }) => name);
+  return names.filter((_, i) => states[i]!.state === "granted");
 }

@@ -1,6 +1,6 @@
 /**
- * How a process for jobs is started: what it runs, what it may do, and its
- * environment.
+ * The command that starts a child process: its program, arguments, permissions
+ * and environment.
  *
  * @module
  */
@@ -16,8 +16,8 @@ import { ConfigError } from "../errors.ts";
 import type { WorkerSpec } from "../job/worker_spec.ts";
 
 /**
- * What Deno itself needs of the environment: its cache, registries, proxies and
- * certificates, and how text is to look. A job can read none of it unless
+ * The environment variables that Deno itself needs: for its cache, registries,
+ * proxies, certificates and locale. A job can read one of them only if
  * `allow_env` names it.
  */
 export const DENO_ENV: readonly string[] = [
@@ -30,36 +30,35 @@ export const DENO_ENV: readonly string[] = [
   ...["NO_COLOR", "FORCE_COLOR", "TERM"],
 ];
 
-/** The argument that tells a compiled program to run jobs, and nothing else. */
+/** Makes a compiled program a child process. */
 const CHILD_ARGUMENT = "--zsqs-jobs";
 
 /** The registry whose modules need no permission to be imported. */
 const JSR = "https://jsr.io";
 
-/** How a process is started. */
+/** How a child process is started. */
 export interface ChildCommand {
   readonly file: string;
   readonly args: readonly string[];
-  /** What it reads from standard input. */
+  /** The text of its standard input. */
   readonly input: string;
   readonly env: Readonly<Record<string, string>>;
-  /** The permissions that it may hold, and refuses to start with others. */
-  readonly granted: readonly string[];
+  /** The permissions that it must not hold, or it refuses to start. */
+  readonly denied: readonly PermissionName[];
 }
 
-/** A container's configuration, as far as it says how jobs are isolated. */
+/** The part of a container's configuration that grants permissions. */
 export type IsolationConfig = Pick<
   ContainerConfig,
   "allowAll" | (typeof PERMISSION_KEYS)[PermissionName]
 >;
 
 /**
- * Tells how a process for jobs is started.
+ * The command that starts a child process.
  *
  * @param worker The worker that it runs.
- * @param config What jobs may do.
- * @returns The program, its arguments and environment.
- * @throws {ConfigError} If jobs cannot be isolated so here.
+ * @param config The permissions of its jobs.
+ * @throws {ConfigError} If this program cannot start such a process.
  */
 export function childCommand(
   worker: WorkerSpec,
@@ -67,53 +66,46 @@ export function childCommand(
 ): ChildCommand {
   if (!("Deno" in globalThis)) {
     throw new ConfigError(
-      'Cannot start container as "isolation" is "process": only Deno can do that, and this is another runtime',
+      'Cannot start container as "isolation" is "process", which needs Deno: run it with Deno, or set "isolation" to "none"',
     );
   }
   const names = Object.keys(PERMISSION_KEYS) as PermissionName[];
-  const granted = names.filter((name) =>
-    config.allowAll || config[PERMISSION_KEYS[name]] !== undefined
-  );
-  const env = childEnv(config);
+  const command = {
+    file: process.execPath,
+    env: childEnv(config),
+    denied: config.allowAll
+      ? []
+      : names.filter((name) => config[PERMISSION_KEYS[name]] === undefined),
+  };
   if (isCompiled()) {
     checkCompiled(config);
-    return {
-      file: process.execPath,
-      args: [CHILD_ARGUMENT],
-      input: "",
-      env,
-      granted,
-    };
+    return { ...command, args: [CHILD_ARGUMENT], input: "" };
   }
   return {
-    file: process.execPath,
+    ...command,
     args: [
       "run",
       "--quiet",
       "--no-prompt",
       ...configFlag(),
       ...permissionFlags(config),
-      // From standard input, Deno looks for a deno.json where it would for
-      // this program.
+      // For standard input, Deno finds the same deno.json as for this program.
       "-",
     ],
     input: entryPoint(worker),
-    env,
-    granted,
   };
 }
 
 let servesCompiled = false;
 
 /**
- * Tells whether this process is to run jobs, as a compiled program's child; for
- * the command line, which does so, and with which alone it works.
+ * Whether this process is the child of a compiled program. Only the command
+ * line asks, so only a compiled command line can start such children.
  */
 export function isCompiledChild(): boolean {
   if (!isCompiled()) return false;
   servesCompiled = true;
-  // Unlike the environment, arguments need no permission to be read; those that
-  // were compiled in come first.
+  // Reading arguments needs no permission. Those compiled in come first.
   return Deno.args.at(-1) === CHILD_ARGUMENT;
 }
 
@@ -121,23 +113,22 @@ function isCompiled(): boolean {
   return "Deno" in globalThis && Deno.build.standalone;
 }
 
-/** The permissions of a compiled program are those it was compiled with. */
+/** A compiled program has the permissions that it was compiled with. */
 function checkCompiled({ allowAll }: IsolationConfig): void {
   if (!servesCompiled) {
     throw new ConfigError(
-      'Cannot start container as "isolation" is "process" in a compiled program other than the command line: compile that, or run it with "deno run"',
+      'Cannot start container as "isolation" is "process" in a compiled program: compile the command line instead, or use "deno run"',
     );
   }
   if (allowAll) return;
   throw new ConfigError(
-    'Cannot start container as "isolation" is "process" in a compiled program, whose permissions cannot be narrowed: give "allow_all" as "true", or run it with "deno run"',
+    'Cannot start container as a compiled program cannot narrow the permissions of jobs: set "allow_all" to "true", or use "deno run"',
   );
 }
 
 /**
- * The program: this package's part of it, then the worker. The import is
- * written out, as Deno then reads the worker's own modules without a
- * permission to read files; and nothing of them runs before it is called.
+ * The program of a child. Deno needs no read permission for a worker's modules
+ * if their import is literal text. None of them runs before `serve` imports it.
  */
 function entryPoint({ specifier }: WorkerSpec): string {
   const own = JSON.stringify(import.meta.resolve("./child.ts"));
@@ -145,13 +136,13 @@ function entryPoint({ specifier }: WorkerSpec): string {
   return `import { serve } from ${own};\nserve(() => import(${worker}));\n`;
 }
 
-/** Where this package is in a folder, its own imports are named there. */
+/** If this package is in a folder, that folder's deno.json maps its imports. */
 function configFlag(): string[] {
   const url = new URL("../../deno.json", import.meta.url);
   return url.protocol === "file:" ? [`--config=${fileURLToPath(url)}`] : [];
 }
 
-/** There is always one: Deno grants all where it finds none. */
+/** At least one flag: without any, Deno grants all permissions. */
 function permissionFlags(config: IsolationConfig): string[] {
   if (config.allowAll) return ["--allow-all"];
   const flags: string[] = [];
@@ -159,7 +150,7 @@ function permissionFlags(config: IsolationConfig): string[] {
     const value = config[key];
     if (value === "true") flags.push(`--allow-${name}`);
     else if (name === "import") {
-      // In place of Deno's list of hosts that anybody may import from.
+      // The flag replaces Deno's default list of hosts.
       const hosts = value === undefined ? [] : [value];
       flags.push(`--allow-import=${[...hosts, registryHost()].join(",")}`);
     } else if (value !== undefined) flags.push(`--allow-${name}=${value}`);
@@ -167,7 +158,7 @@ function permissionFlags(config: IsolationConfig): string[] {
   return flags;
 }
 
-/** The host that this package, and JSR modules of the worker, are from. */
+/** The host of this package, and of the worker's JSR modules. */
 function registryHost(): string {
   const { protocol, href } = new URL(import.meta.url);
   const from = protocol === "file:" ? process.env.JSR_URL || JSR : href;
@@ -185,7 +176,7 @@ function childEnv(config: IsolationConfig): Record<string, string> {
   ]);
   const prefixes = named.filter((name) => name.endsWith("*"))
     .map((name) => name.slice(0, -1));
-  // Only these need to see every name there is.
+  // Listing all names needs permission for all of the environment.
   const seen = all || prefixes.length > 0 ? Object.keys(process.env) : [];
   for (const name of seen) {
     const isNamed = prefixes.some((prefix) => name.startsWith(prefix));

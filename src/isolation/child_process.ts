@@ -1,69 +1,86 @@
 /**
- * A process for jobs, as the container's process sees it.
+ * A child process, as its container sees it.
  *
  * @module
  */
 
-import type { WorkerConfig } from "../job/worker.ts";
-import { Buffer } from "node:buffer";
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { writeSync } from "node:fs";
-import type { Readable } from "node:stream";
-import type { ChildCommand } from "./child_command.ts";
-import type { JobMessage } from "../sqs/connection.ts";
-import { decodeError } from "../logging/error_data.ts";
 import { type JobAbortReason, LostJobError } from "../errors.ts";
+import type { Outcome } from "../job/decide.ts";
+import type { WorkerConfig } from "../job/worker.ts";
+import type { WorkerSpec } from "../job/worker_spec.ts";
+import { decodeError } from "../logging/error_data.ts";
+import type { JobMessage } from "../sqs/connection.ts";
+import type { ChildCommand } from "./child_command.ts";
+import { passLines } from "./child_output.ts";
 import {
   decodeFromChild,
+  decodeOutcome,
   encodeToChild,
+  type FrameKeys,
   HELLO,
+  MAX_FRAME_LENGTH,
   type ToChild,
   type Untrusted,
 } from "./protocol.ts";
-import type { WorkerSpec } from "../job/worker_spec.ts";
 
 /**
- * How long one of a process's end and its channel's waits for the other, in
- * milliseconds: what was written before the end is read after it.
+ * How long a process's exit and the close of its channel wait for each other,
+ * in milliseconds: frames may be unread when it exits.
  */
 const END_GRACE_MS = 1_000;
 
-/** A line longer than this is not held back until it ends, in bytes. */
-const MAX_LINE_BYTES = 16 * 1_048_576;
-
-/** Something that a process has to log. */
+/** A log line of a child. */
 export interface ChildRecord {
   readonly name: string;
   readonly level: string;
   readonly text: string;
   readonly errors: readonly unknown[];
-  /** The job that logs it, if it is known. */
-  readonly id: unknown;
 }
 
-/** What a process is for, and who hears of it. */
+/** Options of {@linkcode Child}. */
 export interface ChildOptions {
   readonly command: ChildCommand;
   readonly worker: WorkerSpec;
+  /** The ini file's path as the user gave it, for messages. */
   readonly file?: string;
   readonly onLog: (record: ChildRecord) => void;
 }
 
-/** A process for jobs. */
+/** A job in a child. */
+export interface ChildJob {
+  /**
+   * How it ended: `aborted` with a {@linkcode LostJobError} if its process
+   * ended first.
+   */
+  readonly outcome: Promise<Outcome>;
+  /** Aborts its signal. */
+  abort(reason: JobAbortReason): void;
+}
+
+/** A job whose outcome is not known yet. */
+interface RunningJob {
+  readonly onStart: (() => void) | undefined;
+  readonly resolve: (outcome: Outcome) => void;
+}
+
+/** A child process. */
 export class Child {
   readonly #options: ChildOptions;
   readonly #process: ChildProcess;
-  readonly #secret: string = randomUUID();
-  readonly #jobs = new Map<number, PromiseWithResolvers<void>>();
+  readonly #keys: FrameKeys = {
+    toChild: randomUUID(),
+    fromChild: randomUUID(),
+  };
+  readonly #jobs = new Map<unknown, RunningJob>();
   readonly #ended = Promise.withResolvers<string>();
   readonly #greeted = Promise.withResolvers<void>();
   readonly #output: readonly Promise<void>[];
   #step: PromiseWithResolvers<void> | undefined;
-  #lastId = 0;
-  /** How it ended, as far as is known. */
+  /** How it ended; continues `Its process`. */
   #how: string | undefined;
-  /** Why it was ended from here. */
+  /** Why the container killed it; continues `Its process`. */
   #why: string | undefined;
   #hasExited = false;
   #hasClosed = false;
@@ -83,7 +100,7 @@ export class Child {
       stdio: ["pipe", "pipe", "pipe", "ipc"],
       windowsHide: true,
     });
-    // Where it ends before it has read this, its end tells.
+    // If it ends before it has read this, its exit is reported anyway.
     this.#process.stdin!.on("error", () => {}).end(input);
     this.#output = [
       passLines(this.#process.stdout!, 1),
@@ -105,64 +122,62 @@ export class Child {
     });
   }
 
-  /** Resolves with how it ended, when it did. */
+  /** Resolves with how it ended, in words that continue `Its process`. */
   get ended(): Promise<string> {
     return this.#ended.promise;
   }
 
-  /** Whether it may be given jobs: nothing ends it, as far as is known. */
+  /** Whether it can take jobs: nothing has ended it, as far as is known. */
   get isAlive(): boolean {
     return !this.#hasExited && !this.#hasClosed && this.#why === undefined;
   }
 
-  /** How many jobs it has. */
+  /** The number of its jobs. */
   get size(): number {
     return this.#jobs.size;
   }
 
-  /** Its id in the operating system. */
+  /** The operating system's id, or `undefined` if it could not be started. */
   get pid(): number | undefined {
     return this.#process.pid;
   }
 
-  /** Has it import the worker. */
+  /** Makes it import the worker. */
   async load(): Promise<void> {
     await this.#greeted.promise;
     const { worker, file, command } = this.#options;
     await this.#do({
       type: "load",
-      secret: this.#secret,
+      keys: this.#keys,
       worker,
-      granted: command.granted,
+      denied: command.denied,
       ...(file === undefined ? {} : { file }),
     });
   }
 
-  /** Has it call the worker's factory. */
+  /** Makes it call the worker's factory. */
   make(config: WorkerConfig, queue: string): Promise<void> {
     return this.#do({ type: "make", config, queue });
   }
 
   /**
-   * Has it run a job.
+   * Runs a job in it.
    *
-   * @returns The job's number here, and a promise of its end, which rejects
-   * with what the handler threw, or a {@linkcode LostJobError}.
+   * @param onStart Called when the handler starts; it may be left out.
    */
-  run(message: JobMessage): { id: number; done: Promise<void> } {
-    const id = ++this.#lastId;
-    const job = Promise.withResolvers<void>();
-    this.#jobs.set(id, job);
-    this.#send({ type: "run", id, message });
-    return { id, done: job.promise };
+  run(message: JobMessage, onStart?: () => void): ChildJob {
+    const id = randomUUID();
+    const { promise: outcome, resolve } = Promise.withResolvers<Outcome>();
+    this.#jobs.set(id, { onStart, resolve });
+    const reportStart = onStart !== undefined;
+    this.#send({ type: "run", id, message, reportStart });
+    return {
+      outcome,
+      abort: (reason) => this.#send({ type: "abort", id, reason }),
+    };
   }
 
-  /** Aborts the signal of a job. */
-  abort(id: number, reason: JobAbortReason): void {
-    this.#send({ type: "abort", id, reason });
-  }
-
-  /** Has it dispose its worker, and end. */
+  /** Disposes its worker, and ends it. */
   async dispose(): Promise<void> {
     await this.#do({ type: "dispose" });
     this.#send({ type: "exit" });
@@ -170,77 +185,80 @@ export class Child {
   }
 
   /**
-   * Ends it at once, with all of its jobs.
+   * Kills it immediately, with all of its jobs.
    *
-   * @param why Continues `Its process ...`.
+   * @param why Continues `Its process`.
    */
   kill(why: string): void {
     this.#why ??= why;
     if (!this.#hasExited) this.#process.kill("SIGKILL");
   }
 
-  #do(message: ToChild): Promise<void> {
+  #do(frame: ToChild): Promise<void> {
     this.#step = Promise.withResolvers();
-    if (this.#how === undefined) this.#send(message);
+    if (this.#how === undefined) this.#send(frame);
     else this.#step.reject(new LostJobError(`Its process ${this.#how}`));
     return this.#step.promise;
   }
 
-  #send(message: ToChild): void {
-    // Where the channel is closed its end tells what becomes of the jobs.
+  #send(frame: ToChild): void {
+    // After the channel has closed, the end of the process settles its jobs.
     if (this.#hasClosed || this.#hasExited) return;
-    // It is told the secret by the first message alone.
-    const secret = message.type === "load" ? "" : this.#secret;
-    this.#process.send(encodeToChild(secret, message), () => {});
+    const key = frame.type === "load" ? "" : this.#keys.toChild;
+    this.#process.send(encodeToChild(key, frame), () => {});
   }
 
   #take(text: unknown): void {
     if (text === HELLO && this.#step === undefined) {
       return this.#greeted.resolve();
     }
-    try {
-      const message = decodeFromChild(this.#secret, text);
-      if (message !== undefined) return this.#hear(message);
-    } catch {
-      // What it tells cannot be understood, and nothing that it may yet tell.
+    if (String(text).length > MAX_FRAME_LENGTH) {
+      return this.kill("was killed as it sent more than 1 MiB at once");
     }
-    this.kill("was killed as a job wrote to its channel");
+    const frame = decodeFromChild(this.#keys.fromChild, text);
+    if (frame === undefined || !this.#handle(frame)) {
+      this.kill("was killed as a job wrote to its channel");
+    }
   }
 
-  #hear(message: Untrusted): void {
-    const { type, id, error } = message;
+  /** Returns `false` for a frame that its program never sends. */
+  #handle(frame: Untrusted): boolean {
+    const { type, id, error } = frame;
     switch (type) {
       case "ok":
-        return this.#step?.resolve();
+        this.#step?.resolve();
+        return true;
       case "failed":
-        return this.#step?.reject(decodeError(error));
-      case "done":
-        return this.#takeJob(id)?.resolve();
-      case "threw":
-        return this.#takeJob(id)?.reject(decodeError(error));
+        this.#step?.reject(decodeError(error));
+        return true;
+      case "started":
+        this.#jobs.get(id)?.onStart?.();
+        return this.#jobs.has(id);
+      case "ended": {
+        const outcome = decodeOutcome(frame);
+        if (outcome === undefined) return false;
+        this.#jobs.get(id)?.resolve(outcome);
+        return this.#jobs.delete(id);
+      }
       case "log": {
-        const { name, level, text, errors } = message;
-        return this.#options.onLog({
+        const { name, level, text, errors } = frame;
+        this.#options.onLog({
           name: String(name),
           level: String(level),
           text: String(text),
           errors: Array.isArray(errors) ? errors.map(decodeError) : [],
-          id,
         });
+        return true;
       }
+      default:
+        return false;
     }
   }
 
-  #takeJob(id: unknown): PromiseWithResolvers<void> | undefined {
-    const job = this.#jobs.get(id as number);
-    this.#jobs.delete(id as number);
-    return job;
-  }
-
-  /** It cannot be started, or signalled, or told anything. */
+  /** Node reports that it cannot start, signal or reach the process. */
   #fail(error: Error): void {
     if (this.#process.pid !== undefined) {
-      // Where it cannot be killed, there is no use in trying again.
+      // A kill that failed is not tried again.
       if (this.#why === undefined) this.kill("was killed as it failed");
       return;
     }
@@ -249,7 +267,7 @@ export class Child {
     this.#closing(error);
   }
 
-  /** Ends are told when both have come, or the other does not come. */
+  /** Waits for both the exit and the close of the channel, or a second. */
   #closing(cause?: Error): void {
     clearTimeout(this.#timer);
     if (this.#hasEnded) return;
@@ -269,8 +287,8 @@ export class Child {
     this.#step?.reject(error);
     const jobs = [...this.#jobs.values()];
     this.#jobs.clear();
-    for (const job of jobs) job.reject(error);
-    // A program that a job started may hold the streams for as long as it likes.
+    for (const { resolve } of jobs) resolve({ kind: "aborted", error });
+    // A program that a job started may hold the streams open for ever.
     const { promise: late, resolve } = Promise.withResolvers<void>();
     this.#timer = setTimeout(resolve, END_GRACE_MS);
     await Promise.race([Promise.all(this.#output), late]);
@@ -280,50 +298,3 @@ export class Child {
     this.#ended.resolve(how);
   }
 }
-
-/**
- * Passes output on by whole lines: those of several processes must not break
- * each other, and a pipe takes no more than 64 KiB at a time.
- */
-async function passLines(stream: Readable, fd: 1 | 2): Promise<void> {
-  let held: Buffer[] = [];
-  let size = 0;
-  try {
-    for await (const chunk of stream) {
-      const bytes = chunk as Buffer;
-      const end = bytes.lastIndexOf(10) + 1;
-      if (end > 0) {
-        writeAll(fd, Buffer.concat([...held, bytes.subarray(0, end)]));
-        held = [];
-        size = 0;
-      }
-      if (end < bytes.length) {
-        held.push(bytes.subarray(end));
-        size += bytes.length - end;
-      }
-      if (size > MAX_LINE_BYTES) {
-        writeAll(fd, Buffer.concat(held));
-        held = [];
-        size = 0;
-      }
-    }
-  } catch {
-    // It was cut off with its process.
-  }
-  if (size > 0) writeAll(fd, Buffer.concat(held));
-}
-
-/** Writes as the console does: at once, and whatever becomes of it. */
-function writeAll(fd: 1 | 2, bytes: Uint8Array): void {
-  for (let at = 0; at < bytes.length;) {
-    try {
-      at += writeSync(fd, bytes, at);
-    } catch (error) {
-      if ((error as { code?: unknown }).code !== "EAGAIN") return;
-      // Somebody who shares the pipe does not wait for it; the console would.
-      Atomics.wait(PAUSE, 0, 0, 1);
-    }
-  }
-}
-
-const PAUSE = new Int32Array(new SharedArrayBuffer(4));

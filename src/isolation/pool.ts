@@ -1,32 +1,25 @@
 /**
- * The processes that a container's jobs run in: which takes a job, and what
- * becomes of the jobs and the process where it ends.
+ * The child processes of a container: they start, take jobs, and stop together.
  *
  * @module
  */
 
-import { Child, type ChildRecord } from "./child_process.ts";
-import { childCommand, type IsolationConfig } from "./child_command.ts";
 import type { Clock } from "../clock.ts";
-import type { JobMessage } from "../sqs/connection.ts";
-import { type ContainerConfig, PERMISSION_KEYS } from "../config/options.ts";
-import {
-  ConfigError,
-  isLoadDenied,
-  LostJobError,
-  messageOf,
-} from "../errors.ts";
-import type { Handler } from "../job/run_job.ts";
-import { LOG_METHODS, type Logger } from "../logging/loggers.ts";
-import { currentScope, type Job, runInScope } from "../job/current_job.ts";
-import { type Worker, workerSubject } from "../job/worker.ts";
+import type { ContainerConfig } from "../config/options.ts";
+import { LostJobError, messageOf } from "../errors.ts";
+import type { Outcome } from "../job/decide.ts";
+import { type JobControl, nameJobs, type Runner } from "../job/runner.ts";
+import { workerSubject } from "../job/worker.ts";
 import type { WorkerSpec } from "../job/worker_spec.ts";
+import { LOG_METHODS, type Logger } from "../logging/loggers.ts";
+import type { JobMessage } from "../sqs/connection.ts";
+import { childCommand, type IsolationConfig } from "./child_command.ts";
+import { Child, type ChildRecord } from "./child_process.ts";
+import { MAX_BACK_OFF_SECONDS, Slot } from "./slot.ts";
+import { startProblem, withOption } from "./start_problem.ts";
 
-/** How long after its timeout a job may take to end before it is ended. */
+/** How long a job may take to end after its timeout, in seconds. */
 export const KILL_GRACE_SECONDS = 2;
-
-/** The longest wait before a process is started in place of another. */
-const MAX_BACK_OFF_SECONDS = 30;
 
 /** What a pool works with. */
 export interface PoolOptions {
@@ -34,43 +27,32 @@ export interface PoolOptions {
   readonly clock: Clock;
 }
 
-/** A container's configuration, as far as a pool needs it. */
+/** The part of a container's configuration that a pool needs. */
 export type PoolConfig =
   & IsolationConfig
-  & Pick<ContainerConfig, "concurrency" | "workerConfig" | "file">
+  & Pick<
+    ContainerConfig,
+    "concurrency" | "timeoutSeconds" | "workerConfig" | "file"
+  >
   & { readonly worker: WorkerSpec; readonly processes: number };
 
-/** One of the processes, and those that come in its place. */
-interface Slot {
-  child: Child;
-  /** Whether it takes jobs. */
-  ready: boolean;
-  /** How many in a row ended without having ended a job. */
-  deaths: number;
-}
+/** Takes a slot for a job that waits for one. */
+type Waiting = (slot: Slot) => void;
 
-/** A job that waits for a process. */
-interface Waiting {
-  start(slot: Slot): void;
-}
-
-/** A worker in processes of its own. */
-export class Pool implements Worker {
+/** A worker that runs its jobs in child processes. */
+export class Pool implements Runner {
   readonly #config: PoolConfig;
   readonly #options: PoolOptions;
   readonly #logger: Logger;
   readonly #subject: string;
   readonly #slots: Slot[] = [];
   readonly #waiting = new Set<Waiting>();
-  readonly #jobs = new WeakMap<Child, Map<unknown, Job>>();
-  readonly #timers = new Set<() => void>();
   #queue = "";
-  #closing = false;
-  /** Whether it was logged that processes keep ending. */
+  /** Whether the log says that processes keep crashing. */
   #complaining = false;
 
   /**
-   * Starts the processes, and has each import the worker.
+   * Starts the processes, each of which imports the worker.
    *
    * @throws {ConfigError} If the worker cannot be imported, or jobs cannot be
    * isolated here.
@@ -79,7 +61,7 @@ export class Pool implements Worker {
     const pool = new Pool(config, options);
     try {
       for (let i = 0; i < config.processes; i++) {
-        pool.#slots.push({ child: pool.#spawn(), ready: false, deaths: 0 });
+        pool.#slots.push(pool.#newSlot());
       }
       await pool.#all((child) => child.load());
       return pool;
@@ -96,36 +78,49 @@ export class Pool implements Worker {
     this.#subject = workerSubject(config.worker, config.file);
   }
 
-  /** Has each process call the worker's factory; then they take jobs. */
+  /** Calls the worker's factory in each process, and opens them for jobs. */
   async make(queue: string): Promise<this> {
     this.#queue = queue;
     try {
-      await this.#all((child) => child.make(this.#config.workerConfig, queue));
+      await this.#all((child) => this.#make(child));
     } catch (error) {
       await this.end();
       throw error;
     }
-    for (const slot of this.#slots) this.#open(slot);
+    for (const slot of this.#slots) slot.open();
     return this;
   }
 
-  /** Has the current job handled in one of the processes. */
-  get handler(): Handler {
-    return () => {
-      const { job, message } = currentScope()!;
-      return this.#handle(job!, message!);
-    };
+  get runner(): Runner {
+    return this;
   }
 
-  /** Has the workers disposed, and the processes end. */
+  /** Runs a job in one of the processes, as soon as one has room. */
+  run(message: JobMessage, control: JobControl): Promise<Outcome> {
+    const { promise, resolve } = Promise.withResolvers<Outcome>();
+    const { signal } = control;
+    const giveUp = () => {
+      this.#waiting.delete(start);
+      resolve({ kind: "aborted", error: signal.reason });
+    };
+    const start = (slot: Slot) => {
+      signal.removeEventListener("abort", giveUp);
+      resolve(this.#run(slot, message, control));
+    };
+    if (signal.aborted) giveUp();
+    else {
+      signal.addEventListener("abort", giveUp);
+      this.#waiting.add(start);
+      this.#assign();
+    }
+    return promise;
+  }
+
+  /** Disposes the workers, and ends the processes. */
   async dispose(): Promise<void> {
-    this.#closing = true;
-    const ends = await Promise.allSettled(this.#slots.map(async (slot) => {
-      // What still has jobs was given up; what is not ready holds nothing.
-      const { ready, child } = slot;
-      if (!ready || !child.isAlive || child.size > 0) return;
-      await child.dispose();
-    }));
+    const ends = await Promise.allSettled(
+      this.#slots.map((slot) => slot.dispose()),
+    );
     await this.end();
     const errors = ends.flatMap((end) =>
       end.status === "rejected" ? [end.reason] : []
@@ -136,16 +131,12 @@ export class Pool implements Worker {
     }
   }
 
-  /** Ends the processes at once. */
+  /** Kills the processes. */
   kill(): void {
-    this.#closing = true;
-    for (const cancel of this.#timers) cancel();
-    for (const { child } of this.#slots) {
-      child.kill("was killed as its container stopped");
-    }
+    for (const slot of this.#slots) slot.close();
   }
 
-  /** Ends the processes at once, and waits for their ends. */
+  /** Kills the processes, and waits for their ends. */
   async end(): Promise<void> {
     this.kill();
     await Promise.all(this.#slots.map(({ child }) => child.ended));
@@ -158,197 +149,125 @@ export class Pool implements Worker {
     );
     for (const [i, result] of results.entries()) {
       if (result.status === "fulfilled") continue;
-      // Where there is no process, this one may not start any.
+      // If there is no process, this program may not start any.
       const isHere = this.#slots[i]!.child.pid === undefined;
-      throw isHere ? result.reason : this.#startError(result.reason);
+      throw isHere ? result.reason : startProblem(result.reason, this.#subject);
     }
+  }
+
+  #newSlot(): Slot {
+    return new Slot({
+      clock: this.#options.clock,
+      spawn: () => this.#spawn(),
+      make: (child) => this.#make(child),
+      startProblem: (error) => messageOf(startProblem(error, this.#subject)),
+      onReady: () => this.#assign(),
+      onBackOff: (seconds, why) => this.#logBackOff(seconds, why),
+    });
   }
 
   #spawn(): Child {
     const { worker, file } = this.#config;
-    const child: Child = new Child({
+    return new Child({
       command: childCommand(worker, this.#config),
       worker,
       ...(file === undefined ? {} : { file }),
-      onLog: (record) => this.#log(child, record),
+      onLog: (record) => this.#log(record),
     });
-    this.#jobs.set(child, new Map());
-    return child;
   }
 
-  /** What to say where a process does not come to take jobs. */
-  #startError(thrown: unknown): unknown {
-    const error = withOption(thrown);
-    if (error instanceof LostJobError) {
-      return new Error(
-        `Cannot start worker ${this.#subject}: ${
-          lowerFirst(error.message)
-        } before it was ready`,
-        { cause: error },
-      );
-    }
-    return isLoadDenied(error)
-      ? new ConfigError(
-        `Cannot start container as worker ${this.#subject} failed: ${
-          messageOf(error)
-        }`,
-        { cause: error },
-      )
-      : error;
-  }
-
-  /** Lets a process take jobs, and sees to what comes after its end. */
-  #open(slot: Slot): void {
-    slot.ready = true;
-    this.#replaceAfter(slot);
-    this.#assign();
-  }
-
-  async #replaceAfter(slot: Slot): Promise<void> {
-    const how = await slot.child.ended;
-    slot.ready = false;
-    if (this.#closing) return;
-    slot.deaths++;
-    this.#restart(slot, `Its process ${how}`);
-  }
-
-  #restart(slot: Slot, why: string): void {
-    const seconds = backOffSeconds(slot.deaths);
-    if (seconds > 0 && !this.#complaining) {
-      this.#complaining = true;
-      this.#logger.error(
-        `Processes of worker ${this.#subject} keep ending before they have done a job, the last as follows: the next is started in ${seconds} s, then ever later, up to ${MAX_BACK_OFF_SECONDS} s. ${why}`,
-      );
-    }
-    const start = () => void this.#startAgain(slot);
-    if (seconds === 0) return start();
-    this.#later(seconds, start);
-  }
-
-  async #startAgain(slot: Slot): Promise<void> {
-    try {
-      slot.child = this.#spawn();
-      await slot.child.load();
-      await slot.child.make(this.#config.workerConfig, this.#queue);
-    } catch (error) {
-      slot.child.kill("was killed as it could not be started");
-      await slot.child.ended;
-      if (this.#closing) return;
-      slot.deaths++;
-      return this.#restart(slot, messageOf(this.#startError(error)));
-    }
-    if (this.#closing) slot.child.kill("was killed as its container stopped");
-    else this.#open(slot);
-  }
-
-  #later(seconds: number, callback: () => void): () => void {
-    const cancel = () => {
-      cancelTimer();
-      this.#timers.delete(cancel);
-    };
-    const cancelTimer = this.#options.clock.timer(seconds * 1000, () => {
-      this.#timers.delete(cancel);
-      callback();
-    });
-    this.#timers.add(cancel);
-    return cancel;
-  }
-
-  /** A job was ended by a process, which is well then. */
-  #isWell(slot: Slot): void {
-    slot.deaths = 0;
-    if (!this.#complaining) return;
-    if (this.#slots.some(({ deaths }) => backOffSeconds(deaths) > 0)) return;
-    this.#complaining = false;
-    this.#logger.info(
-      `Processes of worker ${this.#subject} do their jobs again`,
-    );
-  }
-
-  #handle(job: Job, message: JobMessage): Promise<void> {
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const { signal } = job;
-    const giveUp = () => {
-      this.#waiting.delete(waiting);
-      reject(signal.reason);
-    };
-    const waiting: Waiting = {
-      start: (slot) => {
-        signal.removeEventListener("abort", giveUp);
-        this.#run(slot, job, message).then(resolve, reject);
-      },
-    };
-    signal.addEventListener("abort", giveUp);
-    this.#waiting.add(waiting);
-    this.#assign();
-    return promise;
+  #make(child: Child): Promise<void> {
+    return child.make(this.#config.workerConfig, this.#queue);
   }
 
   /** Gives the jobs that wait to the processes that have the fewest. */
   #assign(): void {
     const { concurrency, processes } = this.#config;
     const most = Math.ceil(concurrency / processes);
-    for (const waiting of this.#waiting) {
+    for (const start of this.#waiting) {
       const [slot] = this.#slots
-        .filter(({ ready, child }) =>
-          ready && child.isAlive && child.size < most
-        )
+        .filter(({ isReady, child }) => isReady && child.size < most)
         .sort((a, b) => a.child.size - b.child.size);
       if (slot === undefined) return;
-      this.#waiting.delete(waiting);
-      waiting.start(slot);
+      this.#waiting.delete(start);
+      start(slot);
     }
   }
 
-  async #run(slot: Slot, job: Job, message: JobMessage): Promise<void> {
+  async #run(
+    slot: Slot,
+    message: JobMessage,
+    control: JobControl,
+  ): Promise<Outcome> {
     const { child } = slot;
-    const { id, done } = child.run(message);
-    const jobs = this.#jobs.get(child)!;
-    jobs.set(id, job);
+    const { signal } = control;
+    const started = () => control.started();
+    const isTimed = this.#config.timeoutSeconds !== undefined;
+    const job = child.run(message, isTimed ? started : undefined);
+    if (!isTimed) started();
     let cancel: (() => void) | undefined;
     const onAbort = () => {
-      const { signal: { reason: { reason } }, messageId } = job;
-      child.abort(id, reason);
-      if (reason !== "timed out") return;
-      cancel = this.#later(KILL_GRACE_SECONDS, () => {
-        // It did work that took too long: that is no reason to wait.
-        slot.deaths = 0;
-        child.kill(
-          `was killed as job ${messageId} did not end within ${KILL_GRACE_SECONDS} s of its timeout`,
-        );
-      });
+      const { reason } = signal.reason;
+      job.abort(reason);
+      if (reason === "timed out") {
+        cancel = this.#killLater(slot, child, message);
+      }
     };
-    job.signal.addEventListener("abort", onAbort);
-    if (job.signal.aborted) onAbort();
-    try {
-      await done;
-      this.#isWell(slot);
-    } catch (error) {
-      if (!(error instanceof LostJobError)) this.#isWell(slot);
-      throw withOption(error);
-    } finally {
-      cancel?.();
-      job.signal.removeEventListener("abort", onAbort);
-      jobs.delete(id);
-      this.#assign();
-    }
+    signal.addEventListener("abort", onAbort);
+    const outcome = await job.outcome;
+    signal.removeEventListener("abort", onAbort);
+    cancel?.();
+    this.#assign();
+    const error = "error" in outcome ? outcome.error : undefined;
+    if (!(error instanceof LostJobError)) this.#isHealthy(slot);
+    if (!("error" in outcome)) return outcome;
+    // The child may have ended the job before it was told of the abort.
+    return outcome.kind === "failed" && control.aborted
+      ? { kind: "aborted", error }
+      : { ...outcome, error: withOption(error) };
   }
 
-  #log(child: Child, record: ChildRecord): void {
-    const { name, level, text, errors, id } = record;
-    const { loggers } = this.#options;
-    const job = this.#jobs.get(child)!.get(id);
+  /** A job that keeps the thread busy ends with its process alone. */
+  #killLater(slot: Slot, child: Child, message: JobMessage): () => void {
+    return this.#options.clock.timer(KILL_GRACE_SECONDS * 1000, () => {
+      slot.resetBackOff();
+      child.kill(
+        `was killed as a job did not end within ${KILL_GRACE_SECONDS} s of its timeout: ${
+          nameJobs(this.#queue, message)
+        }`,
+      );
+    });
+  }
+
+  #logBackOff(seconds: number, why: string): void {
+    if (this.#complaining) return;
+    this.#complaining = true;
+    this.#logger.error(
+      `Child processes of worker ${this.#subject} keep crashing before they finish a job; ` +
+        `restarting with exponential back-off, next in ${seconds} s, at most every ${MAX_BACK_OFF_SECONDS} s. ${why}`,
+    );
+  }
+
+  /** A process ended a job. */
+  #isHealthy(slot: Slot): void {
+    slot.resetBackOff();
+    if (!this.#complaining) return;
+    if (this.#slots.some(({ backOffSeconds }) => backOffSeconds > 0)) return;
+    this.#complaining = false;
+    this.#logger.info(
+      `Child processes of worker ${this.#subject} finish jobs again`,
+    );
+  }
+
+  #log({ name, level, text, errors }: ChildRecord): void {
     const method = LOG_METHODS.find((each) => each === level);
     if (method === undefined) return;
-    runInScope(
-      { loggers, ...(job === undefined ? {} : { job }) },
-      () => loggers.get(name)[method](text, ...errors),
-    );
+    this.#options.loggers.get(name)[method](text, ...errors);
   }
 }
 
 /**
- * Finds what keeps a process from importing a worker.
+ * Imports a worker in a child process, as a container would.
  *
  * @throws {ConfigError} If the worker cannot be imported, or jobs cannot be
  * isolated here.
@@ -359,31 +278,4 @@ export async function checkIsolated(
 ): Promise<void> {
   const pool = await Pool.load({ ...config, processes: 1 }, options);
   await pool.end();
-}
-
-/** After how many seconds a process is started in place of another. */
-function backOffSeconds(deaths: number): number {
-  return deaths < 2 ? 0 : Math.min(MAX_BACK_OFF_SECONDS, 2 ** (deaths - 2));
-}
-
-/** Adds the option to an error that names a flag of Deno's. */
-function withOption(error: unknown): unknown {
-  if (!isLoadDenied(error)) return error;
-  const add = (text: string | undefined) =>
-    text?.replace(
-      /run again with the --allow-([a-z]+) flag/,
-      (hint, name) =>
-        Object.hasOwn(PERMISSION_KEYS, name)
-          ? `${hint}, or give "allow_${name}" in [container]`
-          : hint,
-    );
-  const { message, stack } = error as Error;
-  return Object.assign(error as Error, {
-    message: add(message),
-    stack: add(stack),
-  });
-}
-
-function lowerFirst(text: string): string {
-  return text.slice(0, 1).toLowerCase() + text.slice(1);
 }

@@ -1,43 +1,57 @@
 /**
- * What a container's process and those of its jobs tell each other.
+ * The frames that a container and its child processes exchange.
  *
- * Messages are JSON text, as the channel's own encoding changes some strings
- * and numbers. A job can write to its process's end of the channel, and read
- * there, so a secret that the process is told before it loads the worker starts
- * what it tells, and signs what it is told.
+ * A frame is a key and then JSON text: the channel's own encoding changes some
+ * strings and numbers. A child gets the two keys before it loads the worker, so
+ * that a job that finds the channel's descriptor cannot write frames to it.
+ * Jobs of one process share a heap and trust each other.
  *
  * @module
  */
 
 import { Buffer } from "node:buffer";
-import { createHash } from "node:crypto";
-import type { JobMessage, WireAttributes } from "../sqs/connection.ts";
-import type { ErrorData } from "../logging/error_data.ts";
-import type { JobAbortReason } from "../errors.ts";
-import type { Logger } from "../logging/loggers.ts";
+import type { PermissionName } from "../config/options.ts";
+import { isVisibilitySeconds, type JobAbortReason } from "../errors.ts";
+import type { Outcome } from "../job/decide.ts";
 import type { WorkerSpec } from "../job/worker_spec.ts";
+import { decodeError, type ErrorData } from "../logging/error_data.ts";
+import type { Logger } from "../logging/loggers.ts";
+import type { JobMessage, WireAttributes } from "../sqs/connection.ts";
 
-// Jobs may replace what all code shares.
+// A job may replace what all code of its process shares.
 const { parse, stringify } = JSON;
 const slice = Function.prototype.call.bind(String.prototype.slice) as (
   text: string,
   ...range: number[]
 ) => string;
 
-const SIGNATURE_LENGTH = 64;
+/** The longest text in a frame from a child, in UTF-16 units. */
+export const MAX_TEXT_LENGTH = 65_536;
 
-/** A process's first word, when it listens. */
+/** The longest frame from a child, in UTF-16 units. */
+export const MAX_FRAME_LENGTH = 1_048_576;
+
+/** Takes the place of an error that makes a frame too long. */
+const TOO_LARGE: ErrorData = { text: "[an error too large to send]" };
+
+/** The first message of a child: it listens. */
 export const HELLO = "zsqs";
 
-/** What a job's process is told. */
+/** What frames begin with, to and from one child: random, so hard to guess. */
+export interface FrameKeys {
+  readonly toChild: string;
+  readonly fromChild: string;
+}
+
+/** A frame from the container. */
 export type ToChild =
-  /** Import the worker, holding no permissions but these. */
+  /** Import the worker, unless a denied permission is held; it has no key. */
   | {
     readonly type: "load";
-    readonly secret: string;
+    readonly keys: FrameKeys;
     readonly worker: WorkerSpec;
     readonly file?: string;
-    readonly granted: readonly string[];
+    readonly denied: readonly PermissionName[];
   }
   /** Call the worker's factory. */
   | {
@@ -47,99 +61,141 @@ export type ToChild =
   }
   | {
     readonly type: "run";
-    readonly id: number;
+    readonly id: string;
     readonly message: JobMessage;
+    /** Whether to send `started`, which costs a quarter of the throughput. */
+    readonly reportStart: boolean;
   }
   | {
     readonly type: "abort";
-    readonly id: number;
+    readonly id: string;
     readonly reason: JobAbortReason;
   }
-  /** Dispose the worker. */
   | { readonly type: "dispose" }
-  /** End. */
   | { readonly type: "exit" };
 
-/** What a job's process tells. */
+/** A frame from a child. */
 export type FromChild =
-  /** What it was told to do, other than to run a job, is done. */
+  /** The `load`, `make` or `dispose` step is done. */
   | { readonly type: "ok" }
-  /** Or cannot be done. */
+  /** The step failed. */
   | { readonly type: "failed"; readonly error: ErrorData }
-  /** A job's handler returned. */
-  | { readonly type: "done"; readonly id: number }
-  | { readonly type: "threw"; readonly id: number; readonly error: ErrorData }
-  /** Something is to be logged, by a job if its id is known. */
+  /** The job's handler is called next. */
+  | { readonly type: "started"; readonly id: string }
+  /** The job ended; the other members are its outcome. */
+  | {
+    readonly type: "ended";
+    readonly id: string;
+    readonly kind: Outcome["kind"];
+    readonly error?: ErrorData;
+    readonly delaySeconds?: number;
+  }
   | {
     readonly type: "log";
     readonly name: string;
     readonly level: keyof Logger;
     readonly text: string;
     readonly errors: readonly ErrorData[];
-    readonly id?: number;
   };
 
-/** What may be known of a message that a job's process sent. */
+/** A decoded frame of a child; a job may have put anything into it. */
 export type Untrusted = { readonly [Key in string]?: unknown };
 
-/** Writes what a job's process is told. */
-export function encodeToChild(secret: string, message: ToChild): string {
-  const text = stringify(
-    message.type === "run"
-      ? { ...message, message: packMessage(message.message) }
-      : message,
+/** Writes a frame for a child; before `load` the key is empty. */
+export function encodeToChild(key: string, frame: ToChild): string {
+  return key + stringify(
+    frame.type === "run"
+      ? { ...frame, message: packMessage(frame.message) }
+      : frame,
   );
-  return sign(secret, text) + text;
 }
 
 /**
- * Reads what this process, of a job, was told.
+ * Reads a frame from the container.
  *
- * @returns The message; nothing where it is not from the container's process.
+ * @returns The frame, or `undefined` if it does not begin with the key.
  */
-export function decodeToChild(
-  secret: string,
-  text: unknown,
-): ToChild | undefined {
-  if (typeof text !== "string") return undefined;
-  const signature = secret === "" ? "" : slice(text, 0, SIGNATURE_LENGTH);
-  const rest = slice(text, signature.length);
-  if (signature !== sign(secret, rest)) return undefined;
-  const message = parse(rest) as ToChild;
-  return message.type === "run"
-    ? { ...message, message: unpackMessage(message.message) }
-    : message;
-}
-
-/** Writes what this process, of a job, tells. */
-export function encodeFromChild(secret: string, message: FromChild): string {
-  return secret + stringify(message);
+export function decodeToChild(key: string, text: unknown): ToChild | undefined {
+  if (typeof text !== "string" || slice(text, 0, key.length) !== key) {
+    return undefined;
+  }
+  const frame = parse(slice(text, key.length)) as ToChild;
+  return frame.type === "run"
+    ? { ...frame, message: unpackMessage(frame.message) }
+    : frame;
 }
 
 /**
- * Reads what a job's process told.
+ * Writes a frame for the container. A frame that is too long loses its errors,
+ * and then always fits.
+ */
+export function encodeFromChild(key: string, frame: FromChild): string {
+  const text = stringified(frame);
+  if (text !== undefined && text.length + key.length <= MAX_FRAME_LENGTH) {
+    return key + text;
+  }
+  return key + stringified({
+    ...frame,
+    ...("error" in frame ? { error: TOO_LARGE } : {}),
+    ...("errors" in frame ? { errors: [TOO_LARGE] } : {}),
+  });
+}
+
+/**
+ * Reads a frame of a child.
  *
- * @returns The message, in which anything may be; nothing for what the job
- * itself wrote to the channel.
+ * @returns The frame, or `undefined` if something else than the child's own
+ * program wrote it.
  */
 export function decodeFromChild(
-  secret: string,
+  key: string,
   text: unknown,
 ): Untrusted | undefined {
-  if (typeof text !== "string" || !text.startsWith(secret)) return undefined;
-  return parse(text.slice(secret.length)) as Untrusted;
+  if (typeof text !== "string" || !text.startsWith(key)) return undefined;
+  try {
+    return Object(parse(text.slice(key.length)));
+  } catch {
+    return undefined;
+  }
 }
 
-/** Nothing is signed before the secret is known. */
-function sign(secret: string, text: string): string {
-  return secret === ""
-    ? ""
-    // The secret at both ends lets nobody go on from a hash that they saw.
-    : createHash("sha256").update(secret + text + secret).digest("hex");
+/**
+ * Reads the outcome in an `ended` frame.
+ *
+ * @returns The outcome, or `undefined` if there is no such kind.
+ */
+export function decodeOutcome(
+  { kind, error, delaySeconds }: Untrusted,
+): Outcome | undefined {
+  switch (kind) {
+    case "done":
+      return { kind };
+    case "transient":
+      return {
+        kind,
+        error: decodeError(error),
+        ...(isVisibilitySeconds(delaySeconds) ? { delaySeconds } : {}),
+      };
+    case "aborted":
+    case "notCapable":
+    case "failed":
+      return { kind, error: decodeError(error) };
+  }
+}
+
+/** Without a prototype, as a job may give `Object.prototype` a `toJSON`. */
+function stringified(frame: FromChild): string | undefined {
+  try {
+    return stringify({ __proto__: null, ...frame });
+  } catch {
+    // JSON that is longer than a string can be.
+    return undefined;
+  }
 }
 
 function packMessage(message: JobMessage): JobMessage {
-  const { body, messageId, attributes, receiveCount, sentAtMs } = message;
+  const { body, messageId, attributes, receiveCount, sentAtMs, groupId } =
+    message;
   return {
     body,
     messageId,
@@ -149,10 +205,10 @@ function packMessage(message: JobMessage): JobMessage {
         typeof value === "string"
           ? value
           : { base64: Buffer.from(value).toString("base64") },
-    ) as WireAttributes,
+    ),
     receiveCount,
     sentAtMs,
-    ...(message.groupId === undefined ? {} : { groupId: message.groupId }),
+    ...(groupId === undefined ? {} : { groupId }),
   };
 }
 
@@ -161,23 +217,20 @@ function unpackMessage(message: JobMessage): JobMessage {
     message.attributes,
     (value) =>
       typeof value === "string" ? value : new Uint8Array(
-        Buffer.from(
-          (value as unknown as { base64: string }).base64,
-          "base64",
-        ),
+        Buffer.from((value as unknown as { base64: string }).base64, "base64"),
       ),
-  ) as WireAttributes;
+  );
   return { ...message, attributes };
 }
 
 function mapValues(
   attributes: WireAttributes,
   map: (value: string | Uint8Array) => unknown,
-): unknown {
+): WireAttributes {
   return Object.fromEntries(
     Object.entries(attributes).map(([name, { type, value }]) => [
       name,
       { type, value: map(value) },
     ]),
-  );
+  ) as WireAttributes;
 }

@@ -89,7 +89,7 @@ Deno.test("deno compile makes a program of a container", async (t) => {
         code: 2,
         stdout: "",
         stderr:
-          'Cannot start container as "isolation" is "process" in a compiled program, whose permissions cannot be narrowed: give "allow_all" as "true", or run it with "deno run"\n',
+          'Cannot start container as a compiled program cannot narrow the permissions of jobs: set "allow_all" to "true", or use "deno run"\n',
       });
     },
   });

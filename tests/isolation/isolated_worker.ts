@@ -101,6 +101,29 @@ const ACTS: Record<string, (...args: string[]) => unknown> = {
       },
     });
   },
+  throwLong: () => {
+    throw new Error("x".repeat(60 * 1_048_576));
+  },
+  throwDeep: () => {
+    let error = new Error("the first");
+    for (let i = 0; i < 15; i++) {
+      error = new Error("\0".repeat(50_000), { cause: error });
+    }
+    throw error;
+  },
+  logLong: () => {
+    const text = "x".repeat(5 * 1_048_576);
+    log.info(text, new Error(text), new Error(text));
+  },
+  /** Keeps the thread busy until a file is there, then throws. */
+  busy: (folder) => {
+    Deno.writeTextFileSync(`${folder}/busy`, "");
+    for (;;) {
+      for (const { name } of Deno.readDirSync(folder!)) {
+        if (name === "go") throw new Error("too late");
+      }
+    }
+  },
   lostName: () => {
     throw Object.assign(new Error("not really"), { name: "LostJobError" });
   },
@@ -202,10 +225,11 @@ export function tell({ report: url, again }: WorkerConfig) {
   };
 }
 
-/** Tries to pass for its process, in all ways that a job has. */
+/** Tries to write a frame of its process, in every way that a job has. */
 export function forge() {
-  return async (text: string) => {
-    const forged = JSON.stringify({ type: "done", id: Number(text) + 1 });
+  return async () => {
+    const id = crypto.randomUUID();
+    const forged = JSON.stringify({ type: "ended", id, kind: "done" });
     (process as unknown as { connected: boolean }).connected = true;
     console.log(forged);
     console.error(forged);

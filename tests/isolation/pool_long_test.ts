@@ -1,5 +1,5 @@
 /**
- * Processes of jobs that end before their jobs do.
+ * Child processes that end before their jobs do.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { Reports, Stage, WORKER } from "../support/isolation_stage.ts";
 import { setEnv } from "../support/server.ts";
 
-Deno.test("a job that ends its process is done again, and so are those with it", async (t) => {
+Deno.test("a job that ends its process runs again, and so do the other jobs of the process", async (t) => {
   const ends: [what: string, arg: string | null, how: RegExp][] = [
     ["exit", "7", /Its process ended with exit code 7/],
     ["nodeExit", "0", /Its process ended with exit code 0/],
@@ -50,7 +50,7 @@ Deno.test("a job that ends its process is done again, and so are those with it",
   }
 });
 
-Deno.test("a process that dies again and again is replaced ever later, with one line", async () => {
+Deno.test("a process that keeps crashing is replaced with exponential back-off and one log line", async () => {
   const folder = await Deno.makeTempDir();
   const file = `${folder}/count`;
   await Deno.writeTextFile(file, "0");
@@ -61,10 +61,10 @@ Deno.test("a process that dies again and again is replaced ever later, with one 
     workerConfig: { file },
   });
   const doing = stage.queue("exit", "9");
-  await stage.logged("keep ending");
+  await stage.logged("keep crashing");
   assertEquals(await Deno.readTextFile(file), "2");
   const advances: Promise<void>[] = [];
-  while (!(await stage.log()).includes("do their jobs again")) {
+  while (!(await stage.log()).includes("finish jobs again")) {
     advances.push(stage.queues.advance(1));
   }
   await doing;
@@ -74,7 +74,7 @@ Deno.test("a process that dies again and again is replaced ever later, with one 
   assertEquals(await Deno.readTextFile(file), "5");
   const log = await stage.log();
   assertEquals(log.match(/^ERROR.*/gm)?.map(withoutPath), [
-    'ERROR zsqs Processes of worker "isolated_worker.ts:once" keep ending before they have done a job, the last as follows: the next is started in 1 s, then ever later, up to 30 s. Cannot start worker "isolated_worker.ts:once": its process ended with exit code 4 before it was ready',
+    'ERROR zsqs Child processes of worker "isolated_worker.ts:once" keep crashing before they finish a job; restarting with exponential back-off, next in 1 s, at most every 30 s. Cannot start worker "isolated_worker.ts:once": its process ended with exit code 4 before it was ready',
   ]);
   await Deno.remove(folder, { recursive: true });
 });

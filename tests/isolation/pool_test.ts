@@ -1,298 +1,25 @@
 /**
- * Jobs in processes of their own: what they may do, how they end, and what
- * crosses the boundary.
+ * The child processes of a container: how they end, restart and stop.
  *
  * @module
  */
 
-import {
-  assert,
-  assertEquals,
-  assertMatch,
-  assertRejects,
-  assertStringIncludes,
-} from "@std/assert";
-import process from "node:process";
-import {
-  ConfigError,
-  type ContainerSettings,
-  runContainer,
-} from "../../container.ts";
-import { childCommand } from "../../src/isolation/child_command.ts";
-import { Child } from "../../src/isolation/child_process.ts";
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { existsSync } from "node:fs";
+import { ConfigError, runContainer } from "../../container.ts";
 import { parseWorkerSpec } from "../../src/job/worker_spec.ts";
-import { KILL_GRACE_SECONDS } from "../../src/isolation/pool.ts";
-import { kwargs } from "../../producer.ts";
+import { systemClock } from "../../src/clock.ts";
+import {
+  KILL_GRACE_SECONDS,
+  Pool,
+  type PoolConfig,
+} from "../../src/isolation/pool.ts";
+import { JobControl } from "../../src/job/runner.ts";
+import type { Logger } from "../../src/logging/loggers.ts";
+import type { JobMessage } from "../../src/sqs/connection.ts";
+import { Folder } from "../support/cli.ts";
 import { setUp } from "../../testing.ts";
-import { Reports, SECRETS, Stage, WORKER } from "../support/isolation_stage.ts";
-
-const NOT_DONE =
-  "ERROR zsqs Job will be received again: adder, message ID, receive 1: start the container with the Deno permission that its worker needs\n";
-
-/** What is logged of a job that Deno refused. */
-function refused(text: string, kind: string): void {
-  assert(text.startsWith(NOT_DONE), text);
-  assertStringIncludes(
-    text,
-    `, run again with the --allow-${kind} flag, or give "allow_${kind}" in [container]\n      at `,
-  );
-  assertMatch(
-    text.slice(NOT_DONE.length),
-    kind === "import"
-      ? /^ {2}TypeError: Requires /
-      : /^ {2}NotCapable: Requires /,
-  );
-}
-
-Deno.test("isolation = process gives jobs no permission at all", async () => {
-  await using reports = new Reports();
-  await using stage = await Stage.start("act");
-  const states = Object.values(
-    await stage.value("permissions") as Record<string, string>,
-  );
-  assertEquals(states.filter((state) => state !== "prompt"), []);
-  assert(states.length > 10);
-  const folder = stage.folder.path;
-  const acts: [kind: string, what: string, ...args: string[]][] = [
-    ["env", "env", "AWS_SECRET_ACCESS_KEY"],
-    ["net", "net", reports.url],
-    ["read", "read", WORKER],
-    ["read", "read", "/proc/self/environ"],
-    ["write", "write", `${folder}/out`],
-    ["run", "run", process.execPath],
-    ["sys", "sys"],
-    ["ffi", "ffi", "./missing.so"],
-    ["import", "import", `${reports.url}code.js`],
-  ];
-  for (const [kind, ...job] of acts) refused(await stage.do(...job), kind);
-  assertMatch(
-    await stage.do("nodeRun", process.execPath),
-    /NotCapable: Requires (run|env) access/,
-  );
-  assertEquals(stage.left.length, acts.length + 1);
-});
-
-Deno.test("a process for jobs refuses to start with more than was given", async () => {
-  const worker = parseWorkerSpec(`${WORKER}:act`, "/");
-  const command = childCommand(worker, { allowNet: "127.0.0.1" });
-  const start = async (...flags: string[]) => {
-    const [run = "", ...args] = command.args;
-    const child = new Child({
-      command: { ...command, args: [run, ...flags, ...args] },
-      worker,
-      onLog: () => {},
-    });
-    try {
-      await child.load();
-    } finally {
-      child.kill("was killed by the test");
-      await child.ended;
-    }
-  };
-  await start();
-  const error = await assertRejects(
-    () => start("--allow-env", "--allow-sys"),
-  ) as Error;
-  assertStringIncludes(
-    error.message,
-    "would hold permissions that were not given: env, sys",
-  );
-});
-
-/** The options that grant one thing each, at one process and more. */
-async function granted(
-  settings: Partial<ContainerSettings>,
-  test: (stage: Stage) => Promise<void>,
-): Promise<void> {
-  for (const processes of [1, 2]) {
-    await using stage = await Stage.start("act", {
-      processes,
-      concurrency: processes,
-      ...settings,
-    }, { in: "read me", "code.js": "export default 'imported'" });
-    await test(stage);
-  }
-}
-
-Deno.test("allow_ options give jobs what they name, and nothing else", async () => {
-  await using reports = new Reports();
-  await using other = new Reports();
-  const folder = await Deno.makeTempDir();
-  await Deno.writeTextFile(`${folder}/in`, "read me");
-  await granted({
-    allowNet: reports.host,
-    allowRead: `${folder}/in`,
-    allowWrite: `${folder}/out`,
-    allowEnv: "ZSQS_TEST_OWN,AWS_REGION",
-    allowRun: process.execPath,
-    allowSys: "osRelease",
-    allowFfi: `${folder}/missing.so`,
-  }, async (stage) => {
-    assertEquals(await stage.value("net", reports.url), "go on");
-    refused(await stage.do("net", other.url), "net");
-    assertEquals(await stage.value("read", `${folder}/in`), "read me");
-    refused(await stage.do("read", `${folder}/inn`), "read");
-    await stage.value("write", `${folder}/out`);
-    assertEquals(await Deno.readTextFile(`${folder}/out`), "written");
-    refused(await stage.do("write", `${folder}/in`), "write");
-    assertEquals(await stage.value("env", "ZSQS_TEST_OWN"), "own");
-    refused(await stage.do("env", "AWS_SECRET_ACCESS_KEY"), "env");
-    assertEquals(await stage.value("run", process.execPath), "deno");
-    refused(await stage.do("run", "/bin/true"), "run");
-    assertEquals(await stage.value("sys"), "string");
-    assertMatch(
-      await stage.do("ffi", `${folder}/missing.so`),
-      /^ERROR zsqs Handling a message failed: adder, message ID, receive 1\n {2}Error: Could not open library/,
-    );
-    refused(await stage.do("ffi", `${folder}/other.so`), "ffi");
-  });
-  await Deno.remove(folder, { recursive: true });
-});
-
-Deno.test("allow_import lets jobs import code from hosts", async () => {
-  await using server = Deno.serve(
-    { hostname: "127.0.0.1", port: 0, onListen: () => {} },
-    () =>
-      new Response("export default 'imported'", {
-        headers: { "content-type": "text/javascript", connection: "close" },
-      }),
-  );
-  const host = `127.0.0.1:${server.addr.port}`;
-  // Deno keeps what it imported: the port may have served another test.
-  const url = `http://${host}/${crypto.randomUUID()}.js`;
-  await using stage = await Stage.start("act", { allowImport: host });
-  assertEquals(await stage.value("import", url), "imported");
-});
-
-Deno.test("isolation = process builds the environment of jobs", async () => {
-  const names = async (settings: Partial<ContainerSettings>) => {
-    await using stage = await Stage.start("act", settings);
-    return await stage.value("names") as string[];
-  };
-  const secret = (all: string[]) =>
-    all.filter((name) => SECRETS.includes(name));
-  for (const settings of [{ allowEnv: "true" }, { allowAll: true }]) {
-    const all = await names(settings);
-    assertEquals(secret(all), ["ZSQS_TEST_OWN"]);
-    assert(all.includes("HOME") && all.includes("PATH"));
-    assert(!all.some((name) => name.startsWith("AWS_")));
-  }
-  await using stage = await Stage.start("act", { allowEnv: "AWS_S*" });
-  assertEquals(await stage.value("env", "AWS_SECRET_ACCESS_KEY"), "test");
-  refused(await stage.do("env", "AWS_ACCESS_KEY_ID"), "env");
-});
-
-Deno.test("allow_all lets jobs do what Deno may", async () => {
-  await using stage = await Stage.start("act", { allowAll: true });
-  assertEquals(await stage.value("sys"), "string");
-  assertEquals(
-    await stage.value("read", "/proc/self/environ").then((text) =>
-      String(text).includes("the secret")
-    ),
-    false,
-  );
-});
-
-Deno.test("currentJob(), arguments and attributes are the same in a process of its own", async () => {
-  await using stage = await Stage.start("act");
-  const big = "ü𠮷".repeat(1000);
-  const attributes = { text: "a", number: 5, bytes: new Uint8Array([0, 255]) };
-  const before = (await stage.log()).length;
-  await stage.queue.send(
-    ["job", process.pid, { "__proto__": 1, a: [null, big] }, kwargs({ x: 3 })],
-    { attributes, groupId: "group" },
-  );
-  const line = (await stage.log()).slice(before);
-  assertEquals(JSON.parse(line.slice("INFO worker job: ".length)), {
-    args: ["job", process.pid, { a: [null, big] }],
-    kwargs: { x: 3 },
-    queue: "adder",
-    receiveCount: 1,
-    groupId: "group",
-    attributes: { text: "a", number: 5, bytes: { 0: 0, 1: 255 } },
-    given: [process.pid, { a: [null, big] }, { x: 3 }],
-    sentAt: true,
-    aborted: false,
-    frozen: true,
-  });
-  assertEquals(stage.left, []);
-});
-
-Deno.test("getLogger() writes to the container's loggers from a process of its own", async () => {
-  await using stage = await Stage.start("act");
-  for (const level of ["debug", "info", "warn", "error", "critical"]) {
-    const name = level === "warn" ? "WARNING" : level.toUpperCase();
-    const text = await stage.do("log", level);
-    assert(text.startsWith(`${name} worker text { a: 1 }\n`), text);
-    assertMatch(
-      text,
-      /TypeError: logged\n {6}at .*isolated_worker\.ts:[^]*\n {2}Caused by: RangeError: the cause\n {6}at .*isolated_worker\.ts:/,
-    );
-  }
-});
-
-Deno.test("errors keep name, message, stack and causes out of a process of its own", async () => {
-  await using stage = await Stage.start("act");
-  const text = await stage.do("fail");
-  assertMatch(
-    text,
-    /^ERROR zsqs Handling a message failed: adder, message ID, receive 1\n {2}TypeError: bad\n {4}input\n {6}at .*isolated_worker\.ts:[^]*\n {2}Caused by: AggregateError: several\n {6}at [^]*\n {4}Error 1: Error: one\n[^]*\n {4}Error 2: two\nINFO zsqs\.messages \[\["fail"\],\{\}\]$/,
-  );
-  assertStringIncludes(
-    await stage.do("throwText"),
-    "ERROR zsqs Handling a message failed: adder, message ID, receive 1 text\n",
-  );
-  assertStringIncludes(
-    await stage.do("throwObject"),
-    "ERROR zsqs Handling a message failed: adder, message ID, receive 1 { a: [ 1 ] }\n",
-  );
-  assertStringIncludes(
-    await stage.do("throwProxy"),
-    "ERROR zsqs Handling a message failed: adder, message ID, receive 1",
-  );
-  // What a job throws cannot pass for what this process knows.
-  assertStringIncludes(
-    await stage.do("lostName"),
-    "ERROR zsqs Handling a message failed: adder, message ID, receive 1\n  LostJobError: not really\n",
-  );
-  assertEquals(stage.left, []);
-});
-
-Deno.test("TransientError keeps its delay out of a process of its own", async () => {
-  await using stage = await Stage.start("act");
-  assertMatch(
-    await stage.do("later", 7),
-    /^DEBUG zsqs Job will be received again: adder, message ID, receive 1\n {2}TransientError: later\n/,
-  );
-  const { now } = stage.queues;
-  const [message] = stage.queues.get("adder").messages;
-  assertEquals(message!.visibleAt.getTime() - now.getTime(), 7_000);
-  // Also one whose delay is wrong, which carries the brand as well.
-  assertMatch(
-    await stage.do("later", -1),
-    /^DEBUG zsqs Job will be received again: adder, message ID, receive 1\n {2}RangeError: Cannot create TransientError/,
-  );
-  assertEquals(stage.left.length, 2);
-});
-
-Deno.test("an error in work that a job left behind does not end its process", async () => {
-  await using stage = await Stage.start("act");
-  const pid = await stage.value("pid");
-  await stage.do("timer");
-  await stage.do("rejection");
-  await stage.logged("too late");
-  await stage.logged("nobody awaits me");
-  assertEquals(await stage.value("pid"), pid);
-  const log = await stage.log();
-  assertMatch(
-    log,
-    /ERROR zsqs Work that a job left behind failed\n {2}Error: too late\n/,
-  );
-  assertMatch(
-    log,
-    /ERROR zsqs Work that a job left behind failed: adder, message ID, receive 1\n {2}Error: nobody awaits me\n/,
-  );
-});
+import { Reports, Stage, WORKER } from "../support/isolation_stage.ts";
 
 Deno.test("timeout ends a job in an endless loop with its process, and no other", async () => {
   await using reports = new Reports();
@@ -328,7 +55,7 @@ Deno.test("timeout ends a job in an endless loop with its process, and no other"
   assertMatch(log, /INFO worker wait: timed out, /);
   assertMatch(
     log,
-    /WARNING zsqs Job will be received again: adder, message ID, receive 1\n {2}LostJobError: Its process was killed as job ID did not end within 2 s of its timeout\n/,
+    /WARNING zsqs Job will be received again: adder, message ID, receive 1\n {2}LostJobError: Its process was killed as a job did not end within 2 s of its timeout: adder, message ID, receive 1\n/,
   );
   await stage.queues.advance(30);
   assertEquals(stage.left, []);
@@ -357,7 +84,7 @@ Deno.test("timeout aborts the signal of a job, which then has time to end", asyn
   assertEquals(stage.left, []);
 });
 
-Deno.test("a process that is killed from outside is replaced, and its job done again", async () => {
+Deno.test("a process that is killed from outside is replaced, and its job runs again", async () => {
   await using reports = new Reports();
   await using stage = await Stage.start("tell", {
     allowNet: reports.host,
@@ -382,33 +109,92 @@ Deno.test("a process that is killed from outside is replaced, and its job done a
   assertMatch(await stage.log(), /INFO worker wait again\n/);
 });
 
-Deno.test("what a job writes to streams and descriptors tells nothing of jobs", async () => {
-  await using stage = await Stage.start("forge", { concurrency: 2 });
-  await Promise.all([stage.queue("0"), stage.queue("1")]);
-  assertEquals(stage.left.toSorted(), ['[["0"],{}]', '[["1"],{}]']);
-  assertEquals(
-    await stage.log(),
-    ("WARNING zsqs Job will be received again: adder, message ID, receive 1\n" +
-      "  LostJobError: Its process was killed as a job wrote to its channel\n")
-      .repeat(2),
-  );
+const SILENT: Logger = {
+  debug() {},
+  info() {},
+  warn() {},
+  error() {},
+  critical() {},
+};
+
+/** A pool of one process that runs one job at a time. */
+async function startPool(
+  worker: string,
+  config: Partial<PoolConfig>,
+): Promise<Pool> {
+  const pool = await Pool.load({
+    worker: parseWorkerSpec(`${WORKER}:${worker}`, "/"),
+    workerConfig: {},
+    concurrency: 1,
+    processes: 1,
+    ...config,
+  }, { loggers: { get: () => SILENT }, clock: systemClock });
+  return await pool.make("adder");
+}
+
+function message(...args: string[]): JobMessage {
+  return {
+    body: JSON.stringify([args, {}]),
+    messageId: args[0]!,
+    attributes: {},
+    receiveCount: 1,
+    sentAtMs: 0,
+  };
+}
+
+Deno.test("Pool.run() reports the start of a handler, not of the wait for a process", async () => {
+  for (const timeoutSeconds of [undefined, 60]) {
+    const pool = await startPool(
+      "act",
+      timeoutSeconds ? { timeoutSeconds } : {},
+    );
+    const started: string[] = [];
+    const run = async (name: string, control = new JobControl()) => {
+      control.onStart = () => started.push(name);
+      return await pool.run(message("pid"), control);
+    };
+    try {
+      const first = run("first");
+      const second = run("second");
+      const control = new JobControl();
+      const third = run("third", control);
+      control.abort("timed out");
+      const { kind } = await third;
+      assertEquals(kind, "aborted");
+      assert(!started.includes("second"));
+      assertEquals(await first, { kind: "done" });
+      assertEquals(await second, { kind: "done" });
+      assertEquals(started, ["first", "second"]);
+    } finally {
+      await pool.end();
+    }
+  }
 });
 
-Deno.test("a job finds nothing with which to tell how it ended", async () => {
-  await using stage = await Stage.start("act");
-  assertEquals(await stage.value("channel"), [
-    "undefined",
-    "undefined",
-    "undefined",
-  ]);
-  // It hears no message of its process, and makes none up.
-  assertEquals(await stage.value("overhear"), ["test"]);
-  await stage.do("pid");
-  assertEquals(await stage.value("overhear"), ["test"]);
-  assertEquals(stage.left, []);
+Deno.test("Pool.run() takes a failure after an abort as aborted", async () => {
+  await using folder = await Folder.with({});
+  const pool = await startPool("act", {
+    allowRead: folder.path,
+    allowWrite: folder.path,
+  });
+  try {
+    for (const aborts of [false, true]) {
+      const control = new JobControl();
+      const outcome = pool.run(message("busy", folder.path), control);
+      while (!existsSync(folder.at("busy"))) {
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      if (aborts) control.abort("stopping");
+      await folder.write("go", "");
+      assertEquals((await outcome).kind, aborts ? "aborted" : "failed");
+      for (const name of ["busy", "go"]) await Deno.remove(folder.at(name));
+    }
+  } finally {
+    await pool.end();
+  }
 });
 
-Deno.test("isolation = process tells at start what is wrong with a worker", async () => {
+Deno.test("isolation = process reports problems of a worker at the start", async () => {
   const wrong: [worker: string, message: string | RegExp][] = [
     [
       `${WORKER}:missing`,
@@ -454,7 +240,7 @@ Deno.test("isolation = process tells at start what is wrong with a worker", asyn
   );
 });
 
-Deno.test("a worker in a process of its own is disposed at the end", async () => {
+Deno.test("a worker in a child process is disposed at the end", async () => {
   let log = "";
   {
     await using stage = await Stage.start("act", {

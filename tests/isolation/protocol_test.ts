@@ -1,0 +1,298 @@
+/**
+ * The frames between a container and its child processes: jobs, errors and log
+ * lines cross unchanged, within bounds, and nobody else can write one.
+ *
+ * @module
+ */
+
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertStringIncludes,
+} from "@std/assert";
+import process from "node:process";
+import { childCommand } from "../../src/isolation/child_command.ts";
+import { Child } from "../../src/isolation/child_process.ts";
+import { parseWorkerSpec } from "../../src/job/worker_spec.ts";
+import { spawn } from "node:child_process";
+import { messageOf } from "../../src/errors.ts";
+import type { Outcome } from "../../src/job/decide.ts";
+import type { JobMessage } from "../../src/sqs/connection.ts";
+import {
+  decodeFromChild,
+  encodeToChild,
+  MAX_FRAME_LENGTH,
+  MAX_TEXT_LENGTH,
+  type ToChild,
+} from "../../src/isolation/protocol.ts";
+import { kwargs } from "../../producer.ts";
+import { Stage, WORKER } from "../support/isolation_stage.ts";
+
+const MESSAGE: JobMessage = {
+  body: '[["pid"],{}]',
+  messageId: "message",
+  attributes: {},
+  receiveCount: 1,
+  sentAtMs: 0,
+};
+
+Deno.test("currentJob(), arguments and attributes are the same in a child process", async () => {
+  await using stage = await Stage.start("act");
+  const big = "ü𠮷".repeat(1000);
+  const attributes = { text: "a", number: 5, bytes: new Uint8Array([0, 255]) };
+  const before = (await stage.log()).length;
+  await stage.queue.send(
+    ["job", process.pid, { "__proto__": 1, a: [null, big] }, kwargs({ x: 3 })],
+    { attributes, groupId: "group" },
+  );
+  const line = (await stage.log()).slice(before);
+  assertEquals(JSON.parse(line.slice("INFO worker job: ".length)), {
+    args: ["job", process.pid, { a: [null, big] }],
+    kwargs: { x: 3 },
+    queue: "adder",
+    receiveCount: 1,
+    groupId: "group",
+    attributes: { text: "a", number: 5, bytes: { 0: 0, 1: 255 } },
+    given: [process.pid, { a: [null, big] }, { x: 3 }],
+    sentAt: true,
+    aborted: false,
+    frozen: true,
+  });
+  assertEquals(stage.left, []);
+});
+
+Deno.test("getLogger() writes to the container's loggers from a child process", async () => {
+  await using stage = await Stage.start("act");
+  for (const level of ["debug", "info", "warn", "error", "critical"]) {
+    const name = level === "warn" ? "WARNING" : level.toUpperCase();
+    const text = await stage.do("log", level);
+    assert(text.startsWith(`${name} worker text { a: 1 }\n`), text);
+    assertMatch(
+      text,
+      /TypeError: logged\n {6}at .*isolated_worker\.ts:[^]*\n {2}Caused by: RangeError: the cause\n {6}at .*isolated_worker\.ts:/,
+    );
+  }
+});
+
+Deno.test("errors of a child process keep name, message, stack and causes", async () => {
+  await using stage = await Stage.start("act");
+  const text = await stage.do("fail");
+  assertMatch(
+    text,
+    /^ERROR zsqs Handling a message failed: adder, message ID, receive 1\n {2}TypeError: bad\n {4}input\n {6}at .*isolated_worker\.ts:[^]*\n {2}Caused by: AggregateError: several\n {6}at [^]*\n {4}Error 1: Error: one\n[^]*\n {4}Error 2: two\nINFO zsqs\.messages \[\["fail"\],\{\}\]$/,
+  );
+  assertStringIncludes(
+    await stage.do("throwText"),
+    "ERROR zsqs Handling a message failed: adder, message ID, receive 1 text\n",
+  );
+  assertStringIncludes(
+    await stage.do("throwObject"),
+    "ERROR zsqs Handling a message failed: adder, message ID, receive 1 { a: [ 1 ] }\n",
+  );
+  assertStringIncludes(
+    await stage.do("throwProxy"),
+    "ERROR zsqs Handling a message failed: adder, message ID, receive 1",
+  );
+  // What a job throws cannot pass for what this process knows.
+  assertStringIncludes(
+    await stage.do("lostName"),
+    "ERROR zsqs Handling a message failed: adder, message ID, receive 1\n  LostJobError: not really\n",
+  );
+  assertEquals(stage.left, []);
+});
+
+Deno.test("TransientError of a child process keeps its delay", async () => {
+  await using stage = await Stage.start("act");
+  assertMatch(
+    await stage.do("later", 7),
+    /^DEBUG zsqs Job will be received again: adder, message ID, receive 1\n {2}TransientError: later\n/,
+  );
+  const { now } = stage.queues;
+  const [message] = stage.queues.get("adder").messages;
+  assertEquals(message!.visibleAt.getTime() - now.getTime(), 7_000);
+  // Also one whose delay is wrong, which carries the brand as well.
+  assertMatch(
+    await stage.do("later", -1),
+    /^DEBUG zsqs Job will be received again: adder, message ID, receive 1\n {2}RangeError: Cannot create TransientError/,
+  );
+  assertEquals(stage.left.length, 2);
+});
+
+Deno.test("an error in work that a job left behind does not end its process", async () => {
+  await using stage = await Stage.start("act");
+  const pid = await stage.value("pid");
+  await stage.do("timer");
+  await stage.do("rejection");
+  await stage.logged("too late");
+  await stage.logged("nobody awaits me");
+  assertEquals(await stage.value("pid"), pid);
+  const log = await stage.log();
+  assertMatch(
+    log,
+    /ERROR zsqs Work that a job left behind failed\n {2}Error: too late\n/,
+  );
+  assertMatch(
+    log,
+    /ERROR zsqs Work that a job left behind failed: adder, message ID, receive 1\n {2}Error: nobody awaits me\n/,
+  );
+});
+
+Deno.test("forged frames on streams and descriptors settle no job", async () => {
+  await using stage = await Stage.start("forge", { concurrency: 2 });
+  await Promise.all([stage.queue("0"), stage.queue("1")]);
+  assertEquals(stage.left.toSorted(), ['[["0"],{}]', '[["1"],{}]']);
+  assertEquals(
+    await stage.log(),
+    ("WARNING zsqs Job will be received again: adder, message ID, receive 1\n" +
+      "  LostJobError: Its process was killed as a job wrote to its channel\n")
+      .repeat(2),
+  );
+});
+
+Deno.test("errors and log lines of any size arrive, within bounds", async () => {
+  await using stage = await Stage.start("act");
+  for (const what of ["throwLong", "throwDeep"]) {
+    const text = await stage.do(what);
+    assertMatch(
+      text,
+      /^ERROR zsqs Handling a message failed: adder, message ID, receive 1/,
+    );
+    assert(text.length < MAX_FRAME_LENGTH, what);
+  }
+  const text = await stage.do("logLong");
+  assert(text.startsWith(`INFO worker ${"x".repeat(MAX_TEXT_LENGTH - 100)}`));
+  assert(text.length < MAX_FRAME_LENGTH);
+  assert(text.endsWith("INFO worker logLong: done"));
+  assertEquals(stage.left, []);
+});
+
+/** A program in place of a child's: it answers each job by the given code. */
+function impostor(code: string): Child {
+  const worker = parseWorkerSpec(`${WORKER}:act`, "/");
+  const input = `import process from "node:process";
+let keys;
+const send = (frame, key = keys.fromChild) =>
+  process.send(key + JSON.stringify(frame));
+process.on("message", (text) => {
+  const frame = JSON.parse(keys ? text.slice(keys.toChild.length) : text);
+  keys ??= frame.keys;
+  const { id } = frame;
+  if (frame.type === "run") ${code};
+  else send({ type: "ok" });
+});
+process.send("zsqs");`;
+  return new Child({
+    command: { ...childCommand(worker, {}), input },
+    worker,
+    onLog: () => {},
+  });
+}
+
+Deno.test("a child is killed for a frame that its program never sends", async () => {
+  const outcomeOf = async (code: string): Promise<Outcome> => {
+    const child = impostor(code);
+    try {
+      await child.load();
+      return await child.run(MESSAGE).outcome;
+    } finally {
+      child.kill("was killed by the test");
+      await child.ended;
+    }
+  };
+  assertEquals(await outcomeOf('send({ type: "ended", id, kind: "done" })'), {
+    kind: "done",
+  });
+  const lostBy = async (code: string) => {
+    const outcome = await outcomeOf(code);
+    assert(outcome.kind === "aborted");
+    const how = messageOf(outcome.error);
+    return how.slice("Its process was killed as ".length);
+  };
+  const forged = [
+    'send({ type: "ended", id: crypto.randomUUID(), kind: "done" })',
+    'send({ type: "ended", id: [id], kind: "done" })',
+    'send({ type: "started", id: crypto.randomUUID() })',
+    'send({ type: "ended", id, kind: "fine" })',
+    'send({ type: "ended", id, kind: "done" }, keys.toChild)',
+    'send({ type: "ended", id, kind: "done" }, "")',
+    "send({})",
+    "send(null)",
+    'process.send("zsqs")',
+    'process.send(keys.fromChild + "{")',
+  ];
+  for (const code of forged) {
+    assertEquals(await lostBy(code), "a job wrote to its channel", code);
+  }
+  assertEquals(
+    await lostBy(
+      `send({ type: "log", text: "x".repeat(${MAX_FRAME_LENGTH}) })`,
+    ),
+    "it sent more than 1 MiB at once",
+  );
+});
+
+Deno.test("a child refuses frames without its key, and an id that is running", async () => {
+  const worker = parseWorkerSpec(`${WORKER}:act`, "/");
+  const { file, args, env, input, denied } = childCommand(worker, {});
+  const child = spawn(file, [...args], {
+    env: { ...env },
+    stdio: ["pipe", "inherit", "inherit", "ipc"],
+  });
+  const keys = { toChild: "to child ", fromChild: "from child " };
+  const send = (key: string, frame: ToChild) =>
+    child.send(encodeToChild(key, frame));
+  const frames: unknown[] = [];
+  let answered = Promise.withResolvers<void>();
+  child.on("message", (text) => {
+    frames.push(decodeFromChild(keys.fromChild, text));
+    answered.resolve();
+  });
+  const step = async (key: string, frame: ToChild) => {
+    answered = Promise.withResolvers();
+    send(key, frame);
+    await answered.promise;
+  };
+  const exited = new Promise((resolve) => child.on("exit", resolve));
+  child.stdin!.end(input);
+  await answered.promise;
+  await step("", { type: "load", keys, worker, denied });
+  await step(keys.toChild, { type: "make", config: {}, queue: "adder" });
+
+  for (const key of ["", keys.fromChild, "another key"]) {
+    send(key, { type: "exit" });
+    send(key, { type: "load", keys, worker, denied });
+  }
+  frames.length = 0;
+  const run = { type: "run", message: MESSAGE, reportStart: true } as const;
+  send(keys.toChild, { ...run, id: "1" });
+  send(keys.toChild, { ...run, id: "1" });
+  send(keys.toChild, { ...run, id: "2" });
+  child.on("message", (text) => {
+    const ends = String(text).includes("ended") && String(text).includes("2");
+    if (ends) send(keys.toChild, { type: "exit" });
+  });
+  await exited;
+  const ids = frames.map((frame) => {
+    const { type, id } = frame as { type: string; id?: string };
+    return [type, id].join(" ").trim();
+  });
+  assertEquals(
+    ids.filter((each) => each !== "log").toSorted(),
+    ["ended 1", "ended 2", "started 1", "started 2"],
+  );
+});
+
+Deno.test("a job cannot reach the channel", async () => {
+  await using stage = await Stage.start("act");
+  assertEquals(await stage.value("channel"), [
+    "undefined",
+    "undefined",
+    "undefined",
+  ]);
+  // It hears no message of its process, and makes none up.
+  assertEquals(await stage.value("overhear"), ["test"]);
+  await stage.do("pid");
+  assertEquals(await stage.value("overhear"), ["test"]);
+  assertEquals(stage.left, []);
+});

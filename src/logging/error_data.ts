@@ -1,6 +1,6 @@
 /**
- * Any thrown value as plain data: one walk for log lines, for the reason of a
- * failed message, and for what a child process reports.
+ * Any thrown value as plain data, by one bounded walk. Log lines, the reasons of
+ * failed messages and the reports of child processes all use it.
  *
  * @module
  */
@@ -11,9 +11,9 @@ import { printable } from "../text.ts";
 import { cut, isError, MAX_TEXT, UNREADABLE, valueText } from "./value_text.ts";
 
 /**
- * A thrown value as plain data. It holds at most 100 errors, 20 causes deep,
- * and 128 Ki characters, 64 Ki of them in one text, so that its JSON stays
- * below 1 MiB.
+ * A thrown value as plain data. It holds at most 100 errors, 20 causes deep. A
+ * text has at most 64 Ki characters, and all have 128 Ki: its JSON stays below
+ * 1 MiB.
  */
 export type ErrorData =
   /** An error. */
@@ -38,8 +38,9 @@ export type ErrorData =
 /** Options of {@linkcode encodeError}. */
 export interface EncodeErrorOptions {
   /**
-   * Which frames of stacks to keep: all of them, or those of the user's code,
-   * without this package's own and the runtime's.
+   * Which frames of stacks to keep: all of them, or the frames of the user's
+   * code, without this package's own and the runtime's. A stack without such
+   * frames is dropped: the message explains an error of this package.
    *
    * @default {"all"}
    */
@@ -80,7 +81,7 @@ const PACKAGE = new URL("../../", import.meta.url).href
   .replace(/^file:\/\//, "");
 
 /**
- * Describes what was thrown.
+ * Describes a thrown value.
  *
  * @param thrown An error, or anything else.
  * @param options Which frames to keep.
@@ -94,7 +95,7 @@ export function encodeError(
 }
 
 /**
- * Turns data back into what was thrown. A child process is not trusted:
+ * Turns data back into the thrown value. A child process is not trusted:
  * whatever the data holds, an error or a value results.
  *
  * @param data What {@linkcode encodeError} returned, or anything else.
@@ -104,7 +105,7 @@ export function decodeError(data: unknown): unknown {
   return decode(data, 0);
 }
 
-/** The name and the message of what was thrown; it never throws. */
+/** The name and the message of a thrown value; it never throws. */
 export function nameAndMessage(
   thrown: unknown,
 ): { readonly name: string; readonly message: string } {
@@ -145,7 +146,7 @@ export function errorText(data: ErrorData): string {
  * members such as `code`, `cause` and `errors`.
  *
  * @param data The error.
- * @returns An object; text for what is no error.
+ * @returns An object; text for any other value.
  */
 export function errorJson(data: ErrorData): unknown {
   if (!("message" in data)) return shownValue(data);
@@ -160,7 +161,7 @@ export function errorJson(data: ErrorData): unknown {
   };
 }
 
-/** One walk over what was thrown. */
+/** One walk over a thrown value. */
 class Walk {
   readonly #frames: "all" | "user";
   readonly #seen = new Set<unknown>();

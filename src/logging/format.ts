@@ -108,7 +108,7 @@ type FieldWriter = (source: FieldSource) => string;
 /** What a value is to Python, which decides how it can be written. */
 type Kind = "text" | "integer" | "float";
 
-/** How a value is to be written: `%08.3f`, for example. */
+/** How to write a value: `%08.3f`, for example. */
 interface Conversion {
   /** Any of `-`, `0`, `+`, space and `#`. */
   readonly flags: string;
@@ -122,8 +122,8 @@ interface Conversion {
 /**
  * Compiles a format in Python's `%` style.
  *
- * In its lines, each line of a field's value after the first is indented, and
- * so are the errors below: what begins a line is always the format's own text.
+ * Only the format's own text begins a line. Further lines of a field's value are
+ * indented, and so are the errors below.
  *
  * @param text The format, such as `%(levelname)s %(message)s`; empty, the
  * message alone.

@@ -240,7 +240,7 @@ export function checkLogFile(path: string): void {
   }
 }
 
-/** Deno asks for a right of its own here, which a run does not need. */
+/** Deno wants a permission for this look that a run does not need. */
 function checkWritable(folder: string, mode: number): void {
   try {
     fs.accessSync(folder, mode);

@@ -30,10 +30,13 @@ import { canonicalName } from "./values.ts";
 /**
  * Writes log messages.
  *
- * A message and further arguments are joined by spaces, strings as they are,
- * other values as the console shows them. An `Error` among them is written
- * below, with its stack and causes; one in the message's place gives its message
- * too. A method never throws.
+ * A line joins the message and further arguments by spaces: strings unchanged,
+ * other values as the console shows them. An `Error` among them follows below,
+ * with its stack and causes. As the message, an error gives its message, too.
+ *
+ * Stacks show the frames of your own code. A logger at level DEBUG shows all of
+ * them. Control characters are escaped, and all lines of a message but the first
+ * are indented, so that no message can pass for two. A method never throws.
  */
 export interface Logger {
   /** Logs what helps to find a fault, at level 10. */
@@ -42,7 +45,7 @@ export interface Logger {
   info(message: unknown, ...args: unknown[]): void;
   /** Logs what may need a look, at level 30. */
   warn(message: unknown, ...args: unknown[]): void;
-  /** Logs what failed, at level 40. */
+  /** Logs a failure, at level 40. */
   error(message: unknown, ...args: unknown[]): void;
   /** Logs what keeps the program from working, at level 50. */
   critical(message: unknown, ...args: unknown[]): void;
@@ -107,7 +110,7 @@ export class Loggers {
    * say, up to the first that does not propagate.
    *
    * @param name The name; dots make a hierarchy, and the empty name is the
-   * root. `zc.sqs` and what is below it stand for `zsqs`.
+   * root. `zc.sqs` and the names below it stand for `zsqs`.
    * @returns The logger.
    */
   get(name: string): Logger {

@@ -78,7 +78,7 @@ const DIRECTIVES: ReadonlyMap<string, (date: Date) => string> = new Map([
  * Makes a date format of a text with `strftime` directives.
  *
  * @param text The text, such as `%Y-%m-%dT%H:%M:%S`.
- * @returns The format and what is wrong with it.
+ * @returns The format and its problems.
  */
 export function compileDateFormat(text: string): DateFormat {
   const parts: ((date: Date) => string)[] = [];
@@ -131,7 +131,7 @@ function offset(date: Date): string {
     zeros(Math.floor(size / 60), 2) + zeros(size % 60, 2);
 }
 
-/** The abbreviation that English-speaking countries use, else the offset. */
+/** The abbreviation that English-speaking countries use, or the offset. */
 function zoneName(date: Date): string {
   for (const locale of ["en-US", "en-GB"]) {
     const name = new Intl.DateTimeFormat(locale, { timeZoneName: "short" })

@@ -56,7 +56,7 @@ const KEY_VALUE = /^([^\s()]+)\s*(\S.*)?$/;
  *
  * @param text The text.
  * @param lines The number of each of its lines; from 1 without it.
- * @returns What the text holds, as far as it can be read, and what is wrong.
+ * @returns What the text holds, as far as it can be read, and its problems.
  */
 export function parseZConfig(
   text: string,

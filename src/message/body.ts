@@ -142,8 +142,8 @@ export function decodeBody(body: string): DecodedJob {
 }
 
 /**
- * A body as a person reads it, on one line: its JSON, out of Base64 too, as
- * zc.sqs logs it, or the body itself, escaped.
+ * A body as a person reads it, on one line. The JSON inside Base64 is decoded, as
+ * zc.sqs logs it. A body without JSON is escaped.
  */
 export function bodyText(body: string): string {
   // Raw line ends and tabs in JSON stand between its tokens.

@@ -46,7 +46,7 @@ export function integer(from: number, to = Infinity): OptionCheck {
 }
 
 /**
- * Checks options; those that are `undefined` are left out.
+ * Checks options. An `undefined` option counts as absent.
  *
  * @param action What fails, for example `inject fault`.
  * @param options The options.

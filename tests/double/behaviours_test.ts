@@ -1,8 +1,10 @@
 /**
- * The behaviours that AWS documents, on the double and on real servers: fauxqs,
- * and the one at `ZSQS_TEST_ENDPOINT`, whose name in the table below is in
- * `ZSQS_TEST_SERVER`. That one is asked with the credentials of the environment
- * for what a queue's owner may do: to make queues, to use and to delete them.
+ * The behaviours that AWS documents, on the double and on real servers.
+ *
+ * The real servers are fauxqs and the server at `ZSQS_TEST_ENDPOINT`. The
+ * variable `ZSQS_TEST_SERVER` has that server's name in the table below. It is
+ * called with the credentials of the environment, which must allow it to make,
+ * use and delete queues.
  *
  * @module
  */
@@ -32,9 +34,9 @@ import { TestServer } from "../support/server.ts";
 interface Difference {
   /** The behaviour's name. */
   readonly behaviour: string;
-  /** Where AWS documents it, and what it says there. */
+  /** AWS's page and its words. */
   readonly source: string;
-  /** What each server does that differs. */
+  /** How each server differs. */
   readonly servers: Readonly<Record<string, string>>;
 }
 
@@ -83,7 +85,7 @@ const DIFFERENCES: readonly Difference[] = [
     servers: { fauxqs: "deletes nothing, with success" },
   },
   {
-    behaviour: "a batch's entries have results of their own",
+    behaviour: "each entry of a batch has its result",
     source: `${API}DeleteMessage.html: ReceiptHandleIsInvalid`,
     servers: { fauxqs: "answers with success for a made up receipt handle" },
   },
@@ -99,7 +101,7 @@ const DIFFERENCES: readonly Difference[] = [
     servers: { fauxqs: "brings one message of each group" },
   },
   {
-    behaviour: "a FIFO queue numbers what it takes",
+    behaviour: "a FIFO queue numbers its messages",
     source:
       `${API}SendMessageBatchResultEntry.html, SequenceNumber: for FIFO queues`,
     servers: { moto: "gives no number in the answer to a batch" },
@@ -222,7 +224,7 @@ if (ENDPOINT !== undefined) {
   });
 }
 
-/** Moves the clock wherever a behaviour waits for it. */
+/** Moves the clock whenever a behaviour waits for it. */
 async function driven(
   checking: Promise<void>,
   clock: VirtualClock,

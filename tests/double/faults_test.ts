@@ -238,7 +238,7 @@ Deno.test('Queues.inject() "expiredHandle" ends the time of a message', async ()
   }
 });
 
-Deno.test('Queues.inject() "reordering" mixes what is visible', async () => {
+Deno.test('Queues.inject() "reordering" mixes visible messages', async () => {
   using queues = setUp({ silent: true });
   const { send, bodies } = await open();
   const all = Array.from({ length: 10 }, (_, i) => String(i));
@@ -355,7 +355,7 @@ for (const seed of [0.5, NaN, "1"]) {
   });
 }
 
-Deno.test("Queues.inject() refuses what it does not know", () => {
+Deno.test("Queues.inject() refuses wrong options", () => {
   using queues = setUp({ silent: true });
   const cases: [
     fault: object | null,

@@ -213,7 +213,7 @@ Deno.test("setUp() without queues has every queue, and no bad name", () => {
   }
 });
 
-Deno.test("setUp() restores what was there before", async () => {
+Deno.test("setUp() restores the state from before", async () => {
   assertEquals(testMode(), undefined);
   {
     using outer = setUp({ silent: true });
@@ -355,7 +355,7 @@ for (const seconds of [-1, NaN, Infinity]) {
   });
 }
 
-Deno.test("setUp() rejects a send whose job is retried at once for ever", async () => {
+Deno.test("setUp() rejects a send whose job is retried without end and delay", async () => {
   await using queues = setUp({ silent: true });
   await runContainer({
     queue: "adder",
@@ -368,12 +368,12 @@ Deno.test("setUp() rejects a send whose job is retried at once for ever", async 
   const { messageId, receiveCount } = queues.get("adder").messages[0]!;
   assertEquals(
     error.message,
-    `Cannot deliver message ${messageId} of "adder" again as it was received 1000 times while the clock stood still: retry its job with a delay, its body is "[[1],{}]"`,
+    `Cannot deliver message ${messageId} of "adder" again after 1000 receives while the clock stood still: retry its job with a delay, body "[[1],{}]"`,
   );
   assertEquals(receiveCount, 1000);
 });
 
-Deno.test("a queue of the double hides what was received", async () => {
+Deno.test("a queue of the double hides a received message", async () => {
   using queues = setUp({ silent: true });
   const { send, receive, attributes } = await open();
   await send("a");
@@ -410,7 +410,7 @@ Deno.test("a queue of the double deletes by the last receipt handle alone", asyn
   assertEquals(await queue.delete(last!), "ok");
   assertEquals(queues.get("adder").bodies, []);
   assertEquals(queues.get("adder").deleted.length, 1);
-  // Again, and of what is unknown.
+  // Again, and with unknown handles.
   assertEquals(await queue.delete(last!), "ok");
   assertEquals(queues.get("adder").deleted.length, 1);
   assertEquals(await queue.hide(last!, 0), "MessageNotInflight");
@@ -476,7 +476,7 @@ Deno.test("a queue of the double gives at most what a receive asks for", async (
   assertEquals(bodies(await queue.receive({ maxMessages: 2 })), ["c"]);
 });
 
-Deno.test("a queue of the double moves what was received too often to its dead-letter queue", async () => {
+Deno.test("a queue of the double moves a message received too often to its dead-letter queue", async () => {
   using queues = setUp({
     silent: true,
     queues: [
@@ -622,7 +622,7 @@ Deno.test("a FIFO queue of the double delays its messages alike", async () => {
   );
 });
 
-Deno.test("a container gets what was moved to its dead-letter queue", async () => {
+Deno.test("a container gets a message moved to its dead-letter queue", async () => {
   await using queues = setUp({
     silent: true,
     queues: [
@@ -1040,7 +1040,7 @@ Deno.test("a queue of the double ends a poll when its time is over or its signal
   assertEquals(bodies(await queue.receive()), ["a"]);
 });
 
-/** Jobs that count down, each by a queue of its own choice. */
+/** Jobs that count down; each chooses its next queues. */
 async function countDown(
   queues: string[],
   next: (queue: string, n: number) => string[],

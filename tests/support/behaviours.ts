@@ -1,7 +1,7 @@
 /**
  * How SQS behaves, by AWS's documentation, as a connection shows it. Each
- * behaviour makes its own queues and waits by long polls alone, so that it runs
- * on the double and on any server, beside the others.
+ * behaviour makes its own queues and waits by long polls only. So it runs on the
+ * double and on any server, at the same time as the others.
  *
  * @module
  */
@@ -17,7 +17,7 @@ import type {
   Sent,
 } from "../../src/sqs/connection.ts";
 
-/** A queue to be made; what is left out is SQS's default. */
+/** A queue to make. SQS's defaults apply. */
 export interface QueueToMake {
   readonly fifo?: boolean;
   readonly visibilityTimeoutSeconds?: number;
@@ -29,16 +29,16 @@ export interface QueueToMake {
   readonly maxReceiveCount?: number;
 }
 
-/** A server that behaviours are looked at on. */
+/** A server under test. */
 export interface BehaviourServer {
   readonly connection: Connection;
-  /** Makes a queue of a new name; tells its URL, and its dead-letter queue's. */
+  /** Makes a queue with a new name, and its dead-letter queue. */
   makeQueue(
     options: QueueToMake,
   ): Promise<{ url: string; deadLetterUrl: string }>;
 }
 
-/** One thing that AWS documents. */
+/** One behaviour that AWS documents. */
 export interface Behaviour {
   readonly name: string;
   check(server: BehaviourServer): Promise<void>;
@@ -128,7 +128,7 @@ function codeOf(result: EntryResult): string {
   return result.ok ? "ok" : result.failure.code;
 }
 
-/** The code of what a whole call is refused with, for the sender's fault. */
+/** The code with which SQS refuses a call and blames the sender, or `ok`. */
 async function refusalOf(call: () => Promise<unknown>): Promise<string> {
   try {
     await call();
@@ -177,7 +177,7 @@ export const behaviours: readonly Behaviour[] = [
     },
   },
   {
-    name: "a receive may ask for a visibility timeout of its own",
+    name: "a receive may ask for another visibility timeout",
     async check(server) {
       const queue = await Subject.make(server);
       await queue.send("a");
@@ -293,7 +293,7 @@ export const behaviours: readonly Behaviour[] = [
     },
   },
   {
-    name: "a queue's delay is for messages that have none of their own",
+    name: "a queue's delay is for messages without a delay",
     async check(server) {
       const queue = await Subject.make(server, { delaySeconds: 1 });
       await queue.send("later");
@@ -358,7 +358,8 @@ export const behaviours: readonly Behaviour[] = [
     },
   },
   {
-    name: "a FIFO message that is given back comes before those behind it",
+    name:
+      "a FIFO message that is released comes before later messages of its group",
     async check(server) {
       const queue = await Subject.make(server, { fifo: true });
       for (const body of ["a1", "a2"]) await queue.send(body, { groupId: "a" });
@@ -368,7 +369,7 @@ export const behaviours: readonly Behaviour[] = [
     },
   },
   {
-    name: "a FIFO queue numbers what it takes",
+    name: "a FIFO queue numbers its messages",
     async check(server) {
       const queue = await Subject.make(server, { fifo: true });
       const first = await queue.send("a", { groupId: "a" });
@@ -437,7 +438,7 @@ export const behaviours: readonly Behaviour[] = [
   ...[false, true].map((fifo) => ({
     name: `a ${
       fifo ? "FIFO" : "standard"
-    } queue moves what was received too often`,
+    } queue moves a message received too often`,
     async check(server: BehaviourServer) {
       const queue = await Subject.make(server, {
         fifo,
@@ -502,7 +503,7 @@ export const behaviours: readonly Behaviour[] = [
     },
   },
   {
-    name: "a batch's entries have results of their own",
+    name: "each entry of a batch has its result",
     async check(server) {
       const queue = await Subject.make(server);
       await queue.send("a");
@@ -649,7 +650,7 @@ export const behaviours: readonly Behaviour[] = [
     },
   },
   {
-    name: "a receive brings at most what it asks for",
+    name: "a receive returns at most as many messages as it asks for",
     async check(server) {
       const queue = await Subject.make(server, { fifo: true });
       for (const body of ["a", "b", "c"]) {

@@ -15,6 +15,7 @@ import { SqsError } from "../../src/errors.ts";
 import { cli, freeAddress } from "../support/cli.ts";
 import { replaceCalls } from "../support/call_faults.ts";
 import { runCli, servePackage, TestServer } from "../support/server.ts";
+import { turn } from "../support/turn.ts";
 
 /** Sends a job to a queue of the double, and tells its message. */
 async function sendOne(
@@ -503,11 +504,6 @@ Deno.test("zsqs send --stdin draws a bar on a terminal, and writes plain lines e
   assertEquals(piped.drawn, ["\r\x1b[KSent 1 job", "\r\x1b[K"]);
   assertEquals(queues.get("adder").messages.length, 7500);
 });
-
-/** Lets all go on that can. */
-function turn(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 0));
-}
 
 Deno.test("zsqs send --stdin sends each line when it comes", async () => {
   using queues = setUp({ queues: ["adder"], silent: true });

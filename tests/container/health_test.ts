@@ -12,7 +12,7 @@ import { ConfigError, runContainer } from "../../container.ts";
 import { Queue } from "../../producer.ts";
 import { setUp } from "../../testing.ts";
 import { cli, Folder, freeAddress } from "../support/cli.ts";
-import { Harness, pass } from "../support/engine_rig.ts";
+import { EngineRig, pass } from "../support/engine_rig.ts";
 import { servePackage, TestProcess, TestServer } from "../support/server.ts";
 
 /** What a server answers to a request as it stands, until it closes. */
@@ -263,7 +263,7 @@ const down = () =>
   );
 
 Deno.test("Engine.problem tells of receives that have failed for a minute", async () => {
-  const the = new Harness(() => {});
+  const the = new EngineRig(() => {});
   await the.start();
   assertEquals(the.engine.problem, undefined);
   the.faults = { receive: down };
@@ -285,7 +285,7 @@ Deno.test("Engine.problem tells of receives that have failed for a minute", asyn
 });
 
 Deno.test("Engine.problem is none while a full container runs long jobs", async () => {
-  const the: Harness = new Harness(() => pass(the.clock, 600), {
+  const the: EngineRig = new EngineRig(() => pass(the.clock, 600), {
     concurrency: 10,
     prefetch: 10,
   });
@@ -309,7 +309,7 @@ Deno.test("Engine.problem is none while a full container runs long jobs", async 
 });
 
 Deno.test("Engine.problem tells that it is stopping", async () => {
-  const the: Harness = new Harness(() => pass(the.clock, 60));
+  const the: EngineRig = new EngineRig(() => pass(the.clock, 60));
   the.send([1]);
   await the.start();
   assertEquals(the.engine.problem, undefined);

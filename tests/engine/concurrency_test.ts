@@ -8,7 +8,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import type { EntryResult } from "../../src/sqs/connection.ts";
 import { JobAbortedError, SqsError, TransientError } from "../../src/errors.ts";
 import { currentJob } from "../../src/job/current_job.ts";
-import { Harness, pass } from "../support/engine_rig.ts";
+import { EngineRig, pass } from "../support/engine_rig.ts";
 
 const THROTTLED: EntryResult = {
   ok: false,
@@ -22,7 +22,7 @@ function refuse(code = "InternalError"): SqsError {
 Deno.test("Engine runs as many jobs at once as it may, and no more", async () => {
   let running = 0;
   let most = 0;
-  const engine = new Harness(async () => {
+  const engine = new EngineRig(async () => {
     most = Math.max(most, ++running);
     await pass(engine.clock, 1);
     running--;
@@ -38,7 +38,7 @@ Deno.test("Engine runs as many jobs at once as it may, and no more", async () =>
 
 Deno.test("Engine does not let a slow job delay the others", async () => {
   const done: number[] = [];
-  const engine = new Harness(async (i: number) => {
+  const engine = new EngineRig(async (i: number) => {
     await pass(engine.clock, i === 0 ? 1 : 0.01);
     done.push(i);
   }, { concurrency: 10 });
@@ -56,7 +56,7 @@ Deno.test("Engine does not let a slow job delay the others", async () => {
 
 Deno.test("Engine keeps on receiving while all but one slot is held", async () => {
   let quick = 0;
-  const engine = new Harness(async (i: number) => {
+  const engine = new EngineRig(async (i: number) => {
     if (i < 9) await pass(engine.clock, 600);
     else quick++;
   }, { concurrency: 10 });
@@ -71,7 +71,7 @@ Deno.test("Engine keeps on receiving while all but one slot is held", async () =
 
 Deno.test("Engine settles one message before it receives the next at concurrency 1", async () => {
   const calls: string[] = [];
-  const engine = new Harness(() => void calls.push("job"));
+  const engine = new EngineRig(() => void calls.push("job"));
   engine.faults = {
     receive(real, ...args) {
       calls.push(`receive ${args[1].maxMessages}`);
@@ -98,7 +98,9 @@ Deno.test("Engine settles one message before it receives the next at concurrency
 });
 
 Deno.test("Engine receives and deletes by tens where jobs wait", async () => {
-  const engine = new Harness(() => pass(engine.clock, 1), { concurrency: 10 });
+  const engine = new EngineRig(() => pass(engine.clock, 1), {
+    concurrency: 10,
+  });
   for (let i = 0; i < 200; i++) engine.send([i]);
   await engine.start();
   await engine.advance(21);
@@ -111,7 +113,7 @@ Deno.test("Engine receives and deletes by tens where jobs wait", async () => {
 });
 
 Deno.test("Engine deletes a lone message within the delete delay", async () => {
-  const engine = new Harness(async (seconds: number) => {
+  const engine = new EngineRig(async (seconds: number) => {
     await pass(engine.clock, seconds);
   }, { concurrency: 2, deleteDelaySeconds: 3 });
   engine.send([0]);
@@ -127,7 +129,7 @@ Deno.test("Engine deletes a lone message within the delete delay", async () => {
 
 Deno.test("Engine extends the leases of running and waiting messages", async () => {
   const receiveCounts: number[] = [];
-  const engine = new Harness(async () => {
+  const engine = new EngineRig(async () => {
     receiveCounts.push(currentJob().receiveCount);
     await pass(engine.clock, 50);
   }, { concurrency: 1, prefetch: 9 });
@@ -146,7 +148,7 @@ Deno.test("Engine tells a job that its lease is lost, and loses nothing", async 
   for (const ends of ["throws", "returns"]) {
     let reason: unknown;
     let tries = 0;
-    const engine = new Harness(async () => {
+    const engine = new EngineRig(async () => {
       if (++tries > 1) return;
       const { signal } = currentJob();
       await new Promise((resolve) => signal.addEventListener("abort", resolve));
@@ -174,7 +176,7 @@ Deno.test("Engine tells a job that its lease is lost, and loses nothing", async 
 
 Deno.test("Engine never starts a message whose lease ended while it waited", async () => {
   const started: number[] = [];
-  const engine = new Harness(async (i: number) => {
+  const engine = new EngineRig(async (i: number) => {
     started.push(i);
     if (i === 0) await pass(engine.clock, 45);
   }, { concurrency: 1, prefetch: 1 });
@@ -195,7 +197,7 @@ Deno.test("Engine never starts a message whose lease ended while it waited", asy
 Deno.test("Engine leaves a job that ignores its timeout its slot and its message", async () => {
   let running = 0;
   let most = 0;
-  const engine = new Harness(async () => {
+  const engine = new EngineRig(async () => {
     most = Math.max(most, ++running);
     await pass(engine.clock, 100);
     running--;
@@ -215,7 +217,7 @@ Deno.test("Engine leaves a job that ignores its timeout its slot and its message
 
 Deno.test("Engine tries only the entry again that a batch refused", async () => {
   const handles: string[][] = [];
-  const engine = new Harness(() => {}, { concurrency: 10 });
+  const engine = new EngineRig(() => {}, { concurrency: 10 });
   engine.faults = {
     async delete(real, url, receiptHandles) {
       handles.push([...receiptHandles]);
@@ -235,7 +237,7 @@ Deno.test("Engine tries only the entry again that a batch refused", async () => 
 
 Deno.test("Engine runs a message once that a receive brings twice", async () => {
   let runs = 0;
-  const engine = new Harness(async () => {
+  const engine = new EngineRig(async () => {
     runs++;
     await pass(engine.clock, 5);
   }, { concurrency: 10 });
@@ -257,7 +259,7 @@ Deno.test("Engine runs a message once that a receive brings twice", async () => 
 
 Deno.test("Engine cuts a receive that goes silent, and polls on", async () => {
   let polls = 0;
-  const engine = new Harness(() => {});
+  const engine = new EngineRig(() => {});
   engine.faults = {
     receive(real, url, options) {
       if (++polls > 1) return real.receive(url, options);
@@ -280,7 +282,9 @@ Deno.test("Engine cuts a receive that goes silent, and polls on", async () => {
 });
 
 Deno.test("Engine extends a lease while a receive is silent", async () => {
-  const engine = new Harness(() => pass(engine.clock, 70), { concurrency: 2 });
+  const engine = new EngineRig(() => pass(engine.clock, 70), {
+    concurrency: 2,
+  });
   let polls = 0;
   engine.faults = {
     receive(real, url, options) {
@@ -303,7 +307,7 @@ Deno.test("Engine extends a lease while a receive is silent", async () => {
 
 Deno.test("Engine polls on after errors, slower each time, and says so once", async () => {
   const polledAt: number[] = [];
-  const engine = new Harness(() => {});
+  const engine = new EngineRig(() => {});
   engine.faults = {
     receive(real, url, options) {
       polledAt.push(engine.clock.now());
@@ -327,7 +331,7 @@ Deno.test("Engine polls on after errors, slower each time, and says so once", as
 
 Deno.test("Engine spreads and doubles retry delays per receive", async () => {
   const receivedAt: number[] = [];
-  const engine = new Harness(() => {
+  const engine = new EngineRig(() => {
     receivedAt.push(engine.clock.now() / 1000);
     throw new TransientError();
   }, { retryDelay: { minSeconds: 2, maxSeconds: 16 } });
@@ -344,7 +348,7 @@ Deno.test("Engine spreads and doubles retry delays per receive", async () => {
 
 Deno.test("Engine gives a bad message back where failures are kept", async () => {
   let tries = 0;
-  const engine = new Harness(() => {
+  const engine = new EngineRig(() => {
     if (++tries < 3) throw new TypeError("bad");
   }, { failures: "keep", retryDelay: fixed(7) });
   engine.send([1]);
@@ -358,7 +362,7 @@ Deno.test("Engine gives a bad message back where failures are kept", async () =>
 
 Deno.test("Engine stops from an idle poll, and releases what that brings", async () => {
   let runs = 0;
-  const engine = new Harness(() => void runs++, { concurrency: 10 });
+  const engine = new EngineRig(() => void runs++, { concurrency: 10 });
   await engine.start();
   await engine.stop();
   assertEquals(engine.ended, false);
@@ -370,7 +374,7 @@ Deno.test("Engine stops from an idle poll, and releases what that brings", async
 
 Deno.test("Engine stops after the jobs that run, and gives back those that wait", async () => {
   const done: number[] = [];
-  const engine = new Harness(async (i: number) => {
+  const engine = new EngineRig(async (i: number) => {
     await pass(engine.clock, 10);
     done.push(i);
   }, { concurrency: 2, prefetch: 8 });
@@ -390,7 +394,7 @@ Deno.test("Engine stops after the jobs that run, and gives back those that wait"
 
 Deno.test("Engine gives running jobs back when it is forced to stop", async () => {
   const reasons: unknown[] = [];
-  const engine = new Harness(async () => {
+  const engine = new EngineRig(async () => {
     const { signal } = currentJob();
     signal.addEventListener("abort", () => reasons.push(signal.reason.reason));
     await new Promise(() => {});
@@ -411,7 +415,7 @@ Deno.test("Engine gives running jobs back when it is forced to stop", async () =
 
 Deno.test("Engine flushes its deletes before it ends, refused ones too", async () => {
   let refusals = 3;
-  const engine = new Harness(() => {}, {
+  const engine = new EngineRig(() => {}, {
     concurrency: 10,
     deleteDelaySeconds: 10,
   });
@@ -430,7 +434,7 @@ Deno.test("Engine flushes its deletes before it ends, refused ones too", async (
 });
 
 Deno.test("Engine deletes by tens while it stops too", async () => {
-  const engine = new Harness(
+  const engine = new EngineRig(
     (i: number) => pass(engine.clock, i < 25 ? 1 : 2),
     { concurrency: 30, deleteDelaySeconds: 10 },
   );
@@ -448,7 +452,7 @@ Deno.test("Engine deletes by tens while it stops too", async () => {
 
 Deno.test("Engine has each delete wait for company its own time", async () => {
   const seconds = [0, ...Array(9).fill(1), 9, 60];
-  const engine = new Harness((i: number) => pass(engine.clock, seconds[i]!), {
+  const engine = new EngineRig((i: number) => pass(engine.clock, seconds[i]!), {
     concurrency: 30,
     deleteDelaySeconds: 10,
     visibilityTimeoutSeconds: 300,
@@ -466,7 +470,7 @@ Deno.test("Engine has each delete wait for company its own time", async () => {
 });
 
 Deno.test("Engine receives no more than it holds while its deletes are refused", async () => {
-  const engine = new Harness(() => {}, { concurrency: 5, prefetch: 5 });
+  const engine = new EngineRig(() => {}, { concurrency: 5, prefetch: 5 });
   let isAllowed = false;
   engine.faults = {
     delete(real, url, receiptHandles) {
@@ -486,7 +490,9 @@ Deno.test("Engine receives no more than it holds while its deletes are refused",
 });
 
 Deno.test("Engine drains when nothing runs and two long polls were empty", async () => {
-  const engine = new Harness(() => pass(engine.clock, 100), { concurrency: 5 });
+  const engine = new EngineRig(() => pass(engine.clock, 100), {
+    concurrency: 5,
+  });
   for (let i = 0; i < 12; i++) engine.send([i]);
   await engine.start(true);
   await engine.advance(250);
@@ -496,7 +502,7 @@ Deno.test("Engine drains when nothing runs and two long polls were empty", async
 });
 
 Deno.test("Engine counts what it did", async () => {
-  const engine = new Harness((what: string) => {
+  const engine = new EngineRig((what: string) => {
     if (what === "later") throw new TransientError("", { delaySeconds: 600 });
     if (what === "bad") throw new TypeError("bad");
   }, { concurrency: 10 });
@@ -519,7 +525,7 @@ Deno.test("Engine counts what it did", async () => {
 
 Deno.test("Engine.pause() releases what waits, and lets running jobs finish", async () => {
   const started: number[] = [];
-  const engine = new Harness(async (i: number) => {
+  const engine = new EngineRig(async (i: number) => {
     started.push(i);
     await pass(engine.clock, 10);
   }, { concurrency: 2, prefetch: 8 });
@@ -544,7 +550,7 @@ Deno.test("Engine.pause() releases what waits, and lets running jobs finish", as
 
 Deno.test("Engine.pause() releases what a receive in flight brings", async () => {
   let runs = 0;
-  const engine = new Harness(() => void runs++);
+  const engine = new EngineRig(() => void runs++);
   await engine.start();
   engine.engine.pause();
   engine.send([1]);
@@ -556,7 +562,7 @@ Deno.test("Engine.pause() releases what a receive in flight brings", async () =>
 });
 
 Deno.test("Engine does not end a drain while it is paused", async () => {
-  const engine = new Harness(() => {}, { concurrency: 2 });
+  const engine = new EngineRig(() => {}, { concurrency: 2 });
   await engine.start(true);
   engine.engine.pause();
   engine.send([1]);

@@ -8,10 +8,7 @@ import {
 } from "@std/assert";
 import { stub } from "@std/testing/mock";
 import { sleep } from "../../src/clock.ts";
-import type {
-  ContainerSummary,
-  Counters,
-} from "../../src/telemetry/counters.ts";
+import type { ContainerSummary } from "../../src/telemetry/counters.ts";
 import type {
   Connection,
   EntryResult,
@@ -19,9 +16,7 @@ import type {
   ReceiveOptions,
   VisibilityChange,
 } from "../../src/sqs/connection.ts";
-import type { Engine, EngineRunOptions } from "../../src/engine/engine.ts";
-import type { Logger } from "../../src/logging/loggers.ts";
-import { VirtualClock } from "../../src/double/virtual_clock.ts";
+import type { VirtualClock } from "../../src/double/virtual_clock.ts";
 import { Visibility } from "../../src/engine/visibility.ts";
 import {
   currentJob,
@@ -33,12 +28,9 @@ import {
   type WorkerFactory,
 } from "../../container.ts";
 import { Queue } from "../../producer.ts";
-import {
-  type EngineSettings,
-  makeEngine,
-  turn,
-} from "../support/engine_rig.ts";
+import { EngineRig, type RigOptions } from "../support/engine_rig.ts";
 import { TestServer } from "../support/server.ts";
+import { turn } from "../support/turn.ts";
 
 function message(name: string): ReceivedMessage {
   return {
@@ -109,67 +101,18 @@ class ScriptedConnection implements Connection {
   close() {}
 }
 
-/** An engine on a virtual clock, and all that it did. */
-class Bench {
-  readonly clock = new VirtualClock(0);
-  readonly connection = new ScriptedConnection(this.clock);
-  /** Lines of `LEVEL logger message`. */
-  readonly log: string[] = [];
-  readonly jobs: string[] = [];
-  readonly stop = new AbortController();
-  readonly force = new AbortController();
-  readonly engine: Engine;
-  readonly #counters: Counters;
-  ended = false;
-
-  constructor(
-    handler: (name: string) => unknown = () => {},
-    settings: EngineSettings = {},
-  ) {
-    const { engine, counters } = makeEngine((name: string) => {
-      this.jobs.push(name);
-      return handler(name);
-    }, {
-      connection: this.connection,
-      url: "https://sqs.example.com/1/adder",
-      queue: "adder",
-      fifo: false,
-      loggers: { get: (name) => this.#logger(name) },
-      clock: this.clock,
-      random: () => Math.random(),
-    }, settings);
-    this.engine = engine;
-    this.#counters = counters;
-  }
-
-  get summary(): ContainerSummary {
-    return this.#counters.summary;
-  }
-
-  run(options: Partial<EngineRunOptions> = {}): Promise<void> {
-    return this.engine.run({
-      signal: this.stop.signal,
-      forceSignal: this.force.signal,
-      drain: false,
-      ...options,
-    }).finally(() => this.ended = true);
-  }
-
-  async advance(seconds: number): Promise<void> {
-    await this.clock.advance(seconds * 1000, turn);
-  }
-
-  #logger(name: string): Logger {
-    const write = (level: string) => (...values: unknown[]) =>
-      void this.log.push([level, name, ...values].join(" "));
-    return {
-      debug: write("DEBUG"),
-      info: write("INFO"),
-      warn: write("WARNING"),
-      error: write("ERROR"),
-      critical: write("CRITICAL"),
-    };
-  }
+/** An engine whose connection answers what a test wrote down. */
+function scripted(
+  handler: (name: string) => unknown = () => {},
+  options: RigOptions = {},
+): EngineRig & { readonly connection: ScriptedConnection } {
+  let connection!: ScriptedConnection;
+  const rig = new EngineRig(handler, {
+    debug: true,
+    ...options,
+    connect: (clock) => connection = new ScriptedConnection(clock),
+  });
+  return Object.assign(rig, { connection });
 }
 
 const NOTHING = { received: 0, done: 0, failed: 0, retried: 0, released: 0 };
@@ -183,44 +126,44 @@ function countsOf(
 
 Deno.test("Engine.run() receives, runs and deletes one message at a time", async () => {
   const gate = Promise.withResolvers<void>();
-  const bench = new Bench((name) => name === "a" ? gate.promise : undefined);
-  bench.connection.answers.push([message("a")], [message("b")]);
-  const running = bench.run();
+  const rig = scripted((name) => name === "a" ? gate.promise : undefined);
+  rig.connection.answers.push([message("a")], [message("b")]);
+  const running = rig.run();
   await turn();
-  assertEquals(bench.connection.receives.length, 1);
-  assertEquals(bench.connection.deleted, []);
+  assertEquals(rig.connection.receives.length, 1);
+  assertEquals(rig.connection.deleted, []);
   gate.resolve();
   await turn();
-  assertEquals(bench.jobs, ["a", "b"]);
-  assertEquals(bench.connection.deleted, ["handle of a", "handle of b"]);
-  assertEquals(bench.connection.receives.length, 3);
-  const { maxMessages, waitTimeSeconds, visibilityTimeoutSeconds } = bench
+  assertEquals(rig.jobs, ["a", "b"]);
+  assertEquals(rig.connection.deleted, ["handle of a", "handle of b"]);
+  assertEquals(rig.connection.receives.length, 3);
+  const { maxMessages, waitTimeSeconds, visibilityTimeoutSeconds } = rig
     .connection.receives[0]!;
   assertEquals([maxMessages, waitTimeSeconds, visibilityTimeoutSeconds], [
     1,
     20,
     30,
   ]);
-  bench.force.abort();
+  await rig.force();
   await running;
-  assertEquals(countsOf(bench.summary), {
+  assertEquals(countsOf(rig.summary), {
     ...NOTHING,
     received: 2,
     done: 2,
   });
-  assertEquals(bench.log, []);
+  assertEquals(rig.log, []);
 });
 
 Deno.test("Engine.run() asks for its own visibility timeout", async () => {
-  const bench = new Bench(() => {}, {
+  const rig = scripted(() => {}, {
     visibility: new Visibility(77),
     waitTimeSeconds: 3,
   });
-  const running = bench.run({ drain: true });
-  await bench.advance(6);
+  const running = rig.run({ drain: true });
+  await rig.advance(6);
   await running;
   assertEquals(
-    bench.connection.receives.map((receive) => [
+    rig.connection.receives.map((receive) => [
       receive.visibilityTimeoutSeconds,
       receive.waitTimeSeconds,
     ]),
@@ -230,25 +173,23 @@ Deno.test("Engine.run() asks for its own visibility timeout", async () => {
 
 Deno.test("Engine.run() asks for 30 s until the queue's own visibility timeout is known", async () => {
   const visibility = new Visibility();
-  const bench = new Bench(() => {
+  const rig = scripted(() => {
     throw new TransientError();
   }, { visibility });
-  bench.connection.answers.push(
-    sleep(bench.clock, 1000).then(() => [message("early")]),
+  rig.connection.answers.push(
+    sleep(rig.clock, 1000).then(() => [message("early")]),
   );
-  const running = bench.run();
-  await bench.advance(0.5);
+  const running = rig.run();
+  await rig.advance(0.5);
   visibility.seconds = 300;
-  await bench.advance(1);
+  await rig.advance(1);
   assertEquals(
-    bench.connection.receives.map((receive) =>
-      receive.visibilityTimeoutSeconds
-    ),
+    rig.connection.receives.map((receive) => receive.visibilityTimeoutSeconds),
     [30, 300],
   );
   // As long as any other message that is to be received again.
-  assertEquals(bench.connection.hidden, { "handle of early": 300 });
-  bench.force.abort();
+  assertEquals(rig.connection.hidden, { "handle of early": 300 });
+  await rig.force();
   await running;
 });
 
@@ -263,16 +204,16 @@ const UNUSABLE: [what: string, error: Error, ends: boolean][] = [
 
 for (const [what, error, ends] of UNUSABLE) {
   Deno.test(`Engine.run() ${ends ? "ends" : "goes on"} where its first receive tells that ${what}`, async () => {
-    const bench = new Bench(() => {}, { isUnseen: true });
-    bench.connection.answers.push(error);
-    const running = bench.run();
+    const rig = scripted(() => {}, { isUnseen: true });
+    rig.connection.answers.push(error);
+    const running = rig.run();
     running.catch(() => {});
-    await bench.advance(0);
-    assertEquals(bench.ended, ends);
-    assertEquals(bench.log.length, ends ? 0 : 1);
+    await rig.advance(0);
+    assertEquals(rig.ended, ends);
+    assertEquals(rig.log.length, ends ? 0 : 1);
     if (ends) assertEquals(await assertRejects(() => running), error);
     else {
-      bench.force.abort();
+      await rig.force();
       await running;
     }
   });
@@ -283,16 +224,16 @@ function refusal(code: string, senderFault = false): SqsError {
 }
 
 Deno.test("Engine.run() goes on where its queue goes missing later", async () => {
-  const bench = new Bench(() => {}, { isUnseen: true });
+  const rig = scripted(() => {}, { isUnseen: true });
   const missing = new SqsError("no such queue", {
     code: "QueueDoesNotExist",
     senderFault: true,
   });
-  bench.connection.answers.push([], missing);
-  const running = bench.run();
-  await bench.advance(60);
-  assertEquals(bench.ended, false);
-  bench.force.abort();
+  rig.connection.answers.push([], missing);
+  const running = rig.run();
+  await rig.advance(60);
+  assertEquals(rig.ended, false);
+  await rig.force();
   await running;
 });
 
@@ -310,24 +251,24 @@ const JITTER: [random: number, pauses: number[]][] = [
 for (const [random, pauses] of JITTER) {
   Deno.test(`Engine.run() pauses longer after each failed receive, with a jitter of ${random}`, async () => {
     using _random = stub(Math, "random", () => random);
-    const bench = new Bench();
-    bench.connection.answers.push(...pauses.map(() => THROTTLED));
-    const running = bench.run();
-    await bench.advance(pauses.reduce((sum, pause) => sum + pause));
-    const at = bench.connection.receives.map(({ at }) => at / 1000);
+    const rig = scripted();
+    rig.connection.answers.push(...pauses.map(() => THROTTLED));
+    const running = rig.run();
+    await rig.advance(pauses.reduce((sum, pause) => sum + pause));
+    const at = rig.connection.receives.map(({ at }) => at / 1000);
     assertEquals(
       at.slice(1).map((time, i) => time - at[i]!),
       pauses,
     );
-    bench.force.abort();
+    await rig.force();
     await running;
   });
 }
 
 Deno.test("Engine.run() logs one line where failed receives start and one where they end", async () => {
-  const bench = new Bench();
+  const rig = scripted();
   const others = [new Error("odd"), new TypeError("bug")];
-  bench.connection.answers.push(
+  rig.connection.answers.push(
     THROTTLED,
     ...Array.from({ length: 98 }, (_, i) => others[i % 2]!),
     new DOMException("reset", "NetworkError"),
@@ -336,77 +277,77 @@ Deno.test("Engine.run() logs one line where failed receives start and one where 
     THROTTLED,
     [],
   );
-  const running = bench.run();
-  await bench.advance(100 * 30 + 60);
-  assertEquals(bench.log, [
+  const running = rig.run();
+  await rig.advance(100 * 30 + 60);
+  assertEquals(rig.log, [
     "ERROR zsqs Receive from adder failed; retrying: ReceiveMessage failed: slow down",
     "INFO zsqs Receiving from adder again",
     "ERROR zsqs Receive from adder failed; retrying: ReceiveMessage failed: slow down",
     "INFO zsqs Receiving from adder again",
   ]);
-  assertEquals(bench.jobs, ["a"]);
-  const at = bench.connection.receives.map(({ at }) => at);
+  assertEquals(rig.jobs, ["a"]);
+  const at = rig.connection.receives.map(({ at }) => at);
   for (let i = 1; i <= 100; i++) {
     const pause = at[i]! - at[i - 1]!;
     assert(pause >= 1000 && pause <= 30_000, `${pause} ms`);
   }
   // The pauses of the second streak are short again.
   assert(at[104]! - at[103]! <= 2000);
-  bench.force.abort();
+  await rig.force();
   await running;
 });
 
 Deno.test("Engine.run() tells that it receives again before it runs the job", async () => {
-  const bench = new Bench(() => new Promise(() => {}));
-  bench.connection.answers.push(THROTTLED, [message("a")]);
-  const running = bench.run();
-  await bench.advance(2);
-  assertEquals(bench.jobs, ["a"]);
-  assertEquals(bench.log.at(-1), "INFO zsqs Receiving from adder again");
-  bench.force.abort();
+  const rig = scripted(() => new Promise(() => {}));
+  rig.connection.answers.push(THROTTLED, [message("a")]);
+  const running = rig.run();
+  await rig.advance(2);
+  assertEquals(rig.jobs, ["a"]);
+  assertEquals(rig.log.at(-1), "INFO zsqs Receiving from adder again");
+  await rig.force();
   await running;
 });
 
 for (const how of ["stop", "force"] as const) {
   Deno.test(`Engine.run() ends a pause at once at a ${how}`, async () => {
-    const bench = new Bench();
-    bench.connection.answers.push(THROTTLED, THROTTLED);
-    const running = bench.run();
+    const rig = scripted();
+    rig.connection.answers.push(THROTTLED, THROTTLED);
+    const running = rig.run();
     await turn();
-    assertEquals(bench.ended, false);
-    bench[how].abort();
+    assertEquals(rig.ended, false);
+    await rig[how]();
     await running;
-    assertEquals(bench.clock.now(), 0);
-    assertEquals(bench.connection.receives.length, 1);
+    assertEquals(rig.clock.now(), 0);
+    assertEquals(rig.connection.receives.length, 1);
   });
 }
 
 Deno.test("Engine.run() awaits the receive in flight when it is stopped", async () => {
-  const bench = new Bench();
-  const running = bench.run();
-  await bench.advance(15);
-  bench.stop.abort();
-  await bench.advance(4.9);
-  assertEquals(bench.ended, false);
-  await bench.advance(0.1);
+  const rig = scripted();
+  const running = rig.run();
+  await rig.advance(15);
+  await rig.stop();
+  await rig.advance(4.9);
+  assertEquals(rig.ended, false);
+  await rig.advance(0.1);
   await running;
-  assertEquals(bench.connection.receives.length, 1);
-  assertEquals(bench.connection.receives[0]!.signal?.aborted, false);
-  assertEquals(bench.log, []);
+  assertEquals(rig.connection.receives.length, 1);
+  assertEquals(rig.connection.receives[0]!.signal?.aborted, false);
+  assertEquals(rig.log, []);
 });
 
 Deno.test("Engine.run() releases unrun what a receive brings after the stop", async () => {
-  const bench = new Bench();
+  const rig = scripted();
   const receive = Promise.withResolvers<ReceivedMessage[]>();
-  bench.connection.answers.push(receive.promise);
-  const running = bench.run();
-  bench.stop.abort();
+  rig.connection.answers.push(receive.promise);
+  const running = rig.run();
+  await rig.stop();
   receive.resolve([message("a"), message("b")]);
   await running;
-  assertEquals(bench.jobs, []);
-  assertEquals(bench.connection.deleted, []);
-  assertEquals(bench.connection.hidden, { "handle of a": 0, "handle of b": 0 });
-  assertEquals(countsOf(bench.summary), {
+  assertEquals(rig.jobs, []);
+  assertEquals(rig.connection.deleted, []);
+  assertEquals(rig.connection.hidden, { "handle of a": 0, "handle of b": 0 });
+  assertEquals(countsOf(rig.summary), {
     ...NOTHING,
     received: 2,
     released: 2,
@@ -414,50 +355,50 @@ Deno.test("Engine.run() releases unrun what a receive brings after the stop", as
 });
 
 Deno.test("Engine.run() releases unrun what a receive brings after the force", async () => {
-  const bench = new Bench();
+  const rig = scripted();
   const receive = Promise.withResolvers<ReceivedMessage[]>();
-  bench.connection.answers.push(receive.promise);
-  const running = bench.run();
-  bench.force.abort();
+  rig.connection.answers.push(receive.promise);
+  const running = rig.run();
+  const forced = rig.force();
   receive.resolve([message("a")]);
-  await running;
-  assertEquals(bench.jobs, []);
-  assertEquals(bench.connection.hidden, { "handle of a": 0 });
-  assertEquals(bench.connection.receives.length, 1);
+  await Promise.all([forced, running]);
+  assertEquals(rig.jobs, []);
+  assertEquals(rig.connection.hidden, { "handle of a": 0 });
+  assertEquals(rig.connection.receives.length, 1);
 });
 
 Deno.test("Engine.run() says nothing of a receive that fails after the stop", async () => {
-  const bench = new Bench();
+  const rig = scripted();
   const receive = Promise.withResolvers<ReceivedMessage[]>();
-  bench.connection.answers.push(receive.promise);
-  const running = bench.run();
-  bench.stop.abort();
+  rig.connection.answers.push(receive.promise);
+  const running = rig.run();
+  await rig.stop();
   receive.reject(THROTTLED);
   await running;
-  assertEquals(bench.log, []);
+  assertEquals(rig.log, []);
 });
 
 Deno.test("Engine.run() lets the running job finish when it is stopped", async () => {
   const gate = Promise.withResolvers<void>();
   let signal: AbortSignal | undefined;
-  const bench = new Bench(() => {
+  const rig = scripted(() => {
     signal = currentJob().signal;
     return gate.promise;
   });
-  bench.connection.answers.push([message("a")], [message("b")]);
-  const running = bench.run();
+  rig.connection.answers.push([message("a")], [message("b")]);
+  const running = rig.run();
   await turn();
-  bench.stop.abort();
-  await bench.advance(3600);
-  assertEquals(bench.ended, false);
+  await rig.stop();
+  await rig.advance(3600);
+  assertEquals(rig.ended, false);
   assertEquals(signal!.aborted, false);
   gate.resolve();
   await running;
-  assertEquals(bench.jobs, ["a"]);
-  assertEquals(bench.connection.deleted, ["handle of a"]);
+  assertEquals(rig.jobs, ["a"]);
+  assertEquals(rig.connection.deleted, ["handle of a"]);
   // Its visibility timeout was extended all the while.
-  assertEquals(bench.connection.hidden, { "handle of a": 30 });
-  assertEquals(countsOf(bench.summary), {
+  assertEquals(rig.connection.hidden, { "handle of a": 30 });
+  assertEquals(countsOf(rig.summary), {
     ...NOTHING,
     received: 1,
     done: 1,
@@ -466,7 +407,7 @@ Deno.test("Engine.run() lets the running job finish when it is stopped", async (
 
 Deno.test("Engine.run() aborts the running job and releases it when it is forced", async () => {
   let reason: unknown;
-  const bench = new Bench(() => {
+  const rig = scripted(() => {
     const { signal } = currentJob();
     return new Promise((_, reject) =>
       signal.addEventListener("abort", () => {
@@ -475,21 +416,21 @@ Deno.test("Engine.run() aborts the running job and releases it when it is forced
       })
     );
   });
-  bench.connection.answers.push([message("a")], [message("b")]);
-  const running = bench.run();
+  rig.connection.answers.push([message("a")], [message("b")]);
+  const running = rig.run();
   await turn();
-  bench.stop.abort();
-  bench.force.abort();
+  await rig.stop();
+  await rig.force();
   await running;
   assertInstanceOf(reason, JobAbortedError);
   assertEquals(reason.reason, "stopping");
   assertEquals(reason.message, "Job aborted: stopping");
-  assertEquals(bench.connection.deleted, []);
-  assertEquals(bench.connection.hidden, { "handle of a": 0 });
-  assertEquals(bench.log, [
+  assertEquals(rig.connection.deleted, []);
+  assertEquals(rig.connection.hidden, { "handle of a": 0 });
+  assertEquals(rig.log, [
     "WARNING zsqs Gave up running jobs as the container is stopping; they will be received again: adder, message a, receive 1",
   ]);
-  assertEquals(countsOf(bench.summary), {
+  assertEquals(countsOf(rig.summary), {
     ...NOTHING,
     received: 1,
     released: 1,
@@ -498,16 +439,16 @@ Deno.test("Engine.run() aborts the running job and releases it when it is forced
 
 Deno.test("Engine.run() waits for no job that ignores the force", async () => {
   const gate = Promise.withResolvers<void>();
-  const bench = new Bench(() => gate.promise);
-  bench.connection.answers.push([message("a")]);
-  const running = bench.run();
+  const rig = scripted(() => gate.promise);
+  rig.connection.answers.push([message("a")]);
+  const running = rig.run();
   await turn();
-  bench.force.abort();
+  await rig.force();
   await running;
   gate.resolve();
   await turn();
-  assertEquals(bench.connection.deleted, []);
-  assertEquals(countsOf(bench.summary), {
+  assertEquals(rig.connection.deleted, []);
+  assertEquals(countsOf(rig.summary), {
     ...NOTHING,
     received: 1,
     released: 1,
@@ -515,32 +456,32 @@ Deno.test("Engine.run() waits for no job that ignores the force", async () => {
 });
 
 Deno.test("Engine.run() drops the receive when it is forced", async () => {
-  const bench = new Bench();
-  const running = bench.run();
-  await bench.advance(5);
-  bench.force.abort();
+  const rig = scripted();
+  const running = rig.run();
+  await rig.advance(5);
+  await rig.force();
   await running;
-  assertEquals(bench.clock.now(), 5000);
-  assertEquals(bench.log, []);
+  assertEquals(rig.clock.now(), 5000);
+  assertEquals(rig.log, []);
 });
 
 Deno.test("Engine.run() starts no receive where it was stopped before", async () => {
-  const bench = new Bench();
-  bench.stop.abort();
-  await bench.run();
-  assertEquals(bench.connection.receives, []);
+  const rig = scripted();
+  await rig.stop();
+  await rig.run();
+  assertEquals(rig.connection.receives, []);
 });
 
 Deno.test("Engine.run() drains until two polls in a row were empty", async () => {
-  const bench = new Bench();
-  bench.connection.answers.push([message("a")], [], [message("b")]);
-  const running = bench.run({ drain: true });
-  await bench.advance(39.9);
-  assertEquals(bench.ended, false);
-  await bench.advance(0.1);
+  const rig = scripted();
+  rig.connection.answers.push([message("a")], [], [message("b")]);
+  const running = rig.run({ drain: true });
+  await rig.advance(39.9);
+  assertEquals(rig.ended, false);
+  await rig.advance(0.1);
   await running;
-  assertEquals(bench.jobs, ["a", "b"]);
-  assertEquals(bench.connection.receives.length, 5);
+  assertEquals(rig.jobs, ["a", "b"]);
+  assertEquals(rig.connection.receives.length, 5);
 });
 
 const CHANGE_FAILURES: [
@@ -574,43 +515,43 @@ const CHANGE_FAILURES: [
 
 for (const [what, answer, how, why] of CHANGE_FAILURES) {
   Deno.test(`Engine.run() logs a delete that ${what} and goes on`, async () => {
-    const bench = new Bench();
-    bench.connection.answerChange = answer;
-    bench.connection.answers.push([message("a")], [message("b")]);
-    const running = bench.run();
+    const rig = scripted();
+    rig.connection.answerChange = answer;
+    rig.connection.answers.push([message("a")], [message("b")]);
+    const running = rig.run();
     await turn();
-    assertEquals(bench.jobs, ["a", "b"]);
-    assertEquals(bench.log, [
+    assertEquals(rig.jobs, ["a", "b"]);
+    assertEquals(rig.log, [
       `ERROR zsqs Delete${how}: adder, message a, receive 1${why}`,
       `ERROR zsqs Delete${how}: adder, message b, receive 1${why}`,
     ]);
-    bench.force.abort();
-    await bench.advance(5);
+    await rig.force();
+    await rig.advance(5);
     await running;
   });
 
   Deno.test(`Engine.run() logs a change of visibility that ${what} and goes on`, async () => {
-    const bench = new Bench((name) => {
+    const rig = scripted((name) => {
       if (name === "a") throw new TransientError("", { delaySeconds: 5 });
     });
-    bench.connection.answers.push([message("a")], [message("b")]);
-    bench.connection.answerChange = () =>
-      Object.keys(bench.connection.hidden).length > 0 &&
-        bench.connection.deleted.length === 0
+    rig.connection.answers.push([message("a")], [message("b")]);
+    rig.connection.answerChange = () =>
+      Object.keys(rig.connection.hidden).length > 0 &&
+        rig.connection.deleted.length === 0
         ? answer()
         : OK;
-    const running = bench.run();
+    const running = rig.run();
     await turn();
-    assertEquals(bench.jobs, ["a", "b"]);
-    assertEquals(bench.connection.deleted, ["handle of b"]);
+    assertEquals(rig.jobs, ["a", "b"]);
+    assertEquals(rig.connection.deleted, ["handle of b"]);
     assertMatch(
-      bench.log[0]!,
+      rig.log[0]!,
       /^DEBUG zsqs Job will be received again: adder, message a, receive 1 /,
     );
-    assertEquals(bench.log.slice(1), [
+    assertEquals(rig.log.slice(1), [
       `ERROR zsqs Visibility change${how}: adder, message a, receive 1${why}`,
     ]);
-    bench.force.abort();
+    await rig.force();
     await running;
   });
 }
@@ -631,29 +572,29 @@ const RETRIES: [
 
 for (const [workSeconds, delaySeconds, hidden] of RETRIES) {
   Deno.test(`Engine.run() hides a job of ${workSeconds} s that asks for ${delaySeconds} s for ${hidden} s`, async () => {
-    const bench = new Bench(async () => {
-      await sleep(bench.clock, workSeconds * 1000);
+    const rig = scripted(async () => {
+      await sleep(rig.clock, workSeconds * 1000);
       throw new TransientError(
         "",
         delaySeconds === undefined ? {} : { delaySeconds },
       );
     });
-    bench.connection.answers.push([message("a")]);
-    const running = bench.run();
-    await bench.advance(workSeconds);
-    bench.force.abort();
+    rig.connection.answers.push([message("a")]);
+    const running = rig.run();
+    await rig.advance(workSeconds);
+    await rig.force();
     await running;
     assertEquals(
-      bench.connection.hidden,
+      rig.connection.hidden,
       hidden === undefined ? {} : { "handle of a": hidden },
     );
     assertEquals(
-      bench.log.slice(1),
+      rig.log.slice(1),
       hidden === delaySeconds ? [] : [
         `WARNING zsqs Shortened a retry delay from ${delaySeconds} s to ${hidden} s, as SQS hides a message for at most 12 hours after its receive: adder, message a, receive 1`,
       ],
     );
-    assertEquals(countsOf(bench.summary), {
+    assertEquals(countsOf(rig.summary), {
       ...NOTHING,
       received: 1,
       retried: 1,
@@ -662,24 +603,24 @@ for (const [workSeconds, delaySeconds, hidden] of RETRIES) {
 }
 
 Deno.test("Engine.summary counts what became of the messages", async () => {
-  const bench = new Bench((name) => {
+  const rig = scripted((name) => {
     if (name === "bad") throw new TypeError("bad");
     if (name === "busy") throw new TransientError();
   });
-  bench.connection.answers.push(
+  rig.connection.answers.push(
     ...["ok", "bad", "busy", "ok", "ok"].map((name) => [message(name)]),
     [{ ...message("none"), body: "no job" }],
   );
-  const running = bench.run();
+  const running = rig.run();
   await turn();
-  assertEquals(countsOf(bench.summary), {
+  assertEquals(countsOf(rig.summary), {
     received: 6,
     done: 3,
     failed: 2,
     retried: 1,
     released: 0,
   });
-  bench.force.abort();
+  await rig.force();
   await running;
 });
 

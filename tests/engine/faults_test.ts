@@ -14,7 +14,8 @@ import type {
 import { currentJob } from "../../src/job/current_job.ts";
 import { Turns } from "../../src/engine/cpu_turns.ts";
 import { Visibility } from "../../src/engine/visibility.ts";
-import { Harness, pass, turn } from "../support/engine_rig.ts";
+import { EngineRig, pass } from "../support/engine_rig.ts";
+import { turn } from "../support/turn.ts";
 
 const REFUSED: EntryResult = {
   ok: false,
@@ -29,7 +30,7 @@ function reset(): SqsError {
 }
 
 /** Lets time jump while a job keeps the CPU: no timer fires. */
-function jumping(engine: Harness): (seconds: number) => void {
+function jumping(engine: EngineRig): (seconds: number) => void {
   let jumpedMs = 0;
   const now = engine.clock.now.bind(engine.clock);
   engine.clock.now = () => now() + jumpedMs;
@@ -37,7 +38,7 @@ function jumping(engine: Harness): (seconds: number) => void {
 }
 
 /** How many receives were given up as nothing answered them. */
-function unanswered({ log }: Harness): number {
+function unanswered({ log }: EngineRig): number {
   return log.filter((line) => line.includes("no answer")).length;
 }
 
@@ -48,7 +49,7 @@ Deno.test("Engine lets others have their turn after a job that kept the CPU", as
   };
   for (const [concurrency, isAsync] of [[1, false], [4, false], [1, true]]) {
     const events: string[] = [];
-    const engine: Harness = new Harness((i: number) => {
+    const engine: EngineRig = new EngineRig((i: number) => {
       events.push(`job ${i}`);
       setTimeout(() => events.push(`turn ${i}`), 0);
       return isAsync ? Promise.resolve().then(keepCpu) : keepCpu();
@@ -66,7 +67,7 @@ Deno.test("Engine lets others have their turn after a job that kept the CPU", as
 
 Deno.test("Engine does not start a message whose lease ended while a job kept the CPU", async () => {
   const started: number[] = [];
-  const engine: Harness = new Harness((i: number) => {
+  const engine: EngineRig = new EngineRig((i: number) => {
     started.push(i);
     if (i === 0) jump(31);
   }, { concurrency: 1, prefetch: 1 });
@@ -91,7 +92,7 @@ for (
 ) {
   Deno.test(`Engine keeps the message of a job that kept the CPU past ${what}, whatever it throws`, async () => {
     let runs = 0;
-    const engine: Harness = new Harness(() => {
+    const engine: EngineRig = new EngineRig(() => {
       if (++runs > 1) return pass(engine.clock, 100);
       jump(keptSeconds);
       throw new TypeError("too late");
@@ -108,7 +109,7 @@ for (
 
 Deno.test("Engine reads an answer that came while a job kept the CPU", async () => {
   const done: number[] = [];
-  const engine: Harness = new Harness(async (i: number) => {
+  const engine: EngineRig = new EngineRig(async (i: number) => {
     done.push(i);
     if (i > 1) return;
     await pass(engine.clock, 5);
@@ -138,7 +139,7 @@ Deno.test("Engine reads an answer that came while a job kept the CPU", async () 
 });
 
 Deno.test("Engine cuts off a receive that stays silent after a job kept the CPU", async () => {
-  const engine: Harness = new Harness(async () => {
+  const engine: EngineRig = new EngineRig(async () => {
     await pass(engine.clock, 5);
     jump(40);
   }, { concurrency: 2, visibilityTimeoutSeconds: 120 });
@@ -158,7 +159,7 @@ Deno.test("Engine cuts off a receive that stays silent after a job kept the CPU"
 });
 
 Deno.test("Engine cuts off each of two receives that stay silent", async () => {
-  const engine: Harness = new Harness(
+  const engine: EngineRig = new EngineRig(
     () => pass(engine.clock, 5),
     { concurrency: 30, visibilityTimeoutSeconds: 120 },
   );
@@ -206,7 +207,7 @@ for (const seconds of [2, 5, 7, 8]) {
   Deno.test(`Engine extends a lease of 30 s where the queue's own visibility timeout is ${seconds} s`, async () => {
     let aborted: unknown;
     const visibility = new Visibility();
-    const engine: Harness = new Harness(async () => {
+    const engine: EngineRig = new EngineRig(async () => {
       const { signal } = currentJob();
       await pass(engine.clock, 60);
       aborted = signal.reason;
@@ -224,7 +225,7 @@ for (const seconds of [120, 480, 3600]) {
   Deno.test(`Engine tries the extension of a lease of 30 s again where the queue's own visibility timeout is ${seconds} s`, async () => {
     const visibility = new Visibility();
     let extensions = 0;
-    const engine: Harness = new Harness(
+    const engine: EngineRig = new EngineRig(
       () => pass(engine.clock, 60),
       { visibility },
     );
@@ -246,7 +247,7 @@ for (const seconds of [120, 480, 3600]) {
 
 Deno.test("Engine is told by no change of its queue how long it holds a message", async () => {
   let late = 0;
-  const engine: Harness = new Harness(async () => {
+  const engine: EngineRig = new EngineRig(async () => {
     const visible = engine.left.filter(([, visible]) => visible).length;
     if (visible > 0) late++;
     await pass(engine.clock, 60);
@@ -262,7 +263,7 @@ Deno.test("Engine is told by no change of its queue how long it holds a message"
 });
 
 Deno.test("Engine says in one line that extensions fail", async () => {
-  const engine: Harness = new Harness(() => pass(engine.clock, 100), {
+  const engine: EngineRig = new EngineRig(() => pass(engine.clock, 100), {
     concurrency: 100,
   });
   engine.faults = { changeVisibility: () => Promise.reject(reset()) };
@@ -276,7 +277,7 @@ Deno.test("Engine says in one line that extensions fail", async () => {
 });
 
 Deno.test("Engine says in one line for each request that deletes fail", async () => {
-  const engine: Harness = new Harness(() => {}, { concurrency: 100 });
+  const engine: EngineRig = new EngineRig(() => {}, { concurrency: 100 });
   engine.faults = {
     delete: (_real, _url, handles) =>
       Promise.resolve(handles.map(() => REFUSED)),
@@ -293,7 +294,7 @@ Deno.test("Engine says in one line for each request that deletes fail", async ()
 
 Deno.test("Engine releases at a forced stop what SQS refuses once", async () => {
   let refusals = 1;
-  const engine: Harness = new Harness(() => pass(engine.clock, 100), {
+  const engine: EngineRig = new EngineRig(() => pass(engine.clock, 100), {
     concurrency: 2,
   });
   engine.faults = {
@@ -314,7 +315,7 @@ Deno.test("Engine releases at a forced stop what SQS refuses once", async () => 
 
 Deno.test("Engine deletes at a forced stop what SQS refuses once", async () => {
   let refusals = 1;
-  const engine: Harness = new Harness(
+  const engine: EngineRig = new EngineRig(
     (i: number) => pass(engine.clock, i === 1 ? 1 : 100),
     { concurrency: 2, deleteDelaySeconds: 10 },
   );
@@ -336,7 +337,7 @@ Deno.test("Engine deletes at a forced stop what SQS refuses once", async () => {
 
 Deno.test("Engine cuts a receive that ignores its signal, and polls on", async () => {
   let polls = 0;
-  const engine = new Harness(() => {});
+  const engine = new EngineRig(() => {});
   engine.faults = {
     receive: (real, url, options) =>
       ++polls === 1 ? new Promise(() => {}) : real.receive(url, options),
@@ -350,7 +351,7 @@ Deno.test("Engine cuts a receive that ignores its signal, and polls on", async (
 });
 
 Deno.test("Engine ends a forced stop though no call is answered", async () => {
-  const engine = new Harness(() => {}, { concurrency: 2 });
+  const engine = new EngineRig(() => {}, { concurrency: 2 });
   engine.faults = { delete: () => new Promise(() => {}) };
   engine.send([1]);
   await engine.start();
@@ -364,7 +365,7 @@ Deno.test("Engine ends a forced stop though no call is answered", async () => {
 });
 
 Deno.test("Engine leaves no timer of a job that ignores a forced stop", async () => {
-  const engine = new Harness(() => new Promise(() => {}), {
+  const engine = new EngineRig(() => new Promise(() => {}), {
     concurrency: 2,
     timeoutSeconds: 1000,
   });
@@ -393,7 +394,7 @@ Deno.test("Engine leaves no timer of a job that ignores a forced stop", async ()
 Deno.test("Engine receives as fast where SQS gives seven of ten", async () => {
   const done: Record<number, number> = {};
   for (const part of [10, 7]) {
-    const engine: Harness = new Harness(() => pass(engine.clock, 0.1), {
+    const engine: EngineRig = new EngineRig(() => pass(engine.clock, 0.1), {
       concurrency: 100,
     });
     engine.faults = {

@@ -8,13 +8,13 @@ import { assert, assertEquals } from "@std/assert";
 import { SqsError, TransientError } from "../../src/errors.ts";
 import { randomOf } from "../../src/double/random.ts";
 import { currentJob } from "../../src/job/current_job.ts";
-import { Harness, pass } from "../support/engine_rig.ts";
+import { EngineRig, pass } from "../support/engine_rig.ts";
 
 Deno.test("Engine runs a group's jobs one at a time and other groups beside", async () => {
   const running = new Map<string, number>();
   let most = 0;
   const order: string[] = [];
-  const engine = new Harness(async (group: string, i: number) => {
+  const engine = new EngineRig(async (group: string, i: number) => {
     running.set(group, (running.get(group) ?? 0) + 1);
     assertEquals(running.get(group), 1);
     most = Math.max(most, [...running.values()].reduce((a, b) => a + b));
@@ -42,7 +42,7 @@ Deno.test("Engine runs a group's jobs one at a time and other groups beside", as
 
 Deno.test("Engine releases what waits behind a job that is to be retried", async () => {
   const started: number[] = [];
-  const engine = new Harness((i: number) => {
+  const engine = new EngineRig((i: number) => {
     started.push(i);
     if (i === 0 && currentJob().receiveCount === 1) {
       throw new TransientError("", { delaySeconds: 10 });
@@ -60,7 +60,7 @@ Deno.test("Engine releases what waits behind a job that is to be retried", async
 
 Deno.test("Engine lets no slow group stop the others", async () => {
   const done: string[] = [];
-  const engine = new Harness(async (group: string, i: number) => {
+  const engine = new EngineRig(async (group: string, i: number) => {
     await pass(engine.clock, group === "slow" && i === 0 ? 600 : 1);
     done.push(group);
   }, { fifo: true, concurrency: 5 });
@@ -77,7 +77,7 @@ Deno.test("Engine lets no slow group stop the others", async () => {
 });
 
 Deno.test("Engine holds at most ten messages of groups that wait for each job at a time", async () => {
-  const engine = new Harness(
+  const engine = new EngineRig(
     () => pass(engine.clock, 60),
     { fifo: true, concurrency: 3, prefetch: 27 },
   );
@@ -94,7 +94,7 @@ Deno.test("Engine holds at most ten messages of groups that wait for each job at
 
 Deno.test("Engine starts the next job of a group only when the last is deleted", async () => {
   const started: number[] = [];
-  const engine = new Harness((i: number) => void started.push(i), {
+  const engine = new EngineRig((i: number) => void started.push(i), {
     fifo: true,
     concurrency: 5,
   });
@@ -118,7 +118,7 @@ Deno.test("Engine starts the next job of a group only when the last is deleted",
 
 Deno.test("Engine asks for a lost answer again with the same attempt id", async () => {
   const ids: (string | undefined)[] = [];
-  const engine = new Harness(() => {}, { fifo: true });
+  const engine = new EngineRig(() => {}, { fifo: true });
   engine.faults = {
     receive(real, url, options) {
       ids.push(options.attemptId);
@@ -145,7 +145,7 @@ for (const seed of [1, 2, 3, 4, 5]) {
     const random = randomOf(seed);
     const done = new Map<string, number[]>();
     const running = new Set<string>();
-    const engine = new Harness(async (group: string, i: number) => {
+    const engine = new EngineRig(async (group: string, i: number) => {
       assert(!running.has(group), `${group} runs twice at once`);
       running.add(group);
       try {

@@ -13,7 +13,7 @@ import type {
 } from "../../src/sqs/connection.ts";
 import type { FailureQueue } from "../../src/engine/failure_queue.ts";
 import { currentJob, JobAbortedError } from "../../container.ts";
-import { Harness, pass } from "../support/engine_rig.ts";
+import { EngineRig, pass } from "../support/engine_rig.ts";
 
 const REFUSED = new SqsError("reset", {
   code: "ECONNRESET",
@@ -22,7 +22,7 @@ const REFUSED = new SqsError("reset", {
 
 /** A job that tells when and why its signal aborts. */
 function watching(
-  engine: () => Harness,
+  engine: () => EngineRig,
   seconds: number,
 ): { at: number | undefined; reason: unknown; handler: () => Promise<void> } {
   const seen = {
@@ -43,7 +43,7 @@ function watching(
 Deno.test("Engine counts an extended lease from the sending of the extension", async () => {
   let extensions = 0;
   const job = watching(() => engine, 200);
-  const engine: Harness = new Harness(job.handler);
+  const engine: EngineRig = new EngineRig(job.handler);
   engine.faults = {
     async changeVisibility(real, url, changes) {
       if (extensions++ > 0) throw REFUSED;
@@ -62,7 +62,7 @@ Deno.test("Engine counts an extended lease from the sending of the extension", a
 
 Deno.test("Engine extends a lease up to SQS's 12 hours, and no further", async () => {
   const job = watching(() => engine, 13 * 3600);
-  const engine: Harness = new Harness(job.handler, {
+  const engine: EngineRig = new EngineRig(job.handler, {
     visibilityTimeoutSeconds: 10_000,
   });
   const refused: EntryResult[] = [];
@@ -84,7 +84,7 @@ Deno.test("Engine extends a lease up to SQS's 12 hours, and no further", async (
 
 Deno.test("Engine tells a job at once that its message is no longer its own", async () => {
   const job = watching(() => engine, 200);
-  const engine: Harness = new Harness(job.handler);
+  const engine: EngineRig = new EngineRig(job.handler);
   engine.faults = {
     changeVisibility: (_real, _url, changes) =>
       Promise.resolve(changes.map(() => ({
@@ -105,7 +105,7 @@ Deno.test("Engine tells a job at once that its message is no longer its own", as
 
 Deno.test("Engine tries to delete the message of a job that returns after its lease was lost", async () => {
   let runs = 0;
-  const engine: Harness = new Harness(async () => {
+  const engine: EngineRig = new EngineRig(async () => {
     runs++;
     await pass(engine.clock, 40);
   });
@@ -124,7 +124,7 @@ Deno.test("Engine tries to delete the message of a job that returns after its le
 
 Deno.test("Engine waits for messages no longer than two thirds of the visibility timeout", async () => {
   const waits: number[] = [];
-  const engine = new Harness(() => {}, { visibilityTimeoutSeconds: 9 });
+  const engine = new EngineRig(() => {}, { visibilityTimeoutSeconds: 9 });
   engine.faults = {
     receive(real, url, options) {
       waits.push(options.waitTimeSeconds);
@@ -145,7 +145,7 @@ Deno.test("Engine keeps the lease of a failed message that is being kept", async
       kept.push(body);
     },
   } as unknown as FailureQueue;
-  const engine: Harness = new Harness(() => {
+  const engine: EngineRig = new EngineRig(() => {
     throw new TypeError("bad");
   }, { failures });
   engine.send([1]);
@@ -158,7 +158,7 @@ Deno.test("Engine keeps the lease of a failed message that is being kept", async
 });
 
 Deno.test("Engine releases at a stop what a poll brings, while a job runs on", async () => {
-  const engine: Harness = new Harness(() => pass(engine.clock, 100), {
+  const engine: EngineRig = new EngineRig(() => pass(engine.clock, 100), {
     concurrency: 2,
     deleteDelaySeconds: 10,
   });
@@ -183,7 +183,7 @@ Deno.test("Engine releases at a stop what a poll brings, while a job runs on", a
 
 Deno.test("Engine deletes with the newest of the receipt handles that an answer brings", async () => {
   let polls = 0;
-  const engine: Harness = new Harness(() => pass(engine.clock, 5), {
+  const engine: EngineRig = new EngineRig(() => pass(engine.clock, 5), {
     concurrency: 2,
     visibilityTimeoutSeconds: 30,
   });
@@ -210,7 +210,7 @@ Deno.test("Engine deletes with the newest of the receipt handles that an answer 
 
 for (const how of ["retry", "release"] as const) {
   Deno.test(`Engine sends a ${how} after an extension under way`, async () => {
-    const engine: Harness = new Harness(async () => {
+    const engine: EngineRig = new EngineRig(async () => {
       if (how === "release") return await pass(engine.clock, 100);
       await pass(engine.clock, 23);
       throw new TransientError("", { delaySeconds: 0 });
@@ -238,7 +238,7 @@ for (const how of ["retry", "release"] as const) {
 }
 
 Deno.test("Engine does not wait for ever for an extension that is not answered", async () => {
-  const engine: Harness = new Harness(
+  const engine: EngineRig = new EngineRig(
     () => pass(engine.clock, 100),
     { concurrency: 2 },
   );

@@ -15,7 +15,7 @@ import type {
   Sent,
 } from "../../src/sqs/connection.ts";
 import { SendQueue } from "../../src/sending/send_queue.ts";
-import { turn } from "../support/engine_rig.ts";
+import { turn } from "../support/turn.ts";
 
 setFlagsFromString("--expose-gc");
 const collectGarbage: () => void = runInNewContext("gc");

@@ -37,6 +37,7 @@ import {
 import { setUp } from "../../testing.ts";
 import { VirtualClock } from "../../src/double/virtual_clock.ts";
 import { TestServer } from "../support/server.ts";
+import { turn } from "../support/turn.ts";
 
 /** Where behaviours that all servers have in common are tried. */
 interface Backend extends AsyncDisposable {
@@ -741,11 +742,6 @@ function connectTo(connection: Connection): Disposable {
 }
 
 const ok: EntryResult<Sent> = { ok: true, value: { messageId: "id" } };
-
-/** Lets all that is not waiting for a test go on. */
-function turn(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 0));
-}
 
 Deno.test("Queue() refuses a job over 1 MiB before any request", async () => {
   const connection = new ScriptedConnection();

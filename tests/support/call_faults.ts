@@ -1,5 +1,5 @@
 /**
- * The double's calls, replaced by a test.
+ * Calls of the double's connections, replaced by a test.
  *
  * @module
  */
@@ -15,29 +15,34 @@ export type CallFaults = {
   ) => ReturnType<Connection[K]>;
 };
 
+/** A connection whose calls are replaced by those that there are at the time. */
+export function withFaults(
+  real: Connection,
+  faults: () => CallFaults,
+): Connection {
+  return {
+    region: real.region,
+    queueUrl: (...args) => real.queueUrl(...args),
+    attributes: (...args) =>
+      faults().attributes?.(real, ...args) ?? real.attributes(...args),
+    send: (...args) => faults().send?.(real, ...args) ?? real.send(...args),
+    receive: (...args) =>
+      faults().receive?.(real, ...args) ?? real.receive(...args),
+    delete: (...args) =>
+      faults().delete?.(real, ...args) ?? real.delete(...args),
+    changeVisibility: (...args) =>
+      faults().changeVisibility?.(real, ...args) ??
+        real.changeVisibility(...args),
+    close: () => real.close(),
+  };
+}
+
 /** Replaces calls of connections that are opened from now on. */
 export function replaceCalls(faults: CallFaults): Disposable {
   const before = testMode()!;
   setTestMode({
     ...before,
-    connect(options) {
-      const real = before.connect(options);
-      return {
-        region: real.region,
-        queueUrl: (...args) => real.queueUrl(...args),
-        attributes: (...args) =>
-          faults.attributes?.(real, ...args) ?? real.attributes(...args),
-        send: (...args) => faults.send?.(real, ...args) ?? real.send(...args),
-        receive: (...args) =>
-          faults.receive?.(real, ...args) ?? real.receive(...args),
-        delete: (...args) =>
-          faults.delete?.(real, ...args) ?? real.delete(...args),
-        changeVisibility: (...args) =>
-          faults.changeVisibility?.(real, ...args) ??
-            real.changeVisibility(...args),
-        close: () => real.close(),
-      };
-    },
+    connect: (options) => withFaults(before.connect(options), () => faults),
   });
   return { [Symbol.dispose]: () => void setTestMode(before) };
 }

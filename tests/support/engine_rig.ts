@@ -10,7 +10,11 @@ import { connectTo } from "../../src/double/connection.ts";
 import { TestServer } from "../../src/double/server.ts";
 import type { DoubleQueue } from "../../src/double/queue.ts";
 import type { EngineContext, EngineOptions } from "../../src/engine/context.ts";
-import { Engine, type EngineParts } from "../../src/engine/engine.ts";
+import {
+  Engine,
+  type EngineParts,
+  type EngineRunOptions,
+} from "../../src/engine/engine.ts";
 import { Visibility } from "../../src/engine/visibility.ts";
 import { type Handler, LocalRunner } from "../../src/job/run_job.ts";
 import type { Logger } from "../../src/logging/loggers.ts";
@@ -19,6 +23,8 @@ import {
   Counters,
 } from "../../src/telemetry/counters.ts";
 import { VirtualClock } from "../../src/double/virtual_clock.ts";
+import { type CallFaults, withFaults } from "./call_faults.ts";
+import { turn } from "./turn.ts";
 
 /** What a test may set; the rest is as a container has it by default. */
 export type EngineSettings =
@@ -66,28 +72,26 @@ export function makeEngine(
 }
 
 /** What a test of the double's queue may set beside. */
-export type HarnessOptions = EngineSettings & {
+export type RigOptions = EngineSettings & {
   readonly fifo?: boolean;
   readonly visibilityTimeoutSeconds?: number;
-};
-
-/** Calls of a connection that a test replaces; `real` is the double's. */
-export type Faults = {
-  [K in "receive" | "delete" | "changeVisibility"]?: (
-    real: Connection,
-    ...args: Parameters<Connection[K]>
-  ) => ReturnType<Connection[K]>;
+  /** Gives a connection in place of the double's. */
+  readonly connect?: (clock: VirtualClock) => Connection;
+  /** Whether the log has lines of level DEBUG, too. */
+  readonly debug?: boolean;
 };
 
 /** An engine on a queue of the double. */
-export class Harness {
+export class EngineRig {
   readonly clock = new VirtualClock(0);
   readonly queue: DoubleQueue;
   readonly engine: Engine;
   /** What was logged: level, then message and errors. */
   readonly log: string[] = [];
+  /** The first argument of each job that was started. */
+  readonly jobs: unknown[] = [];
   /** Calls that are replaced from now on. */
-  faults: Faults = {};
+  faults: CallFaults = {};
   readonly #counters: Counters;
   readonly #stop = new AbortController();
   readonly #force = new AbortController();
@@ -95,20 +99,33 @@ export class Harness {
   /** Whether the run has ended. */
   ended = false;
 
-  constructor(handler: Handler, options: HarnessOptions = {}) {
-    const { fifo = false, visibilityTimeoutSeconds = 30, ...engine } = options;
+  constructor(handler: Handler, options: RigOptions = {}) {
+    const {
+      fifo = false,
+      visibilityTimeoutSeconds = 30,
+      connect,
+      debug = false,
+      ...engine
+    } = options;
     const name = fifo ? "adder.fifo" : "adder";
     const server = new TestServer({ clock: this.clock, queues: [] });
     this.queue = server.create({ name, visibilityTimeoutSeconds });
     const { url } = this.queue;
-    const made = makeEngine(handler, {
-      connection: this.#connection(connectTo(server, "us-east-1"), url),
+    const noting: Handler = (...args) => {
+      this.jobs.push(args[0]);
+      return handler(...args);
+    };
+    const made = makeEngine(noting, {
+      connection: withFaults(
+        connect?.(this.clock) ?? connectTo(server, "us-east-1"),
+        () => this.faults,
+      ),
       url,
       queue: name,
       fifo,
-      loggers: { get: (name) => this.#logger(name) },
+      loggers: { get: (name) => this.#logger(name, debug) },
       clock: this.clock,
-      random: server.random,
+      random: () => Math.random(),
     }, { visibility: new Visibility(visibilityTimeoutSeconds), ...engine });
     this.engine = made.engine;
     this.#counters = made.counters;
@@ -131,14 +148,19 @@ export class Harness {
 
   /** Starts to poll. */
   async start(drain = false): Promise<void> {
+    this.run({ drain });
+    await this.advance(0);
+  }
+
+  /** Polls until the engine ends. */
+  run(options: Partial<EngineRunOptions> = {}): Promise<void> {
     this.#end = this.engine.run({
       signal: this.#stop.signal,
       forceSignal: this.#force.signal,
-      drain,
-    }).then(() => {
-      this.ended = true;
-    });
-    await this.advance(0);
+      drain: false,
+      ...options,
+    }).finally(() => this.ended = true);
+    return this.#end;
   }
 
   /** Moves the clock. */
@@ -175,29 +197,12 @@ export class Harness {
     ]);
   }
 
-  #connection(real: Connection, url: string): Connection {
-    return {
-      region: real.region,
-      queueUrl: () => Promise.resolve(url),
-      attributes: (...args) => real.attributes(...args),
-      send: (...args) => real.send(...args),
-      receive: (...args) =>
-        this.faults.receive?.(real, ...args) ?? real.receive(...args),
-      delete: (...args) =>
-        this.faults.delete?.(real, ...args) ?? real.delete(...args),
-      changeVisibility: (...args) =>
-        this.faults.changeVisibility?.(real, ...args) ??
-          real.changeVisibility(...args),
-      close: () => {},
-    };
-  }
-
-  #logger(name: string): Logger {
+  #logger(name: string, debug: boolean): Logger {
     const write = (level: string) => (...values: unknown[]) => {
       this.log.push(`${level} ${name} ${values.map(String).join(" ")}`);
     };
     return {
-      debug: () => {},
+      debug: debug ? write("DEBUG") : () => {},
       info: write("INFO"),
       warn: write("WARNING"),
       error: write("ERROR"),
@@ -206,12 +211,7 @@ export class Harness {
   }
 }
 
-/** Lets all go on that can without time passing. */
-export function turn(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 0));
-}
-
-/** Waits on a harness's clock, as a job that takes its time. */
+/** Waits on a rig's clock, as a job that takes its time. */
 export function pass(clock: VirtualClock, seconds: number): Promise<void> {
   return new Promise((resolve) => {
     clock.timer(seconds * 1000, resolve);

@@ -7,6 +7,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import type { EntryResult } from "../../src/sqs/connection.ts";
 import { JobAbortedError, SqsError, TransientError } from "../../src/errors.ts";
+import type { Runner } from "../../src/job/runner.ts";
 import { currentJob } from "../../src/job/current_job.ts";
 import { EngineRig, pass } from "../support/engine_rig.ts";
 
@@ -213,6 +214,28 @@ Deno.test("Engine leaves a job that ignores its timeout its slot and its message
   assertEquals(engine.summary.failed, 0);
   assertStringIncludes(engine.log.join("\n"), "timed out");
   await engine.end();
+});
+
+Deno.test("Engine counts a timeout from the start of the handler", async () => {
+  for (const seconds of [9, 11]) {
+    let aborted: boolean | undefined;
+    const runner: Runner = {
+      async run(_message, control) {
+        // It waits for a process.
+        await pass(engine.clock, 15);
+        control.started();
+        await pass(engine.clock, seconds);
+        aborted = control.aborted;
+        return { kind: "done" };
+      },
+    };
+    const engine = new Harness(() => {}, { timeoutSeconds: 10, runner });
+    engine.send([1]);
+    await engine.start();
+    await engine.advance(30);
+    assertEquals(aborted, seconds > 10);
+    await engine.end();
+  }
 });
 
 Deno.test("Engine tries only the entry again that a batch refused", async () => {

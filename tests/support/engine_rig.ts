@@ -29,7 +29,7 @@ import { turn } from "./turn.ts";
 /** What a test may set; the rest is as a container has it by default. */
 export type EngineSettings =
   & Partial<EngineOptions>
-  & Partial<Omit<EngineParts, "runner">>
+  & Partial<EngineParts>
   & { readonly visibility?: Visibility };
 
 /** What an engine of a test stands on. */
@@ -48,6 +48,7 @@ export function makeEngine(
     visibility = new Visibility(30),
     failures = "delete",
     isUnseen = false,
+    runner = new LocalRunner({ ...ground, handler }),
     ...options
   } = settings;
   const { concurrency = 1 } = options;
@@ -64,7 +65,7 @@ export function makeEngine(
     visibility,
     events: counters,
   }, {
-    runner: new LocalRunner({ ...ground, handler }),
+    runner,
     failures,
     isUnseen,
   });

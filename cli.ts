@@ -1,7 +1,6 @@
 /**
- * The command line. It runs containers from ini files and checks them, prints
- * the permissions that they need, sends jobs, counts the messages of queues, and
- * lists, redrives or deletes failed messages.
+ * The command line: runs and checks containers, prints their permissions, sends
+ * jobs, counts messages, and lists, redrives or deletes failed ones.
  *
  * ```sh
  * deno run -A jsr:@zsqs/cli adder.ini

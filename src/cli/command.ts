@@ -76,7 +76,7 @@ export interface Command {
   readonly usage: readonly string[];
   /** Its help above the options. */
   readonly about: string;
-  /** Its options, in addition to those of every command. */
+  /** Its options; {@linkcode optionsOf} adds the common ones. */
   readonly options: readonly CommandOption[];
   /** Its help below the options. */
   readonly notes?: string;

@@ -98,6 +98,7 @@ class LineSender {
   #settled = Promise.withResolvers<void>();
   #sent = 0;
   #refused = 0;
+  #copied = 0;
   #readBytes = 0;
   /** The first line that was not read. */
   #next = 1;
@@ -135,11 +136,11 @@ class LineSender {
   #report(stopped: boolean): void {
     const say = (line: string) => this.#options.io.stderr(line);
     say(`Sent ${counted(this.#sent, "job")} to ${this.#queue.name}`);
-    if (this.#refused > 0) {
+    if (this.#copied > 0) {
       const how = this.#failure === undefined ? "fix and resend" : "resend";
       say(
         `Copied ${
-          counted(this.#refused, "refused line")
+          counted(this.#copied, "refused line")
         } to standard output: ${how} them`,
       );
     }
@@ -227,7 +228,7 @@ class LineSender {
     if (this.#failure === undefined && this.#refused <= MAX_NAMED) {
       this.#progress.say(`Line ${line.number} refused: ${problem}`);
     }
-    this.#copy(line);
+    if (this.#copy(line)) this.#copied++;
   }
 
   #stop(error: unknown): void {
@@ -235,8 +236,15 @@ class LineSender {
     this.#enough.abort();
   }
 
-  #copy({ bytes }: Line): void {
-    this.#progress.above(() => this.#options.io.write(bytes));
+  /** Returns whether standard output took it. */
+  #copy({ bytes }: Line): boolean {
+    try {
+      this.#progress.above(() => this.#options.io.write(bytes));
+      return true;
+    } catch (error) {
+      this.#stop(error);
+      return false;
+    }
   }
 }
 

@@ -18,8 +18,10 @@ export type FailedAction = "list" | "redrive" | "purge";
 export interface FailedWorkOptions {
   readonly action: FailedAction;
   /**
-   * Selects messages by their error, such as `TypeError: x is missing`. Without
-   * it all messages are selected; with it, none that carries no error.
+   * Selects messages by their error, such as `TypeError: x is missing`; a
+   * message without an error is not selected.
+   *
+   * @default {undefined} all messages are selected
    */
   readonly selects?: ((error: string) => boolean) | undefined;
   readonly redrive: Redrive;
@@ -41,7 +43,7 @@ interface Acted {
   readonly stop?: { readonly error: unknown } | undefined;
 }
 
-/** One pass over the messages of a queue. Its counts hold at any time. */
+/** One pass over the messages of a queue; its counts grow while it runs. */
 export class FailedWork {
   readonly #options: FailedWorkOptions;
   readonly #sweep: Sweep;
@@ -91,7 +93,7 @@ export class FailedWork {
     return this.#sweep.unreleased;
   }
 
-  /** Handles every message, and releases those that stay. */
+  /** Handles every message, then releases the remaining ones. */
   async run(): Promise<void> {
     await using sweep = this.#sweep;
     for await (const batch of sweep.batches()) {

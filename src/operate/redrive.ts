@@ -19,28 +19,22 @@ import {
 import { parseQueueRef } from "../sqs/queue_ref.ts";
 import { isShared, SendFailure, SendQueue } from "../sending/send_queue.ts";
 
-/** What became of one message. */
+/**
+ * The result for one message: the name of the queue that it was sent to, or
+ * that this redrive sent it before and it failed again, or why it stays.
+ */
 export type RedriveResult =
-  | {
-    /** The name of the queue that took it. */
-    readonly sentTo: string;
-  }
-  | {
-    /** It was sent back before by this redrive, and has failed again. */
-    readonly again: true;
-  }
-  | {
-    /** Why it was not sent: all that have the same share the text. */
-    readonly problem: string;
-  };
+  | { readonly sentTo: string }
+  | { readonly again: true }
+  | { readonly problem: string };
 
-/** What a redrive works with. */
+/** Options of {@linkcode Redrive}. */
 export interface RedriveOptions {
   /** The queue that the messages are in. */
   readonly from: OpenQueue;
-  /** Where queues are looked for. */
+  /** Where to look for queues. */
   readonly where: ConnectOptions;
-  /** The queue to send to, in place of the one that each came from. */
+  /** The target of all messages, instead of their source queues. */
   readonly to?: string | undefined;
 }
 
@@ -52,16 +46,16 @@ interface Target {
 /** Sends failed messages back. */
 export class Redrive implements Disposable {
   readonly #options: RedriveOptions;
-  /** Queues by what names them; `undefined` where there is none. */
+  /** Targets by name, URL or ARN; `undefined` if there is no such queue. */
   readonly #targets = new Map<string, Promise<Target | undefined>>();
-  /** The ids of what was sent. */
+  /** The ids of the messages sent. */
   readonly #sent = new Set<string>();
 
   constructor(options: RedriveOptions) {
     this.#options = options;
   }
 
-  /** Finds the queue that is named for all, so that a mistake shows early. */
+  /** Finds the target of all messages, so that a mistake shows early. */
   async checkTarget(): Promise<void> {
     const { to, from } = this.#options;
     if (to === undefined) return;
@@ -78,8 +72,8 @@ export class Redrive implements Disposable {
   /**
    * Sends messages.
    *
-   * @returns What became of each, and what stops the others from being sent,
-   * if anything does.
+   * @returns The result of each, and a failure that every further message
+   * would share, if there is one.
    */
   async send(
     messages: readonly ReceivedMessage[],
@@ -104,7 +98,7 @@ export class Redrive implements Disposable {
 
   async #send(message: ReceivedMessage): Promise<RedriveResult> {
     const reason = readReason(message.attributes);
-    // A clock that is ahead of SQS's would have such a one go round for ever.
+    // With a clock ahead of SQS's, the sweep takes it for an old message.
     if (
       [reason?.messageId, message.messageId].some((id) => this.#sent.has(id!))
     ) {
@@ -112,18 +106,18 @@ export class Redrive implements Disposable {
     }
     const named = this.#options.to ?? this.#sourceOf(message, reason);
     if (named === undefined) {
-      return { problem: "names no queue that it came from: give --to=QUEUE" };
+      return { problem: "names no source queue: give --to=QUEUE" };
     }
     const target = await this.#target(named);
     if (target === undefined) {
       return {
         problem:
-          `came from "${named}", which there is not any more: give --to=QUEUE`,
+          `came from "${named}", which no longer exists: give --to=QUEUE`,
       };
     }
     const { ref, url } = target.open;
     if (url === this.#options.from.url) {
-      return { problem: "came from this very queue: give --to=QUEUE" };
+      return { problem: "came from this same queue: give --to=QUEUE" };
     }
     if (ref.fifo && message.groupId === undefined) {
       return {
@@ -145,13 +139,13 @@ export class Redrive implements Disposable {
     }
   }
 
-  /** The queue that a message came from, as text that names it. */
+  /** The URL, ARN or name of a message's source queue. */
   #sourceOf(
     { deadLetterSource }: ReceivedMessage,
     reason: FailureReason | undefined,
   ): string | undefined {
     if (reason === undefined) return deadLetterSource;
-    // Beside this queue: in its account and region, on its server.
+    // It is in the account and region of this queue, and on its server.
     const { ref } = this.#options.from;
     const text = ref.text.slice(0, ref.text.lastIndexOf(ref.name)) +
       reason.queue;
@@ -165,19 +159,19 @@ export class Redrive implements Disposable {
   ): OutgoingMessage {
     const { [FAILURE_ATTRIBUTE]: _reason, ...attributes } = message.attributes;
     const { body, messageId, groupId } = message;
-    // What was kept in a FIFO queue without a group got its queue's name as one.
+    // A message without a group got its queue's name as group when it was kept.
     const given = !fifo && this.#options.from.ref.fifo &&
       groupId === reason?.queue;
     return {
       body,
       attributes,
       ...(groupId === undefined || given ? {} : { groupId }),
-      // Its own id: equal jobs that failed must not be taken for one.
+      // The message's id, as equal jobs are not duplicates.
       ...(fifo ? { deduplicationId: messageId } : {}),
     };
   }
 
-  /** A queue that is looked for once, and is not there for all others either. */
+  /** Finds a target once for all messages. */
   #target(named: string): Promise<Target | undefined> {
     const known = this.#targets.get(named);
     if (known !== undefined) return known;

@@ -69,7 +69,7 @@ interface Entry {
   deleting: boolean;
 }
 
-/** Looks at a queue's messages, and releases those that were not deleted. */
+/** Looks at a queue's messages, then releases all that remain. */
 export class Sweep implements AsyncDisposable {
   readonly #connection: Connection;
   readonly #url: string;

@@ -423,9 +423,9 @@ Deno.test("zsqs failed --redrive leaves what it cannot send, and says why", asyn
     status: 1,
     stdout: ["Sent back 2 of 9 messages of adder-failed: 2 to adder"],
     stderr: [
-      "Left 2 messages of adder-failed: each names no queue that it came from: give --to=QUEUE",
-      'Left 2 messages of adder-failed: each came from "absent", which there is not any more: give --to=QUEUE',
-      "Left 1 message of adder-failed: it came from this very queue: give --to=QUEUE",
+      "Left 2 messages of adder-failed: each names no source queue: give --to=QUEUE",
+      'Left 2 messages of adder-failed: each came from "absent", which no longer exists: give --to=QUEUE',
+      "Left 1 message of adder-failed: it came from this same queue: give --to=QUEUE",
       'Left 1 message of adder-failed: it has no message group, which FIFO queue "adder.fifo" needs',
       `Left 1 message of adder-failed: it was refused by "adder": InvalidParameterValue: ${message}`,
     ],

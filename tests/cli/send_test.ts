@@ -455,6 +455,26 @@ Deno.test("zsqs send --stdin stops at a failure that all lines share", async () 
   );
 });
 
+Deno.test("zsqs send --stdin stops when it cannot copy a line", async () => {
+  using queues = setUp({ queues: ["adder"], silent: true });
+  const stderr: string[] = [];
+  const status = await main(["send", "--stdin", "adder"], {
+    stderr: (text) => stderr.push(text),
+    write: () => {
+      throw new Error("No space left on device");
+    },
+    async *stdin() {
+      yield* ["[1]\n", "[x\n", "[3]\n"].map((line) => Buffer.from(line));
+    },
+  });
+  assertEquals([status, stderr.slice(1)], [1, [
+    "Sent 1 job to adder",
+    "Stopped before line 3: rerun with --from=3 to send the rest",
+    "No space left on device",
+  ]]);
+  assertEquals(queues.get("adder").jobs, [[1]]);
+});
+
 Deno.test("zsqs send --stdin stops at the first refused line of a FIFO queue", async () => {
   using queues = setUp({ queues: ["adder.fifo"], silent: true });
   const lines = ["[1]", "[2", "[3]"];

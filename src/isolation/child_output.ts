@@ -12,8 +12,8 @@ import type { Readable } from "node:stream";
 const MAX_LINE_BYTES = 16 * 1_048_576;
 
 /**
- * Passes output on in whole lines, so that processes do not break each other's
- * lines: a pipe takes no more than 64 KiB at a time.
+ * Passes output on in whole lines. A pipe takes no more than 64 KiB at a time, so
+ * processes would break each other's long lines.
  *
  * @param stream The output of a child process.
  * @param fd 1 for standard output, 2 for standard error.

@@ -288,7 +288,7 @@ export class Child {
     const jobs = [...this.#jobs.values()];
     this.#jobs.clear();
     for (const { resolve } of jobs) resolve({ kind: "aborted", error });
-    // A program that a job started may hold the streams open for ever.
+    // A program that a job started may hold the streams open indefinitely.
     const { promise: late, resolve } = Promise.withResolvers<void>();
     this.#timer = setTimeout(resolve, END_GRACE_MS);
     await Promise.race([Promise.all(this.#output), late]);

@@ -243,8 +243,8 @@ export class Pool implements Runner {
     if (this.#complaining) return;
     this.#complaining = true;
     this.#logger.error(
-      `Child processes of worker ${this.#subject} keep crashing before they finish a job; ` +
-        `restarting with exponential back-off, next in ${seconds} s, at most every ${MAX_BACK_OFF_SECONDS} s. ${why}`,
+      `Child processes of worker ${this.#subject} keep crashing before they finish a job. ` +
+        `Restarting with exponential back-off, next in ${seconds} s, at most every ${MAX_BACK_OFF_SECONDS} s. ${why}`,
     );
   }
 

@@ -2,8 +2,8 @@
  * The frames that a container and its child processes exchange.
  *
  * A frame is a key and then JSON text: the channel's own encoding changes some
- * strings and numbers. A child gets the two keys before it loads the worker, so
- * that a job that finds the channel's descriptor cannot write frames to it.
+ * strings and numbers. A child gets its two keys before it loads the worker: a job
+ * that finds the channel's descriptor cannot write a valid frame.
  * Jobs of one process share a heap and trust each other.
  *
  * @module

@@ -1,6 +1,6 @@
 /**
- * A place for one child process of a pool: when a process ends, another starts
- * in its place, with exponential back-off while they keep crashing.
+ * A place for one child process of a pool. When a process ends, another one
+ * replaces it, with exponential back-off while they keep crashing.
  *
  * @module
  */

@@ -229,7 +229,7 @@ Deno.test("Engine counts a timeout from the start of the handler", async () => {
         return { kind: "done" };
       },
     };
-    const engine = new Harness(() => {}, { timeoutSeconds: 10, runner });
+    const engine = new EngineRig(() => {}, { timeoutSeconds: 10, runner });
     engine.send([1]);
     await engine.start();
     await engine.advance(30);

@@ -181,11 +181,11 @@ async function report(url: string, text: string): Promise<void> {
   await (await fetch(url, { method: "POST", body: text })).text();
 }
 
-/** Does what a job says, and logs what came of it. */
+/** Does what a job says, and logs the result. */
 export function act(config: WorkerConfig) {
   return {
     async handle(what: string, ...args: string[]) {
-      // A first try alone: what is done again is done well.
+      // Only the first try misbehaves.
       if (currentJob().receiveCount > 1 && config.again === "fine") {
         return log.info(`${what} again`);
       }

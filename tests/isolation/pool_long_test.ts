@@ -74,7 +74,7 @@ Deno.test("a process that keeps crashing is replaced with exponential back-off a
   assertEquals(await Deno.readTextFile(file), "5");
   const log = await stage.log();
   assertEquals(log.match(/^ERROR.*/gm)?.map(withoutPath), [
-    'ERROR zsqs Child processes of worker "isolated_worker.ts:once" keep crashing before they finish a job; restarting with exponential back-off, next in 1 s, at most every 30 s. Cannot start worker "isolated_worker.ts:once": its process ended with exit code 4 before it was ready',
+    'ERROR zsqs Child processes of worker "isolated_worker.ts:once" keep crashing before they finish a job. Restarting with exponential back-off, next in 1 s, at most every 30 s. Cannot start worker "isolated_worker.ts:once": its process ended with exit code 4 before it was ready',
   ]);
   await Deno.remove(folder, { recursive: true });
 });

@@ -24,7 +24,7 @@ export const SECRETS: readonly string[] = [
   "ZSQS_TEST_OWN",
 ];
 
-/** A container on the double, whose jobs run in processes of their own. */
+/** A container on the double, whose jobs run in child processes. */
 export class Stage implements AsyncDisposable {
   readonly folder: Folder;
   readonly queues: TestQueues;
@@ -84,7 +84,7 @@ export class Stage implements AsyncDisposable {
     }
   }
 
-  /** Does a job, and tells what was logged meanwhile. */
+  /** Runs a job, and returns the lines logged meanwhile. */
   async do(...args: unknown[]): Promise<string> {
     const before = (await this.log()).length;
     await this.queue(...args);

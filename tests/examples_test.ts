@@ -208,6 +208,20 @@ Deno.test("examples/deploy leaves a container the time to stop, and starts it ag
   assertEquals(probes.map((match) => Number(match[1])), [port, port]);
 });
 
+Deno.test("examples/demo shows the fate of each job, and of a failure only the worker's line", async () => {
+  await using registry = await servePackage();
+  await using demo = new TestProcess(["run", "-q", "-A", "demo.ts"], {
+    cwd: folder("demo"),
+    env: registry.env,
+  });
+  assertEquals(await demo.status(), 0, demo.stderr);
+  const output = demo.stdout + demo.stderr;
+  assertStringIncludes(output, "2 * (1 + 2 + 3) = 12");
+  assertStringIncludes(output, "done: every job ended as it should");
+  assertMatch(output, /TypeError: x must be a number.*\n.*worker\.ts:\d+:\d+/);
+  assert(!output.includes("/src/"), output);
+});
+
 function silence(): Disposable {
   const { error } = console;
   console.error = () => {};

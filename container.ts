@@ -1,22 +1,22 @@
 /**
- * Running workers: a container receives an SQS queue's messages and hands each
- * to a worker.
+ * Containers: each receives the messages of one SQS queue and hands them to a
+ * worker.
  *
- * The command line runs containers from ini files. A program can do the same,
- * with {@linkcode runContainer}, and stop it with an `AbortSignal`.
+ * The command line runs containers from ini files. Programs call
+ * {@linkcode startContainer}, or {@linkcode runContainer} to wait for the end.
  *
  * ```ts
  * import { Queue } from "@zsqs/cli";
- * import { runContainer } from "@zsqs/cli/container";
+ * import { startContainer } from "@zsqs/cli/container";
  * import { setUp } from "@zsqs/cli/testing";
  * import { assertEquals } from "@std/assert";
  *
  * await using _queues = setUp({ silent: true }); // not in production
  *
  * const sums: number[] = [];
- * await runContainer({
+ * await using _container = await startContainer({
  *   queue: "adder",
- *   worker: () => (a: number, b: number) => sums.push(a + b),
+ *   handler: (a: number, b: number) => sums.push(a + b),
  * });
  * await (await Queue("adder"))(1, 2);
  *
@@ -34,6 +34,7 @@ import type { ContainerSettings } from "./src/config/settings.ts";
 import { Container } from "./src/container/container.ts";
 import type { ContainerSummary } from "./src/telemetry/counters.ts";
 import type { WorkerConfig } from "./src/job/worker.ts";
+import { refuseUnknown } from "./src/options.ts";
 import { listenToStopSignals } from "./src/signals.ts";
 
 export { checkConfig } from "./src/config/config.ts";
@@ -64,51 +65,154 @@ export type {
   WorkerLike,
 } from "./src/job/worker.ts";
 
-/** Options of {@linkcode runContainer}. */
+/** Options of {@linkcode startContainer} and {@linkcode runContainer}. */
 export interface RunOptions {
   /**
-   * Stops the container: no receive is started, the one in flight is awaited
-   * and what it brings released, the running job finishes, and the worker is
-   * disposed. An idle stop may so take `waitTimeSeconds`. After
-   * `shutdownTimeoutSeconds` it goes on as with `forceSignal`.
+   * Stops the container, as {@linkcode RunningContainer.stop} does. It is first
+   * looked at when the queue is open.
+   *
+   * @default {undefined} only `stop()` does
    */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /**
-   * Stops it at once: the receive is dropped, and a running job is aborted and
-   * its message released, so that it is received again.
-   */
-  readonly forceSignal?: AbortSignal;
-  /**
-   * Stops when two long polls in a row brought nothing. Delayed and hidden
-   * messages are not waited for.
+   * Whether to stop when the queue is empty (two empty polls). Delayed messages,
+   * and messages whose visibility timeout runs, are not waited for.
    *
    * @default {false}
    */
-  readonly drain?: boolean;
+  readonly drain?: boolean | undefined;
+}
+
+/** Options of {@linkcode RunningContainer.stop}. */
+export interface StopOptions {
   /**
-   * Which errors in work that nobody awaits are logged instead of ending the
-   * process: all of the process, or those known to be of this container's jobs,
-   * which timers are not.
+   * Whether to stop at once: drop the receive, abort the running jobs and
+   * release their messages, which are then received again.
    *
-   * @default {"all"}
+   * @default {false}
    */
-  readonly strayErrors?: "own" | "all";
+  readonly force?: boolean | undefined;
+}
+
+/** A container that receives messages. At the end of its scope, it stops. */
+export interface RunningContainer extends AsyncDisposable {
+  /** The container's counts so far. */
+  readonly summary: ContainerSummary;
+  /**
+   * Resolves when the container has stopped and its worker is disposed. Rejects
+   * if the queue cannot be used any more, or if the worker cannot be disposed.
+   */
+  readonly finished: Promise<ContainerSummary>;
+  /**
+   * Stops receiving, and releases messages whose jobs have not started. Running
+   * jobs finish.
+   */
+  pause(): void;
+  /** Receives again after a pause. */
+  resume(): void;
+  /**
+   * Stops the container: it waits for the current receive (up to
+   * `waitTimeSeconds`), releases messages whose jobs have not started, lets
+   * running jobs finish (up to `shutdownTimeoutSeconds`), and disposes the
+   * worker. A second call may force a stop.
+   *
+   * @returns `finished`.
+   */
+  stop(options?: StopOptions): Promise<ContainerSummary>;
 }
 
 /**
- * Runs a container until it is stopped.
+ * Starts a container, and returns when its queue is open and its worker made.
  *
- * Where the testing double is set up, it wires the worker up to the queue and
- * returns; the jobs run when they are sent.
+ * With the testing double, jobs run when they are sent.
  *
- * @param settings The path of an ini file, or the same as an object.
- * @param options How it is stopped.
- * @returns What it did.
- * @throws {ConfigError} If the configuration is wrong, or the worker cannot be
- * loaded.
- * @throws {NonExistentQueueError} If there is no such queue.
+ * @typeParam Config The type of `workerConfig`.
+ * @param settings The settings, or the path of an ini file.
+ * @param options When to stop the container.
+ * @returns The running container.
+ * @throws {ConfigError} If a setting is wrong, or the worker cannot be loaded.
+ * @throws {NonExistentQueueError} If the queue does not exist.
+ * @throws {SqsError} If SQS refuses a request or cannot be reached.
+ * @throws {TypeError} If an option is unknown.
  *
- * @example Stop a container
+ * @example Run jobs beside a web server, and stop with it
+ * ```ts
+ * import { Queue, startContainer } from "@zsqs/cli";
+ * import { setUp } from "@zsqs/cli/testing";
+ * import { assertEquals } from "@std/assert";
+ *
+ * await using _queues = setUp({ silent: true }); // not in production
+ *
+ * const container = await startContainer({
+ *   queue: "orders",
+ *   handler: async (order: { id: string }) => {
+ *     await Promise.resolve(order.id);
+ *   },
+ *   concurrency: 10,
+ *   failures: { queue: "orders-failed" },
+ *   retryDelaySeconds: { min: 1, max: 600 },
+ * });
+ * await (await Queue("orders"))({ id: "o1" });
+ *
+ * const { done } = await container.stop();
+ * assertEquals(done, 1);
+ * ```
+ */
+export async function startContainer<Config = WorkerConfig>(
+  settings: string | ContainerSettings<Config>,
+  options: RunOptions = {},
+): Promise<RunningContainer> {
+  const container = await open(settings, options);
+  const { signal, drain = false } = options;
+  const mode = testMode();
+  if (mode !== undefined) {
+    await mode.attach(container);
+    if (signal?.aborted) container.stop().catch(() => {});
+    signal?.addEventListener(
+      "abort",
+      () => container.stop().catch(() => {}),
+      { once: true },
+    );
+  } else {
+    container.run({
+      drain,
+      strayErrors: "own",
+      ...(signal === undefined ? {} : { signal }),
+    }).catch(() => {}); // `finished` rejects, too.
+  }
+  return {
+    get summary() {
+      return container.summary;
+    },
+    finished: container.finished,
+    pause: () => container.pause(),
+    resume: () => container.resume(),
+    stop({ force = false, ...rest }: StopOptions = {}) {
+      refuseUnknown(rest, [], "stop container");
+      return container.stop({ force });
+    },
+    async [Symbol.asyncDispose]() {
+      await container.stop();
+    },
+  };
+}
+
+/**
+ * Runs a container until it stops.
+ *
+ * With the testing double, it returns when the worker is made; jobs run when
+ * they are sent.
+ *
+ * @typeParam Config The type of `workerConfig`.
+ * @param settings The settings, or the path of an ini file.
+ * @param options When to stop the container.
+ * @returns The container's counts.
+ * @throws {ConfigError} If a setting is wrong, or the worker cannot be loaded.
+ * @throws {NonExistentQueueError} If the queue does not exist.
+ * @throws {SqsError} If SQS refuses a request or cannot be reached.
+ * @throws {TypeError} If an option is unknown.
+ *
+ * @example Run a container for an hour
  * ```ts no-assert
  * import { runContainer } from "@zsqs/cli/container";
  *
@@ -124,33 +228,26 @@ export async function runContainer<Config = WorkerConfig>(
   settings: string | ContainerSettings<Config>,
   options: RunOptions = {},
 ): Promise<ContainerSummary> {
-  const config = typeof settings === "string"
-    ? await readContainerConfig(settings)
-    : configOf(settings);
-  const container = await Container.start(config);
-  const mode = testMode();
-  if (mode !== undefined) {
-    await mode.attach(container);
-    return container.summary;
-  }
-  await container.run(options);
-  return container.summary;
+  const container = await startContainer(settings, options);
+  return testMode() === undefined
+    ? await container.finished
+    : container.summary;
 }
 
 /**
  * The entry point of zc.sqs: runs the container of one ini file until the
  * process gets a stop signal.
  *
- * Where the testing double is set up, it wires the worker up and returns.
+ * With the testing double, it returns when the worker is made.
  *
- * @param args The path of an ini file, alone; by default the program's
+ * @param args One argument, the path of an ini file; by default, the program's
  * arguments.
- * @throws {TypeError} If it is not one argument.
- * @throws {ConfigError} If the configuration is wrong, or the worker cannot be
- * loaded.
- * @throws {NonExistentQueueError} If there is no such queue.
+ * @throws {TypeError} If there is not exactly one argument.
+ * @throws {ConfigError} If a setting is wrong, or the worker cannot be loaded.
+ * @throws {NonExistentQueueError} If the queue does not exist.
+ * @throws {SqsError} If SQS refuses a request or cannot be reached.
  *
- * @example A program of one's own that runs a container
+ * @example A program that runs a container
  * ```ts no-assert
  * import { sequential } from "@zsqs/cli/container";
  *
@@ -163,7 +260,7 @@ export async function sequential(
   const [file] = args;
   if (args.length !== 1 || file === undefined) {
     throw new TypeError(
-      `Cannot run container: wanted one argument, the path of an ini file, got ${args.length}`,
+      `Cannot run container: give one argument, the path of an ini file, not ${args.length}`,
     );
   }
   if (testMode() !== undefined) {
@@ -171,5 +268,17 @@ export async function sequential(
     return;
   }
   using stop = listenToStopSignals();
-  await runContainer(file, stop);
+  const container = await open(file, {});
+  await container.run({ ...stop, strayErrors: "all" });
+}
+
+async function open<Config>(
+  settings: string | ContainerSettings<Config>,
+  options: RunOptions,
+): Promise<Container> {
+  refuseUnknown(options, ["signal", "drain"], "start container");
+  const config = typeof settings === "string"
+    ? await readContainerConfig(settings)
+    : configOf(settings);
+  return await Container.start(config);
 }

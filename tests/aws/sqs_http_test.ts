@@ -12,7 +12,6 @@ import { createServer, type Socket } from "node:net";
 import {
   type ContainerSettings,
   type ContainerSummary,
-  runContainer,
 } from "../../container.ts";
 import { Queue } from "../../producer.ts";
 import {
@@ -21,6 +20,7 @@ import {
   readRequests,
   writeAnswer,
 } from "../soak/http.ts";
+import { runForced } from "../support/run_forced.ts";
 
 /** A server whose answers a test gives; without one it stays silent. */
 class ScriptedServer implements AsyncDisposable {
@@ -78,7 +78,7 @@ function run(
   signal: AbortSignal,
   settings: Omit<ContainerSettings, "queue">,
 ): Promise<ContainerSummary> {
-  return runContainer({
+  return runForced({
     queue: `${endpoint}/000000000000/adder`,
     region: "us-east-1",
     endpoint,

@@ -30,6 +30,7 @@ import {
 import { Queue } from "../../producer.ts";
 import { EngineRig, type RigOptions } from "../support/engine_rig.ts";
 import { TestServer } from "../support/server.ts";
+import { runForced } from "../support/run_forced.ts";
 import { turn } from "../support/turn.ts";
 
 function message(name: string): ReceivedMessage {
@@ -661,7 +662,7 @@ class Running implements AsyncDisposable {
         if (String(line).includes(text)) found();
       }
     }));
-    this.ended = runContainer({
+    this.ended = runForced({
       queue: "adder",
       endpoint: server.endpoint,
       region: "us-east-1",

@@ -15,16 +15,13 @@ import {
   type WireAttribute,
   type WireAttributes,
 } from "../../src/sqs/connection.ts";
-import {
-  type Handler,
-  runContainer,
-  type RunOptions,
-} from "../../container.ts";
+import { type Handler, runContainer } from "../../container.ts";
 import { Queue, type QueueOptions } from "../../producer.ts";
 import { setUp } from "../../testing.ts";
 import { cli } from "../support/cli.ts";
 import { replaceCalls } from "../support/call_faults.ts";
 import { TestServer } from "../support/server.ts";
+import { runForced } from "../support/run_forced.ts";
 
 const bad: Handler = () => {
   throw new TypeError("\x1b[31mbad\x1b[0m 漢字 \u{1f600}");
@@ -66,16 +63,18 @@ async function failInto(
   failures: string,
   queue = "adder",
   worker = bad,
-  options: RunOptions = {},
+  forceSignal?: AbortSignal,
   server: { readonly endpoint?: string } = {},
 ): Promise<void> {
-  await runContainer({
+  const settings = {
     queue,
     failures: { queue: failures },
     handler: worker,
     loggers: "",
     ...server,
-  }, options);
+  };
+  if (forceSignal === undefined) await runContainer(settings);
+  else await runForced(settings, { forceSignal });
 }
 
 Deno.test("failures = QUEUE keeps the body, the attributes and the reason", async () => {
@@ -149,10 +148,13 @@ const BACKENDS: Record<string, Fail> = {
     });
     for (const message of messages) await sendRaw("adder", message, where);
     const stop = new AbortController();
-    const container = failInto("adder-failed", "adder", worker, {
-      signal: stop.signal,
-      forceSignal: stop.signal,
-    }, where);
+    const container = failInto(
+      "adder-failed",
+      "adder",
+      worker,
+      stop.signal,
+      where,
+    );
     await server.left(url, 0);
     stop.abort();
     await container;

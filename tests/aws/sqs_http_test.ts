@@ -9,10 +9,7 @@ import { SendError } from "../../src/errors.ts";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { createHash } from "node:crypto";
 import { createServer, type Socket } from "node:net";
-import {
-  type ContainerSettings,
-  type ContainerSummary,
-} from "../../container.ts";
+import type { ContainerSettings, ContainerSummary } from "../../container.ts";
 import { Queue } from "../../producer.ts";
 import {
   type HttpAnswer,

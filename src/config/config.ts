@@ -93,7 +93,7 @@ export interface Place {
   allowed(option: ContainerOption): string;
   /** The value as it was given. */
   shown(option: ContainerOption, value: unknown): string;
-  /** The option `loggers`, whose problems have lines of their own. */
+  /** The option `loggers`; each of its problems names a line. */
   readonly loggers: string;
   /** The line in the file of each line of `loggers`, from 1. */
   readonly loggersLines?: readonly number[] | undefined;

@@ -40,7 +40,7 @@ export interface IniSection {
   readonly name: string;
   /** The line of the header, from 1. */
   readonly line: number;
-  /** The section's options and those of `[DEFAULT]`, by name in lower case. */
+  /** The options of the section and of `[DEFAULT]`, by name in lower case. */
   readonly options: ReadonlyMap<string, IniOption>;
 }
 
@@ -77,7 +77,7 @@ const SPACE = "\t\n\v\f\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2000\u2001\u2002" +
 /** Sections by `LINE/NAME`, each with its options by `LINE/NAME`; escaped. */
 type Parsed = Record<string, Record<string, string>>;
 
-/** An option whose value may go on in the next lines. */
+/** An option whose value may continue in the next lines. */
 interface OpenOption {
   readonly line: number;
   readonly name: string;

@@ -68,7 +68,7 @@ export interface ContainerSettings<Config = WorkerConfig> {
    * The number of messages to receive ahead of the running jobs, 0 to 1000. In
    * ini files: `prefetch`.
    *
-   * @default {undefined} 0 if `concurrency` is 1, or else `concurrency`, at
+   * @default {undefined} 0 if `concurrency` is 1; otherwise `concurrency`, at
    * most 10
    */
   readonly prefetch?: number | undefined;
@@ -101,8 +101,8 @@ export interface ContainerSettings<Config = WorkerConfig> {
    */
   readonly timeoutSeconds?: number | undefined;
   /**
-   * The seconds until the retry of a job whose error names no delay: a whole
-   * number from 0 to 43,200; or a range, whose delays double with each receive.
+   * The seconds until a job is retried whose error names no delay: a whole
+   * number from 0 to 43,200. In a range, the delays double with each receive.
    * In ini files: `retry_delay`, for example `30` or `1..600`.
    *
    * @default {undefined} until the visibility timeout ends
@@ -112,10 +112,9 @@ export interface ContainerSettings<Config = WorkerConfig> {
     | { readonly min: number; readonly max: number }
     | undefined;
   /**
-   * What happens to a message whose job failed, or that is not a job: delete
-   * it; keep it in the queue to retry it; or send it to another queue together
-   * with the reason. In ini files: `failures`, either `delete`, `keep`, or the
-   * name, URL or ARN of a queue.
+   * Whether to delete failed messages, to keep them in the queue and retry
+   * them, or to send them to another queue with the reason. In ini files:
+   * `failures`, either `delete`, `keep`, or the queue's name, URL or ARN.
    *
    * @default {"delete"}
    */
@@ -177,7 +176,7 @@ export interface ContainerSettings<Config = WorkerConfig> {
   readonly allowWrite?: Permission | undefined;
   /**
    * The environment variables that isolated jobs get, for example `APP_*`;
-   * `true` passes all but those that start with `AWS_`. In ini files:
+   * `true` passes all except `AWS_*`. In ini files:
    * `allow_env`.
    *
    * @default {undefined} none

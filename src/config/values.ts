@@ -74,12 +74,12 @@ export function retryDelayFromText(text: string): unknown {
     : { min: Number(min), max: Number(max) };
 }
 
-/** An integer for text that is one, or else the text. */
+/** Converts text to an integer if it is one. */
 export function integerFromText(text: string): unknown {
   return /^(?:0|-?[1-9][0-9]*)$/.test(text) ? Number(text) : text;
 }
 
-/** A boolean for `true` and `false`, or else the text. */
+/** Converts `true` and `false` to a boolean. */
 export function booleanFromText(text: string): unknown {
   return text === "true" ? true : text === "false" ? false : text;
 }

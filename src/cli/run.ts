@@ -20,7 +20,8 @@ import {
 } from "./command.ts";
 import { DONE } from "./errors.ts";
 import { readContainerConfig } from "../config/ini_config.ts";
-import { Container, type StartOptions } from "../container/container.ts";
+import { Container } from "../container/container.ts";
+import type { StartOptions } from "../container/parts.ts";
 import {
   LOCAL_PORT,
   LOCAL_REGION,

@@ -6,47 +6,30 @@
  */
 
 import { setImmediate } from "node:timers";
-import { type Clock, systemClock, unlessAborted } from "../clock.ts";
-import { connectOptions } from "../config/config.ts";
+import { unlessAborted } from "../clock.ts";
 import type { ContainerConfig } from "../config/options.ts";
-import {
-  loadTelemetry,
-  openError,
-  type OpenQueue,
-  openQueue,
-} from "../connect/open_queue.ts";
+import { openError } from "../connect/open_queue.ts";
 import { type AttachedConsumer, testMode } from "../connect/test_mode.ts";
 import type { EngineContext } from "../engine/context.ts";
 import { Engine } from "../engine/engine.ts";
-import { FailureQueue } from "../engine/failure_queue.ts";
 import { learnVisibility, Visibility } from "../engine/visibility.ts";
 import { messageOf } from "../errors.ts";
-import { jobContext, runInScope } from "../job/current_job.ts";
-import { LocalRunner } from "../job/run_job.ts";
-import type { Runner } from "../job/runner.ts";
+import { runInScope } from "../job/current_job.ts";
 import { logStrayErrors } from "../job/stray_errors.ts";
-import { loadWorker } from "../job/worker.ts";
-import type { WorkerSpec } from "../job/worker_spec.ts";
-import {
-  createLoggers,
-  type Logger,
-  type Loggers,
-} from "../logging/loggers.ts";
+import type { Logger } from "../logging/loggers.ts";
 import { type ContainerSummary, Counters } from "../telemetry/counters.ts";
 import { fanOut } from "../telemetry/events.ts";
-import type { Telemetry } from "../telemetry/telemetry.ts";
 import { type HealthServer, serveHealth } from "./health.ts";
+import {
+  closeQueues,
+  loadParts,
+  openFailures,
+  type Parts,
+  type StartOptions,
+} from "./parts.ts";
 
 /** How long a worker may take to dispose itself after a forced stop. */
 const DISPOSAL_GRACE_MS = 2_000;
-
-/** How a container is started. */
-export interface StartOptions {
-  /** Signs with made-up credentials, for a server on this machine. */
-  readonly local?: boolean;
-  /** Ends the search for the queues. */
-  readonly signal?: AbortSignal;
-}
 
 /** How a container is run. */
 export interface ContainerRunOptions {
@@ -58,30 +41,6 @@ export interface ContainerRunOptions {
   readonly drain?: boolean;
   /** Which errors in work that jobs left behind it logs. */
   readonly strayErrors?: "own" | "all";
-}
-
-/** A worker that takes jobs. */
-interface Worker {
-  readonly runner: Runner;
-  dispose(): Promise<void>;
-  /** Ends at once what is left of it. */
-  kill?(): void;
-}
-
-/** The queues of a container. */
-interface Queues {
-  readonly source: OpenQueue;
-  /** The queue for failed messages, if there is one. */
-  readonly failures: OpenQueue | undefined;
-}
-
-/** What a container holds until it is closed. */
-interface Parts {
-  readonly config: ContainerConfig;
-  readonly loggers: Loggers;
-  readonly queues: Queues;
-  readonly worker: Worker;
-  readonly telemetry: Telemetry | undefined;
 }
 
 /** A container that is ready to run: its queue is open, its worker made. */
@@ -178,7 +137,7 @@ export class Container implements AttachedConsumer {
     return this.#finished.promise;
   }
 
-  /** Releases what waits and receives no more; running jobs finish. */
+  /** Releases waiting messages and receives no more; running jobs finish. */
   pause(): void {
     this.#engine.pause();
   }
@@ -364,103 +323,6 @@ export class Container implements AttachedConsumer {
       // A container needs no right to ask for this.
     }
   }
-}
-
-async function loadParts(
-  config: ContainerConfig,
-  options: StartOptions,
-): Promise<Parts> {
-  const loggers = createLoggers(config.loggers, {
-    where: config.loggersWhere,
-    context: jobContext,
-  });
-  let queues: Queues | undefined;
-  let loaded: LoadedWorker | undefined;
-  try {
-    const worker = await runInScope({ loggers }, async () => {
-      loaded = await load(config, loggers);
-      queues = await openQueues(config, options);
-      return await loaded.make(queues.source.ref.name);
-    });
-    const telemetry = await loadTelemetry();
-    return { config, loggers, queues: queues!, worker, telemetry };
-  } catch (error) {
-    await loaded?.end?.();
-    if (queues !== undefined) closeQueues(queues);
-    loggers.close();
-    throw error;
-  }
-}
-
-/** A worker whose module is loaded, and whose factory is not called yet. */
-interface LoadedWorker {
-  make(queue: string): Promise<Worker>;
-  /** Ends what it holds. */
-  end?(): Promise<void>;
-}
-
-async function load(
-  config: ContainerConfig,
-  loggers: Loggers,
-): Promise<LoadedWorker> {
-  const { isolation, worker, processes } = config;
-  if (isolation === "none") {
-    const make = await loadWorker(config);
-    return {
-      async make(queue) {
-        const { handler, dispose } = await make();
-        return {
-          runner: new LocalRunner({ handler, queue, loggers }),
-          dispose,
-        };
-      },
-    };
-  }
-  const clock: Clock = testMode()?.clock ?? systemClock;
-  const { Pool } = await import("../isolation/pool.ts");
-  return await Pool.load({
-    ...config,
-    worker: worker as WorkerSpec,
-    processes: processes!,
-  }, { loggers, clock });
-}
-
-async function openQueues(
-  config: ContainerConfig,
-  options: StartOptions,
-): Promise<Queues> {
-  const where = { ...connectOptions(config), ...options };
-  const source = await openQueue(config.queue, { ...where, probe: false });
-  if (typeof config.failures === "string") {
-    return { source, failures: undefined };
-  }
-  try {
-    return { source, failures: await openQueue(config.failures, where) };
-  } catch (error) {
-    source.connection.close();
-    throw error;
-  }
-}
-
-function closeQueues({ source, failures }: Queues): void {
-  failures?.connection.close();
-  source.connection.close();
-}
-
-function openFailures(
-  { ref, url, connection, clock }: OpenQueue,
-  logger: Logger,
-  telemetry: Telemetry | undefined,
-): FailureQueue {
-  const timed = telemetry?.producer({ name: ref.name, url })
-    .connection(connection);
-  return new FailureQueue({
-    connection: timed ?? connection,
-    url,
-    fifo: ref.fifo,
-    logger,
-    now: () => clock.now(),
-  });
 }
 
 /** Calls back once the signal aborts, until it is disposed. */

@@ -1,13 +1,13 @@
 /**
- * Turns of the event loop: work that keeps the CPU is followed by one for all
- * else, or leases would not be extended, nor deletes sent, nor signals seen.
+ * Turns of the event loop. Jobs that keep the CPU busy are followed by a turn
+ * for everything else: extensions, deletes, signals.
  *
  * @module
  */
 
 import { setImmediate } from "node:timers";
 
-/** Work that kept the CPU so long is followed by a turn for others, in ms. */
+/** Work that is so long is followed by a turn for others, in milliseconds. */
 const LONG_MS = 50;
 
 /** The turns that a container takes. */
@@ -22,12 +22,12 @@ export class Turns {
     this.#onResume = onResume;
   }
 
-  /** Whether others are to have their turn before anything is begun. */
+  /** Whether others must have their turn before more work begins. */
   get isPaused(): boolean {
     return this.#pause !== undefined;
   }
 
-  /** Tells that work begins. */
+  /** Work begins. */
   begin(): void {
     if (this.#startedMs !== undefined) return;
     this.#startedMs = Date.now();

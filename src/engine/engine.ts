@@ -29,7 +29,7 @@ const FORCE_LIMIT_MS = 10_000;
 
 const SHOW: SettlingDecision = { action: "changeVisibility", seconds: 0 };
 
-/** What an engine works with, beside what its parts share. */
+/** The parts of an engine that a container chooses. */
 export interface EngineParts {
   readonly runner: Runner;
   /** What becomes of failed messages. */
@@ -121,7 +121,7 @@ export class Engine {
     return (this.#change ??= Promise.withResolvers()).promise;
   }
 
-  /** Receives and runs what is visible now, for the testing double. */
+  /** Receives and runs the visible messages, for the testing double. */
   async runVisible(): Promise<void> {
     while (this.#accepts) {
       const received = await this.#receiver.receiveVisible(this.#demand);
@@ -308,7 +308,7 @@ export class Engine {
     this.#settled(lease, await settled);
   }
 
-  /** A message is settled; whatever waits behind one that stays must too. */
+  /** A message is settled; if it stays, later ones of its group must, too. */
   #settled(lease: HeldLease, deleted: boolean): void {
     // A delete that came late may have succeeded and deleted nothing.
     const isLate = lease.lost || this.#context.clock.now() >= lease.deadlineMs;
@@ -317,7 +317,7 @@ export class Engine {
     this.#happened();
   }
 
-  /** Makes a message visible at once. */
+  /** Makes a message visible immediately. */
   async #release(lease: HeldLease): Promise<void> {
     this.#leases.forget(lease);
     if (lease.lost) return this.#leases.end(lease);
@@ -331,7 +331,7 @@ export class Engine {
     for (const lease of leases) this.#release(lease);
   }
 
-  /** Releases what waits in a message's group, as it must not overtake. */
+  /** Releases the later messages of a group, as they must not overtake. */
   #releaseBehind(lease: HeldLease): void {
     const behind = this.#leases.takeBehind(lease);
     this.#releaseAll(behind);

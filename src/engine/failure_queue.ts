@@ -75,8 +75,8 @@ export class FailureQueue {
         withReason === undefined || limit === undefined ||
         messageBytes(message.body, attributes) > limit
       ) throw error;
-      // Only a refusal tells the queue's own limit. A limit that was met and is
-      // named again leaves no room for a reason.
+      // Only a refusal shows the queue's own limit. If it refuses again, the
+      // limit leaves no room for a reason.
       return await this.#sendWithin(
         message,
         failure,

@@ -90,7 +90,7 @@ export class Leases implements Iterable<HeldLease> {
   ): HeldLease[] {
     const { clock, fifo, events } = this.#context;
     const released: Lease[] = [];
-    /** Groups of which a message stays: those behind must not overtake it. */
+    /** Groups of which a message stays: later messages must not overtake it. */
     const blocked = new Set<string | undefined>();
     for (const message of messages) {
       const lease = new Lease(message, sent);
@@ -138,8 +138,8 @@ export class Leases implements Iterable<HeldLease> {
   }
 
   /**
-   * Forgets a message's id: it may be received again before SQS's answer to its
-   * settlement is read, and is then a message of its own.
+   * Forgets a message's id. It may be received again before the answer to its
+   * settlement is read: that is a separate message then.
    */
   forget(lease: HeldLease): void {
     this.stopExtending(lease);
@@ -197,8 +197,8 @@ export class Leases implements Iterable<HeldLease> {
     if (!held.lost && again.receiveCount < held.receiveCount) return true;
     held.receiptHandle = again.receiptHandle;
     held.deadlineMs = again.deadlineMs;
-    // A lost lease stays lost, but its job still runs: a second one beside it
-    // would do it twice. If it returns, this handle deletes the message.
+    // A lost lease stays lost, but its job still runs: a second run would do it
+    // twice. If the job returns, this handle deletes the message.
     if (held.lost) return true;
     held.receiveCount = again.receiveCount;
     if (held.isExtended) this.#heartbeat.extend(held);

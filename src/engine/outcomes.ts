@@ -142,8 +142,8 @@ export class Outcomes {
         }`,
       );
     }
-    // It may be received again before the answer is read, and so may those
-    // behind it.
+    // It may be received again before the answer is read, and so may later
+    // messages of its group.
     this.#options.leases.forget(lease);
     this.#options.releaseBehind(lease);
     await this.#send(lease, {
@@ -161,7 +161,7 @@ export class Outcomes {
     return settled;
   }
 
-  /** Sends a failed message to its queue, and tells whether it is there. */
+  /** Sends a failed message to its queue; returns whether it is there. */
   async #sendToFailures(lease: HeldLease, error: unknown): Promise<boolean> {
     const { failures, onChange } = this.#options;
     const { queue, loggers } = this.#context;

@@ -1,6 +1,6 @@
 /**
- * Receives: started when there is room, several at a time while answers are
- * full, one long poll while they are empty, with a back-off after failures.
+ * Receives. They start when there is room: several at a time while answers are
+ * full, one long poll while they are empty. After failures they back off.
  *
  * @module
  */

@@ -93,7 +93,7 @@ export class Settler {
     });
   }
 
-  /** Sends what waits for a batch to fill. */
+  /** Sends the batches that are not full. */
   flush(): void {
     this.#deletes.flush();
     this.#changes.flush();

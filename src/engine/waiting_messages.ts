@@ -1,6 +1,6 @@
 /**
- * Messages whose job has not started, and the choice of the one that runs next:
- * on a FIFO queue the first whose group neither runs nor is being settled.
+ * Messages whose job has not started, and the choice of the next one to run. On
+ * a FIFO queue it is the first whose group neither runs nor is being settled.
  *
  * @module
  */

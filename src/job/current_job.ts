@@ -61,7 +61,7 @@ export function currentScope(): Scope | undefined {
 }
 
 /**
- * The job that the calling handler, or what it awaits, is working on.
+ * The job that the calling handler, or the code that it awaits, is working on.
  *
  * @returns The job.
  * @throws {Error} If the caller is not part of a job.
@@ -89,7 +89,7 @@ export function currentJob(): Job {
   const job = currentScope()?.job;
   if (job === undefined) {
     throw new Error(
-      "Cannot tell the current job: call currentJob() inside a handler, or in what it awaits",
+      "No current job: call currentJob() in a handler, or in code that it awaits",
     );
   }
   return job;

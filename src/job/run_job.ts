@@ -18,8 +18,6 @@ import type { JobMessage } from "../sqs/connection.ts";
 import type { JobControl, Runner } from "./runner.ts";
 import { type Job, runInScope, type Scope } from "./current_job.ts";
 
-export { JobControl } from "./runner.ts";
-
 /** A worker's handler, as a job sees it. */
 // deno-lint-ignore no-explicit-any
 export type Handler = (...args: any[]) => unknown;
@@ -57,7 +55,7 @@ export class LocalRunner implements Runner {
     control.started();
     try {
       const result = callHandler(handler, scope, decoded);
-      // A turn less for what is done already.
+      // Saves a turn of the event loop if nothing was returned.
       if (result !== undefined) await result;
       return DONE;
     } catch (error) {

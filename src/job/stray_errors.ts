@@ -13,8 +13,8 @@ import { nameJobs } from "./runner.ts";
 export interface StrayErrorsOptions {
   readonly loggers: { get(name: string): Logger };
   /**
-   * Errors of its own jobs, or all errors that belong to no other container,
-   * which suits a process that runs nothing but containers.
+   * Errors of this container's jobs, or all errors that belong to no other
+   * container, for a process that only runs containers.
    */
   readonly whose: "own" | "all";
 }

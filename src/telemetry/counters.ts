@@ -28,7 +28,7 @@ export interface ContainerSummary {
   readonly requests: Readonly<Record<Operation, number>>;
 }
 
-/** Counts what is reported. */
+/** Counts events. */
 export class Counters implements ContainerEvents {
   readonly #ends: Record<JobOutcome, number> = {
     done: 0,

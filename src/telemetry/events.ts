@@ -27,7 +27,7 @@ export interface ContainerEvents {
   ended(outcome: JobOutcome): void;
 }
 
-/** Reports to several sinks at once. */
+/** Reports to several sinks. */
 export function fanOut(sinks: readonly ContainerEvents[]): ContainerEvents {
   return {
     requested(...args) {

@@ -89,13 +89,13 @@ export function createInstruments(): Instruments {
     emptyReceives: counter(
       "zsqs.receives.empty",
       "request",
-      "Number of receives that brought no message.",
+      "Number of receives that returned no message.",
     ),
     jobs: counter("zsqs.jobs", "job", "Number of jobs, by how they ended."),
     released: counter(
       "zsqs.messages.released",
       "message",
-      "Number of messages given back unrun, or while their job ran.",
+      "Number of messages returned to the queue before or while their job ran.",
     ),
     leasesLost: counter(
       "zsqs.leases.lost",
@@ -183,7 +183,7 @@ export function errorType(error: unknown): Attributes {
   return { "error.type": typeof code === "string" ? code : error.name };
 }
 
-/** Runs code that reports: what it throws must end no job. */
+/** Runs code that reports: an error of it must end no job. */
 export function quietly<T>(run: () => T): T | undefined {
   try {
     return run();

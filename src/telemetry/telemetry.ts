@@ -1,6 +1,6 @@
 /**
- * Whether OpenTelemetry is on, and what the rest sees of it. Where it is off
- * nothing of it is loaded.
+ * The interfaces between this package and OpenTelemetry, which is loaded only if
+ * it is on.
  *
  * @module
  */

@@ -10,7 +10,8 @@ import {
 import { stub } from "@std/testing/mock";
 import { openQueue } from "../../src/connect/open_queue.ts";
 import type { ReceivedMessage } from "../../src/sqs/connection.ts";
-import { JobControl, LocalRunner } from "../../src/job/run_job.ts";
+import { LocalRunner } from "../../src/job/run_job.ts";
+import { JobControl } from "../../src/job/runner.ts";
 import { createLoggers } from "../../src/logging/loggers.ts";
 import {
   ConfigError,
@@ -619,7 +620,7 @@ Deno.test("currentJob() tells that there is no group", async () => {
 
 Deno.test("currentJob() throws outside of a job", async () => {
   const problem =
-    "Cannot tell the current job: call currentJob() inside a handler, or in what it awaits";
+    "No current job: call currentJob() in a handler, or in code that it awaits";
   assertEquals(assertThrows(() => currentJob(), Error).message, problem);
   await using _queues = setUp({ silent: true });
   let made: unknown;

@@ -1,0 +1,164 @@
+/**
+ * The parts of a container: its loggers, its queues, its worker, telemetry.
+ *
+ * @module
+ */
+
+import { type Clock, systemClock } from "../clock.ts";
+import { connectOptions } from "../config/config.ts";
+import type { ContainerConfig } from "../config/options.ts";
+import {
+  loadTelemetry,
+  type OpenQueue,
+  openQueue,
+} from "../connect/open_queue.ts";
+import { testMode } from "../connect/test_mode.ts";
+import { FailureQueue } from "../engine/failure_queue.ts";
+import { jobContext, runInScope } from "../job/current_job.ts";
+import { LocalRunner } from "../job/run_job.ts";
+import type { Runner } from "../job/runner.ts";
+import { loadWorker } from "../job/worker.ts";
+import type { WorkerSpec } from "../job/worker_spec.ts";
+import {
+  createLoggers,
+  type Logger,
+  type Loggers,
+} from "../logging/loggers.ts";
+import type { Telemetry } from "../telemetry/telemetry.ts";
+
+/** How a container is started. */
+export interface StartOptions {
+  /** Signs with made-up credentials, for a server on this machine. */
+  readonly local?: boolean;
+  /** Ends the search for the queues. */
+  readonly signal?: AbortSignal;
+}
+
+/** A worker that takes jobs. */
+export interface Worker {
+  readonly runner: Runner;
+  dispose(): Promise<void>;
+  /** Ends its processes immediately. */
+  kill?(): void;
+}
+
+/** The queues of a container. */
+export interface Queues {
+  readonly source: OpenQueue;
+  /** The queue for failed messages, if there is one. */
+  readonly failures: OpenQueue | undefined;
+}
+
+/** What a container holds until it is closed. */
+export interface Parts {
+  readonly config: ContainerConfig;
+  readonly loggers: Loggers;
+  readonly queues: Queues;
+  readonly worker: Worker;
+  readonly telemetry: Telemetry | undefined;
+}
+
+/**
+ * Loads the worker's module, opens the queues, and calls the worker's factory.
+ *
+ * @throws {ConfigError} If the loggers or the worker are wrong.
+ * @throws {NonExistentQueueError} If a queue does not exist.
+ */
+export async function loadParts(
+  config: ContainerConfig,
+  options: StartOptions,
+): Promise<Parts> {
+  const loggers = createLoggers(config.loggers, {
+    where: config.loggersWhere,
+    context: jobContext,
+  });
+  let queues: Queues | undefined;
+  let loaded: LoadedWorker | undefined;
+  try {
+    const worker = await runInScope({ loggers }, async () => {
+      loaded = await load(config, loggers);
+      queues = await openQueues(config, options);
+      return await loaded.make(queues.source.ref.name);
+    });
+    const telemetry = await loadTelemetry();
+    return { config, loggers, queues: queues!, worker, telemetry };
+  } catch (error) {
+    await loaded?.end?.();
+    if (queues !== undefined) closeQueues(queues);
+    loggers.close();
+    throw error;
+  }
+}
+
+/** A worker whose module is loaded, and whose factory is not called yet. */
+interface LoadedWorker {
+  make(queue: string): Promise<Worker>;
+  /** Ends its processes. */
+  end?(): Promise<void>;
+}
+
+async function load(
+  config: ContainerConfig,
+  loggers: Loggers,
+): Promise<LoadedWorker> {
+  const { isolation, worker, processes } = config;
+  if (isolation === "none") {
+    const make = await loadWorker(config);
+    return {
+      async make(queue) {
+        const { handler, dispose } = await make();
+        return {
+          runner: new LocalRunner({ handler, queue, loggers }),
+          dispose,
+        };
+      },
+    };
+  }
+  const clock: Clock = testMode()?.clock ?? systemClock;
+  const { Pool } = await import("../isolation/pool.ts");
+  return await Pool.load({
+    ...config,
+    worker: worker as WorkerSpec,
+    processes: processes!,
+  }, { loggers, clock });
+}
+
+async function openQueues(
+  config: ContainerConfig,
+  options: StartOptions,
+): Promise<Queues> {
+  const where = { ...connectOptions(config), ...options };
+  const source = await openQueue(config.queue, { ...where, probe: false });
+  if (typeof config.failures === "string") {
+    return { source, failures: undefined };
+  }
+  try {
+    return { source, failures: await openQueue(config.failures, where) };
+  } catch (error) {
+    source.connection.close();
+    throw error;
+  }
+}
+
+/** Closes the connections. */
+export function closeQueues({ source, failures }: Queues): void {
+  failures?.connection.close();
+  source.connection.close();
+}
+
+/** The queue for failed messages, whose requests are measured. */
+export function openFailures(
+  { ref, url, connection, clock }: OpenQueue,
+  logger: Logger,
+  telemetry: Telemetry | undefined,
+): FailureQueue {
+  const timed = telemetry?.producer({ name: ref.name, url })
+    .connection(connection);
+  return new FailureQueue({
+    connection: timed ?? connection,
+    url,
+    fifo: ref.fifo,
+    logger,
+    now: () => clock.now(),
+  });
+}

@@ -14,6 +14,11 @@ export interface Clock {
    * @returns A function that cancels the timer.
    */
   timer(ms: number, callback: () => void): () => void;
+  /**
+   * Milliseconds, to measure how long work keeps the CPU. A test's clock has
+   * none, or the machine's speed would decide what happens in the test.
+   */
+  cpuNow?(): number;
   /** Whether it moves only when a test moves it. */
   readonly manual?: boolean;
 }
@@ -45,6 +50,7 @@ const steadyTime = new SteadyTime();
 /** The system's clock. */
 export const systemClock: Clock = {
   now: () => steadyTime.now(),
+  cpuNow: () => steadyTime.now(),
   timer(ms, callback) {
     const id = setTimeout(callback, Math.max(0, ms));
     return () => clearTimeout(id);

@@ -6,19 +6,22 @@
  */
 
 import { setImmediate } from "node:timers";
+import type { Clock } from "../clock.ts";
 
 /** Work that is so long is followed by a turn for others, in milliseconds. */
 const LONG_MS = 50;
 
 /** The turns that a container takes. */
 export class Turns {
+  readonly #now: () => number;
   readonly #onResume: () => void;
   /** When work began in this turn of the event loop. */
   #startedMs: number | undefined;
   #pause: Promise<void> | undefined;
 
   /** Calls back when others have had their turn. */
-  constructor(onResume: () => void) {
+  constructor(clock: Clock, onResume: () => void) {
+    this.#now = () => clock.cpuNow?.() ?? 0;
     this.#onResume = onResume;
   }
 
@@ -30,14 +33,14 @@ export class Turns {
   /** Work begins. */
   begin(): void {
     if (this.#startedMs !== undefined) return;
-    this.#startedMs = Date.now();
+    this.#startedMs = this.#now();
     setImmediate(() => this.#startedMs = undefined);
   }
 
   /** Whether work has kept the CPU for long in this turn. */
   get isLong(): boolean {
     return this.#startedMs !== undefined &&
-      Date.now() - this.#startedMs > LONG_MS;
+      this.#now() - this.#startedMs > LONG_MS;
   }
 
   /** Lets timers, signals and answers have their turn. */

@@ -60,7 +60,7 @@ export class Engine {
   readonly #settler: Settler;
   readonly #outcomes: Outcomes;
   readonly #receiver: Receiver;
-  readonly #turns = new Turns(() => this.#step());
+  readonly #turns: Turns;
   readonly #force = new AbortController();
   /** Whether it receives by itself. */
   #isPolling = false;
@@ -77,6 +77,7 @@ export class Engine {
     this.#context = context;
     this.#runner = parts.runner;
     this.#logger = context.loggers.get("zsqs");
+    this.#turns = new Turns(context.clock, () => this.#step());
     const onChange = () => this.#happened();
     const releaseBehind = (lease: HeldLease) => this.#releaseBehind(lease);
     this.#leases = new Leases(context, (lease) => {

@@ -1,29 +1,27 @@
 /**
- * The files with AWS profiles, read as the AWS SDK reads them.
+ * The files with AWS profiles, read by the AWS SDK's own parser.
  *
  * @module
  */
 
-import { readFileSync } from "node:fs";
+import { lstatSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { isNotCapable } from "../errors.ts";
 
-/** Environment variables, of which only those that are named are read. */
+/** Environment variables by name. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** The settings of a section, by name; nested ones as `outer.inner`. */
-export type ProfileSettings = Readonly<Record<string, string>>;
+/** The settings of a profile, by name. */
+export type ProfileSettings = Readonly<Record<string, string | undefined>>;
 
-/** What the profile files say. */
+/** The content of the profile files. */
 export interface Profiles {
   /** The profiles, by name. */
   readonly profiles: ReadonlyMap<string, ProfileSettings>;
-  /** The `sso-session` sections, by name. */
-  readonly ssoSessions: ReadonlyMap<string, ProfileSettings>;
-  /** The files that are there. */
+  /** The files that exist. */
   readonly files: readonly string[];
-  /** The files that Deno's permissions keep from being read. */
+  /** The files that Deno's permissions do not let this program read. */
   readonly denied: readonly string[];
 }
 
@@ -50,70 +48,32 @@ export function profileFiles(
   ];
 }
 
-/**
- * Reads the profile files, as far as they are there and may be read.
- *
- * @param env The environment.
- * @returns What they say.
- */
-export function readProfiles(env: Environment): Profiles {
-  const profiles = new Map<string, ProfileSettings>();
-  const ssoSessions = new Map<string, ProfileSettings>();
-  const files: string[] = [];
-  const denied: string[] = [];
-  const [config, credentials] = profileFiles(env);
-  for (const file of [config, credentials]) {
-    let text: string;
-    try {
-      text = readFileSync(file, "utf-8");
-    } catch (error) {
-      if (isNotCapable(error)) denied.push(file);
-      continue;
-    }
-    files.push(file);
-    for (const [section, settings] of parseSections(text)) {
-      const { kind, name } = sectionName(section, file === config);
-      const map = kind === "profile"
-        ? profiles
-        : kind === "sso-session"
-        ? ssoSessions
-        : undefined;
-      map?.set(name, { ...map.get(name), ...settings });
-    }
+/** Reads the profile files, as far as they exist and are readable. */
+export async function readProfiles(env: Environment): Promise<Profiles> {
+  const [configFilepath, filepath] = profileFiles(env);
+  const { loadSharedConfigFiles } = await import("@smithy/core/config");
+  const { configFile, credentialsFile } = await loadSharedConfigFiles({
+    configFilepath,
+    filepath,
+    ignoreCache: true,
+  });
+  const profiles = new Map<string, ProfileSettings>(Object.entries(configFile));
+  for (const [name, settings] of Object.entries(credentialsFile)) {
+    profiles.set(name, { ...profiles.get(name), ...settings });
   }
-  return { profiles, ssoSessions, files, denied };
-}
-
-/** In `config` all profiles but the default one carry their kind. */
-function sectionName(
-  section: string,
-  inConfig: boolean,
-): { kind: string; name: string } {
-  const [, kind, , name] = /^([\w-]+)\s+(["']?)(.+)\2$/.exec(section) ?? [];
-  if (kind !== undefined) return { kind, name: name! };
+  const paths = [configFilepath, filepath];
   return {
-    kind: !inConfig || section === "default" ? "profile" : "unknown",
-    name: section,
+    profiles,
+    files: paths.filter((path) => look(path) === "present"),
+    denied: paths.filter((path) => look(path) === "denied"),
   };
 }
 
-function parseSections(text: string): Map<string, Record<string, string>> {
-  const sections = new Map<string, Record<string, string>>();
-  let settings: Record<string, string> | undefined;
-  let outer = "";
-  for (const line of text.split(/\r?\n/)) {
-    const content = line.split(/(?:^|\s)[;#]/)[0]!.trim();
-    const section = /^\[(.*)\]$/.exec(content)?.[1]?.trim();
-    const [, name, value] = /^([^=]+?)\s*=\s*(.*)$/.exec(content) ?? [];
-    if (section !== undefined) {
-      settings = sections.get(section) ?? {};
-      sections.set(section, settings);
-      outer = "";
-    } else if (settings !== undefined && name !== undefined) {
-      if (!/^\s/.test(line)) outer = "";
-      if (value === "") outer = `${name}.`;
-      else settings[`${outer}${name}`] = value!;
-    }
+function look(path: string): "present" | "absent" | "denied" {
+  try {
+    const found = lstatSync(path, { throwIfNoEntry: false });
+    return found === undefined ? "absent" : "present";
+  } catch (error) {
+    return isNotCapable(error) ? "denied" : "absent";
   }
-  return sections;
 }

@@ -136,7 +136,7 @@ async function nextStep(error: SqsError | SendError): Promise<string[]> {
 /** The flags that let the SDK look wherever it would. */
 async function deniedFlags(): Promise<string> {
   const { deniedAccess } = await import("../permissions/credential_chain.ts");
-  return deniedAccess().flags().join(" ");
+  return (await deniedAccess()).flags().join(" ");
 }
 
 /** Deno reports a host that it may not look up as the operating system does. */

@@ -13,7 +13,7 @@ import {
 } from "./command.ts";
 import { DONE } from "./errors.ts";
 import { readContainerConfig } from "../config/ini_config.ts";
-import type { Rights } from "../permissions/permission_set.ts";
+import type { PermissionSet } from "../permissions/permission_set.ts";
 
 /** Prints the command line with the narrowest flags that work. */
 export const PERMISSIONS: Command = {
@@ -42,20 +42,20 @@ async function permissions(options: ParsedOptions, io: Io): Promise<number> {
   }
   const configs = await Promise.all(files.map(readContainerConfig));
   const { permissionsOf } = await import("../permissions/permissions.ts");
-  const { rights, hints } = await permissionsOf(configs);
-  io.stdout(commandLine(rights.flags(), files));
-  for (const hint of [...hintsOn(rights), ...hints]) io.stderr(hint);
+  const { permissions, hints } = await permissionsOf(configs);
+  io.stdout(commandLine(permissions.flags(), files));
+  for (const hint of [...hintsOn(permissions), ...hints]) io.stderr(hint);
   return DONE;
 }
 
-function hintsOn(rights: Rights): string[] {
-  const paths = [...rights.of("read"), ...rights.of("write")];
+function hintsOn(permissions: PermissionSet): string[] {
+  const paths = [...permissions.values("read"), ...permissions.values("write")];
   const split = new Set(paths.filter((path) => path.includes(",")));
   return [
     ...[...split].map((path) =>
       `The line grants the folder of ${path}, as Deno accepts no path with a comma`
     ),
-    ...rights.has("sys")
+    ...permissions.hasAll("sys")
       ? [
         "The line grants all of --allow-sys as NODE_EXTRA_CA_CERTS is set: with DENO_CERT, less is enough",
       ]

@@ -1,12 +1,10 @@
 /**
- * What the AWS SDK will read, call and start to find its credentials: its own
- * chain of places, followed without asking any of them.
+ * Finds the permissions that the AWS SDK needs to find its credentials and
+ * region: follows the SDK's chain of places, without asking any of them.
  *
  * @module
  */
 
-import { createHash } from "node:crypto";
-import { join } from "node:path";
 import process from "node:process";
 import {
   type Environment,
@@ -17,17 +15,19 @@ import {
   type ProfileSettings,
   readProfiles,
 } from "../aws/profiles.ts";
-import { hostOf, Rights } from "./permission_set.ts";
+import { hostOf, PermissionSet } from "./permission_set.ts";
 
-/** Where credentials, or the region, come from. */
+/** The place of the credentials or the region. */
 export interface AwsAccess {
-  /** The place, in words: of credentials they follow "from". */
+  /** The place in words; for credentials they follow "from". */
   readonly source: string;
-  /** The Deno permissions that this takes. */
-  readonly rights: Rights;
+  /** The Deno permissions that the SDK needs for it. */
+  readonly permissions: PermissionSet;
+  /** The flags that the user must add, in one sentence. */
+  readonly note?: string;
 }
 
-/** The SDK's own environment variables. */
+/** The environment variables that the SDK reads. */
 const SDK_VARIABLES = [
   "AWS_*",
   "HOME",
@@ -41,7 +41,7 @@ const CONTAINER_HOST = "http://169.254.170.2";
 const INSTANCE_HOST = "http://169.254.169.254";
 const INSTANCE_HOST_IPV6 = "http://[fd00:ec2::254]";
 
-/** The DNS suffixes of AWS's partitions, by how their regions start. */
+/** The DNS suffixes of AWS's partitions, by the start of their regions. */
 const SUFFIXES: readonly (readonly [prefix: string, suffix: string])[] = [
   ["cn-", "amazonaws.com.cn"],
   ["eusc-", "amazonaws.eu"],
@@ -52,75 +52,91 @@ const SUFFIXES: readonly (readonly [prefix: string, suffix: string])[] = [
 ];
 
 /**
- * The permissions that the SDK needs wherever its credentials are.
- *
- * @param env The environment.
+ * The ways to get credentials whose permissions depend on the user's sign-in: a
+ * setting's name or its beginning, the way in words, and the flags to add.
  */
-export function sdkRights(env: Environment): Rights {
-  const rights = new Rights();
-  rights.add("env", ...SDK_VARIABLES);
-  rights.add("sys", "osRelease");
+const BY_HAND: readonly (readonly [string, string, string])[] = [
+  ["credential_process", "a program", "--allow-env --allow-run=/bin/sh"],
+  [
+    "sso_",
+    "single sign-on",
+    "--allow-read=HOME/.aws --allow-write=HOME/.aws/sso/cache --allow-net=portal.sso.REGION.amazonaws.com,oidc.REGION.amazonaws.com",
+  ],
+  [
+    "login_session",
+    '"aws login"',
+    "--allow-read=HOME/.aws --allow-write=HOME/.aws/login/cache --allow-net=REGION.signin.aws.amazon.com --allow-sys",
+  ],
+];
+
+/** The permissions that the SDK needs wherever its credentials are. */
+export function sdkPermissions(env: Environment): PermissionSet {
+  const permissions = new PermissionSet();
+  permissions.add("env", ...SDK_VARIABLES);
+  permissions.add("sys", "osRelease");
   if (!namesHome(env)) {
-    if (process.geteuid !== undefined) rights.add("sys", "uid");
-    rights.add("sys", "homedir");
+    if (process.geteuid !== undefined) permissions.add("sys", "uid");
+    permissions.add("sys", "homedir");
   }
-  return rights;
+  return permissions;
 }
 
 /**
- * The permissions that the SDK needs to find the region, and the place of it,
- * where neither an option nor a queue's URL or ARN names it.
+ * The permissions that the SDK needs to find the region, if neither an option
+ * nor the queue's URL or ARN names it.
  *
  * @param env The environment.
- * @param found The region that was found.
+ * @param found The region that the SDK found.
  */
-export function regionAccess(env: Environment, found: string): AwsAccess {
-  const rights = new Rights();
-  if (env.AWS_REGION) return { source: "as AWS_REGION says", rights };
-  const { profiles, files } = readProfiles(env);
+export async function regionAccess(
+  env: Environment,
+  found: string,
+): Promise<AwsAccess> {
+  const permissions = new PermissionSet();
+  if (env.AWS_REGION) return { source: "as AWS_REGION says", permissions };
+  const { profiles, files } = await readProfiles(env);
   const name = profileName(env);
   if (profiles.get(name)?.region !== undefined) {
-    rights.add("read", ...files);
-    return { source: `as profile "${name}" says`, rights };
+    permissions.add("read", ...files);
+    return { source: `as profile "${name}" says`, permissions };
   }
-  // Only the instance's metadata can have named it.
+  // Only the instance's metadata can name another region.
   if (found !== (env.AWS_DEFAULT_REGION || "us-east-1")) {
-    addServer(rights, instanceUrl(env, profiles.get(name) ?? {}), env);
-    return { source: "as the instance's metadata says", rights };
+    addServer(permissions, instanceUrl(env, profiles.get(name) ?? {}), env);
+    return { source: "as the instance's metadata says", permissions };
   }
   if (env.AWS_DEFAULT_REGION) {
-    return { source: "as AWS_DEFAULT_REGION says", rights };
+    return { source: "as AWS_DEFAULT_REGION says", permissions };
   }
-  // Before the default is taken, the profiles must have been looked at.
-  rights.add("read", ...profileFiles(env));
-  return { source: "as nothing names another", rights };
+  // zsqs takes the default only if it may read the profiles.
+  permissions.add("read", ...profileFiles(env));
+  return { source: "as nothing names another", permissions };
 }
 
 /**
- * The permissions that the SDK needs to find its credentials, and the place.
+ * The permissions that the SDK needs to find its credentials.
  *
  * @param env The environment.
- * @param region The region that SQS is called in.
+ * @param region The region of the queue.
  */
-export function credentialAccess(
+export async function credentialAccess(
   env: Environment,
   region: string,
-): AwsAccess {
-  return new Chain(env, region).follow();
+): Promise<AwsAccess> {
+  return new Chain(env, region, await readProfiles(env)).follow();
 }
 
 /**
- * What this program may not do that finding credentials may take: the SDK
- * passes over each place that is denied to it, and says in the end that there
- * are none.
- *
- * @returns The permissions that are missing.
+ * The permissions that this program does not have and that finding credentials
+ * may need. The SDK skips each place that Deno denies, and reports in the end
+ * that it found no credentials.
  */
-export function deniedAccess(): Rights {
+export async function deniedAccess(): Promise<PermissionSet> {
   const { env } = process;
-  const { rights } = credentialAccess(env, env.AWS_REGION || "us-east-1");
-  const denied = rights.missing();
-  denied.add("read", ...readProfiles(env).denied);
+  const region = env.AWS_REGION || "us-east-1";
+  const { permissions } = await credentialAccess(env, region);
+  const denied = permissions.missing();
+  denied.add("read", ...(await readProfiles(env)).denied);
   return denied;
 }
 
@@ -129,140 +145,105 @@ class Chain {
   readonly #env: Environment;
   readonly #region: string;
   readonly #known: Profiles;
-  readonly #rights = new Rights();
+  readonly #permissions = new PermissionSet();
+  #note: string | undefined;
 
-  constructor(env: Environment, region: string) {
+  constructor(env: Environment, region: string, known: Profiles) {
     this.#env = env;
     this.#region = region;
-    this.#known = readProfiles(env);
+    this.#known = known;
   }
 
   follow(): AwsAccess {
-    return { source: this.#source(), rights: this.#rights };
+    const source = this.#source();
+    return {
+      source,
+      permissions: this.#permissions,
+      ...(this.#note === undefined ? {} : { note: this.#note }),
+    };
   }
 
   #source(): string {
-    const { AWS_PROFILE, AWS_WEB_IDENTITY_TOKEN_FILE, AWS_ROLE_ARN } =
-      this.#env;
-    if (!AWS_PROFILE && this.#hasKeys()) return "AWS_ACCESS_KEY_ID";
-    const name = profileName(this.#env);
+    const env = this.#env;
+    if (
+      !env.AWS_PROFILE && env.AWS_ACCESS_KEY_ID && env.AWS_SECRET_ACCESS_KEY
+    ) {
+      return "AWS_ACCESS_KEY_ID";
+    }
+    const name = profileName(env);
     const how = this.#profile(name);
     if (how !== undefined) {
-      this.#rights.add("read", ...this.#known.files);
+      this.#permissions.add("read", ...this.#known.files);
       return `profile "${name}"${how}`;
     }
-    if (AWS_WEB_IDENTITY_TOKEN_FILE && AWS_ROLE_ARN) {
-      this.#webIdentity(AWS_WEB_IDENTITY_TOKEN_FILE, this.#region);
+    if (env.AWS_WEB_IDENTITY_TOKEN_FILE && env.AWS_ROLE_ARN) {
+      this.#webIdentity(env.AWS_WEB_IDENTITY_TOKEN_FILE);
       return "AWS_WEB_IDENTITY_TOKEN_FILE";
     }
     return this.#remote();
   }
 
-  #hasKeys(): boolean {
-    const { AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY } = this.#env;
-    return Boolean(AWS_ACCESS_KEY_ID && AWS_SECRET_ACCESS_KEY);
-  }
-
-  /** How a profile gives credentials, or `undefined` where it does not. */
+  /** How a profile gives credentials; `undefined` if it does not. */
   #profile(
     name: string,
     visited: readonly string[] = [],
   ): string | undefined {
     const profile = this.#known.profiles.get(name);
     if (profile === undefined || visited.includes(name)) return undefined;
+    const isSource = visited.length > 0;
     const isStatic = hasAll(
       profile,
       "aws_access_key_id",
       "aws_secret_access_key",
     );
-    if (isStatic && visited.length > 0) return "";
+    if (isStatic && isSource) return "";
     if (
       hasAll(profile, "role_arn", "source_profile") ||
       hasAll(profile, "role_arn", "credential_source") ||
-      (hasAll(profile, "credential_source") && visited.length > 0)
+      (hasAll(profile, "credential_source") && isSource)
     ) {
       return this.#assumedRole(profile, [...visited, name]);
     }
     if (isStatic) return "";
     if (hasAll(profile, "web_identity_token_file", "role_arn")) {
-      this.#webIdentity(profile.web_identity_token_file!, this.#region);
+      this.#webIdentity(profile.web_identity_token_file!);
       return ", a role by web identity";
     }
-    if (hasAll(profile, "credential_process")) return this.#process();
-    if (Object.keys(profile).some((key) => key.startsWith("sso_"))) {
-      return this.#sso(profile);
-    }
-    if (hasAll(profile, "login_session")) return this.#login(profile);
-    return undefined;
+    return this.#byHand(name, profile);
   }
 
   #assumedRole(profile: ProfileSettings, visited: readonly string[]): string {
     if (profile.role_arn !== undefined) {
-      this.#service("sts", "STS", profile.region ?? this.#region);
+      this.#sts(profile.region ?? this.#region);
     }
-    switch (profile.credential_source) {
-      case undefined:
-        this.#profile(profile.source_profile!, visited);
-        break;
-      case "EcsContainer":
-      case "Ec2InstanceMetadata":
-        this.#remote();
-    }
+    const { credential_source: source, source_profile: name } = profile;
+    if (source === undefined) this.#profile(name!, visited);
+    else if (source !== "Environment") this.#remote();
     return ", an assumed role";
   }
 
-  #webIdentity(tokenFile: string, region: string): void {
-    this.#rights.add("read", tokenFile);
-    this.#service("sts", "STS", region);
+  #webIdentity(tokenFile: string): void {
+    this.#permissions.add("read", tokenFile);
+    this.#sts(this.#region);
   }
 
-  /** The program is started by the shell, with the whole environment. */
-  #process(): string {
-    this.#rights.add(
-      "run",
-      process.platform === "win32" ? this.#env.comspec ?? "cmd.exe" : "/bin/sh",
+  #byHand(name: string, profile: ProfileSettings): string | undefined {
+    const found = BY_HAND.find(([setting]) =>
+      Object.keys(profile).some((key) => key.startsWith(setting))
     );
-    this.#rights.addAll("env");
-    return ", a program";
+    if (found === undefined) return undefined;
+    const [, way, flags] = found;
+    const region = flags.includes("REGION")
+      ? ", with the REGION of the sign-in"
+      : "";
+    const home = flags.includes("HOME/") ? homeFolder(this.#env) : "";
+    this.#note = `Profile "${name}" gets credentials by ${way}: add ${
+      flags.replaceAll("HOME/", `${home}/`)
+    }${region}`;
+    return `, ${way}`;
   }
 
-  /** Tokens are kept in a file, and written there when they are renewed. */
-  #sso(profile: ProfileSettings): string {
-    const { sso_session } = profile;
-    const session = this.#known.ssoSessions.get(sso_session ?? "") ?? {};
-    const region = profile.sso_region ?? session.sso_region ?? this.#region;
-    const id = sso_session ?? profile.sso_start_url ?? "";
-    const token = join(
-      homeFolder(this.#env),
-      ".aws",
-      "sso",
-      "cache",
-      `${createHash("sha1").update(id).digest("hex")}.json`,
-    );
-    this.#rights.add("read", token);
-    this.#service("portal.sso", "SSO", region);
-    if (sso_session !== undefined) {
-      this.#rights.add("write", token);
-      this.#service("oidc", "SSO_OIDC", region);
-    }
-    return ", single sign-on";
-  }
-
-  #login(profile: ProfileSettings): string {
-    const folder = this.#env.AWS_LOGIN_CACHE_DIRECTORY ??
-      join(homeFolder(this.#env), ".aws", "login", "cache");
-    const id = createHash("sha256").update(profile.login_session!);
-    const token = join(folder, `${id.digest("hex")}.json`);
-    this.#rights.add("read", token);
-    this.#rights.add("write", token);
-    this.#rights.add("sys", "homedir");
-    this.#server(
-      `https://${profile.region ?? this.#region}.signin.aws.amazon.com`,
-    );
-    return ', "aws login"';
-  }
-
-  /** A container's or an instance's role. */
+  /** The role of a container or an instance. */
   #remote(): string {
     const {
       AWS_CONTAINER_CREDENTIALS_RELATIVE_URI: relative,
@@ -272,7 +253,7 @@ class Chain {
     } = this.#env;
     if (relative || full) {
       this.#server(relative ? CONTAINER_HOST : full!);
-      if (tokenFile) this.#rights.add("read", tokenFile);
+      if (tokenFile) this.#permissions.add("read", tokenFile);
       return "the container's role";
     }
     if (disabled && disabled !== "false") {
@@ -283,49 +264,45 @@ class Chain {
     return "the instance's role, as there are none here";
   }
 
-  /** A service of AWS, where the environment does not name another server. */
-  #service(prefix: string, id: string, region: string): void {
-    const {
-      AWS_ENDPOINT_URL: all,
-      AWS_USE_FIPS_ENDPOINT: fips,
-      AWS_USE_DUALSTACK_ENDPOINT: dual,
-    } = this.#env;
-    const suffix = dual === "true"
+  /** The service that assumes roles, or the server that the environment names. */
+  #sts(region: string): void {
+    const env = this.#env;
+    const suffix = env.AWS_USE_DUALSTACK_ENDPOINT === "true"
       ? "api.aws"
       : SUFFIXES.find(([start]) => region.startsWith(start))?.[1] ??
         "amazonaws.com";
-    const host = `${prefix}${fips === "true" ? "-fips" : ""}`;
+    const host = env.AWS_USE_FIPS_ENDPOINT === "true" ? "sts-fips" : "sts";
     this.#server(
-      this.#env[`AWS_ENDPOINT_URL_${id}`] || all ||
+      env.AWS_ENDPOINT_URL_STS || env.AWS_ENDPOINT_URL ||
         `https://${host}.${region}.${suffix}`,
     );
   }
 
   #server(url: string): void {
-    addServer(this.#rights, url, this.#env);
+    addServer(this.#permissions, url, this.#env);
   }
 }
 
 /**
- * Adds what it takes to call a server. Where it speaks TLS, and certificates
- * are given as Node has them, Deno asks for a permission that only all of its
- * kind grants, as it has no name.
+ * Adds the permissions to call a server. With TLS and certificates from
+ * `NODE_EXTRA_CA_CERTS`, Deno asks for a permission without a name: only
+ * `--allow-sys` grants it.
  *
- * @param rights What is added to.
- * @param url The server; what is no URL is left out.
+ * @param permissions The set to add to.
+ * @param url The server's URL; ignored if malformed.
  * @param env The environment.
  */
 export function addServer(
-  rights: Rights,
+  permissions: PermissionSet,
   url: string,
   env: Environment,
 ): void {
   const server = URL.parse(url);
   if (server === null) return;
-  rights.add("net", hostOf(server));
+  permissions.add("net", hostOf(server));
   if (server.protocol !== "https:" || !env.NODE_EXTRA_CA_CERTS) return;
-  rights.addAll("sys");
-  rights.add("env", "NODE_USE_SYSTEM_CA");
+  permissions.addAll("sys");
+  permissions.add("env", "NODE_USE_SYSTEM_CA");
 }
 
 function profileName(env: Environment): string {

@@ -1,5 +1,5 @@
 /**
- * What Deno loads with a worker's module, as `deno info` tells it.
+ * The modules that Deno loads with a worker's module, from `deno info`.
  *
  * @module
  */
@@ -7,16 +7,16 @@
 import { fileURLToPath } from "node:url";
 import { hostOf } from "./permission_set.ts";
 
-/** What a module needs to be loaded. */
+/** The files and hosts that Deno needs to load a module. */
 export interface ModuleFiles {
   /**
-   * What must be read of this machine: its own file and those that it imports,
-   * and the folder of each that requires others.
+   * The module's file and the files that it imports; for a CommonJS module that
+   * requires others, its folder.
    */
   readonly paths: readonly string[];
   /**
-   * The hosts that are imported from, where Deno would not allow them by
-   * itself; the registry's is among them, as a list of hosts replaces Deno's.
+   * The hosts of imports, if Deno's default hosts do not include them all. The
+   * registry is among them, as the flag replaces Deno's list.
    */
   readonly hosts: readonly string[];
 }
@@ -32,7 +32,7 @@ interface GraphModule {
   readonly error?: string;
   readonly mediaType?: string;
   readonly dependencies?: readonly {
-    /** What is imported to run; absent where only types are. */
+    /** Absent for an import of types alone. */
     readonly code?: {
       readonly specifier?: string;
       readonly resolutionMode?: string;
@@ -42,7 +42,7 @@ interface GraphModule {
   }[];
 }
 
-/** The hosts that Deno allows imports from where it is given no others. */
+/** The hosts from which Deno allows imports by default. */
 const DEFAULT_HOSTS: ReadonlySet<string> = new Set([
   "deno.land:443",
   "jsr.io:443",
@@ -54,11 +54,10 @@ const DEFAULT_HOSTS: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Lists what a module loads, without running any of it.
+ * Lists the files and hosts of a module's imports, without running any code.
  *
  * @param specifier The module's URL.
- * @returns Its paths and hosts.
- * @throws {ModuleGraphError} If a module of it is missing or cannot be read.
+ * @throws {ModuleGraphError} If a module is missing or cannot be read.
  */
 export async function listModules(specifier: string): Promise<ModuleFiles> {
   const graph = await readGraph(specifier);
@@ -67,7 +66,7 @@ export async function listModules(specifier: string): Promise<ModuleFiles> {
   );
   const loaded = new Set<string>();
   const folders = new Set<string>();
-  /** What may never be imported may be missing. */
+  /** A module behind a dynamic import may be missing. */
   const visit = (name: string, isDynamic: boolean) => {
     const target = graph.redirects?.[name] ?? name;
     const { error, mediaType, dependencies = [] } = modules.get(target) ?? {};
@@ -89,7 +88,7 @@ export async function listModules(specifier: string): Promise<ModuleFiles> {
     }
   };
   visit(specifier, false);
-  // What is in node_modules Deno reads without a permission.
+  // Deno reads node_modules without a permission.
   const local = [...loaded, ...folders].filter((url) =>
     isLocal(url) && !url.includes("/node_modules/")
   );
@@ -103,7 +102,7 @@ function isLocal(url: string): boolean {
   return url.startsWith("file:");
 }
 
-/** A module that cannot be loaded, or nothing that tells of it. */
+/** A module that cannot be loaded or listed. */
 export class ModuleGraphError extends Error {
   constructor(text: string) {
     super(text.replace(/^\s*error: /, "").split("\n")[0]);
@@ -111,7 +110,7 @@ export class ModuleGraphError extends Error {
   }
 }
 
-/** Deno reads its own import map and cache for it, as it would for a run. */
+/** `deno info` uses the same import map and cache as a run. */
 async function readGraph(specifier: string): Promise<Graph> {
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["info", "--json", "--allow-import", specifier],

@@ -1,94 +1,83 @@
 /**
- * Sets of Deno permissions: what a program needs, as flags, and what of it the
- * running one was not given.
+ * Sets of Deno permissions, as flags and as a comparison with the permissions
+ * of this program.
  *
  * @module
  */
 
 import { dirname, relative, resolve, sep } from "node:path";
 import process from "node:process";
-
-/** Deno's kinds of permissions, in the order in which flags are written. */
-const KINDS = [
-  "read",
-  "write",
-  "net",
-  "env",
-  "sys",
-  "run",
-  "import",
-] as const;
-
-/** A kind of permission, as in `--allow-KIND`. */
-export type Right = typeof KINDS[number];
+import { PERMISSION_NAMES, type PermissionName } from "../permission_names.ts";
 
 /** A set of Deno permissions. */
-export class Rights {
-  readonly #values: ReadonlyMap<Right, Set<string>> = new Map(
-    KINDS.map((kind) => [kind, new Set()]),
+export class PermissionSet {
+  readonly #values: ReadonlyMap<PermissionName, Set<string>> = new Map(
+    PERMISSION_NAMES.map((name) => [name, new Set()]),
   );
-  readonly #all = new Set<Right>();
+  readonly #all = new Set<PermissionName>();
 
-  /** Adds permissions of a kind. */
-  add(kind: Right, ...values: readonly string[]): void {
-    for (const value of values) this.#values.get(kind)!.add(value);
+  /** Adds `--allow-NAME=VALUES`. */
+  add(name: PermissionName, ...values: readonly string[]): void {
+    for (const value of values) this.#values.get(name)!.add(value);
   }
 
-  /** Adds all permissions of a kind. */
-  addAll(kind: Right): void {
-    this.#all.add(kind);
+  /** Adds `--allow-NAME`. */
+  addAll(name: PermissionName): void {
+    this.#all.add(name);
   }
 
-  /** Adds those of another set. */
-  addFrom(other: Rights): void {
-    for (const kind of KINDS) {
-      this.add(kind, ...other.of(kind));
-      if (other.has(kind)) this.addAll(kind);
+  /** Adds the permissions of another set. */
+  addFrom(other: PermissionSet): void {
+    for (const name of PERMISSION_NAMES) {
+      this.add(name, ...other.values(name));
+      if (other.hasAll(name)) this.addAll(name);
     }
   }
 
-  /** The permissions of a kind, one by one. */
-  of(kind: Right): readonly string[] {
-    return [...this.#values.get(kind)!];
+  /** The values that were added for a name. */
+  values(name: PermissionName): readonly string[] {
+    return [...this.#values.get(name)!];
   }
 
-  /** Whether it has all permissions of a kind. */
-  has(kind: Right): boolean {
-    return this.#all.has(kind);
+  /** Whether it has `--allow-NAME` without values. */
+  hasAll(name: PermissionName): boolean {
+    return this.#all.has(name);
   }
 
-  /** The command-line flags that grant all of it and no more. */
+  /** The flags that grant exactly these permissions. */
   flags(): string[] {
-    return KINDS.flatMap((kind) => {
-      if (this.has(kind)) return [`--allow-${kind}`];
-      const isOfPaths = kind === "read" || kind === "write";
-      const values = isOfPaths ? grantable(this.of(kind)) : this.of(kind);
-      return values.length === 0 ? [] : [`--allow-${kind}=${values.join(",")}`];
+    return PERMISSION_NAMES.flatMap((name) => {
+      if (this.hasAll(name)) return [`--allow-${name}`];
+      const holdsPaths = name === "read" || name === "write";
+      const values = holdsPaths
+        ? grantable(this.values(name))
+        : this.values(name);
+      return values.length === 0 ? [] : [`--allow-${name}=${values.join(",")}`];
     });
   }
 
-  /** The part of it that this program was not given. */
-  missing(): Rights {
-    const missing = new Rights();
-    for (const kind of KINDS) {
-      if (this.has(kind) && !isGranted(kind)) missing.addAll(kind);
-      for (const value of this.of(kind)) {
-        if (!isGranted(kind, value)) missing.add(kind, value);
+  /** The permissions of this set that this program does not have. */
+  missing(): PermissionSet {
+    const missing = new PermissionSet();
+    for (const name of PERMISSION_NAMES) {
+      if (this.hasAll(name) && !isGranted(name)) missing.addAll(name);
+      for (const value of this.values(name)) {
+        if (!isGranted(name, value)) missing.add(name, value);
       }
     }
     return missing;
   }
 }
 
-/** A URL's host and port, as Deno's flags have them. */
+/** A URL's host and port, as in Deno's flags. */
 export function hostOf({ protocol, hostname, port }: URL): string {
   return `${hostname}:${port || (protocol === "https:" ? 443 : 80)}`;
 }
 
 /**
- * Paths as a flag can grant them: those that others do not hold, relative where
- * they are below this folder. Deno splits what a flag grants at each comma: for
- * a path with one its folder stands.
+ * Paths as a flag can grant them: without paths inside other paths, and relative
+ * if they are in the current folder. Deno splits the values of a flag at commas,
+ * so a path with a comma becomes its folder.
  */
 function grantable(paths: readonly string[]): string[] {
   const absolute = new Set(paths.map((path) => {
@@ -96,14 +85,14 @@ function grantable(paths: readonly string[]): string[] {
     while (granted.includes(",")) granted = dirname(granted);
     return granted;
   }));
-  return [...absolute].filter((path) => !isHeld(path, absolute))
+  return [...absolute].filter((path) => !isInside(path, absolute))
     .map(shortPath);
 }
 
-/** Whether a folder that a path is in is among others. */
-function isHeld(path: string, others: ReadonlySet<string>): boolean {
+/** Whether one of these paths is a folder that holds the path. */
+function isInside(path: string, paths: ReadonlySet<string>): boolean {
   const folder = dirname(path);
-  return folder !== path && (others.has(folder) || isHeld(folder, others));
+  return folder !== path && (paths.has(folder) || isInside(folder, paths));
 }
 
 function shortPath(path: string): string {
@@ -112,29 +101,22 @@ function shortPath(path: string): string {
   return below === ".." || below.startsWith(`..${sep}`) ? path : below;
 }
 
-function isGranted(kind: Right, value?: string): boolean {
-  return Deno.permissions.querySync(descriptor(kind, value)).state ===
-    "granted";
-}
+/** The member of a permission descriptor that holds the value. */
+const VALUE_KEYS: Readonly<Record<PermissionName, string>> = {
+  read: "path",
+  write: "path",
+  ffi: "path",
+  net: "host",
+  import: "host",
+  env: "variable",
+  sys: "kind",
+  run: "command",
+};
 
-function descriptor(
-  kind: Right,
-  value: string | undefined,
-): Deno.PermissionDescriptor {
-  const of = <K extends string>(key: K) =>
-    (value === undefined ? {} : { [key]: value }) as { [P in K]?: string };
-  switch (kind) {
-    case "read":
-    case "write":
-      return { name: kind, ...of("path") };
-    case "net":
-    case "import":
-      return { name: kind, ...of("host") };
-    case "env":
-      return { name: kind, ...of("variable") };
-    case "sys":
-      return { name: kind, ...of("kind") } as Deno.SysPermissionDescriptor;
-    case "run":
-      return { name: kind, ...of("command") };
-  }
+function isGranted(name: PermissionName, value?: string): boolean {
+  const descriptor = {
+    name,
+    ...(value === undefined ? {} : { [VALUE_KEYS[name]]: value }),
+  } as Deno.PermissionDescriptor;
+  return Deno.permissions.querySync(descriptor).state === "granted";
 }

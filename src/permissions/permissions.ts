@@ -1,5 +1,5 @@
 /**
- * The Deno permissions that containers need, told from their configurations.
+ * Finds the Deno permissions that containers need.
  *
  * @module
  */
@@ -13,7 +13,7 @@ import {
   addServer,
   credentialAccess,
   regionAccess,
-  sdkRights,
+  sdkPermissions,
 } from "./credential_chain.ts";
 import { regionOf } from "../connect/open_queue.ts";
 import { ConfigError } from "../errors.ts";
@@ -21,62 +21,61 @@ import type { LogFileConfig } from "../logging/loggers_text.ts";
 import { listLogFiles } from "../logging/loggers_text.ts";
 import { listModules, ModuleGraphError } from "./module_graph.ts";
 import { loadSqs } from "../connect/open_queue.ts";
-import { Rights } from "./permission_set.ts";
+import { PermissionSet } from "./permission_set.ts";
 import type { WorkerSpec } from "../job/worker_spec.ts";
 
-/** Beyond so many old files a log file's folder is granted in their place. */
+/** The most old log files to list; for more, the flag grants their folder. */
 const MAX_LISTED_FILES = 20;
 
-/** What containers need, and what there is to know about it. */
+/** The permissions that containers need. */
 export interface NeededPermissions {
-  readonly rights: Rights;
-  /** One line for each thing to know. */
+  readonly permissions: PermissionSet;
+  /** Notes for the user, one line each. */
   readonly hints: readonly string[];
 }
 
 /**
- * Tells the permissions that containers need to run in one process, where this
- * program runs, without calling their workers or queues.
+ * Finds the permissions that containers need to run in one process on this
+ * machine, without calling their workers or queues.
  *
  * @param configs The containers' configurations, from ini files.
- * @returns The permissions.
- * @throws {ConfigError} If a worker's module, or one that it imports, cannot be
+ * @throws {ConfigError} If a worker's module or one of its imports cannot be
  * loaded.
  */
 export async function permissionsOf(
   configs: readonly ContainerConfig[],
 ): Promise<NeededPermissions> {
-  const rights = new Rights();
+  const permissions = new PermissionSet();
   const hints = new Set<string>();
   for (const config of configs) {
-    rights.add("read", config.file!);
+    permissions.add("read", config.file!);
     for (const file of listLogFiles(config.loggers)) {
-      addLogFile(rights, file);
+      addLogFile(permissions, file);
     }
-    if (config.health !== undefined) rights.add("net", config.health.text);
-    await addWorker(rights, config);
-    await addQueues(rights, hints, config);
+    if (config.health !== undefined) permissions.add("net", config.health.text);
+    await addWorker(permissions, config);
+    await addQueues(permissions, hints, config);
   }
   if (configs.some(({ isolation }) => isolation === "none")) {
     hints.add(
-      "Without isolation a job has the container's permissions: add what the worker itself needs",
+      "Without isolation, jobs have the container's permissions: add the flags that the worker needs",
     );
   }
-  return { rights, hints: [...hints] };
+  return { permissions, hints: [...hints] };
 }
 
 async function addWorker(
-  rights: Rights,
+  permissions: PermissionSet,
   config: ContainerConfig,
 ): Promise<void> {
-  if (config.isolation === "process") return addProcesses(rights, config);
+  if (config.isolation === "process") return addProcesses(permissions, config);
   const { text, specifier } = config.worker as WorkerSpec;
-  // What a program from JSR imports of JSR and npm takes no permission.
+  // A program from JSR imports modules of JSR and npm without permissions.
   if (!specifier.startsWith("file:")) return;
   try {
     const { paths, hosts } = await listModules(specifier);
-    rights.add("read", ...paths);
-    rights.add("import", ...hosts);
+    permissions.add("read", ...paths);
+    permissions.add("import", ...hosts);
   } catch (error) {
     if (!(error instanceof ModuleGraphError)) throw error;
     throw new ConfigError(
@@ -86,47 +85,47 @@ async function addWorker(
   }
 }
 
-/**
- * What jobs may do is up to their processes. The container starts these, and
- * makes their environment of its own.
- */
-function addProcesses(rights: Rights, config: ContainerConfig): void {
+/** The container starts processes, and builds their environment. */
+function addProcesses(
+  permissions: PermissionSet,
+  config: ContainerConfig,
+): void {
   const { allowAll, allowEnv, allowRun } = config;
   const names = allowEnv?.split(",") ?? [];
-  rights.add("run", process.execPath);
-  rights.add("env", "NODE_V8_COVERAGE", ...DENO_ENV);
-  if (allowRun !== undefined) rights.add("env", "PATH");
-  // To pass on what is not named, all that there is must be seen.
+  permissions.add("run", process.execPath);
+  permissions.add("env", "NODE_V8_COVERAGE", ...DENO_ENV);
+  if (allowRun !== undefined) permissions.add("env", "PATH");
+  // A pattern passes variables on: the container must read all of them.
   const isOpen = names.some((name) => name === "true" || name.endsWith("*"));
-  if (allowAll || isOpen) rights.addAll("env");
-  else rights.add("env", ...names);
+  if (allowAll || isOpen) permissions.addAll("env");
+  else permissions.add("env", ...names);
 }
 
-/** A file that is rotated is looked at, and renamed over older ones. */
-function addLogFile(rights: Rights, file: LogFileConfig): void {
+/** A rotating log file is read for its size and renamed. */
+function addLogFile(permissions: PermissionSet, file: LogFileConfig): void {
   const { path, oldFiles } = file;
-  rights.add("write", path);
+  permissions.add("write", path);
   if (oldFiles === 0) return;
   if (oldFiles > MAX_LISTED_FILES) {
-    rights.add("read", dirname(path));
-    rights.add("write", dirname(path));
+    permissions.add("read", dirname(path));
+    permissions.add("write", dirname(path));
     return;
   }
   const old = Array.from(
     { length: oldFiles },
     (_, number) => `${path}.${number + 1}`,
   );
-  rights.add("read", path, ...old.slice(0, -1));
-  rights.add("write", ...old);
+  permissions.add("read", path, ...old.slice(0, -1));
+  permissions.add("write", ...old);
 }
 
 async function addQueues(
-  rights: Rights,
+  permissions: PermissionSet,
   hints: Set<string>,
   config: ContainerConfig,
 ): Promise<void> {
   const { env } = process;
-  rights.addFrom(sdkRights(env));
+  permissions.addFrom(sdkPermissions(env));
   const { queue, failures } = config;
   const refs = typeof failures === "string" ? [queue] : [queue, failures];
   for (const ref of refs) {
@@ -137,16 +136,17 @@ async function addQueues(
       { ...options, ...(given === undefined ? {} : { region: given }) },
       ref.origin,
     );
-    addServer(rights, url.href, env);
+    addServer(permissions, url.href, env);
     if (given === undefined) {
-      const access = regionAccess(env, region);
-      rights.addFrom(access.rights);
+      const access = await regionAccess(env, region);
+      permissions.addFrom(access.permissions);
       hints.add(
-        `Queue ${ref.name} is looked for in region ${region}, ${access.source}`,
+        `Queue ${ref.name} is in region ${region}, ${access.source}`,
       );
     }
-    const access = credentialAccess(env, region);
-    rights.addFrom(access.rights);
+    const access = await credentialAccess(env, region);
+    permissions.addFrom(access.permissions);
     hints.add(`Credentials come from ${access.source}`);
+    if (access.note !== undefined) hints.add(access.note);
   }
 }

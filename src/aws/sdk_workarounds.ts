@@ -1,18 +1,12 @@
 /**
- * Workarounds for the AWS SDK and for Deno. `tests/aws/sdk_workarounds_test.ts`
- * fails when a release makes one of them useless.
- *
- * All but {@linkcode withOneTry} save CPU: the rows "CPU per job" and "jobs/s" of
- * `deno task bench` show them.
+ * Workarounds for the AWS SDK and for Deno. The tests in
+ * `tests/aws/sdk_workarounds_test.ts` fail if the SDK no longer needs or uses
+ * them.
  *
  * @module
  */
 
-import {
-  type ReceiveMessageCommand,
-  SQSClient,
-  type SQSClientConfig,
-} from "@aws-sdk/client-sqs";
+import type { ReceiveMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
 import { Buffer } from "node:buffer";
 import { createHmac, hash } from "node:crypto";
 import { Agent as HttpAgent, ClientRequest } from "node:http";
@@ -21,13 +15,6 @@ import type { Duplex } from "node:stream";
 
 /** The most sockets of a client, as in the SDK. */
 const MAX_SOCKETS = 50;
-
-/**
- * A value that the agent takes for `true`: it then enables TCP keep-alive for
- * each socket. The SDK compares it with `true`, and if equal it starts a timer
- * for each request to enable keep-alive once more.
- */
-const KEEP_ALIVE = 1 as unknown as boolean;
 
 /** The agent that an SDK client needs for its server. */
 export type Agents =
@@ -43,7 +30,7 @@ export type Agents =
 export async function agentMaker(
   endpoint: string | undefined,
 ): Promise<() => Agents> {
-  const options = { keepAlive: KEEP_ALIVE, maxSockets: MAX_SOCKETS };
+  const options = { keepAlive: true, maxSockets: MAX_SOCKETS };
   if (endpoint !== undefined && new URL(endpoint).protocol === "http:") {
     return () => ({ httpAgent: withOneTry(new HttpAgent(options)) });
   }
@@ -77,8 +64,9 @@ function destroyForGood(this: ClientRequest, error?: Error): ClientRequest {
 }
 
 /**
- * A checksum by `node:crypto`. The SDK's own ones are written in JavaScript, and
- * take a fifth of a send's CPU.
+ * A checksum in one call of `node:crypto`. The SDK's own keep an object of the
+ * system for each request: without these, the bench row "peak memory" grows by
+ * a tenth.
  */
 abstract class Checksum {
   #data: Uint8Array = new Uint8Array();
@@ -131,29 +119,12 @@ function bytesOf(data: ArrayBuffer | ArrayBufferView): Uint8Array {
     : new Uint8Array(data);
 }
 
-/**
- * Makes a client that needs less CPU for each request.
- *
- * - It prepares no log records: the SDK copies all input and output for its
- *   default logger, which drops them.
- * - It makes its user agent once: the SDK asks the system for its release for
- *   each request.
- */
-export function leanClient(config: SQSClientConfig): SQSClient {
-  const client = new SQSClient({ ...config, md5: Md5, sha256: Sha256 });
-  const logger: { info?: unknown } = client.config.logger;
-  logger.info = undefined;
-  const userAgent = client.config.defaultUserAgentProvider;
-  let known: ReturnType<typeof userAgent> | undefined;
-  client.config.defaultUserAgentProvider = () => known ??= userAgent();
-  return client;
-}
-
 type Handler = ReturnType<ReceiveMessageCommand["resolveMiddleware"]>;
 
 /**
- * Resolves the SDK's middleware for receives once for each signal. With
- * `cacheMiddleware` the SDK does that only for calls without a signal.
+ * Resolves the SDK's middleware for receives once for each signal: the SDK's
+ * `cacheMiddleware` works for calls without a signal only. Without this, a
+ * receive takes a sixth more CPU (bench row "CPU per job").
  */
 export class ReceiveMiddleware {
   readonly #handlers = new WeakMap<object, Handler>();

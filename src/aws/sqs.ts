@@ -20,8 +20,9 @@ import {
 import {
   agentMaker,
   type Agents,
-  leanClient,
+  Md5,
   ReceiveMiddleware,
+  Sha256,
 } from "./sdk_workarounds.ts";
 import {
   byPosition,
@@ -214,7 +215,9 @@ class SqsConnection implements Connection {
   /** Makes a client that shares the other one's credentials. */
   #client(config: SQSClientConfig): SQSClient {
     const other = this.#callsClient ?? this.#pollsClient;
-    return leanClient({
+    return new SQSClient({
+      md5: Md5,
+      sha256: Sha256,
       ...this.#config,
       ...config,
       ...(other === undefined ? {} : { credentials: other.config.credentials }),

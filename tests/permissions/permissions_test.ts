@@ -51,7 +51,7 @@ Deno.test("zsqs permissions prints one line for several files", async () => {
   // Jobs of the first are not isolated.
   assertEquals(hints, [
     "Credentials come from AWS_ACCESS_KEY_ID",
-    "Without isolation a job has the container's permissions: add what the worker itself needs",
+    "Without isolation, jobs have the container's permissions: add the flags that the worker needs",
   ]);
 });
 

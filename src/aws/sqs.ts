@@ -34,17 +34,17 @@ import {
   sqsError,
   toSdk,
 } from "./sqs_values.ts";
-import {
-  type CallOptions,
-  type Connection,
-  type ConnectOptions,
-  type EntryResult,
-  type OutgoingMessage,
-  type QueueAttributes,
-  type ReceivedMessage,
-  type ReceiveOptions,
-  type Sent,
-  type VisibilityChange,
+import type {
+  CallOptions,
+  Connection,
+  ConnectOptions,
+  EntryResult,
+  OutgoingMessage,
+  QueueAttributes,
+  ReceivedMessage,
+  ReceiveOptions,
+  Sent,
+  VisibilityChange,
 } from "../sqs/connection.ts";
 import { isNotCapable, SqsError } from "../errors.ts";
 

@@ -3,6 +3,10 @@
  * behaviour makes its own queues and waits by long polls only. So it runs on the
  * double and on any server, at the same time as the others.
  *
+ * No behaviour depends on a fast machine. A message may come later than it
+ * should, but never earlier. If a call must be made while a message is hidden,
+ * the message stays hidden for 5 seconds or more.
+ *
  * @module
  */
 
@@ -32,6 +36,8 @@ export interface QueueToMake {
 /** A server under test. */
 export interface BehaviourServer {
   readonly connection: Connection;
+  /** Milliseconds from any start, by the server's clock. */
+  now(): number;
   /** Makes a queue with a new name, and its dead-letter queue. */
   makeQueue(
     options: QueueToMake,
@@ -44,24 +50,45 @@ export interface Behaviour {
   check(server: BehaviourServer): Promise<void>;
 }
 
+/** How early a server's timer may ring. */
+const EARLY_MS = 20;
+
 /** A queue under observation. */
 class Subject {
   readonly connection: Connection;
   readonly url: string;
   readonly dead: () => Subject;
+  readonly #now: () => number;
 
-  private constructor(connection: Connection, url: string, dead: string) {
-    this.connection = connection;
+  private constructor(server: BehaviourServer, url: string, dead: string) {
+    this.connection = server.connection;
     this.url = url;
-    this.dead = () => new Subject(connection, dead, dead);
+    this.dead = () => new Subject(server, dead, dead);
+    this.#now = () => server.now();
   }
 
   static async make(
-    { connection, makeQueue }: BehaviourServer,
+    server: BehaviourServer,
     options: QueueToMake = {},
   ): Promise<Subject> {
-    const { url, deadLetterUrl } = await makeQueue(options);
-    return new Subject(connection, url, deadLetterUrl);
+    const { url, deadLetterUrl } = await server.makeQueue(options);
+    return new Subject(server, url, deadLetterUrl);
+  }
+
+  /** Hides a message, and receives it no earlier than after so many seconds. */
+  async oneAfter(
+    seconds: number,
+    hide: () => Promise<unknown>,
+  ): Promise<ReceivedMessage> {
+    const startMs = this.#now();
+    await hide();
+    const message = await this.one();
+    const passedMs = this.#now() - startMs;
+    assert(
+      passedMs >= seconds * 1000 - EARLY_MS,
+      `it came after ${passedMs} ms already`,
+    );
+    return message;
   }
 
   async try(
@@ -95,7 +122,7 @@ class Subject {
   async one(options: Partial<ReceiveOptions> = {}): Promise<ReceivedMessage> {
     const [message] = await this.receive({
       maxMessages: 1,
-      waitTimeSeconds: 5,
+      waitTimeSeconds: 20,
       ...options,
     });
     assert(message !== undefined, "no message came");
@@ -164,16 +191,17 @@ export const behaviours: readonly Behaviour[] = [
     async check(server) {
       const queue = await Subject.make(server, { visibilityTimeoutSeconds: 1 });
       const { messageId } = await queue.send("a");
-      const first = await queue.one();
-      assertEquals([first.messageId, first.receiveCount], [messageId, 1]);
-      assertEquals(await queue.receive(), []);
-      const again = await queue.one();
+      let first: ReceivedMessage | undefined;
+      const again = await queue.oneAfter(1, async () => {
+        first = await queue.one();
+      });
+      assertEquals([first!.messageId, first!.receiveCount], [messageId, 1]);
       assertEquals(
         [again.messageId, again.body, again.receiveCount],
         [messageId, "a", 2],
       );
-      assertNotEquals(again.receiptHandle, first.receiptHandle);
-      assertEquals(again.sentAtMs, first.sentAtMs);
+      assertNotEquals(again.receiptHandle, first!.receiptHandle);
+      assertEquals(again.sentAtMs, first!.sentAtMs);
     },
   },
   {
@@ -181,18 +209,25 @@ export const behaviours: readonly Behaviour[] = [
     async check(server) {
       const queue = await Subject.make(server);
       await queue.send("a");
-      await queue.one({ visibilityTimeoutSeconds: 1 });
-      assertEquals((await queue.one()).receiveCount, 2);
+      const again = await queue.oneAfter(
+        1,
+        () => queue.one({ visibilityTimeoutSeconds: 1 }),
+      );
+      assertEquals(again.receiveCount, 2);
     },
   },
   {
     name: "a change of visibility counts from now on",
     async check(server) {
-      const queue = await Subject.make(server, { visibilityTimeoutSeconds: 1 });
+      const queue = await Subject.make(server);
       await queue.send("a");
-      assertEquals(await queue.hide(await queue.one(), 3), "ok");
+      const message = await queue.one();
+      // Time passes, so that an end counted from the receive is too early.
       assertEquals(await queue.bodies({ waitTimeSeconds: 1 }), []);
-      assertEquals((await queue.one()).receiveCount, 2);
+      const again = await queue.oneAfter(2, async () => {
+        assertEquals(await queue.hide(message, 2), "ok");
+      });
+      assertEquals(again.receiveCount, 2);
     },
   },
   {
@@ -228,11 +263,11 @@ export const behaviours: readonly Behaviour[] = [
   {
     name: "a delete is for good, and may be made again",
     async check(server) {
-      const queue = await Subject.make(server, { visibilityTimeoutSeconds: 1 });
+      const queue = await Subject.make(server);
       await queue.send("a");
-      const message = await queue.one();
+      const message = await queue.one({ visibilityTimeoutSeconds: 10 });
       assertEquals(await queue.delete(message), "ok");
-      assertEquals(await queue.bodies({ waitTimeSeconds: 2 }), []);
+      assertEquals(await queue.bodies({ waitTimeSeconds: 11 }), []);
       assertEquals(await queue.delete(message), "ok");
     },
   },
@@ -251,9 +286,9 @@ export const behaviours: readonly Behaviour[] = [
     // Whether it deletes the message is left open.
     name: "a standard queue takes a delete by an older receipt handle",
     async check(server) {
-      const queue = await Subject.make(server, { visibilityTimeoutSeconds: 1 });
+      const queue = await Subject.make(server);
       await queue.send("a");
-      const old = await queue.one();
+      const old = await queue.one({ visibilityTimeoutSeconds: 1 });
       const last = await queue.one();
       assertEquals(await queue.delete(old), "ok");
       assertEquals(await queue.delete(last), "ok");
@@ -263,12 +298,9 @@ export const behaviours: readonly Behaviour[] = [
   {
     name: "a FIFO queue refuses a delete by an expired receipt handle",
     async check(server) {
-      const queue = await Subject.make(server, {
-        fifo: true,
-        visibilityTimeoutSeconds: 1,
-      });
+      const queue = await Subject.make(server, { fifo: true });
       await queue.send("a", { groupId: "g" });
-      const old = await queue.one();
+      const old = await queue.one({ visibilityTimeoutSeconds: 1 });
       const last = await queue.one();
       assertNotEquals(await queue.delete(old), "ok");
       assertEquals(await queue.delete(last), "ok");
@@ -287,19 +319,22 @@ export const behaviours: readonly Behaviour[] = [
     name: "a delayed message comes when its delay ends",
     async check(server) {
       const queue = await Subject.make(server);
-      await queue.send("later", { delaySeconds: 1 });
-      assertEquals(await queue.bodies(), []);
-      assertEquals((await queue.one()).body, "later");
+      const { body } = await queue.oneAfter(
+        1,
+        () => queue.send("later", { delaySeconds: 1 }),
+      );
+      assertEquals(body, "later");
     },
   },
   {
     name: "a queue's delay is for messages without a delay",
     async check(server) {
-      const queue = await Subject.make(server, { delaySeconds: 1 });
-      await queue.send("later");
-      await queue.send("now", { delaySeconds: 0 });
-      assertEquals(await queue.bodies(), ["now"]);
-      assertEquals((await queue.one()).body, "later");
+      const late = await Subject.make(server, { delaySeconds: 900 });
+      await late.send("later");
+      await late.send("now", { delaySeconds: 0 });
+      assertEquals((await late.one()).body, "now");
+      const soon = await Subject.make(server, { delaySeconds: 1 });
+      await soon.oneAfter(1, () => soon.send("soon"));
     },
   },
   {
@@ -321,11 +356,14 @@ export const behaviours: readonly Behaviour[] = [
   {
     name: "a FIFO queue's delay holds nothing up that was sent before",
     async check(server) {
-      const queue = await Subject.make(server, { fifo: true, delaySeconds: 2 });
+      const queue = await Subject.make(server, {
+        fifo: true,
+        delaySeconds: 12,
+      });
       await queue.send("a", { groupId: "g" });
-      assertEquals(await queue.bodies({ waitTimeSeconds: 1 }), []);
+      assertEquals(await queue.bodies({ waitTimeSeconds: 5 }), []);
       await queue.send("b", { groupId: "g" });
-      assertEquals(await queue.bodies({ waitTimeSeconds: 5 }), ["a"]);
+      assertEquals(await queue.bodies({ waitTimeSeconds: 20 }), ["a"]);
     },
   },
   {
@@ -440,18 +478,16 @@ export const behaviours: readonly Behaviour[] = [
       fifo ? "FIFO" : "standard"
     } queue moves a message received too often`,
     async check(server: BehaviourServer) {
-      const queue = await Subject.make(server, {
-        fifo,
-        visibilityTimeoutSeconds: 1,
-        maxReceiveCount: 2,
-      });
+      const queue = await Subject.make(server, { fifo, maxReceiveCount: 2 });
       const { messageId } = await queue.send("a", {
         ...(fifo ? { groupId: "g" } : {}),
         attributes: { a: text("b") },
       });
-      const first = await queue.one();
-      assertEquals((await queue.one()).receiveCount, 2);
-      assertEquals(await queue.bodies({ waitTimeSeconds: 2 }), []);
+      const first = await queue.one({ visibilityTimeoutSeconds: 1 });
+      const second = await queue.one();
+      assertEquals(second.receiveCount, 2);
+      assertEquals(await queue.hide(second, 0), "ok");
+      assertEquals(await queue.bodies({ waitTimeSeconds: 1 }), []);
       const dead = await queue.dead().one();
       assertEquals(
         [dead.messageId, dead.body, dead.attributes],
@@ -464,13 +500,10 @@ export const behaviours: readonly Behaviour[] = [
   {
     name: "a receive count counts all queues that a message was in",
     async check(server) {
-      const queue = await Subject.make(server, {
-        visibilityTimeoutSeconds: 1,
-        maxReceiveCount: 1,
-      });
+      const queue = await Subject.make(server, { maxReceiveCount: 1 });
       await queue.send("a");
-      await queue.one();
-      assertEquals(await queue.bodies({ waitTimeSeconds: 2 }), []);
+      assertEquals(await queue.hide(await queue.one(), 0), "ok");
+      assertEquals(await queue.bodies({ waitTimeSeconds: 1 }), []);
       assertEquals((await queue.dead().one()).receiveCount, 2);
     },
   },

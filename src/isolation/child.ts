@@ -21,7 +21,7 @@ import {
   workerSubject,
 } from "../job/worker.ts";
 import { encodeError } from "../logging/error_data.ts";
-import { LOG_METHODS, type Logger, writeRecord } from "../logging/loggers.ts";
+import { type Logger, loggerOf, writeRecord } from "../logging/loggers.ts";
 import { type Channel, takeChannel } from "./child_channel.ts";
 import {
   decodeToChild,
@@ -152,19 +152,16 @@ class Program {
   }
 
   #logger(name: string): Logger {
-    const methods = LOG_METHODS.map((level) => [
-      level,
-      (...values: unknown[]) =>
-        writeRecord(values, (text, errors) =>
-          this.#send({
-            type: "log",
-            name,
-            level,
-            text: text.slice(0, MAX_TEXT_LENGTH),
-            errors: errors.map((error) => encodeError(error)),
-          })),
-    ]);
-    return Object.fromEntries(methods) as Logger;
+    return loggerOf((level, values) =>
+      writeRecord(values, (text, errors) =>
+        this.#send({
+          type: "log",
+          name,
+          level,
+          text: text.slice(0, MAX_TEXT_LENGTH),
+          errors: errors.map((error) => encodeError(error)),
+        }))
+    );
   }
 }
 

@@ -9,7 +9,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { Attributes } from "../message/attributes.ts";
 import type { JobMessage } from "../sqs/connection.ts";
-import { defaultLoggers, type Logger } from "../logging/loggers.ts";
+import { defaultLoggers, type Logger, loggerOf } from "../logging/loggers.ts";
 
 /** The job that a handler is working on. */
 export interface Job {
@@ -119,14 +119,10 @@ export function currentJob(): Job {
  * ```
  */
 export function getLogger(name: string): Logger {
-  const logger = () => (currentScope()?.loggers ?? defaultLoggers()).get(name);
-  return {
-    debug: (message, ...args) => logger().debug(message, ...args),
-    info: (message, ...args) => logger().info(message, ...args),
-    warn: (message, ...args) => logger().warn(message, ...args),
-    error: (message, ...args) => logger().error(message, ...args),
-    critical: (message, ...args) => logger().critical(message, ...args),
-  };
+  return loggerOf((method, values) => {
+    const loggers = currentScope()?.loggers ?? defaultLoggers();
+    loggers.get(name)[method](...values);
+  });
 }
 
 /** The fields that JSON log lines of the current job get. */

@@ -6,6 +6,7 @@
 
 import type { LogRecord } from "@std/log/logger";
 import process from "node:process";
+import { inspect } from "node:util";
 import { escapeControls, printableLines, quote, suggest } from "../text.ts";
 import {
   encodeError,
@@ -14,96 +15,11 @@ import {
   errorText,
   reasonOf,
 } from "./error_data.ts";
+import { compileDateFormat, type DateFormatter } from "./strftime.ts";
 import { isError } from "./value_text.ts";
-import { compileDateFormat, type DateFormat } from "./strftime.ts";
 
 /** Writes a record as text. */
 export type RecordFormatter = (record: LogRecord) => string;
-
-/** A format, ready to use. */
-export interface RecordFormat {
-  /** Writes a record, with the errors that were logged with it below. */
-  readonly format: RecordFormatter;
-  /** Clauses, such as `"%d" names no field`. */
-  readonly problems: readonly string[];
-}
-
-/** What a record looks like to a format's fields. */
-interface FieldSource {
-  readonly record: LogRecord;
-  readonly asctime: DateFormat["format"];
-}
-
-/** A field of a record. */
-interface Field {
-  readonly kind: Kind;
-  readonly get: (source: FieldSource) => string | number;
-}
-
-const LEVEL_NAMES: ReadonlyMap<number, string> = new Map([
-  [10, "DEBUG"],
-  [20, "INFO"],
-  [30, "WARNING"],
-  [40, "ERROR"],
-  [50, "CRITICAL"],
-]);
-
-const LOADED_AT = Date.now();
-
-const FIELDS: ReadonlyMap<string, Field> = new Map<string, Field>([
-  ["asctime", {
-    kind: "text",
-    get: ({ record, asctime }) => asctime(record.datetime),
-  }],
-  ["created", {
-    kind: "float",
-    get: ({ record }) => record.datetime.getTime() / 1000,
-  }],
-  ["levelname", { kind: "text", get: ({ record }) => levelName(record) }],
-  ["levelno", { kind: "integer", get: ({ record }) => record.level }],
-  ["message", { kind: "text", get: ({ record }) => record.msg }],
-  ["msecs", {
-    kind: "float",
-    get: ({ record }) => record.datetime.getMilliseconds(),
-  }],
-  ["name", { kind: "text", get: ({ record }) => record.loggerName }],
-  ["process", { kind: "integer", get: () => process.pid }],
-  ["processName", { kind: "text", get: () => "MainProcess" }],
-  ["relativeCreated", {
-    kind: "float",
-    get: ({ record }) => record.datetime.getTime() - LOADED_AT,
-  }],
-  ["threadName", { kind: "text", get: () => "MainThread" }],
-]);
-
-/** Fields that Python has and that would mean nothing here. */
-const UNSUPPORTED_FIELDS: ReadonlySet<string> = new Set([
-  "filename",
-  "funcName",
-  "lineno",
-  "module",
-  "pathname",
-  "taskName",
-  "thread",
-]);
-
-const CONVERSION =
-  /%(?:\(([^()]*)\))?([#0 +-]*)(\*|\d+)?(?:(\.)(\*|\d+)?)?[hlL]?(.)?/gsu;
-
-const CONVERSIONS = "sdfrx";
-const MAX_WIDTH = 1000;
-
-/** More digits than any number has. */
-const MAX_PRECISION = 50;
-
-/** Digits that hold the exact value of any number that is not tiny. */
-const EXACT_DIGITS = 100;
-
-/** A part of a format: text, or the match of a conversion. */
-type Part = string | RegExpExecArray;
-
-/** Writes a part of a format for a record. */
-type FieldWriter = (source: FieldSource) => string;
 
 /** What a value is to Python, which decides how it can be written. */
 type Kind = "text" | "integer" | "float";
@@ -119,6 +35,49 @@ interface Conversion {
   readonly type: string;
 }
 
+const LOADED_AT = Date.now();
+
+type Field = readonly [
+  kind: Kind,
+  get: (record: LogRecord, asctime: DateFormatter) => string | number,
+];
+
+const FIELDS: ReadonlyMap<string, Field> = new Map<string, Field>([
+  ["asctime", ["text", ({ datetime }, asctime) => asctime(datetime)]],
+  ["created", ["float", ({ datetime }) => datetime.getTime() / 1000]],
+  ["levelname", ["text", levelName]],
+  ["levelno", ["integer", ({ level }) => level]],
+  ["message", ["text", ({ msg }) => msg]],
+  ["msecs", ["float", ({ datetime }) => datetime.getMilliseconds()]],
+  ["name", ["text", ({ loggerName }) => loggerName]],
+  ["process", ["integer", () => process.pid]],
+  ["processName", ["text", () => "MainProcess"]],
+  ["relativeCreated", [
+    "float",
+    ({ datetime }) => datetime.getTime() - LOADED_AT,
+  ]],
+  ["threadName", ["text", () => "MainThread"]],
+]);
+
+/** Fields that Python has and that would mean nothing here. */
+const UNSUPPORTED =
+  /^(?:filename|funcName|lineno|module|pathname|taskName|thread)$/;
+
+const CONVERSION =
+  /%(?:\(([^()]*)\))?([#0 +-]*)(\*|\d+)?(?:(\.)(\*|\d+)?)?[hlL]?(.)?/gsu;
+
+const CONVERSIONS = "sdfrx";
+const MAX_WIDTH = 1000;
+
+/** More digits than any number has. */
+const MAX_PRECISION = 50;
+
+/** Digits that hold the exact value of any number that is not tiny. */
+const EXACT_DIGITS = 100;
+
+/** Writes a part of a format for a record. */
+type PartWriter = (record: LogRecord) => string;
+
 /**
  * Compiles a format in Python's `%` style.
  *
@@ -128,24 +87,37 @@ interface Conversion {
  * @param text The format, such as `%(levelname)s %(message)s`; empty, the
  * message alone.
  * @param asctime Writes the time for the field of that name.
- * @returns The format and its problems.
+ * @param problems Gets what is wrong with it: clauses, such as `"%d" names no
+ * field`.
+ * @returns Writes a record, with the errors that were logged with it below.
  */
 export function compileFormat(
   text: string,
-  asctime: DateFormat["format"],
-): RecordFormat {
-  const problems: string[] = [];
-  const parts = partsOf(text || "%(message)s");
-  if (!parts.some((part) => typeof part !== "string" && part[0] !== "%%")) {
-    problems.push("it has no field, such as %(message)s");
+  asctime: DateFormatter,
+  problems: string[],
+): RecordFormatter {
+  const format = text || "%(message)s";
+  const writers: PartWriter[] = [];
+  let end = 0;
+  let hasField = false;
+  for (const match of format.matchAll(CONVERSION)) {
+    const between = format.slice(end, match.index);
+    const isPercent = match[0] === "%%";
+    writers.push(
+      () => between,
+      isPercent ? () => "%" : compileField(match, asctime, problems),
+    );
+    hasField ||= !isPercent;
+    end = match.index + match[0].length;
   }
-  const writers = parts.map((part) => compilePart(part, problems));
-  return {
-    format(record) {
-      const source = { record, asctime };
-      return withErrors(writers.map((write) => write(source)).join(""), record);
-    },
-    problems,
+  if (!hasField) problems.push("it has no field, such as %(message)s");
+  const rest = format.slice(end);
+  return (record) => {
+    const text = writers.map((write) => write(record)).join("") + rest;
+    return errorsOf(record).reduce((text, error) => {
+      const newline = text.endsWith("\n") ? "" : "\n";
+      return `${text}${newline}  ${printableLines(errorText(error))}`;
+    }, text);
   };
 }
 
@@ -154,25 +126,22 @@ export function compileFormat(
  *
  * @param text The format, for `strftime`; empty, Python's own format with
  * milliseconds.
- * @returns The format and its problems.
+ * @param problems Gets what is wrong with it.
+ * @returns The format.
  */
-export function compileAsctime(text: string): DateFormat {
-  if (text !== "") return compileDateFormat(text);
-  const { format, problems } = compileDateFormat("%Y-%m-%d %H:%M:%S");
-  const msecs = (date: Date) => String(date.getMilliseconds()).padStart(3, "0");
-  return { format: (date) => `${format(date)},${msecs(date)}`, problems };
+export function compileAsctime(
+  text: string,
+  problems: string[],
+): DateFormatter {
+  if (text !== "") return compileDateFormat(text, problems);
+  const format = compileDateFormat("%Y-%m-%d %H:%M:%S", problems);
+  return (date) =>
+    `${format(date)},${String(date.getMilliseconds()).padStart(3, "0")}`;
 }
 
-/** Python's name of a record's level, such as `WARNING`. */
-function levelName(record: LogRecord): string {
-  return LEVEL_NAMES.get(record.level) ?? `Level ${record.level}`;
-}
-
-function withErrors(text: string, record: LogRecord): string {
-  return errorsOf(record).reduce((text, error) => {
-    const newline = text.endsWith("\n") ? "" : "\n";
-    return `${text}${newline}  ${printableLines(errorText(error))}`;
-  }, text);
+/** Python's name of a record's level. */
+function levelName({ levelName }: LogRecord): string {
+  return levelName === "WARN" ? "WARNING" : levelName;
 }
 
 /** The errors that a record was logged with. */
@@ -180,43 +149,37 @@ function errorsOf(record: LogRecord): readonly ErrorData[] {
   return record.args as readonly ErrorData[];
 }
 
-function partsOf(text: string): Part[] {
-  const parts: Part[] = [];
-  let end = 0;
-  for (const match of text.matchAll(CONVERSION)) {
-    parts.push(text.slice(end, match.index), match);
-    end = match.index + match[0].length;
-  }
-  return [...parts, text.slice(end)];
-}
-
-function compilePart(part: Part, problems: string[]): FieldWriter {
-  if (typeof part === "string") return () => part;
-  if (part[0] === "%%") return () => "%";
-  const [all, name, flags = "", width = "0", point, digits = "0", type = ""] =
-    part;
-  const field = name === undefined ? undefined : FIELDS.get(name);
+function compileField(
+  [all, name, flags = "", width = "0", point, digits = "0", type = ""]:
+    RegExpExecArray,
+  asctime: DateFormatter,
+  problems: string[],
+): PartWriter {
+  const field = FIELDS.get(name ?? "");
   if (field === undefined) {
     problems.push(fieldProblem(all, name));
     return () => "";
   }
+  const [kind, get] = field;
   const precision = point === undefined ? undefined : Number(digits);
   const conversion = { flags, width: Number(width), precision, type };
-  const problem = conversionProblem(conversion, field.kind);
+  const problem = conversionProblem(conversion, kind);
   if (problem !== undefined) problems.push(`${quote(all)} ${problem}`);
-  return (source) =>
-    printableLines(convert(field.get(source), field.kind, conversion));
+  return (record) =>
+    printableLines(convert(get(record, asctime), kind, conversion));
 }
 
 function fieldProblem(all: string, name: string | undefined): string {
   if (name === undefined) {
-    return `${quote(all)} names no field: write %(message)s for a field, and ` +
-      `%% for a percent sign`;
+    return `${
+      quote(all)
+    } names no field: write %(message)s for a field, and %% for a percent sign`;
   }
-  return UNSUPPORTED_FIELDS.has(name)
+  return UNSUPPORTED.test(name)
     ? `the field "${name}" is not supported: remove it`
-    : `the field ${quote(name)} is not known: ` +
-      suggest(name, [...FIELDS.keys()], "fields");
+    : `the field ${quote(name)} is not known: ${
+      suggest(name, [...FIELDS.keys()], "fields")
+    }`;
 }
 
 function conversionProblem(
@@ -234,8 +197,7 @@ function conversionProblem(
   }
   // A "*", which takes a number from the arguments in Python, is NaN here.
   if (width <= MAX_WIDTH && precision <= MAX_PRECISION) return undefined;
-  return `needs a width of at most ${MAX_WIDTH} and a precision of at most ` +
-    `${MAX_PRECISION}`;
+  return `needs a width of at most ${MAX_WIDTH} and a precision of at most ${MAX_PRECISION}`;
 }
 
 function convert(
@@ -269,30 +231,12 @@ function pad(
 }
 
 function textOf(value: string | number, kind: Kind, type: string): string {
-  if (typeof value === "string") return type === "r" ? repr(value) : value;
+  if (typeof value === "string") {
+    return type === "r" ? inspect(value, { maxStringLength: Infinity }) : value;
+  }
   return kind === "float" && Number.isInteger(value)
     ? value.toFixed(1)
     : String(value);
-}
-
-/** A string as Python's `repr()` writes it. */
-function repr(text: string): string {
-  const mark = text.includes("'") && !text.includes('"') ? '"' : "'";
-  const escaped = text.replace(/[^ \P{Z}]|[\p{C}\\'"]/gu, (char) => {
-    if (char === "'" || char === '"') {
-      return char === mark ? `\\${char}` : char;
-    }
-    const short = { "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t" }[char];
-    return short ?? escapeOf(char.codePointAt(0)!);
-  });
-  return mark + escaped + mark;
-}
-
-function escapeOf(code: number): string {
-  const hex = code.toString(16);
-  if (code <= 0xff) return `\\x${hex.padStart(2, "0")}`;
-  if (code <= 0xffff) return `\\u${hex.padStart(4, "0")}`;
-  return `\\U${hex.padStart(8, "0")}`;
 }
 
 function signOf(value: number, flags: string): string {
@@ -313,9 +257,6 @@ function fixed(value: number, digits: number): string {
   return isHalf && /[02468]$/.test(kept) ? kept : value.toFixed(digits);
 }
 
-/** Fields that are added to a record. */
-type LogContext = Readonly<Record<string, unknown>>;
-
 /**
  * Makes a formatter that writes a record as one JSON object on one line.
  *
@@ -323,7 +264,9 @@ type LogContext = Readonly<Record<string, unknown>>;
  * replace the record's own.
  * @returns The formatter, which throws for no value of a field.
  */
-export function jsonFormatter(context: () => LogContext): RecordFormatter {
+export function jsonFormatter(
+  context: () => Readonly<Record<string, unknown>>,
+): RecordFormatter {
   return (record) => {
     const own = fieldsOf(record);
     try {

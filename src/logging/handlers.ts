@@ -13,22 +13,7 @@ import { isNotCapable } from "../errors.ts";
 import { quote } from "../text.ts";
 import { reasonOf } from "./error_data.ts";
 import type { RecordFormatter } from "./format.ts";
-
-/** Options for all handlers. */
-export interface HandlerOptions {
-  /** Records below this level are not written, 0 to 50. */
-  readonly level: number;
-  /** Writes a record as text. */
-  readonly formatter: RecordFormatter;
-}
-
-/** Options for {@linkcode FileHandler}. */
-export interface FileHandlerOptions extends HandlerOptions {
-  /** The size in bytes that the file stays below; 0 for any. */
-  readonly maxSize: number;
-  /** How many full files are kept, as `PATH.1`, the latest, and so on. */
-  readonly oldFiles: number;
-}
+import type { LogFileConfig } from "./loggers_text.ts";
 
 /**
  * The lowest of `@std/log`'s levels that is not below a number. As records have
@@ -43,11 +28,17 @@ export function levelFrom(level: number): LevelName {
 
 /** A handler that never throws: it counts the lines that it cannot write. */
 export abstract class LogHandler extends BaseHandler {
-  #lostLines = 0;
-
   /** How many lines could not be written anywhere. */
-  get lostLines(): number {
-    return this.#lostLines;
+  lostLines = 0;
+
+  /**
+   * Constructs a new instance.
+   *
+   * @param level Records below this level are not written, 0 to 50.
+   * @param formatter Writes a record as text.
+   */
+  constructor(level: number, formatter: RecordFormatter) {
+    super(levelFrom(level), { formatter });
   }
 
   override handle(record: LogRecord): void {
@@ -55,7 +46,7 @@ export abstract class LogHandler extends BaseHandler {
       super.handle(record);
     } catch {
       // A full disk or a closed stream must not end the container.
-      this.#lostLines++;
+      this.lostLines++;
     }
   }
 }
@@ -67,14 +58,12 @@ export abstract class LogHandler extends BaseHandler {
 export class StreamHandler extends LogHandler {
   readonly #stream: "STDOUT" | "STDERR";
 
-  /**
-   * Constructs a new instance.
-   *
-   * @param stream The stream.
-   * @param options What is written, and how.
-   */
-  constructor(stream: "STDOUT" | "STDERR", options: HandlerOptions) {
-    super(levelFrom(options.level), options);
+  constructor(
+    stream: "STDOUT" | "STDERR",
+    level: number,
+    formatter: RecordFormatter,
+  ) {
+    super(level, formatter);
     this.#stream = stream;
   }
 
@@ -92,10 +81,8 @@ export class StreamHandler extends LogHandler {
  * written again.
  */
 export class FileHandler extends LogHandler {
+  readonly #config: LogFileConfig;
   readonly #path: string;
-  readonly #name: string;
-  readonly #maxSize: number;
-  readonly #oldFiles: number;
   #file: number | undefined;
   #isClosed = false;
   #isFailing = false;
@@ -103,18 +90,16 @@ export class FileHandler extends LogHandler {
   /**
    * Constructs a new instance.
    *
-   * @param path The file's path, from the current working directory.
-   * @param options What is written, and how.
+   * @param config The file, whose path is from the current working directory.
+   * @param formatter Writes a record as text.
    * @throws {Error} If the file cannot be opened, or may not be rotated.
    */
-  constructor(path: string, options: FileHandlerOptions) {
-    super(levelFrom(options.level), options);
-    this.#name = path;
-    this.#path = resolve(path);
-    this.#maxSize = options.maxSize;
-    this.#oldFiles = options.oldFiles;
+  constructor(config: LogFileConfig, formatter: RecordFormatter) {
+    super(config.level, formatter);
+    this.#config = config;
+    this.#path = resolve(config.path);
     this.#file = this.#open();
-    if (this.#maxSize > 0) this.#checkRotation();
+    if (config.maxSize > 0) this.#checkRotation();
   }
 
   /** Writes a line; after {@linkcode FileHandler.destroy} it does nothing. */
@@ -147,8 +132,10 @@ export class FileHandler extends LogHandler {
   #checkRotation(): void {
     try {
       fs.lstatSync(this.#path, { throwIfNoEntry: false });
-      for (let number = 1; number <= this.#oldFiles; number++) {
-        checkRenaming(this.#old(number), { again: number < this.#oldFiles });
+      for (let number = 1; number <= this.#config.oldFiles; number++) {
+        checkRenaming(this.#old(number), {
+          again: number < this.#config.oldFiles,
+        });
       }
     } catch (error) {
       this.#close();
@@ -175,7 +162,7 @@ export class FileHandler extends LogHandler {
 
   /** Opens the file, anew if another handler that rotates it renamed it. */
   #openAtPath(): void {
-    if (this.#maxSize > 0 && this.#file !== undefined) {
+    if (this.#config.maxSize > 0 && this.#file !== undefined) {
       const there = fs.statSync(this.#path, { throwIfNoEntry: false });
       const { dev, ino } = fs.fstatSync(this.#file);
       if (there?.dev !== dev || there.ino !== ino) this.#close();
@@ -185,12 +172,12 @@ export class FileHandler extends LogHandler {
 
   /** Makes room for a line, which must leave the file below its size. */
   #rotateFor(length: number): void {
-    if (this.#maxSize === 0 || this.#file === undefined) return;
+    if (this.#config.maxSize === 0 || this.#file === undefined) return;
     const stats = fs.fstatSync(this.#file);
     if (!stats.isFile() || stats.size === 0) return;
-    if (stats.size + length < this.#maxSize) return;
+    if (stats.size + length < this.#config.maxSize) return;
     this.#close();
-    for (let number = this.#oldFiles; number > 0; number--) {
+    for (let number = this.#config.oldFiles; number > 0; number--) {
       const from = number === 1 ? this.#path : this.#old(number - 1);
       renameIfThere(from, this.#old(number));
     }
@@ -204,7 +191,9 @@ export class FileHandler extends LogHandler {
       if (!this.#isFailing) {
         this.#isFailing = true;
         printError(
-          `Cannot ${action} log file ${quote(this.#name)}: ${reasonOf(error)}`,
+          `Cannot ${action} log file ${quote(this.#config.path)}: ${
+            reasonOf(error)
+          }`,
         );
       }
       return false;

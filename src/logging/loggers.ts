@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type LogLevel, LogLevels } from "@std/log/levels";
+import { type LevelName, LogLevels } from "@std/log/levels";
 import { Logger as StdLogger } from "@std/log/logger";
 import { ConfigError } from "../errors.ts";
 import { quote } from "../text.ts";
@@ -75,19 +75,21 @@ interface LoggerNode {
 
 type Method = keyof Logger;
 
-const METHOD_LEVELS: Readonly<Record<Method, LogLevel>> = {
-  debug: LogLevels.DEBUG,
-  info: LogLevels.INFO,
-  warn: LogLevels.WARN,
-  error: LogLevels.ERROR,
-  critical: LogLevels.CRITICAL,
-};
+/** The methods of a logger. */
+export const LOG_METHODS: readonly Method[] = [
+  "debug",
+  "info",
+  "warn",
+  "error",
+  "critical",
+];
 
 /** What Python falls back on if a record would reach no handler. */
-const LAST_RESORT = new StreamHandler("STDERR", {
-  level: LogLevels.WARN,
-  formatter: compileFormat("%(message)s", String).format,
-});
+const LAST_RESORT = new StreamHandler(
+  "STDERR",
+  LogLevels.WARN,
+  compileFormat("%(message)s", String, []),
+);
 
 /** The level of Python's root logger where it is not configured. */
 const ROOT_LEVEL = LogLevels.WARN;
@@ -115,11 +117,18 @@ export class Loggers {
    */
   get(name: string): Logger {
     const canonical = canonicalName(name);
-    return new TreeLogger(
-      new StdLogger(canonical || "root", levelFrom(this.#level(canonical)), {
-        handlers: this.#handlers(canonical),
-      }),
-    );
+    const level = levelFrom(this.#level(canonical));
+    const handlers = this.#handlers(canonical);
+    const logger = new StdLogger(canonical || "root", level, { handlers });
+    const frames = logger.level <= LogLevels.DEBUG ? "all" : "user";
+    return loggerOf((method, values) => {
+      const level = LogLevels[method.toUpperCase() as LevelName];
+      if (level < logger.level) return;
+      writeRecord(values, (text, errors) => {
+        const data = errors.map((error) => encodeError(error, { frames }));
+        logger[method](text, ...data);
+      });
+    });
   }
 
   /** How many lines could not be written anywhere. */
@@ -175,9 +184,24 @@ export class Loggers {
  */
 export function createLoggers(
   config: LoggersConfig,
-  options: LoggersOptions,
+  { where, context = () => ({}) }: LoggersOptions,
 ): Loggers {
-  return new Loggers(openAll(config, options));
+  const problems: string[] = [];
+  const nodes = config.map(({ name, level, propagate, files }) => {
+    const handlers = files.flatMap((file) => {
+      try {
+        return [openHandler(file, context)];
+      } catch (error) {
+        problems.push(openProblem(file, error, where));
+        return [];
+      }
+    });
+    return [name, { level, propagate, handlers }] as const;
+  });
+  const loggers = new Loggers(new Map(nodes));
+  if (problems.length === 0) return loggers;
+  loggers.close();
+  throw new ConfigError(problems);
 }
 
 /**
@@ -210,46 +234,16 @@ export function defaultLoggers(): Loggers {
   return shared ??= createLoggers(config, { where: "" });
 }
 
-/** A logger of a tree, whose level and handlers are those in effect. */
-class TreeLogger implements Logger {
-  readonly #logger: StdLogger;
-
-  constructor(logger: StdLogger) {
-    this.#logger = logger;
-  }
-
-  debug(message: unknown, ...args: unknown[]): void {
-    this.#log("debug", [message, ...args]);
-  }
-
-  info(message: unknown, ...args: unknown[]): void {
-    this.#log("info", [message, ...args]);
-  }
-
-  warn(message: unknown, ...args: unknown[]): void {
-    this.#log("warn", [message, ...args]);
-  }
-
-  error(message: unknown, ...args: unknown[]): void {
-    this.#log("error", [message, ...args]);
-  }
-
-  critical(message: unknown, ...args: unknown[]): void {
-    this.#log("critical", [message, ...args]);
-  }
-
-  #log(method: Method, values: readonly unknown[]): void {
-    if (METHOD_LEVELS[method] < this.#logger.level) return;
-    const frames = this.#logger.level <= LogLevels.DEBUG ? "all" : "user";
-    writeRecord(values, (text, errors) => {
-      const data = errors.map((error) => encodeError(error, { frames }));
-      this.#logger[method](text, ...data);
-    });
-  }
+/** Makes a logger of one function, which must not throw. */
+export function loggerOf(
+  log: (method: Method, values: [unknown, ...unknown[]]) => void,
+): Logger {
+  const methods = LOG_METHODS.map((method) => [
+    method,
+    (...values: [unknown, ...unknown[]]) => log(method, values),
+  ]);
+  return Object.fromEntries(methods);
 }
-
-/** The methods of a logger. */
-export const LOG_METHODS = Object.keys(METHOD_LEVELS) as readonly Method[];
 
 /**
  * Writes what a logger was given as one text and the errors in it. It never
@@ -280,31 +274,6 @@ function* lineage(name: string): Generator<string> {
   yield "";
 }
 
-/** Opens all files, or none. */
-function openAll(
-  { loggers }: LoggersConfig,
-  { where, context = () => ({}) }: LoggersOptions,
-): ReadonlyMap<string, LoggerNode> {
-  const problems: string[] = [];
-  const nodes = new Map<string, LoggerNode>();
-  for (const { name, level, propagate, files } of loggers) {
-    const handlers = files.flatMap((file) => {
-      try {
-        return [openHandler(file, context)];
-      } catch (error) {
-        problems.push(openProblem(file, error, where));
-        return [];
-      }
-    });
-    nodes.set(name, { level, propagate, handlers });
-  }
-  if (problems.length > 0) {
-    new Loggers(nodes).close();
-    throw new ConfigError(problems);
-  }
-  return nodes;
-}
-
 function openProblem(
   { path, line }: LogFileConfig,
   error: unknown,
@@ -316,11 +285,12 @@ function openProblem(
 }
 
 function openHandler(
-  { path, level, format, maxSize, oldFiles }: LogFileConfig,
+  file: LogFileConfig,
   context: NonNullable<LoggersOptions["context"]>,
 ): LogHandler {
+  const { path, level, format } = file;
   const formatter = format === "json" ? jsonFormatter(context) : format;
   return isStream(path)
-    ? new StreamHandler(path, { level, formatter })
-    : new FileHandler(path, { level, formatter, maxSize, oldFiles });
+    ? new StreamHandler(path, level, formatter)
+    : new FileHandler(file, formatter);
 }

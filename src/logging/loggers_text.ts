@@ -14,7 +14,6 @@ import {
 import { BOOLEAN, COUNT, LEVEL, NAME, SIZE, type ValueType } from "./values.ts";
 import {
   parseZConfig,
-  type ZConfigKey,
   type ZConfigProblem,
   type ZConfigSection,
 } from "./zconfig.ts";
@@ -49,9 +48,7 @@ export interface LoggerConfig {
 }
 
 /** A container's loggers. */
-export interface LoggersConfig {
-  readonly loggers: readonly LoggerConfig[];
-}
+export type LoggersConfig = readonly LoggerConfig[];
 
 /** Loggers as far as they can be read. */
 export interface ParsedLoggers {
@@ -60,33 +57,17 @@ export interface ParsedLoggers {
   readonly problems: readonly ZConfigProblem[];
 }
 
-/** The keys that a section may have. */
-interface SectionType {
-  readonly keys: readonly string[];
-  /** Keys that ZConfig has and this package does not. */
-  readonly unsupported: readonly string[];
-}
-
-const ESCAPES: ReadonlyMap<string, string> = new Map([
-  ["\\b", "\b"],
-  ["\\f", "\f"],
-  ["\\n", "\n"],
-  ["\\r", "\r"],
-  ["\\t", "\t"],
-]);
-
-const DEFAULT_FORMAT =
-  "------\\n%(asctime)s %(levelname)s %(name)s %(message)s";
-
-/** ZConfig's date format if none is given. */
+/** ZConfig's defaults. */
+const DEFAULT_FORMAT = "------\n%(asctime)s %(levelname)s %(name)s %(message)s";
 const DEFAULT_DATE_FORMAT = "%Y-%m-%dT%H:%M:%S";
-
-const { format: ASCTIME } = compileAsctime(DEFAULT_DATE_FORMAT);
 
 /** Without the option: INFO on standard error. */
 const DEFAULT = rootOnly(
-  compileFormat("%(asctime)s %(levelname)s %(name)s %(message)s", ASCTIME)
-    .format,
+  compileFormat(
+    "%(asctime)s %(levelname)s %(name)s %(message)s",
+    compileAsctime(DEFAULT_DATE_FORMAT, []),
+    [],
+  ),
 );
 
 const JSON_LINES = rootOnly("json");
@@ -94,37 +75,33 @@ const JSON_LINES = rootOnly("json");
 function rootOnly(format: LogFileConfig["format"]): LoggersConfig {
   const file = { level: 0, format, maxSize: 0, oldFiles: 0, line: 1 };
   const files = [{ ...file, path: "STDERR" }];
-  return {
-    loggers: [{ name: "", level: 20, propagate: true, files, line: 1 }],
-  };
+  return [{ name: "", level: 20, propagate: true, files, line: 1 }];
 }
 
-const LOGGER: SectionType = {
-  keys: ["level", "name", "propagate"],
-  unsupported: [],
+const TEXT: ValueType<string> = { wanted: "text", parse: (text) => text };
+
+const LOGGER_KEYS = { level: LEVEL, name: NAME, propagate: BOOLEAN };
+const LOGFILE_KEYS = {
+  dateformat: TEXT,
+  format: TEXT,
+  level: LEVEL,
+  "max-size": SIZE,
+  "old-files": COUNT,
+  path: TEXT,
 };
 
-const LOGFILE: SectionType = {
-  keys: ["dateformat", "format", "level", "max-size", "old-files", "path"],
-  unsupported: [
-    "arbitrary-fields",
-    "delay",
-    "encoding",
-    "formatter",
-    "interval",
-    "style",
-    "when",
-  ],
+type KeyTypes = Readonly<Record<string, ValueType<unknown>>>;
+
+/** Values by key. The value of a key that cannot be read is `undefined`. */
+type Values<T extends KeyTypes> = {
+  [K in keyof T]?: ReturnType<T[K]["parse"]> | undefined;
 };
 
-/** Sections that ZConfig has and this package does not. */
-const UNSUPPORTED_SECTIONS = [
-  "email-notifier",
-  "eventlog",
-  "http-logger",
-  "syslog",
-  "win32-eventlog",
-];
+/** Keys and sections that ZConfig has and this package does not. */
+const UNSUPPORTED_KEY =
+  /^(?:arbitrary-fields|delay|encoding|formatter|interval|style|when)$/;
+const UNSUPPORTED_SECTION =
+  /^(?:email-notifier|eventlog|http-logger|syslog|win32-eventlog)$/;
 
 /**
  * Parses a `loggers` option. It opens no file.
@@ -143,20 +120,20 @@ export function parseLoggers(
   if (text === undefined) return { config: DEFAULT, problems: [] };
   if (text.trim() === "json") return { config: JSON_LINES, problems: [] };
   const { root, problems } = parseZConfig(text, lines);
-  const loggers = new Reader(problems).root(root);
+  const config = new Reader(problems).root(root);
   problems.sort((a, b) => a.line - b.line);
-  return { config: { loggers }, problems };
+  return { config, problems };
 }
 
-/**
- * Lists the log files of parsed loggers, without the standard streams.
- *
- * @param config The loggers.
- * @returns The files.
- */
-export function listLogFiles({ loggers }: LoggersConfig): LogFileConfig[] {
-  return loggers.flatMap(({ files }) => files)
+/** The log files of parsed loggers, without the standard streams. */
+export function listLogFiles(config: LoggersConfig): LogFileConfig[] {
+  return config.flatMap(({ files }) => files)
     .filter(({ path }) => !isStream(path));
+}
+
+/** Whether a path stands for standard output or error. */
+export function isStream(path: string): path is "STDOUT" | "STDERR" {
+  return path === "STDOUT" || path === "STDERR";
 }
 
 class Reader {
@@ -170,47 +147,53 @@ class Reader {
     for (const { name, line } of root.keys) {
       this.#problem(
         line,
-        `has "${name}" outside a <logger> section: the text is made of them, ` +
-          `or is just json`,
+        `has "${name}" outside a <logger> section: the text is made of them, or is just json`,
       );
     }
-    const loggers = this.#sections(root, "logger")
-      .map((section) => this.#logger(section));
-    this.#checkNames(loggers);
-    return loggers;
+    const lines = new Map<string, number>();
+    return this.#sections(root, "logger").map((section) => {
+      const logger = this.#logger(section);
+      const { name, line } = logger;
+      const first = lines.get(name) ?? line;
+      lines.set(name, first);
+      if (first !== line) {
+        const which = name === "" ? "the root logger" : `logger "${name}"`;
+        this.#problem(
+          line,
+          `configures ${which} again, after line ${first}: put all in one <logger>`,
+        );
+      }
+      return logger;
+    });
   }
 
   #logger(section: ZConfigSection): LoggerConfig {
-    const keys = this.#keys(section, LOGGER);
-    return {
-      name: this.#value(keys.get("name"), section, NAME) ?? "",
-      level: this.#value(keys.get("level"), section, LEVEL) ?? 20,
-      propagate: this.#value(keys.get("propagate"), section, BOOLEAN) ?? true,
-      files: this.#sections(section, "logfile")
-        .map((section) => this.#logFile(section)),
-      line: section.line,
-    };
+    const { name = "", level = 20, propagate = true } = this.#read(
+      section,
+      LOGGER_KEYS,
+    );
+    const files = this.#sections(section, "logfile")
+      .map((section) => this.#logFile(section));
+    return { name, level, propagate, files, line: section.line };
   }
 
   #logFile(section: ZConfigSection): LogFileConfig {
-    const keys = this.#keys(section, LOGFILE);
     this.#sections(section, undefined);
-    const [size, count] = [keys.get("max-size"), keys.get("old-files")];
-    const maxSize = this.#value(size, section, SIZE);
-    const oldFiles = this.#value(count, section, COUNT);
-    const path = keys.get("path")?.value ?? "";
+    const values = this.#read(section, LOGFILE_KEYS);
+    const { path = "", level = 0 } = values;
+    const { "max-size": maxSize = 0, "old-files": oldFiles = 0 } = values;
     const problem = logFileProblem(
       path,
-      size === undefined ? 0 : maxSize,
-      count === undefined ? 0 : oldFiles,
+      "max-size" in values && values["max-size"] !== 0,
+      "old-files" in values && values["old-files"] !== 0,
     );
     if (problem !== undefined) this.#problem(section.line, problem);
     return {
       path,
-      level: this.#value(keys.get("level"), section, LEVEL) ?? 0,
-      format: this.#format(keys),
-      maxSize: maxSize ?? 0,
-      oldFiles: oldFiles ?? 0,
+      level,
+      format: this.#format(section, values),
+      maxSize,
+      oldFiles,
       line: section.line,
     };
   }
@@ -218,98 +201,67 @@ class Reader {
   /** The sections of a type in another; all others are problems. */
   #sections(
     { type: outer, sections }: ZConfigSection,
-    type: string | undefined,
+    wanted: string | undefined,
   ): ZConfigSection[] {
-    return sections.filter((section) => {
-      if (section.type === type) return true;
-      this.#problem(section.line, sectionProblem(section.type, type, outer));
+    return sections.filter(({ type, line }) => {
+      if (type === wanted) return true;
+      this.#problem(line, sectionProblem(type, wanted, outer));
       return false;
     });
   }
 
-  /** The keys of a section by name. */
-  #keys(
-    section: ZConfigSection,
-    type: SectionType,
-  ): ReadonlyMap<string, ZConfigKey> {
-    if (section.name !== undefined) {
-      this.#problem(
-        section.line,
-        `has <${section.type} ${section.name}>: remove ${quote(section.name)}`,
-      );
-    }
-    const keys = new Map<string, ZConfigKey>();
-    for (const key of section.keys) {
-      const problem = keyProblem(key, section.type, type, keys.get(key.name));
-      if (problem === undefined) keys.set(key.name, key);
-      else this.#problem(key.line, problem);
-    }
-    return keys;
-  }
-
-  /** A key's value; `undefined` without the key, or if it is a problem. */
-  #value<T>(
-    key: ZConfigKey | undefined,
-    { type }: ZConfigSection,
-    { wanted, parse }: ValueType<T>,
-  ): T | undefined {
-    if (key === undefined) return undefined;
-    const value = parse(key.value);
-    if (value === undefined) {
-      this.#problem(
-        key.line,
-        `needs "${key.name}" in <${type}> to be ${wanted}: ` +
-          `current value is ${quote(key.value)}`,
-      );
-    }
-    return value;
-  }
-
-  #format(keys: ReadonlyMap<string, ZConfigKey>): RecordFormatter {
-    const dateFormat = keys.get("dateformat");
-    const asctime = compileAsctime(dateFormat?.value ?? DEFAULT_DATE_FORMAT);
-    const format = keys.get("format");
-    const text = unescape(format?.value ?? DEFAULT_FORMAT);
-    const compiled = compileFormat(text, asctime.format);
-    this.#badFormats(dateFormat, asctime.problems);
-    this.#badFormats(format, compiled.problems);
-    return compiled.format;
-  }
-
-  #badFormats(key: ZConfigKey | undefined, problems: readonly string[]): void {
-    if (key === undefined) return;
-    for (const problem of problems) {
-      this.#problem(
-        key.line,
-        `has a bad "${key.name}" in <logfile>: ${problem}`,
-      );
-    }
-  }
-
-  #checkNames(loggers: readonly LoggerConfig[]): void {
-    const lines = new Map<string, number>();
-    for (const { name, line } of loggers) {
-      const first = lines.get(name);
-      if (first === undefined) lines.set(name, line);
-      else {
-        const which = name === "" ? "the root logger" : `logger "${name}"`;
+  /** The values of a section's keys. */
+  #read<T extends KeyTypes>(
+    { type, keys }: ZConfigSection,
+    types: T,
+  ): Values<T> {
+    const values: Record<string, unknown> = {};
+    for (const [index, { name, value, line }] of keys.entries()) {
+      const first = keys.findIndex((key) => key.name === name);
+      if (first < index) {
         this.#problem(
           line,
-          `configures ${which} again, after line ${first}: put all in one ` +
-            `<logger>`,
+          `has "${name}" in <${type}> again, after line ${keys[first]!.line}`,
+        );
+      } else if (!Object.hasOwn(types, name)) {
+        this.#problem(line, unknownKey(name, type, Object.keys(types)));
+      } else {
+        const { wanted, parse } = types[name]!;
+        values[name] = parse(value);
+        if (values[name] !== undefined) continue;
+        this.#problem(
+          line,
+          `needs "${name}" in <${type}> to be ${wanted}: current value is ${
+            quote(value)
+          }`,
         );
       }
     }
+    return values as Values<T>;
+  }
+
+  #format(
+    { keys }: ZConfigSection,
+    values: Values<typeof LOGFILE_KEYS>,
+  ): RecordFormatter {
+    const { format = DEFAULT_FORMAT, dateformat = DEFAULT_DATE_FORMAT } =
+      values;
+    const problems = { dateformat: [], format: [] };
+    const asctime = compileAsctime(dateformat, problems.dateformat);
+    const text = unescape(format);
+    const formatter = compileFormat(text, asctime, problems.format);
+    for (const [name, texts] of Object.entries(problems)) {
+      const line = keys.find((key) => key.name === name)?.line;
+      for (const text of texts) {
+        this.#problem(line!, `has a bad "${name}" in <logfile>: ${text}`);
+      }
+    }
+    return formatter;
   }
 
   #problem(line: number, text: string): void {
     this.#problems.push({ line, text });
   }
-}
-
-/** Whether a path stands for standard output or error. */
-export function isStream(path: string): path is "STDOUT" | "STDERR" {
-  return path === "STDOUT" || path === "STDERR";
 }
 
 function sectionProblem(
@@ -318,9 +270,8 @@ function sectionProblem(
   outer: string,
 ): string {
   const where = outer === "" ? "outside a <logger> section" : `in <${outer}>`;
-  if (UNSUPPORTED_SECTIONS.includes(type)) {
-    return `has <${type}>, which is not supported: use <logger> with ` +
-      `<logfile>, whose path may be STDERR`;
+  if (UNSUPPORTED_SECTION.test(type)) {
+    return `has <${type}>, which is not supported: use <logger> with <logfile>, whose path may be STDERR`;
   }
   if (type === "logger" || type === "logfile") {
     return `has <${type}> ${where}, where it cannot be`;
@@ -330,48 +281,36 @@ function sectionProblem(
     : `has an unknown section <${type}>: did you mean <${wanted}>?`;
 }
 
-function keyProblem(
-  { name }: ZConfigKey,
+function unknownKey(
+  name: string,
   section: string,
-  { keys, unsupported }: SectionType,
-  earlier: ZConfigKey | undefined,
-): string | undefined {
-  if (earlier !== undefined) {
-    return `has "${name}" in <${section}> again, after line ${earlier.line}`;
-  }
-  if (unsupported.includes(name)) {
-    return `has "${name}" in <${section}>, which is not supported: remove it`;
-  }
-  if (keys.includes(name)) return undefined;
-  return `has an unknown key "${name}" in <${section}>: ${
-    suggest(name, keys, "keys")
-  }`;
+  known: readonly string[],
+): string {
+  return UNSUPPORTED_KEY.test(name)
+    ? `has "${name}" in <${section}>, which is not supported: remove it`
+    : `has an unknown key "${name}" in <${section}>: ${
+      suggest(name, known, "keys")
+    }`;
 }
 
-/** What is wrong with a file; a size or count that is wrong is `undefined`. */
 function logFileProblem(
   path: string,
-  maxSize: number | undefined,
-  oldFiles: number | undefined,
+  hasSize: boolean,
+  hasOldFiles: boolean,
 ): string | undefined {
   if (path === "") {
     return 'has a <logfile> without a "path": a file, STDOUT or STDERR';
   }
-  if (isStream(path) && (maxSize || oldFiles)) {
-    return `has "max-size" or "old-files" in <logfile> with path ${path}, ` +
-      `which cannot be rotated: remove them`;
+  if (isStream(path) && (hasSize || hasOldFiles)) {
+    return `has "max-size" or "old-files" in <logfile> with path ${path}, which cannot be rotated: remove them`;
   }
-  if (maxSize && oldFiles === 0) {
-    return `has "max-size" in <logfile> without "old-files": add how many ` +
-      `full files to keep, at least 1`;
-  }
-  if (maxSize === 0 && oldFiles) {
-    return `has "old-files" in <logfile> without "max-size": add the size ` +
-      `at which a file is full, such as 10MB`;
-  }
-  return undefined;
+  if (hasSize === hasOldFiles) return undefined;
+  return hasSize
+    ? 'has "max-size" in <logfile> without "old-files": add how many full files to keep, at least 1'
+    : 'has "old-files" in <logfile> without "max-size": add the size at which a file is full, such as 10MB';
 }
 
+/** The escapes that ZConfig knows mean the same in JSON. */
 function unescape(text: string): string {
-  return text.replace(/\\[bfnrt]/g, (escaped) => ESCAPES.get(escaped)!);
+  return text.replace(/\\[bfnrt]/g, (escape) => JSON.parse(`"${escape}"`));
 }

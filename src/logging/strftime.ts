@@ -6,38 +6,8 @@
 
 import { quote } from "../text.ts";
 
-/** A date format, ready to use. */
-export interface DateFormat {
-  /** Writes a time, as local time. */
-  readonly format: (date: Date) => string;
-  /** What is wrong with the format: clauses without a subject. */
-  readonly problems: readonly string[];
-}
-
-const DAYS = [
-  "Sunday",
-  "Monday",
-  "Tuesday",
-  "Wednesday",
-  "Thursday",
-  "Friday",
-  "Saturday",
-] as const;
-
-const MONTHS = [
-  "January",
-  "February",
-  "March",
-  "April",
-  "May",
-  "June",
-  "July",
-  "August",
-  "September",
-  "October",
-  "November",
-  "December",
-] as const;
+/** Writes a time, as local time. */
+export type DateFormatter = (date: Date) => string;
 
 /** Directives that are short for others. */
 const SHORT: ReadonlyMap<string, string> = new Map([
@@ -50,11 +20,11 @@ const SHORT: ReadonlyMap<string, string> = new Map([
   ["X", "%H:%M:%S"],
 ]);
 
-const DIRECTIVES: ReadonlyMap<string, (date: Date) => string> = new Map([
-  ["a", (date) => dayName(date).slice(0, 3)],
-  ["A", dayName],
-  ["b", (date) => monthName(date).slice(0, 3)],
-  ["B", monthName],
+const DIRECTIVES: ReadonlyMap<string, DateFormatter> = new Map([
+  ["a", english({ weekday: "short" })],
+  ["A", english({ weekday: "long" })],
+  ["b", english({ month: "short" })],
+  ["B", english({ month: "long" })],
   ["d", (date) => zeros(date.getDate(), 2)],
   ["e", (date) => String(date.getDate()).padStart(2)],
   ["H", (date) => zeros(date.getHours(), 2)],
@@ -78,38 +48,30 @@ const DIRECTIVES: ReadonlyMap<string, (date: Date) => string> = new Map([
  * Makes a date format of a text with `strftime` directives.
  *
  * @param text The text, such as `%Y-%m-%dT%H:%M:%S`.
- * @returns The format and its problems.
+ * @param problems Gets what is wrong with it: clauses with their subject.
+ * @returns The format.
  */
-export function compileDateFormat(text: string): DateFormat {
-  const parts: ((date: Date) => string)[] = [];
-  const problems: string[] = [];
+export function compileDateFormat(
+  text: string,
+  problems: string[],
+): DateFormatter {
   const long = text.replace(/%(.)/gsu, (all, name) => SHORT.get(name) ?? all);
-  for (const [part] of long.matchAll(/%.?|[^%]+/gsu)) {
+  const parts = long.match(/%.?|[^%]+/gsu)?.map((part): DateFormatter => {
     const directive = DIRECTIVES.get(part.slice(1));
-    if (!part.startsWith("%")) parts.push(() => part);
-    else if (directive !== undefined) parts.push(directive);
-    else {
-      problems.push(
-        `${quote(part)} is no directive of strftime, such as %Y`,
-      );
-    }
-  }
-  return {
-    format: (date) => parts.map((part) => part(date)).join(""),
-    problems,
-  };
+    if (!part.startsWith("%")) return () => part;
+    if (directive !== undefined) return directive;
+    problems.push(`${quote(part)} is no directive of strftime, such as %Y`);
+    return () => "";
+  }) ?? [];
+  return (date) => parts.map((part) => part(date)).join("");
 }
 
 function zeros(value: number, width: number): string {
   return String(value).padStart(width, "0");
 }
 
-function dayName(date: Date): string {
-  return DAYS[date.getDay()] ?? "";
-}
-
-function monthName(date: Date): string {
-  return MONTHS[date.getMonth()] ?? "";
+function english(options: Intl.DateTimeFormatOptions): DateFormatter {
+  return (date) => date.toLocaleString("en-US", options);
 }
 
 /** Days since the first of January. */

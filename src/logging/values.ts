@@ -4,35 +4,19 @@
  * @module
  */
 
-const LEVELS: Readonly<Record<string, number>> = {
-  critical: 50,
-  fatal: 50,
-  error: 40,
-  warn: 30,
-  warning: 30,
-  info: 20,
-  blather: 15,
-  debug: 10,
-  trace: 5,
-  all: 1,
-  notset: 0,
-};
+import { LogLevels } from "@std/log/levels";
 
-const BOOLEANS: Readonly<Record<string, boolean>> = {
-  yes: true,
-  true: true,
-  on: true,
-  no: false,
-  false: false,
-  off: false,
-};
+const LEVELS: ReadonlyMap<string, number> = new Map(Object.entries({
+  ...LogLevels,
+  FATAL: 50,
+  WARNING: 30,
+  BLATHER: 15,
+  TRACE: 5,
+  ALL: 1,
+}));
 
-const SIZE_UNITS: Readonly<Record<string, number>> = {
-  "": 1,
-  kb: 1024,
-  mb: 1024 ** 2,
-  gb: 1024 ** 3,
-};
+/** By powers of 1024. */
+const SIZE_UNITS = ["", "kb", "mb", "gb"];
 
 /** Each is renamed whenever the file is full. */
 const MAX_OLD_FILES = 10_000;
@@ -49,13 +33,16 @@ export interface ValueType<T> {
 export const LEVEL: ValueType<number> = {
   wanted:
     "an integer from 0 to 50 or a name, such as error, warn, info or debug",
-  parse: (text) => member(LEVELS, text.toLowerCase()) ?? integerUpTo(50, text),
+  parse: (text) => LEVELS.get(text.toUpperCase()) ?? integerUpTo(50, text),
 };
 
 /** A boolean. */
 export const BOOLEAN: ValueType<boolean> = {
   wanted: "true or false",
-  parse: (text) => member(BOOLEANS, text.toLowerCase()),
+  parse(text) {
+    if (/^(?:yes|true|on)$/i.test(text)) return true;
+    return /^(?:no|false|off)$/i.test(text) ? false : undefined;
+  },
 };
 
 /** A logger's name. */
@@ -75,9 +62,9 @@ export const COUNT: ValueType<number> = {
 export const SIZE: ValueType<number> = {
   wanted: "a number of bytes, or of KB, MB or GB, such as 10MB",
   parse(text) {
-    const [, digits = "", unit = ""] = /^(.*?)([kmg]b)?$/i.exec(text) ?? [];
-    const count = integerUpTo(Number.MAX_SAFE_INTEGER, digits.trim());
-    const size = (count ?? NaN) * SIZE_UNITS[unit.toLowerCase()]!;
+    const [, digits = "", unit = ""] = /^(.*?)\s*([kmg]b)?$/i.exec(text) ?? [];
+    const count = integerUpTo(Number.MAX_SAFE_INTEGER, digits) ?? NaN;
+    const size = count * 1024 ** SIZE_UNITS.indexOf(unit.toLowerCase());
     return Number.isSafeInteger(size) ? size : undefined;
   },
 };
@@ -95,11 +82,4 @@ function integerUpTo(most: number, text: string): number | undefined {
   if (!/^[+-]?\d+(_\d+)*$/.test(text)) return undefined;
   const integer = Number(text.replaceAll("_", ""));
   return integer >= 0 && integer <= most ? integer : undefined;
-}
-
-function member<T>(
-  members: Readonly<Record<string, T>>,
-  name: string,
-): T | undefined {
-  return Object.hasOwn(members, name) ? members[name] : undefined;
 }

@@ -323,7 +323,7 @@ Deno.test("checkText() reads the seed's file", () => {
     "ini",
   );
   assertEquals(specOf(config).expr, "scaled_addr");
-  assertEquals(config.loggers.loggers, [
+  assertEquals(config.loggers, [
     { name: "", level: 20, propagate: true, files: [], line: 5 },
   ]);
   assertEquals(config.workerConfig.scale, "2");

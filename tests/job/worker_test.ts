@@ -491,7 +491,7 @@ const ABORTED: [
 
 for (const [what, thrown, aborted, outcome] of ABORTED) {
   Deno.test(`LocalRunner takes ${what} thrown ${aborted ? "after" : "without"} an abort as ${outcome}`, async () => {
-    using loggers = createLoggers({ loggers: [] }, { where: "" });
+    using loggers = createLoggers([], { where: "" });
     const control = new JobControl();
     let seen: unknown;
     const runner = new LocalRunner({
@@ -518,7 +518,7 @@ for (const [what, thrown, aborted, outcome] of ABORTED) {
 }
 
 Deno.test("LocalRunner takes a job that returns after an abort as done", async () => {
-  using loggers = createLoggers({ loggers: [] }, { where: "" });
+  using loggers = createLoggers([], { where: "" });
   const control = new JobControl();
   const runner = new LocalRunner({
     queue: "adder",

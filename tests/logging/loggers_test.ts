@@ -412,7 +412,7 @@ Deno.test("createLoggers() formats offsets and names of time zones", async () =>
   const module = import.meta.resolve("../../src/logging/strftime.ts");
   const script = `
     import { compileDateFormat } from ${JSON.stringify(module)};
-    const { format } = compileDateFormat("%H:%M %z %Z");
+    const format = compileDateFormat("%H:%M %z %Z", []);
     console.log(format(new Date(Date.UTC(2026, 0, 5, 12))));
     console.log(format(new Date(Date.UTC(2026, 6, 5, 12))));`;
   // What Python 3 writes in these zones, but for the last.

@@ -7,9 +7,10 @@
 
 import { dirname, resolve } from "node:path";
 import { ConfigError, messageOf } from "../errors.ts";
-import type { GivenHandler, WorkerConfig, WorkerLike } from "../job/worker.ts";
+import type { WorkerConfig, WorkerLike } from "../job/worker.ts";
 import { parseLoggers } from "../logging/loggers_text.ts";
 import type { ConnectOptions } from "../sqs/connection.ts";
+import { isSameQueue } from "../sqs/queue_ref.ts";
 import { quote, show, suggest } from "../text.ts";
 import {
   CONTAINER_OPTIONS,
@@ -83,7 +84,7 @@ export function validOrThrow(
   return config as ContainerConfig;
 }
 
-/** How messages speak of options, by the place where they were given. */
+/** How messages name options, by the place where they were given. */
 export interface Place {
   /** The option, and its line. */
   subject(option: ContainerOption): string;
@@ -101,257 +102,203 @@ export interface Place {
 
 const IN_PROGRAM: Place = {
   subject: (option) => quote(option.key),
-  missing: (option) =>
-    `${quote(option.key)} is missing: ${
-      option.key === "worker"
-        ? 'give a "worker" or a "handler"'
-        : option.required
-    }`,
+  missing: ({ key, required }) =>
+    key === "worker"
+      ? '"worker" is missing: give a "worker" or a "handler"'
+      : `${quote(key)} is missing: ${required}`,
   allowed: (option) => option.allowedInProgram ?? option.allowed,
   shown: (_option, value) => show(value),
   loggers: '"loggers"',
 };
 
-/** The settings that are not in the table. */
-const OTHER_SETTINGS: readonly (keyof ContainerSettings)[] = [
-  "handler",
-  "workerConfig",
-  "file",
-];
-
 const SETTINGS: readonly string[] = [
   ...CONTAINER_OPTIONS.map((option) => option.key),
-  ...OTHER_SETTINGS,
+  ...["handler", "workerConfig", "file"] satisfies (keyof ContainerSettings)[],
 ];
+
+type Given = Readonly<Record<string, unknown>>;
+
+/** A configuration in the making. */
+type Draft = {
+  -readonly [Key in keyof ContainerConfig]?: ContainerConfig[Key];
+};
+
+/** What a problem is about, without `Cannot start container as`. */
+type Problems = Iterable<string>;
 
 /**
  * Applies defaults, and checks all options, each alone and together.
  *
- * @param settings The settings as they were given.
- * @param place How messages speak of them.
+ * @param given The settings as they were given.
+ * @param place How messages name them.
  * @param earlier Problems found earlier, which come first.
  */
 export function checkSettings(
-  settings: Readonly<Record<string, unknown>>,
+  given: Given,
   place: Place = IN_PROGRAM,
   earlier: readonly string[] = [],
 ): CheckedSettings {
-  const checker = new Checker(settings, place);
-  checker.checkNames();
-  checker.checkWorkerConfig();
-  checker.checkTable();
-  checker.checkHandler();
-  checker.checkLoggers();
-  checker.checkTogether();
-  const { config, problems, wrong } = checker;
+  const config: Draft = {};
+  const wrong = new Set<keyof ContainerSettings>();
+  const problems = [
+    ...earlier,
+    ...checkNames(given),
+    ...checkWorkerConfig(given, config),
+    ...checkTable(given, place, config, wrong),
+    ...checkHandler(given, config),
+    ...checkLoggers(place, config),
+    ...checkTogether(config),
+    ...checkIsolation(given, place, config),
+  ];
   return {
-    config: Object.freeze(config) as Partial<ContainerConfig>,
-    problems: [...earlier, ...problems],
+    config: Object.freeze(config),
+    problems: problems.map((text) => `Cannot start container as ${text}`),
     wrong,
   };
 }
 
-const NO_CONFIG = {};
-
-class Checker {
-  readonly config: { -readonly [Key in keyof ContainerConfig]?: unknown } = {};
-  readonly problems: string[] = [];
-  readonly wrong = new Set<keyof ContainerSettings>();
-  readonly #settings: Readonly<Record<string, unknown>>;
-  readonly #place: Place;
-
-  constructor(settings: Readonly<Record<string, unknown>>, place: Place) {
-    this.#settings = settings;
-    this.#place = place;
+function* checkNames(given: Given): Problems {
+  for (const name of Object.keys(given)) {
+    if (SETTINGS.includes(name)) continue;
+    const hint = suggest(name, SETTINGS, "options");
+    yield `${quote(name)} is not an option: ${hint}`;
   }
+}
 
-  #refuse(problem: string): void {
-    this.problems.push(`Cannot start container as ${problem}`);
+/** A function or class takes any value, as its type says. */
+function* checkWorkerConfig(given: Given, config: Draft): Problems {
+  const { worker, workerConfig = {} } = given;
+  if (typeof worker === "function" && given.workerConfig !== undefined) {
+    config.workerConfig = workerConfig as WorkerConfig;
+    return;
   }
-
-  checkNames(): void {
-    for (const name of Object.keys(this.#settings)) {
-      if (SETTINGS.includes(name)) continue;
-      this.#refuse(
-        `${quote(name)} is not an option: ${
-          suggest(name, SETTINGS, "options")
-        }`,
-      );
+  const values: Record<string, string> = Object.create(null);
+  config.workerConfig = values;
+  if (typeof workerConfig !== "object" || workerConfig === null) {
+    const shown = show(workerConfig);
+    yield `"workerConfig" must be an object of strings: current value is ${shown}`;
+    return;
+  }
+  for (const [name, value] of Object.entries(workerConfig)) {
+    if (typeof value === "string") values[name] = value;
+    else if (value !== undefined) {
+      const subject = `${quote(name)} in "workerConfig"`;
+      yield `${subject} must be a string: current value is ${show(value)}`;
     }
   }
+  Object.freeze(values);
+}
 
-  checkTable(): void {
-    const { file, handler } = this.#settings;
-    if (typeof file === "string") this.config.file = file;
-    else if (file !== undefined) {
-      this.#refuse(
-        `"file" must be a path: current value is ${show(file)}`,
-      );
-    }
-    const folder = typeof file === "string"
-      ? dirname(resolve(file))
-      : resolve();
-    for (const option of CONTAINER_OPTIONS) {
-      const given = this.#settings[option.key];
-      const value = given === undefined
-        ? defaultOf(option, this.config as Partial<ContainerConfig>)
-        : given;
-      if (value !== undefined) this.#check(option, value, folder);
-      else if (option.key === "worker" && handler !== undefined) continue;
-      else if (option.required) this.#refuse(this.#place.missing(option));
-    }
+function* checkTable(
+  given: Given,
+  place: Place,
+  config: Draft,
+  wrong: Set<keyof ContainerSettings>,
+): Problems {
+  const { file, handler } = given;
+  if (typeof file === "string") config.file = file;
+  else if (file !== undefined) {
+    yield `"file" must be a path: current value is ${show(file)}`;
   }
-
-  #check(option: ContainerOption, value: unknown, folder: string): void {
-    const { key, target = key as keyof ContainerConfig } = option;
-    let problem = `must be ${this.#place.allowed(option)}`;
+  const { file: path } = config;
+  const folder = path === undefined ? resolve() : dirname(resolve(path));
+  for (const option of CONTAINER_OPTIONS) {
+    const { key, target = key, check, required } = option;
+    const value = given[key] === undefined
+      ? defaultOf(option, config)
+      : given[key];
+    if (value === undefined) {
+      const isGiven = key === "worker" && handler !== undefined;
+      if (required && !isGiven) yield place.missing(option);
+      continue;
+    }
+    let problem = `must be ${place.allowed(option)}`;
     try {
-      const parsed = option.check(value, folder);
+      const parsed = check(value, folder);
       if (parsed !== undefined) {
-        this.config[target] = parsed;
-        return;
+        Object.assign(config, { [target]: parsed });
+        continue;
       }
     } catch (error) {
       problem = messageOf(error);
     }
-    this.wrong.add(key);
-    this.#refuse(
-      `${this.#place.subject(option)} ${problem}: current value is ${
-        this.#place.shown(option, value)
-      }`,
-    );
+    wrong.add(key);
+    const shown = place.shown(option, value);
+    yield `${place.subject(option)} ${problem}: current value is ${shown}`;
   }
+}
 
-  /** A function or class takes any value, as its type says. */
-  checkWorkerConfig(): void {
-    const { worker, workerConfig = NO_CONFIG } = this.#settings;
-    if (typeof worker === "function" && workerConfig !== NO_CONFIG) {
-      this.config.workerConfig = workerConfig;
-      return;
-    }
-    const config: Record<string, string> = Object.create(null);
-    this.config.workerConfig = config;
-    if (typeof workerConfig !== "object" || workerConfig === null) {
-      this.#refuse(
-        `"workerConfig" must be an object of strings: current value is ${
-          show(workerConfig)
-        }`,
-      );
-      return;
-    }
-    for (const [name, value] of Object.entries(workerConfig)) {
-      if (typeof value === "string") config[name] = value;
-      else if (value !== undefined) {
-        this.#refuse(
-          `${
-            quote(name)
-          } in "workerConfig" must be a string: current value is ${
-            show(value)
-          }`,
-        );
-      }
-    }
-    Object.freeze(config);
+function* checkHandler(given: Given, config: Draft): Problems {
+  const { handler, worker } = given;
+  if (handler === undefined) return;
+  const { handle } = Object(handler) as { handle?: unknown };
+  if (typeof handler !== "function" && typeof handle !== "function") {
+    const allowed = 'a function, or an object with a "handle" method';
+    yield `"handler" must be ${allowed}: current value is ${show(handler)}`;
   }
-
-  checkHandler(): void {
-    const { handler, worker } = this.#settings;
-    if (handler === undefined) return;
-    const { handle } = Object(handler) as { handle?: unknown };
-    if (typeof handler !== "function" && typeof handle !== "function") {
-      this.#refuse(
-        `"handler" must be a function, or an object with a "handle" method: current value is ${
-          show(handler)
-        }`,
-      );
-    }
-    for (const key of ["worker", "workerConfig"]) {
-      if (this.#settings[key] === undefined) continue;
-      this.#refuse(
-        `${
-          quote(key)
-        } must not be given together with "handler": give one of them`,
-      );
-    }
-    if (worker === undefined) {
-      const given: GivenHandler = { handler: handler as WorkerLike };
-      this.config.worker = given;
-    }
+  for (const key of ["worker", "workerConfig"]) {
+    if (given[key] === undefined) continue;
+    yield `"${key}" must not be given together with "handler": give one of them`;
   }
+  if (worker === undefined) config.worker = { handler: handler as WorkerLike };
+}
 
-  checkLoggers(): void {
-    const { loggers, loggersLines } = this.#place;
-    const text = this.config.loggers as string | undefined;
-    const { config, problems } = parseLoggers(text, loggersLines);
-    this.config.loggers = config;
-    this.config.loggersWhere = `Cannot start container as ${loggers}`;
-    for (const { line, text } of problems) {
-      this.#refuse(`${loggers} (line ${line}) ${text}`);
-    }
+function* checkLoggers(place: Place, config: Draft): Problems {
+  const { loggers, loggersLines } = place;
+  // The table has checked that it is text.
+  const text = config.loggers as unknown as string | undefined;
+  const parsed = parseLoggers(text, loggersLines);
+  config.loggers = parsed.config;
+  config.loggersWhere = `Cannot start container as ${loggers}`;
+  for (const { line, text } of parsed.problems) {
+    yield `${loggers} (line ${line}) ${text}`;
   }
+}
 
-  /** Checks options that are right each alone. */
-  checkTogether(): void {
-    const config = this.config as Partial<ContainerConfig>;
-    const { queue, failures, isolation, worker } = config;
-    const { concurrency, processes = 1 } = config;
-    if (typeof failures === "object" && queue?.text === failures.text) {
-      this.#refuse(
-        `"failures" must be another queue than "queue": current value of both is ${
-          show(queue.text)
-        }`,
-      );
-    }
-    if (concurrency !== undefined && concurrency < processes) {
-      this.#refuse(
-        `${
-          this.#subject("concurrency")
-        } must be at least "processes", because each child process runs a job: current values are ${concurrency} and ${processes}`,
-      );
-    }
-    this.#checkPermissions(config);
-    const isModule = worker !== undefined && "specifier" in worker;
-    if (isolation === "process" && worker !== undefined && !isModule) {
-      this.#refuse(
-        `${
-          this.#subject("worker")
-        } must be MODULE:expr if "isolation" is "process": current value is ${
-          show(this.#settings.worker ?? this.#settings.handler)
-        }`,
-      );
-    }
+function* checkTogether(config: Draft): Problems {
+  const { queue, failures, region } = config;
+  if (queue === undefined || typeof failures !== "object") return;
+  if (!isSameQueue(queue, failures, region)) return;
+  const values = queue.text === failures.text
+    ? `value of both is ${show(queue.text)}`
+    : `values are ${show(failures.text)} and ${show(queue.text)}`;
+  yield `"failures" must be another queue than "queue": current ${values}`;
+}
+
+function* checkIsolation(
+  given: Given,
+  place: Place,
+  config: Draft,
+): Problems {
+  const subject = (key: keyof ContainerSettings) =>
+    place.subject(CONTAINER_OPTIONS.find((option) => option.key === key)!);
+  const { isolation, worker, concurrency, processes = 1, allowAll } = config;
+  if (concurrency !== undefined && concurrency < processes) {
+    yield `${
+      subject("concurrency")
+    } must be at least "processes", because each child process runs a job: current values are ${concurrency} and ${processes}`;
   }
-
-  #checkPermissions(config: Partial<ContainerConfig>): void {
-    const { isolation, allowAll } = config;
-    const allowed = Object.values(PERMISSION_KEYS)
-      .filter((key) => config[key] !== undefined);
-    if (isolation !== "process" && !this.wrong.has("isolation")) {
-      for (const key of ["processes", ...allowed, "allowAll"] as const) {
-        if (config[key] === undefined) continue;
-        this.#refuse(
-          `${
-            this.#subject(key)
-          } needs "isolation" to be "process": current value is ${
-            show(isolation)
-          }`,
-        );
-      }
-    } else if (allowAll === true) {
-      for (const key of allowed) {
-        this.#refuse(
-          `${this.#subject(key)} must not be given if ${
-            this.#subject("allowAll")
-          } is "true": give one of them`,
-        );
-      }
+  const allowed = Object.values(PERMISSION_KEYS)
+    .filter((key) => config[key] !== undefined);
+  if (isolation === "process") {
+    for (const key of allowAll === true ? allowed : []) {
+      yield `${subject(key)} must not be given if ${
+        subject("allowAll")
+      } is "true": give one of them`;
     }
-  }
-
-  #subject(key: keyof ContainerSettings): string {
-    return this.#place.subject(
-      CONTAINER_OPTIONS.find((option) => option.key === key)!,
-    );
+    if (worker !== undefined && !("specifier" in worker)) {
+      const shown = show(given.worker ?? given.handler);
+      yield `${
+        subject("worker")
+      } must be MODULE:expr if "isolation" is "process": current value is ${shown}`;
+    }
+  } else if (isolation === "none") {
+    for (const key of ["processes", ...allowed, "allowAll"] as const) {
+      if (config[key] === undefined) continue;
+      yield `${
+        subject(key)
+      } needs "isolation" to be "process": current value is "none"`;
+    }
   }
 }
 

@@ -1,21 +1,15 @@
 /**
- * Ini files as Python 3's `configparser.RawConfigParser` reads them, with
- * `@std/ini` as the parser.
+ * Ini files as Python 3's `configparser.RawConfigParser` reads them.
  *
- * The text is first written anew, line for line, in the dialect `@std/ini`
- * reads: names and values are escaped, so that it changes neither.
+ * `@std/ini` groups options into sections. It sees only line numbers, because it
+ * would convert values and drop repeated names.
  *
  * @module
  */
 
-import { printable, quote } from "../text.ts";
 import { parse } from "@std/ini";
-
-/** Options for {@linkcode parseIni}. */
-export interface ParseIniOptions {
-  /** The file's path, for messages. */
-  readonly file: string;
-}
+import { ConfigError } from "../errors.ts";
+import { printable, quote } from "../text.ts";
 
 /** An option of an ini file. */
 export interface IniOption {
@@ -25,10 +19,7 @@ export interface IniOption {
   readonly value: string;
   /** The line the option starts on, from 1. */
   readonly line: number;
-  /**
-   * The line of each line of the value, from 1: comment lines inside of a value
-   * are no part of it.
-   */
+  /** The line of each line of the value. Comment lines are not counted. */
   readonly valueLines: readonly number[];
   /** Whether it stands in `[DEFAULT]` and not in the section itself. */
   readonly fromDefault: boolean;
@@ -44,265 +35,134 @@ export interface IniSection {
   readonly options: ReadonlyMap<string, IniOption>;
 }
 
-/** What an ini file holds. */
-export interface IniFile {
-  /** The sections by name, in the file's order, without `[DEFAULT]`. */
-  readonly sections: ReadonlyMap<string, IniSection>;
-}
+/** The sections by name, in the file's order, without `[DEFAULT]`. */
+export type IniFile = ReadonlyMap<string, IniSection>;
 
 /** The section that gives its options to all others. */
 export const DEFAULT_SECTION = "DEFAULT";
 
 /**
  * Reads an ini file's text as `RawConfigParser()` with its default settings
- * would. It differs on purpose in that a byte-order mark is dropped, and that
- * the first error is reported, not all of them.
+ * would, but drops a byte-order mark, and reports only the first error.
  *
  * @param text The file's text; lines end in CR, LF or CRLF.
- * @param options The file's path, for messages.
- * @returns The file's sections.
- * @throws {SyntaxError} Where Python would refuse the text, with the line.
+ * @param file The file's path, for messages.
+ * @throws {ConfigError} If Python would refuse the text. It names the line.
  */
-export function parseIni(text: string, options: ParseIniOptions): IniFile {
-  const { file } = options;
-  const { dialect, valueLines } = toDialect(text, file);
-  return collect(parseDialect(dialect, file), { file, valueLines });
+export function parseIni(text: string, file: string): IniFile {
+  const entries = readEntries(text, file);
+  const skeleton = entries
+    .map(({ value }, i) => value === undefined ? `[${i}]` : `${i} = ${i}`);
+  const groups = parse<Record<string, object>>(skeleton.join("\n"));
+  const own = new Map<string, IniSection & { options: Options }>();
+  for (const [header, group] of Object.entries(groups)) {
+    const { name, line } = entries[Number(header)]!;
+    const shown = `[${printable(name)}]`;
+    const first = own.get(name);
+    if (first !== undefined && name !== DEFAULT_SECTION) {
+      throw repeated(file, line, `section ${shown}`, first);
+    }
+    const options = first?.options ?? new Map();
+    if (first === undefined) own.set(name, { name, line, options });
+    for (const index of Object.keys(group)) {
+      const { value = [], ...option } = entries[Number(index)]!;
+      const lowerName = option.name.toLowerCase();
+      const earlier = options.get(lowerName);
+      if (earlier !== undefined) {
+        const what = `option ${quote(option.name)} of ${shown}`;
+        throw repeated(file, option.line, what, earlier);
+      }
+      const fromDefault = name === DEFAULT_SECTION;
+      const text = stripEnd(value.join("\n"));
+      options.set(lowerName, { ...option, value: text, fromDefault });
+    }
+  }
+  const defaults = own.get(DEFAULT_SECTION)?.options ?? [];
+  own.delete(DEFAULT_SECTION);
+  for (const [name, section] of own) {
+    const options = new Map([...defaults, ...section.options]);
+    own.set(name, { ...section, options });
+  }
+  return own;
 }
 
-/** What Python's `str.strip()` takes away, which is not what `trim()` does. */
-const SPACE = "\t\n\v\f\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2000\u2001\u2002" +
-  "\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f" +
-  "\u3000";
+type Options = Map<string, IniOption>;
 
-/** Sections by `LINE/NAME`, each with its options by `LINE/NAME`; escaped. */
-type Parsed = Record<string, Record<string, string>>;
-
-/** An option whose value may continue in the next lines. */
-interface OpenOption {
-  readonly line: number;
+/** A section's header, or an option, which has a value. */
+interface Entry {
   readonly name: string;
-  readonly value: string[];
+  readonly line: number;
+  readonly value?: string[];
   readonly valueLines: number[];
 }
 
-/** Where an ini file's text comes from. */
-interface Source {
-  readonly file: string;
-  /** The lines of each option's value, by the line it starts on. */
-  readonly valueLines: ReadonlyMap<number, readonly number[]>;
-}
-
-function toDialect(
-  text: string,
-  file: string,
-): { dialect: string; valueLines: Map<number, readonly number[]> } {
-  const lines = text.replace(/^\ufeff/, "").split(/\r\n|\r|\n/);
-  const dialect: string[] = lines.map(() => "");
-  const valueLines = new Map<number, readonly number[]>();
-  let inSection = false;
+function readEntries(text: string, file: string): Entry[] {
+  const entries: Entry[] = [];
+  let open: Entry | undefined;
   let indent = 0;
-  let open: OpenOption | undefined;
-
-  const close = () => {
-    if (!open) return;
-    valueLines.set(open.line, open.valueLines);
-    const value = stripEnd(open.value.join("\n"));
-    dialect[open.line - 1] = `${key(open.line, open.name)} = "${
-      escape(value)
-    }"`;
-    open = undefined;
-  };
-
+  const lines = text.replace(/^\ufeff/, "").split(/\r\n|\r|\n/);
   for (const [index, raw] of lines.entries()) {
     const line = index + 1;
     const content = strip(raw);
-    if (content === "") {
-      open?.value.push("");
+    if (/^[#;]/.test(content)) continue;
+    const depth = raw.indexOf(content);
+    if (content === "" || (open?.value !== undefined && depth > indent)) {
+      open?.value?.push(content);
       open?.valueLines.push(line);
       continue;
     }
-    if (content.startsWith("#") || content.startsWith(";")) continue;
-
-    const lineIndent = raw.indexOf(content);
-    if (open && lineIndent > indent) {
-      open.value.push(content);
-      open.valueLines.push(line);
-      continue;
+    indent = depth;
+    const [, section] = /^\[(.+)\]/s.exec(content) ?? [];
+    const [, name = "", value = ""] = /^([^=:]+)[=:](.*)/s.exec(content) ?? [];
+    if (section === undefined && (name === "" || open === undefined)) {
+      const problem = lineProblem(content, open !== undefined);
+      throw new ConfigError(`Cannot read ${file} as line ${line} ${problem}`);
     }
-    close();
-    indent = lineIndent;
-
-    const section = matchSection(content);
-    if (section !== undefined) {
-      inSection = true;
-      dialect[index] = `[${key(line, section)}]`;
-      continue;
-    }
-    if (!inSection) throw refuse(file, outsideProblem(line, content));
-    const option = matchOption(content);
-    if (!option?.name) throw refuse(file, lineProblem(line, content));
-    open = {
-      line,
-      name: option.name,
-      value: [option.value],
-      valueLines: [line],
-    };
+    open = section === undefined
+      ? {
+        name: stripEnd(name),
+        line,
+        value: [strip(value)],
+        valueLines: [line],
+      }
+      : { name: section, line, valueLines: [] };
+    entries.push(open);
   }
-  close();
-  return { dialect: dialect.join("\n"), valueLines };
+  return entries;
 }
 
-function matchSection(content: string): string | undefined {
-  return /^\[(?<name>.+)\]/s.exec(content)?.groups?.name;
-}
-
-function matchOption(
-  content: string,
-): { name: string; value: string } | undefined {
-  const at = content.search(/[=:]/);
-  if (at === -1) return undefined;
-  return {
-    name: stripEnd(content.slice(0, at)),
-    value: strip(content.slice(at + 1)),
-  };
-}
-
-function outsideProblem(line: number, content: string): string {
-  return bracketProblem(line, content) ??
-    `line ${line} stands before any section such as [container]: ` +
-      `current line is ${quote(content)}`;
-}
-
-function lineProblem(line: number, content: string): string {
-  const problem = bracketProblem(line, content);
-  if (problem) return problem;
+function lineProblem(content: string, inSection: boolean): string {
+  const shown = `: current line is ${quote(content)}`;
+  if (content.startsWith("[]")) return "has an empty section name";
+  if (content.startsWith("[")) {
+    return `has no "]" after the section name${shown}`;
+  }
+  if (!inSection) {
+    return `stands before any section such as [container]${shown}`;
+  }
   return /^[=:]/.test(content)
-    ? `line ${line} has no option name before "${content[0]}": ` +
-      `current line is ${quote(content)}`
-    : `line ${line} has no "=" or ":" after an option name, and is not ` +
-      `indented to continue a value: current line is ${quote(content)}`;
+    ? `has no option name before "${content[0]}"${shown}`
+    : `has no "=" or ":" after an option name, and is not indented to continue a value${shown}`;
 }
 
-function bracketProblem(line: number, content: string): string | undefined {
-  if (content.startsWith("[]")) return `line ${line} has an empty section name`;
-  if (!content.startsWith("[")) return undefined;
-  return `line ${line} has no "]" after the section name: ` +
-    `current line is ${quote(content)}`;
-}
-
-function parseDialect(dialect: string, file: string): Parsed {
-  try {
-    return parse<Parsed>(dialect, {
-      reviver: (_key, value) => unescape(String(value)),
-    });
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new SyntaxError(`Cannot read ${file}: ${reason}`, { cause: error });
-  }
-}
-
-function collect(parsed: Parsed, source: Source): IniFile {
-  const { file } = source;
-  const headers = new Map<string, number>();
-  const own = new Map<string, Map<string, IniOption>>();
-  for (const [header, values] of Object.entries(parsed)) {
-    const { line, name } = parseKey(header);
-    const first = headers.get(name);
-    if (first !== undefined && name !== DEFAULT_SECTION) {
-      throw refuse(file, repeats(line, `section [${printable(name)}]`, first));
-    }
-    headers.set(name, first ?? line);
-    const options = own.get(name) ?? new Map<string, IniOption>();
-    own.set(name, options);
-    addOptions(options, values, name, source);
-  }
-
-  const defaults = own.get(DEFAULT_SECTION) ?? new Map<string, IniOption>();
-  const sections = new Map<string, IniSection>();
-  for (const [name, line] of headers) {
-    if (name === DEFAULT_SECTION) continue;
-    const options = new Map<string, IniOption>();
-    for (const [lowerName, option] of defaults) {
-      options.set(lowerName, { ...option, fromDefault: true });
-    }
-    for (const [lowerName, option] of own.get(name) ?? []) {
-      options.set(lowerName, option);
-    }
-    sections.set(name, { name, line, options });
-  }
-  return { sections };
-}
-
-function addOptions(
-  options: Map<string, IniOption>,
-  values: Record<string, string>,
-  section: string,
-  { file, valueLines }: Source,
-): void {
-  for (const [written, value] of Object.entries(values)) {
-    const { line, name } = parseKey(written);
-    const lowerName = name.toLowerCase();
-    const first = options.get(lowerName);
-    if (first) {
-      const what = `option ${quote(name)} of [${printable(section)}]`;
-      throw refuse(file, repeats(line, what, first.line));
-    }
-    options.set(lowerName, {
-      name,
-      value,
-      line,
-      valueLines: valueLines.get(line) ?? [line],
-      fromDefault: false,
-    });
-  }
-}
-
-function repeats(line: number, what: string, first: number): string {
-  return `line ${line} repeats ${what}: it is first given on line ${first}`;
-}
-
-function refuse(file: string, problem: string): SyntaxError {
-  return new SyntaxError(`Cannot read ${file} as ${problem}`);
-}
-
-// The line in front keeps repeated names apart, and `__proto__`, `//` and
-// numbers from being more than names.
-function key(line: number, name: string): string {
-  return `${line}/${escape(name)}`;
-}
-
-function parseKey(key: string): { line: number; name: string } {
-  const slash = key.indexOf("/");
-  return {
-    line: Number(key.slice(0, slash)),
-    name: unescape(key.slice(slash + 1)),
-  };
-}
-
-// Not `encodeURIComponent`, which throws on a lone surrogate.
-function escape(text: string): string {
-  return text.replace(/[^A-Za-z0-9_]/g, (unit) => "%" + hex(unit));
-}
-
-function unescape(text: string): string {
-  return text.replace(
-    /%([0-9a-f]{4})/g,
-    (_escape, digits) => String.fromCharCode(parseInt(digits, 16)),
+function repeated(
+  file: string,
+  line: number,
+  what: string,
+  first: { readonly line: number },
+): ConfigError {
+  return new ConfigError(
+    `Cannot read ${file} as line ${line} repeats ${what}: it is first given on line ${first.line}`,
   );
 }
 
-function hex(unit: string): string {
-  return unit.charCodeAt(0).toString(16).padStart(4, "0");
-}
-
+/** Strips white space as Python does: also separators, but no byte-order mark. */
 function strip(text: string): string {
-  let start = 0;
-  while (start < text.length && SPACE.includes(text[start]!)) start++;
-  return stripEnd(text.slice(start));
+  // deno-lint-ignore no-control-regex
+  return stripEnd(text.replace(/^(?:(?!\ufeff)[\s\x1c-\x1f\x85])+/, ""));
 }
 
 function stripEnd(text: string): string {
-  let end = text.length;
-  while (end > 0 && SPACE.includes(text[end - 1]!)) end--;
-  return text.slice(0, end);
+  // deno-lint-ignore no-control-regex
+  return /^.*(?:[^\s\x1c-\x1f\x85]|\ufeff)/s.exec(text)?.[0] ?? "";
 }

@@ -13,11 +13,7 @@ import {
   type Place,
   validOrThrow,
 } from "./config.ts";
-import {
-  CONTAINER_OPTIONS,
-  type ContainerConfig,
-  type ContainerOption,
-} from "./options.ts";
+import { CONTAINER_OPTIONS, type ContainerConfig } from "./options.ts";
 import type { ContainerSettings } from "./settings.ts";
 import { ConfigError, messageOf } from "../errors.ts";
 import {
@@ -89,20 +85,33 @@ export function checkText(text: string, file: string): CheckedSettings {
 }
 
 async function readText(file: string): Promise<string> {
-  let bytes: Uint8Array;
   try {
-    bytes = await readFile(file);
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
+      .decode(await readFile(file));
   } catch (error) {
     throw new ConfigError(readProblem(file, error), { cause: error });
   }
-  try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
-      .decode(bytes);
-  } catch (error) {
-    throw new ConfigError(
-      `Cannot read ${file} as it is not UTF-8 text: save it as UTF-8`,
-      { cause: error },
-    );
+}
+
+function readProblem(file: string, error: unknown): string {
+  const { code, name } = error as { code?: unknown; name?: unknown };
+  if (name === "NotCapable") {
+    return `Cannot read ${file} without permission: run again with --allow-read=${file}`;
+  }
+  if (error instanceof TypeError && code === undefined) {
+    return `Cannot read ${file} as it is not UTF-8 text: save it as UTF-8`;
+  }
+  switch (code) {
+    case "ENOENT":
+    case "ENOTDIR":
+      return `Cannot read ${file} as there is no such file: give the path of an ini file`;
+    case "EISDIR":
+      return `Cannot read ${file} as it is a folder: give the path of an ini file`;
+    case "EACCES":
+    case "EPERM":
+      return `Cannot read ${file} as this user has no permission: check the permissions of the file and its folders`;
+    default:
+      return `Cannot read ${file}: ${printable(messageOf(error))}`;
   }
 }
 
@@ -114,106 +123,76 @@ interface FileSettings {
 }
 
 function readSettings(text: string, file: string): FileSettings {
-  const ini = readIni(text, file);
+  const ini = parseIni(text, file);
   const problems = unknownSections(ini, file);
-  const container = ini.sections.get("container");
-  if (!container) {
+  const container = ini.get("container");
+  if (container === undefined) {
+    const missing =
+      `${file} has no [container] section: give one with "worker" and "queue"`;
     // A section with another name is probably the missing one.
     throw new ConfigError(
-      problems.length > 0
-        ? problems
-        : `Cannot start container as ${file} has no [container] section: ` +
-          'give one with "worker" and "queue"',
+      (problems.length > 0 ? problems : [missing])
+        .map((problem) => `Cannot start container as ${problem}`),
     );
   }
-  problems.push(...unknownOptions(container, file));
   const settings: Record<string, unknown> = {
     file,
-    workerConfig: toWorkerConfig(ini.sections.get("worker")),
+    workerConfig: toWorkerConfig(ini.get("worker")),
   };
-  for (const option of CONTAINER_OPTIONS) {
-    const given = container.options.get(option.name);
-    if (!given) continue;
-    settings[option.key] = option.fromText?.(given.value) ?? given.value;
+  for (const { name, key, fromText } of CONTAINER_OPTIONS) {
+    const value = container.options.get(name)?.value;
+    if (value !== undefined) settings[key] = fromText?.(value) ?? value;
   }
-  return { settings, place: inFile(container, file), problems };
-}
-
-function inFile(container: IniSection, file: string): Place {
-  const givenOf = (option: ContainerOption) =>
-    container.options.get(option.name);
   return {
-    subject(option) {
-      const given = givenOf(option);
-      return given ? place(given, container, file) : quote(option.name);
-    },
-    missing: (option) =>
-      `[container] of ${file} has no ${quote(option.name)}: ${option.required}`,
-    allowed: (option) => option.allowed,
-    shown: (option, value) => show(givenOf(option)?.value ?? value),
-    loggers: `"loggers" in [container] of ${file}`,
-    loggersLines: container.options.get("loggers")?.valueLines,
+    settings,
+    place: inFile(container, file),
+    problems: [...problems, ...unknownOptions(container, file)],
   };
 }
 
-function place(option: IniOption, section: IniSection, file: string): string {
-  const name = option.fromDefault ? DEFAULT_SECTION : section.name;
-  return `${quote(option.name)} in [${name}] of ${file} (line ${option.line})`;
+function inFile({ options }: IniSection, file: string): Place {
+  return {
+    subject({ name }) {
+      const given = options.get(name);
+      return given === undefined ? quote(name) : place(given, file);
+    },
+    missing: ({ name, required }) =>
+      `[container] of ${file} has no ${quote(name)}: ${required}`,
+    allowed: (option) => option.allowed,
+    shown: ({ name }, value) => show(options.get(name)?.value ?? value),
+    loggers: `"loggers" in [container] of ${file}`,
+    loggersLines: options.get("loggers")?.valueLines,
+  };
 }
 
-function readIni(text: string, file: string): IniFile {
-  try {
-    return parseIni(text, { file });
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
-    throw new ConfigError(error.message, { cause: error });
-  }
-}
-
-function readProblem(file: string, error: unknown): string {
-  const { code, name } = error as { code?: unknown; name?: unknown };
-  if (name === "NotCapable") {
-    return `Cannot read ${file} without permission: ` +
-      `run again with --allow-read=${file}`;
-  }
-  switch (code) {
-    case "ENOENT":
-    case "ENOTDIR":
-      return `Cannot read ${file} as there is no such file: ` +
-        "give the path of an ini file";
-    case "EISDIR":
-      return `Cannot read ${file} as it is a folder: ` +
-        "give the path of an ini file";
-    case "EACCES":
-    case "EPERM":
-      return `Cannot read ${file} as this user has no permission: ` +
-        "check the permissions of the file and its folders";
-    default:
-      return `Cannot read ${file}: ${printable(messageOf(error))}`;
-  }
+function place({ name, line, fromDefault }: IniOption, file: string): string {
+  const section = fromDefault ? DEFAULT_SECTION : "container";
+  return `${quote(name)} in [${section}] of ${file} (line ${line})`;
 }
 
 const SECTIONS: readonly string[] = ["container", "worker", DEFAULT_SECTION];
 
 function unknownSections(ini: IniFile, file: string): string[] {
   const bracket = (name: string) => `[${printable(name)}]`;
-  return [...ini.sections.values()]
-    .filter((section) => !SECTIONS.includes(section.name))
-    .map(({ name, line }) =>
-      `Cannot start container as ${bracket(name)} of ${file} (line ${line}) ` +
-      `is not a section: ${suggest(name, SECTIONS, "sections", bracket)}`
-    );
+  return [...ini.values()]
+    .filter(({ name }) => !SECTIONS.includes(name))
+    .map(({ name, line }) => {
+      const hint = suggest(name, SECTIONS, "sections", bracket);
+      return `${
+        bracket(name)
+      } of ${file} (line ${line}) is not a section: ${hint}`;
+    });
 }
 
-function unknownOptions(container: IniSection, file: string): string[] {
+function unknownOptions({ options }: IniSection, file: string): string[] {
   const names = CONTAINER_OPTIONS.map((option) => option.name);
-  return [...container.options]
+  return [...options]
     // As in Python, every section gets the options of [DEFAULT].
     .filter(([name, option]) => !option.fromDefault && !names.includes(name))
-    .map(([name, option]) =>
-      `Cannot start container as ${place(option, container, file)} ` +
-      `is not an option: ${suggest(name, names, "options")}`
-    );
+    .map(([name, option]) => {
+      const hint = suggest(name, names, "options");
+      return `${place(option, file)} is not an option: ${hint}`;
+    });
 }
 
 function toWorkerConfig(section: IniSection | undefined): WorkerConfig {

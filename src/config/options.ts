@@ -36,7 +36,7 @@ import {
 } from "./values.ts";
 
 /** A container's configuration: checked, parsed, and with defaults. */
-export interface ContainerConfig {
+export interface ContainerConfig extends GivenPermissions {
   readonly worker: WorkerSpec | WorkerFactory | GivenHandler;
   /** For a function or class, whatever it takes. */
   readonly workerConfig: WorkerConfig;
@@ -58,15 +58,6 @@ export interface ContainerConfig {
   readonly health?: Address;
   readonly isolation: "none" | "process";
   readonly processes?: number;
-  /** Permissions: values joined by commas, or `true` for all. */
-  readonly allowNet?: string;
-  readonly allowRead?: string;
-  readonly allowWrite?: string;
-  readonly allowEnv?: string;
-  readonly allowRun?: string;
-  readonly allowSys?: string;
-  readonly allowFfi?: string;
-  readonly allowImport?: string;
   readonly allowAll?: boolean;
   /** The ini file's path as the user gave it, for messages. */
   readonly file?: string;
@@ -87,11 +78,19 @@ export const PERMISSION_KEYS = {
 /** A permission that an isolated job may have. */
 export type PermissionName = keyof typeof PERMISSION_KEYS;
 
+/** Permissions: values joined by commas, or `true` for all. */
+type GivenPermissions = {
+  readonly [Key in (typeof PERMISSION_KEYS)[PermissionName]]?: string;
+};
+
 /** A row of {@linkcode CONTAINER_OPTIONS}. */
-export interface ContainerOption {
-  /** The name in the `[container]` section, in lower case. */
+export interface ContainerOption extends Row {
+  /** The name in the `[container]` section: `wait_time`. */
   readonly name: string;
-  /** The name in {@linkcode ContainerSettings}. */
+}
+
+interface Row {
+  /** The name in {@linkcode ContainerSettings}: `waitTimeSeconds`. */
   readonly key: keyof ContainerSettings;
   /** The name in {@linkcode ContainerConfig}, if it is another one. */
   readonly target?: keyof ContainerConfig;
@@ -102,10 +101,7 @@ export interface ContainerOption {
   /** The allowed values in a program, if they are written in another way. */
   readonly allowedInProgram?: string;
   /** The default, which may depend on options above; without one: absent. */
-  readonly default?:
-    | string
-    | number
-    | ((config: Partial<ContainerConfig>) => number | undefined);
+  readonly default?: Default;
   /** How to give a missing option; only required options have it. */
   readonly required?: string;
   /** Converts an ini file's text to a program's value, or leaves it to `check`. */
@@ -119,15 +115,18 @@ export interface ContainerOption {
   readonly check: (value: unknown, folder: string) => unknown;
 }
 
+type Default =
+  | string
+  | number
+  | ((config: Partial<ContainerConfig>) => number | undefined);
+
 const ADDRESS = 'host:port such as "127.0.0.1:8080", where port 0 takes a ' +
   "free one and [::] or 0.0.0.0 all addresses";
 
 const RETRY_DELAY = `seconds from 0 to ${MAX_VISIBILITY_SECONDS}`;
 
-/** The options of the `[container]` section. */
-export const CONTAINER_OPTIONS: readonly ContainerOption[] = [
+const ROWS: readonly Row[] = [
   {
-    name: "worker",
     key: "worker",
     meaning: "the worker to run, as MODULE or MODULE:expr",
     allowed: "MODULE or MODULE:expr",
@@ -136,7 +135,6 @@ export const CONTAINER_OPTIONS: readonly ContainerOption[] = [
     check: checkWorker,
   },
   {
-    name: "queue",
     key: "queue",
     meaning: "the SQS queue to receive from",
     allowed: QUEUE_REF_HINT,
@@ -144,63 +142,52 @@ export const CONTAINER_OPTIONS: readonly ContainerOption[] = [
     check: checkQueue,
   },
   {
-    name: "region",
     key: "region",
     meaning: "the AWS region; the environment's or profile's by default",
     allowed: 'the name of an AWS region such as "eu-west-1"',
     check: textThat(isRegion),
   },
   {
-    name: "endpoint",
     key: "endpoint",
     meaning: "the URL of an SQS server other than AWS",
     allowed: "an http or https URL",
     check: textThat(isHttpUrl),
   },
   {
-    name: "loggers",
     key: "loggers",
     meaning: "ZConfig text or json; INFO on standard error by default",
     allowed: "text",
     check: textThat(() => true),
   },
-  integer(1, 1000, {
-    name: "concurrency",
-    key: "concurrency",
-    meaning: "jobs at a time",
-    default: 1,
-  }),
-  integer(0, 1000, {
-    name: "prefetch",
-    key: "prefetch",
-    meaning: "messages received ahead; 0 to 10 by concurrency",
-    default: ({ concurrency = 1 }) =>
-      concurrency === 1 ? 0 : Math.min(10, concurrency),
-  }),
-  integer(1, 20, {
-    name: "wait_time",
-    key: "waitTimeSeconds",
-    meaning: "how long a poll waits for messages",
-    default: 20,
-  }),
-  integer(1, MAX_VISIBILITY_SECONDS, {
-    name: "visibility_timeout",
-    key: "visibilityTimeoutSeconds",
-    meaning: "the messages' visibility timeout; the queue's by default",
-  }),
-  integer(0, 10, {
-    name: "delete_delay",
-    key: "deleteDelaySeconds",
-    meaning: "how long to hold a delete to fill a batch",
-    default: 1,
-  }),
-  integer(1, MAX_VISIBILITY_SECONDS, {
-    name: "timeout",
-    key: "timeoutSeconds",
-    meaning: "until a job's signal aborts, and an isolated one ends",
-  }),
+  integer("concurrency", 1, 1000, "jobs at a time", 1),
+  integer(
+    "prefetch",
+    0,
+    1000,
+    "messages received ahead; 0 to 10 by concurrency",
+    ({ concurrency = 1 }) => concurrency === 1 ? 0 : Math.min(10, concurrency),
+  ),
+  integer("waitTimeSeconds", 1, 20, "how long a poll waits for messages", 20),
+  integer(
+    "visibilityTimeoutSeconds",
+    1,
+    MAX_VISIBILITY_SECONDS,
+    "the messages' visibility timeout; the queue's by default",
+  ),
+  integer(
+    "deleteDelaySeconds",
+    0,
+    10,
+    "how long to hold a delete to fill a batch",
+    1,
+  ),
+  integer(
+    "timeoutSeconds",
+    1,
+    MAX_VISIBILITY_SECONDS,
+    "until a job's signal aborts, and an isolated one ends",
+  ),
   {
-    name: "retry_delay",
     key: "retryDelaySeconds",
     target: "retryDelay",
     meaning: "until a transient failure is retried: 30, or 1..600",
@@ -210,7 +197,6 @@ export const CONTAINER_OPTIONS: readonly ContainerOption[] = [
     check: checkRetryDelay,
   },
   {
-    name: "failures",
     key: "failures",
     meaning: "failed jobs: delete, keep or a queue",
     allowed: `"delete", "keep", or ${QUEUE_REF_HINT}`,
@@ -219,33 +205,33 @@ export const CONTAINER_OPTIONS: readonly ContainerOption[] = [
     fromText: failuresFromText,
     check: checkFailures,
   },
-  integer(0, 3600, {
-    name: "shutdown_timeout",
-    key: "shutdownTimeoutSeconds",
-    meaning: "from a stop until running jobs are aborted",
-    default: 25,
-  }),
+  integer(
+    "shutdownTimeoutSeconds",
+    0,
+    3600,
+    "from a stop until running jobs are aborted",
+    25,
+  ),
   {
-    name: "health",
     key: "health",
     meaning: "host:port that answers /healthz; none by default",
     allowed: ADDRESS,
     check: checkAddress,
   },
   {
-    name: "isolation",
     key: "isolation",
     meaning: "process runs jobs in child processes",
     allowed: '"none" or "process"',
     default: "none",
     check: textThat((text) => text === "none" || text === "process"),
   },
-  integer(1, 64, {
-    name: "processes",
-    key: "processes",
-    meaning: "child processes that share the jobs; 1 by default",
-    default: ({ isolation }) => isolation === "process" ? 1 : undefined,
-  }),
+  integer(
+    "processes",
+    1,
+    64,
+    "child processes that share the jobs; 1 by default",
+    ({ isolation }) => isolation === "process" ? 1 : undefined,
+  ),
   permission("net", "hosts and ports that isolated jobs may reach"),
   permission("read", "paths that isolated jobs may read"),
   permission("write", "paths that isolated jobs may write"),
@@ -255,7 +241,6 @@ export const CONTAINER_OPTIONS: readonly ContainerOption[] = [
   permission("ffi", "native libraries that isolated jobs may load"),
   permission("import", "hosts that isolated jobs may import code from"),
   {
-    name: "allow_all",
     key: "allowAll",
     meaning: "true gives isolated jobs every permission",
     allowed: '"true" or "false"',
@@ -264,24 +249,38 @@ export const CONTAINER_OPTIONS: readonly ContainerOption[] = [
   },
 ];
 
-type Row = Omit<ContainerOption, "allowed" | "check" | "fromText">;
+/** The options of the `[container]` section. */
+export const CONTAINER_OPTIONS: readonly ContainerOption[] = ROWS.map(
+  (row) => ({ name: iniName(row.key), ...row }),
+);
 
-function integer(min: number, max: number, row: Row): ContainerOption {
+function iniName(key: string): string {
+  return key.replace(/Seconds$/, "")
+    .replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
+
+function integer(
+  key: keyof ContainerSettings,
+  min: number,
+  max: number,
+  meaning: string,
+  value?: Default,
+): Row {
   return {
-    ...row,
+    key,
+    meaning,
     allowed: `an integer from ${min} to ${max}`,
+    ...(value === undefined ? {} : { default: value }),
     fromText: integerFromText,
     check: (value) =>
-      typeof value === "number" && Number.isInteger(value) && value >= min &&
-        value <= max
+      Number.isInteger(value) && Number(value) >= min && Number(value) <= max
         ? value
         : undefined,
   };
 }
 
-function permission(name: PermissionName, meaning: string): ContainerOption {
+function permission(name: PermissionName, meaning: string): Row {
   return {
-    name: `allow_${name}`,
     key: PERMISSION_KEYS[name],
     meaning,
     allowed:
@@ -291,7 +290,7 @@ function permission(name: PermissionName, meaning: string): ContainerOption {
   };
 }
 
-function textThat(test: (text: string) => boolean): ContainerOption["check"] {
+function textThat(test: (text: string) => boolean): Row["check"] {
   return (value) =>
     typeof value === "string" && test(value) ? value : undefined;
 }

@@ -87,19 +87,13 @@ export function booleanFromText(text: string): unknown {
 /** Joins a permission's values as Deno's flag takes them; `"true"` is all. */
 export function checkPermission(value: unknown): string | undefined {
   if (value === true) return "true";
-  const items: unknown[] = typeof value === "string"
-    ? value.split(",")
-    : Array.isArray(value)
-    ? value
-    : [];
+  const items: unknown = typeof value === "string" ? value.split(",") : value;
+  if (!Array.isArray(items) || items.length === 0) return undefined;
   const trimmed = items.map((item) => typeof item === "string" && item.trim());
   // Deno would take an empty item for one that names nothing, or all.
   const isItem = (item: string | false) =>
-    item !== false && item !== "" && item !== "false" &&
-    !/[\p{Cc},]/u.test(item);
-  return trimmed.length > 0 && trimmed.every(isItem)
-    ? trimmed.join(",")
-    : undefined;
+    item && item !== "false" && !/[\p{Cc},]/u.test(item);
+  return trimmed.every(isItem) ? trimmed.join(",") : undefined;
 }
 
 /**

@@ -35,6 +35,29 @@ export function parseQueueRef(text: string): QueueRef | undefined {
   return named(text, text);
 }
 
+/**
+ * Whether two texts name the same queue. What only one of them names, such as
+ * an account, does not tell them apart.
+ *
+ * @param region The region of queues whose text names none.
+ */
+export function isSameQueue(
+  a: QueueRef,
+  b: QueueRef,
+  region?: string,
+): boolean {
+  const parts = (ref: QueueRef) => [
+    ref.region ?? region,
+    ref.accountId ?? /\/(\d{12})\/[^/]+$/.exec(ref.url ?? "")?.[1],
+    ref.region === undefined ? ref.origin : undefined,
+  ];
+  const others = parts(b);
+  return a.name === b.name &&
+    parts(a).every((part, i) =>
+      part === others[i] || part === undefined || others[i] === undefined
+    );
+}
+
 /** Whether a text is an HTTP or HTTPS URL. */
 export function isHttpUrl(text: string): boolean {
   return /^https?:\/\/[^\s\p{Cc}]+$/iu.test(text) && URL.canParse(text);

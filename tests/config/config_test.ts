@@ -315,6 +315,34 @@ Deno.test("checkText() refuses failures that go back to the queue", () => {
   ]);
 });
 
+const ARN = "arn:aws:sqs:eu-west-1:123456789012:adder";
+const AWS_URL = "https://sqs.eu-west-1.amazonaws.com/123456789012/adder";
+
+Deno.test("checkConfig() compares the queues that failures and queue name", () => {
+  const problems = (queue: string, failures: string, region?: string) => {
+    const settings = { worker: "adder.ts", queue, region };
+    try {
+      checkConfig({ ...settings, failures: { queue: failures } });
+      return [];
+    } catch (error) {
+      assert(error instanceof ConfigError);
+      return error.problems;
+    }
+  };
+  for (const [a, b] of [[ARN, AWS_URL], ["adder", ARN], [AWS_URL, "adder"]]) {
+    assertEquals(problems(a!, b!), [
+      `Cannot start container as "failures" must be another queue than "queue": current values are "${b}" and "${a}"`,
+    ]);
+  }
+  const other = (from: string, to: string) => ARN.replace(from, to);
+  assertEquals(problems(ARN, other("eu-west-1", "us-east-1")), []);
+  assertEquals(problems(ARN, other("123456789012", "210987654321")), []);
+  assertEquals(problems(AWS_URL, other("123456789012", "210987654321")), []);
+  assertEquals(problems("adder", ARN, "us-east-1"), []);
+  assertEquals(problems("adder", "adder.fifo"), []);
+  assertEquals(problems("http://a:1/1/adder", "http://a:2/1/adder"), []);
+});
+
 Deno.test("checkText() reads the seed's file", () => {
   const config = parse(
     "[container]\nworker = zc.sqs.tests:scaled_addr\nqueue = adder\n" +

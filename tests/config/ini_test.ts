@@ -1,5 +1,6 @@
 import { quote } from "../../src/text.ts";
 import { assertEquals, assertThrows } from "@std/assert";
+import { ConfigError } from "../../src/errors.ts";
 import { parseIni } from "../../src/config/ini.ts";
 
 /** What the text means: its sections, each with its options. */
@@ -199,8 +200,8 @@ for (const [name, text, sections] of CASES) {
 }
 
 function read(text: string): Sections {
-  const ini = parseIni(text, { file: "adder.ini" });
-  return [...ini.sections].map(([name, { options }]) => [
+  const ini = parseIni(text, "adder.ini");
+  return [...ini].map(([name, { options }]) => [
     name,
     [...options].map(([lowerName, { value }]) => [lowerName, value]),
   ]);
@@ -218,7 +219,7 @@ Deno.test("parseIni() tells lines, names as written and defaults", () => {
   const ini = parseIni(
     "# one\r\n[s]\r\nAbc =\r\n  1\r\n\r\n  2\r\nb = 3\r\n" +
       "[DEFAULT]\r\nDef = 4\r\nABC = 5\r\n[t]",
-    { file: "adder.ini" },
+    "adder.ini",
   );
   const def = {
     name: "Def",
@@ -227,7 +228,7 @@ Deno.test("parseIni() tells lines, names as written and defaults", () => {
     valueLines: [9],
     fromDefault: true,
   };
-  assertEquals([...ini.sections.values()], [
+  assertEquals([...ini.values()], [
     {
       name: "s",
       line: 2,
@@ -338,8 +339,8 @@ const REFUSED: [text: string, problem: string][] = [
 Deno.test("parseIni() refuses what Python refuses, with the line", () => {
   for (const [text, problem] of REFUSED) {
     const error = assertThrows(
-      () => parseIni(text, { file: "adder.ini" }),
-      SyntaxError,
+      () => parseIni(text, "adder.ini"),
+      ConfigError,
     );
     assertEquals(error.message, `Cannot read adder.ini as ${problem}`);
   }
@@ -347,8 +348,8 @@ Deno.test("parseIni() refuses what Python refuses, with the line", () => {
 
 Deno.test("parseIni() reads a long file", () => {
   const lines = Array.from({ length: 20_000 }, (_, i) => `a${i} = ${i}\n  x\n`);
-  const ini = parseIni("[s]\n" + lines.join(""), { file: "adder.ini" });
-  assertEquals(ini.sections.get("s")?.options.size, 20_000);
+  const ini = parseIni("[s]\n" + lines.join(""), "adder.ini");
+  assertEquals(ini.get("s")?.options.size, 20_000);
 });
 
 Deno.test("quote() writes any text on one line", () => {

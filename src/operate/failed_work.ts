@@ -9,13 +9,13 @@ import type { OpenQueue } from "../connect/open_queue.ts";
 import type { ReceivedMessage } from "../sqs/connection.ts";
 import { errorOf } from "./failed_message.ts";
 import type { Redrive } from "./redrive.ts";
-import { Sweep, type Swept } from "./sweep.ts";
+import { Sweep, type SweepOptions } from "./sweep.ts";
 
 /** The action on each selected message. */
 export type FailedAction = "list" | "redrive" | "purge";
 
-/** Options of {@linkcode FailedWork}. */
-export interface FailedWorkOptions {
+/** Options of {@linkcode FailedWork}; its signal stops it after a batch. */
+export interface FailedWorkOptions extends SweepOptions {
   readonly action: FailedAction;
   /**
    * Selects messages by their error, such as `TypeError: x is missing`; a
@@ -25,22 +25,10 @@ export interface FailedWorkOptions {
    */
   readonly selects?: ((error: string) => boolean) | undefined;
   readonly redrive: Redrive;
-  /** Stops it after the current batch. */
-  readonly signal: AbortSignal;
   /** Called with each selected message of `list`. */
   readonly onMessage: (message: ReceivedMessage) => void;
   /** Called after each batch. */
   readonly onBatch: () => void;
-  /** Called with a problem that is retried. */
-  readonly warn: (text: string) => void;
-}
-
-/** What a batch's action did. */
-interface Acted {
-  /** The messages to delete. */
-  readonly gone: readonly Swept[];
-  /** A failure that stops the work. */
-  readonly stop?: { readonly error: unknown } | undefined;
 }
 
 /** One pass over the messages of a queue; its counts grow while it runs. */
@@ -49,17 +37,20 @@ export class FailedWork {
   readonly #sweep: Sweep;
   /** Redriven messages that failed again meanwhile. */
   #again = 0;
-  #selected = 0;
-  #done = 0;
+  /** Messages that matched. */
+  selected = 0;
+  /** Messages listed, redriven, or deleted. */
+  done = 0;
+  /** Messages that could not be deleted. */
+  undeleted = 0;
   /** Messages sent, by queue. */
   readonly sentTo: Map<string, number> = new Map();
   /** Messages that stay, by reason. */
   readonly problems: Map<string, number> = new Map();
 
   constructor(open: OpenQueue, options: FailedWorkOptions) {
-    const { signal, warn } = options;
     this.#options = options;
-    this.#sweep = new Sweep(open, { signal, warn });
+    this.#sweep = new Sweep(open, options);
   }
 
   /** Messages that were looked at. */
@@ -67,25 +58,9 @@ export class FailedWork {
     return this.#sweep.seen - this.#again;
   }
 
-  /** Messages that matched. */
-  get selected(): number {
-    return this.#selected - this.#again;
-  }
-
-  /** Messages listed, redriven, or deleted. */
-  get done(): number {
-    const isPurge = this.#options.action === "purge";
-    return this.#done - (isPurge ? this.undeleted : 0);
-  }
-
   /** Messages that came while it ran, and were left. */
   get newer(): number {
     return this.#sweep.newer + this.#again;
-  }
-
-  /** Messages that could not be deleted. */
-  get undeleted(): number {
-    return this.#sweep.undeleted;
   }
 
   /** Messages that could not be released: hidden until their lease ends. */
@@ -97,46 +72,54 @@ export class FailedWork {
   async run(): Promise<void> {
     await using sweep = this.#sweep;
     for await (const batch of sweep.batches()) {
-      await this.#handle(batch);
+      const chosen = batch.filter((message) => this.#isSelected(message));
+      this.selected += chosen.length;
+      await this.#act(chosen);
       this.#options.onBatch();
     }
   }
 
-  async #handle(batch: readonly Swept[]): Promise<void> {
-    const ours = batch.filter(({ lease }) => !lease.lost);
-    const chosen = ours.filter(({ message }) => this.#isSelected(message));
-    this.#selected += chosen.length;
-    const { gone, stop } = await this.#act(chosen);
-    this.#done += this.#options.action === "list" ? chosen.length : gone.length;
-    if (gone.length > 0) await this.#sweep.delete(gone);
-    this.#sweep.pass(ours.filter((each) => !gone.includes(each)));
-    if (stop !== undefined) throw stop.error;
-  }
-
-  async #act(chosen: readonly Swept[]): Promise<Acted> {
+  async #act(chosen: readonly ReceivedMessage[]): Promise<void> {
     switch (this.#options.action) {
       case "list":
-        for (const { message } of chosen) this.#options.onMessage(message);
-        return { gone: [] };
+        for (const message of chosen) this.#options.onMessage(message);
+        this.done += chosen.length;
+        return;
       case "purge":
-        return { gone: chosen };
+        try {
+          await this.#delete(chosen);
+        } finally {
+          this.done = this.selected - this.undeleted;
+        }
+        return;
       case "redrive":
-        return await this.#redrive(chosen);
+        await this.#redrive(chosen);
     }
   }
 
-  async #redrive(chosen: readonly Swept[]): Promise<Acted> {
-    const { results, stop } = await this.#options.redrive.send(
-      chosen.map(({ message }) => message),
-    );
-    const gone = chosen.filter((_, i) => {
-      const result = results[i]!;
+  async #redrive(chosen: readonly ReceivedMessage[]): Promise<void> {
+    const { redrive } = this.#options;
+    const results = await Promise.all(chosen.map((each) => redrive.send(each)));
+    for (const result of results) {
       if ("sentTo" in result) add(this.sentTo, result.sentTo);
-      else if ("again" in result) this.#again++;
-      else if (stop === undefined) add(this.problems, result.problem);
-      return "sentTo" in result;
-    });
-    return { gone, stop };
+      if ("problem" in result) add(this.problems, result.problem);
+      if ("again" in result) {
+        this.#again++;
+        this.selected--;
+      }
+    }
+    const sent = chosen.filter((_, i) => "sentTo" in results[i]!);
+    this.done += sent.length;
+    await this.#delete(sent);
+    const stop = results.find((result) => "error" in result);
+    if (stop !== undefined) throw stop.error;
+  }
+
+  async #delete(messages: readonly ReceivedMessage[]): Promise<void> {
+    if (messages.length === 0) return;
+    const { count, error } = await this.#sweep.delete(messages);
+    this.undeleted += count;
+    if (count > 0) throw error;
   }
 
   #isSelected(message: ReceivedMessage): boolean {

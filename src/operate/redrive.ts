@@ -10,7 +10,7 @@ import type {
   OutgoingMessage,
   ReceivedMessage,
 } from "../sqs/connection.ts";
-import { messageOf, NonExistentQueueError } from "../errors.ts";
+import { NonExistentQueueError } from "../errors.ts";
 import {
   FAILURE_ATTRIBUTE,
   type FailureReason,
@@ -21,12 +21,14 @@ import { isShared, SendFailure, SendQueue } from "../sending/send_queue.ts";
 
 /**
  * The result for one message: the name of the queue that it was sent to, or
- * that this redrive sent it before and it failed again, or why it stays.
+ * that this redrive sent it before and it failed again, or why it stays: a
+ * problem of its own, or an error that all messages would share.
  */
 export type RedriveResult =
   | { readonly sentTo: string }
   | { readonly again: true }
-  | { readonly problem: string };
+  | { readonly problem: string }
+  | { readonly error: unknown };
 
 /** Options of {@linkcode Redrive}. */
 export interface RedriveOptions {
@@ -59,9 +61,8 @@ export class Redrive implements Disposable {
   async checkTarget(): Promise<void> {
     const { to, from } = this.#options;
     if (to === undefined) return;
-    const opening = this.#open(to);
-    const target = await opening;
-    this.#targets.set(to, opening);
+    const target = await this.#open(to);
+    this.#targets.set(to, Promise.resolve(target));
     if (target.open.url === from.url) {
       throw new TypeError(
         `Cannot send messages of "${from.ref.name}" to "${to}" as that is the same queue`,
@@ -69,25 +70,13 @@ export class Redrive implements Disposable {
     }
   }
 
-  /**
-   * Sends messages.
-   *
-   * @returns The result of each, and a failure that every further message
-   * would share, if there is one.
-   */
-  async send(
-    messages: readonly ReceivedMessage[],
-  ): Promise<{ results: RedriveResult[]; stop?: { error: unknown } }> {
-    let stop: { error: unknown } | undefined;
-    const results = await Promise.all(messages.map(async (message) => {
-      try {
-        return await this.#send(message);
-      } catch (error) {
-        stop ??= { error };
-        return { problem: messageOf(error) };
-      }
-    }));
-    return { results, ...(stop === undefined ? {} : { stop }) };
+  /** Sends a message. Never rejects. */
+  async send(message: ReceivedMessage): Promise<RedriveResult> {
+    try {
+      return await this.#send(message);
+    } catch (error) {
+      return { error };
+    }
   }
 
   [Symbol.dispose](): void {
@@ -99,21 +88,16 @@ export class Redrive implements Disposable {
   async #send(message: ReceivedMessage): Promise<RedriveResult> {
     const reason = readReason(message.attributes);
     // With a clock ahead of SQS's, the sweep takes it for an old message.
-    if (
-      [reason?.messageId, message.messageId].some((id) => this.#sent.has(id!))
-    ) {
-      return { again: true };
-    }
+    const ids = [reason?.messageId ?? "", message.messageId];
+    if (ids.some((id) => this.#sent.has(id))) return { again: true };
     const named = this.#options.to ?? this.#sourceOf(message, reason);
     if (named === undefined) {
       return { problem: "names no source queue: give --to=QUEUE" };
     }
     const target = await this.#target(named);
     if (target === undefined) {
-      return {
-        problem:
-          `came from "${named}", which no longer exists: give --to=QUEUE`,
-      };
+      const problem = `came from "${named}", which no longer exists`;
+      return { problem: `${problem}: give --to=QUEUE` };
     }
     const { ref, url } = target.open;
     if (url === this.#options.from.url) {
@@ -125,10 +109,9 @@ export class Redrive implements Disposable {
       };
     }
     try {
-      const sent = await target.queue.send(
-        this.#outgoing(message, reason, ref.fifo),
-      );
-      this.#sent.add(sent.messageId);
+      const outgoing = this.#outgoing(message, reason, ref.fifo);
+      const { messageId } = await target.queue.send(outgoing);
+      this.#sent.add(messageId);
       return { sentTo: ref.name };
     } catch (error) {
       if (!(error instanceof SendFailure) || isShared(error)) throw error;
@@ -185,9 +168,6 @@ export class Redrive implements Disposable {
 
   async #open(named: string): Promise<Target> {
     const open = await openQueue(named, this.#options.where);
-    return {
-      open,
-      queue: new SendQueue(open),
-    };
+    return { open, queue: new SendQueue(open) };
   }
 }

@@ -1,16 +1,15 @@
 /**
  * A sweep looks at every message of a queue once. It holds them until it has
  * seen all, as a released message would be received again, and then releases
- * them.
+ * them. Unlike a container, it ends: it tries each call four times.
  *
  * @module
  */
 
 import { SqsError } from "../errors.ts";
-import { type Clock, pause } from "../clock.ts";
+import { pause } from "../clock.ts";
 import type { OpenQueue } from "../connect/open_queue.ts";
 import {
-  type Connection,
   type EntryResult,
   isDenied,
   isMissingQueue,
@@ -18,10 +17,10 @@ import {
   type ReceivedMessage,
   UNANSWERED,
 } from "../sqs/connection.ts";
-import { Counters } from "../telemetry/counters.ts";
 import { Heartbeat } from "../engine/heartbeat.ts";
 import { Lease } from "../engine/lease.ts";
 import { Visibility } from "../engine/visibility.ts";
+import { Counters } from "../telemetry/counters.ts";
 
 /** For how long a message that is looked at is hidden, in seconds. */
 export const SWEEP_VISIBILITY_SECONDS = 120;
@@ -47,12 +46,6 @@ const MAX_TRIES = 4;
 /** The pause before the first retry, in milliseconds; then doubling. */
 const RETRY_MS = 500;
 
-/** A received message and its lease. */
-export interface Swept {
-  readonly message: ReceivedMessage;
-  readonly lease: Lease;
-}
-
 /** Options of {@linkcode Sweep}. */
 export interface SweepOptions {
   /** Stops receiving; messages that arrive meanwhile are released unseen. */
@@ -61,192 +54,161 @@ export interface SweepOptions {
   readonly warn: (text: string) => void;
 }
 
-interface Entry {
-  lease: Lease;
-  /** Whether it was looked at, and stays. */
-  passed: boolean;
-  /** Whether a delete was tried. */
-  deleting: boolean;
+/** The entries of a batch that SQS did not accept. */
+export interface Refused {
+  readonly count: number;
+  /** Why, if there are any. */
+  readonly error: unknown;
 }
 
 /** Looks at a queue's messages, then releases all that remain. */
 export class Sweep implements AsyncDisposable {
-  readonly #connection: Connection;
-  readonly #url: string;
-  readonly #fifo: boolean;
-  readonly #clock: Clock;
-  readonly #options: SweepOptions;
+  readonly #open: OpenQueue;
+  readonly #signal: AbortSignal;
   readonly #heartbeat: Heartbeat;
   readonly #startedMs: number;
-  /** Messages that were received and not deleted, by their ids. */
-  readonly #entries = new Map<string, Entry>();
+  /** By message ids; only messages not yet looked at are `waiting`. */
+  readonly #leases = new Map<string, Lease>();
   /** Messages that were looked at. */
   seen = 0;
   /** Messages that were sent after it started, and left. */
   newer = 0;
-  /** Messages that could not be deleted. */
-  undeleted = 0;
   /** Messages that could not be released: hidden until their lease ends. */
   unreleased = 0;
 
-  constructor(
-    { connection, url, ref, clock }: OpenQueue,
-    options: SweepOptions,
-  ) {
-    this.#connection = connection;
-    this.#url = url;
-    this.#fifo = ref.fifo;
-    this.#options = options;
-    this.#clock = clock;
+  constructor(open: OpenQueue, { signal, warn }: SweepOptions) {
+    const { clock, ref } = open;
+    this.#open = open;
+    this.#signal = signal;
     this.#startedMs = clock.now();
+    const ignore = () => {};
     const logger = {
-      debug: () => {},
-      info: () => {},
-      warn: options.warn,
-      error: options.warn,
-      critical: options.warn,
+      debug: ignore,
+      info: ignore,
+      warn,
+      error: warn,
+      critical: warn,
     };
     this.#heartbeat = new Heartbeat({
-      connection,
-      url,
+      ...open,
       queue: ref.name,
-      clock,
       loggers: { get: () => logger },
       events: new Counters(),
       visibility: new Visibility(SWEEP_VISIBILITY_SECONDS),
-    }, { leases: this.#leases(), onLost: () => {} });
+    }, {
+      leases: { [Symbol.iterator]: () => this.#leases.values() },
+      onLost: ignore,
+    });
   }
 
   /**
    * The messages that were in the queue when it started, in batches of at most
-   * ten. Delete or pass each before you ask for the next batch.
+   * ten. Those not deleted stay in the queue, hidden until the end.
    */
-  async *batches(): AsyncGenerator<readonly Swept[], void, void> {
-    const { signal } = this.#options;
-    const pending: Promise<readonly Swept[]>[] = [];
+  async *batches(): AsyncGenerator<readonly ReceivedMessage[], void, void> {
+    const pending: Promise<readonly ReceivedMessage[]>[] = [];
     let empty = 0;
     try {
       for (;;) {
         // On FIFO queues, messages in flight hide the rest of their group.
-        const most = this.#fifo || empty > 0 ? 1 : RECEIVES_AHEAD;
+        const most = this.#open.ref.fifo || empty > 0 ? 1 : RECEIVES_AHEAD;
         while (
-          pending.length < most && empty < EMPTY_POLLS && !signal.aborted
-        ) pending.push(this.#receiveAhead());
+          pending.length < most && empty < EMPTY_POLLS && !this.#signal.aborted
+        ) {
+          const receiving = this.#retrying(() => this.#receive());
+          // A failure counts only once it is awaited.
+          receiving.catch(() => {});
+          pending.push(receiving);
+        }
         const next = pending.shift();
         if (next === undefined) return;
-        const swept = await next;
-        empty = swept.length === 0 ? empty + 1 : 0;
-        if (swept.length === 0 || signal.aborted) continue;
-        this.seen += swept.length;
-        yield swept;
+        const received = await next;
+        empty = received.length === 0 ? empty + 1 : 0;
+        if (received.length === 0 || this.#signal.aborted) continue;
+        const batch = received.filter((message) => this.#isOurs(message));
+        this.seen += batch.length;
+        for (const { messageId } of batch) {
+          this.#leases.get(messageId)!.state = "settling";
+        }
+        yield batch;
       }
     } finally {
       await Promise.allSettled(pending);
     }
   }
 
-  /** Leaves messages in the queue; they stay hidden until the end. */
-  pass(swept: readonly Swept[]): void {
-    for (const { message } of swept) {
-      this.#entries.get(message.messageId)!.passed = true;
-    }
-  }
-
-  /**
-   * Deletes messages.
-   *
-   * @throws {SqsError} If any could not be deleted.
-   */
-  async delete(swept: readonly Swept[]): Promise<void> {
-    const entries = swept.map(({ message }) =>
-      this.#entries.get(message.messageId)!
+  /** Deletes messages; those that SQS refuses are not released either. */
+  async delete(messages: readonly ReceivedMessage[]): Promise<Refused> {
+    const { connection, url } = this.#open;
+    const leases = messages.map(({ messageId }) =>
+      this.#leases.get(messageId)!
     );
-    for (const entry of entries) entry.deleting = true;
-    const { left, error } = await this.#settle(
-      entries,
+    const refused = await this.#settle(
+      leases,
       (some) =>
-        this.#connection.delete(
-          this.#url,
-          some.map(({ lease }) => lease.receiptHandle),
-        ),
+        connection.delete(url, some.map(({ receiptHandle }) => receiptHandle)),
     );
-    for (const entry of entries) {
-      this.#heartbeat.stopExtending(entry.lease);
-      if (left.includes(entry)) continue;
-      this.#entries.delete(entry.lease.message.messageId);
+    for (const lease of leases) {
+      this.#heartbeat.stopExtending(lease);
+      this.#leases.delete(lease.message.messageId);
     }
-    this.undeleted += left.length;
-    if (error !== undefined) throw error;
+    return refused;
   }
 
   /** Releases the remaining messages: they are visible again immediately. */
   async [Symbol.asyncDispose](): Promise<void> {
-    const leases = [...this.#entries.values()]
-      .filter(({ deleting, lease }) => !deleting && !lease.lost)
-      .map(({ lease }) => lease);
+    const { connection, url } = this.#open;
+    const leases = [...this.#leases.values()].filter(({ lost }) => !lost);
     for (const lease of leases) this.#heartbeat.stopExtending(lease);
     this.#heartbeat.clearTimers();
-    const batches = Array.from(
-      { length: Math.ceil(leases.length / MAX_BATCH) },
-      (_, i) => leases.slice(i * MAX_BATCH, (i + 1) * MAX_BATCH),
-    ).values();
+    let next = 0;
     let reached = true;
     const release = async () => {
-      for (const batch of batches) {
-        const left = reached ? await this.#release(batch) : batch.length;
+      while (next < leases.length) {
+        const batch = leases.slice(next, next += MAX_BATCH);
+        const { count } = reached
+          ? await this.#settle(batch, (some) =>
+            connection.changeVisibility(
+              url,
+              some.map(({ receiptHandle }) => ({
+                receiptHandle,
+                visibilityTimeoutSeconds: 0,
+              })),
+            ))
+          : { count: batch.length };
         // If SQS accepts none of a batch, it would accept no other.
-        reached &&= left < batch.length;
-        this.unreleased += left;
+        reached &&= count < batch.length;
+        this.unreleased += count;
       }
     };
     await Promise.all(Array.from({ length: RELEASES_AT_ONCE }, release));
   }
 
-  /** Releases a batch, and returns how many messages it could not release. */
-  async #release(batch: readonly Lease[]): Promise<number> {
-    const { left } = await this.#settle(
-      batch,
-      (leases) =>
-        this.#connection.changeVisibility(
-          this.#url,
-          leases.map(({ receiptHandle }) => ({
-            receiptHandle,
-            visibilityTimeoutSeconds: 0,
-          })),
-        ),
-    );
-    return left.length;
-  }
-
   /** Calls SQS for a batch, again for the entries that may yet succeed. */
-  async #settle<T>(
-    all: readonly T[],
-    call: (some: readonly T[]) => Promise<EntryResult[]>,
-  ): Promise<{ left: readonly T[]; error?: unknown }> {
-    const refused: T[] = [];
-    let rest = all;
+  async #settle(
+    leases: readonly Lease[],
+    call: (some: readonly Lease[]) => Promise<EntryResult[]>,
+  ): Promise<Refused> {
+    let rest = leases;
+    let final = 0;
     let error: unknown;
     try {
       await this.#retrying(async () => {
         const results = await call(rest);
-        const failed = rest.flatMap((each, i) => {
+        rest = rest.filter((_, i) => {
           const result = results[i] ?? UNANSWERED;
-          return result.ok ? [] : [{ each, failure: result.failure }];
-        });
-        for (const { failure } of failed) {
+          if (result.ok) return false;
+          const { failure } = result;
           error = new SqsError(`${failure.code}: ${failure.message}`, failure);
-        }
-        const final = failed.filter(({ failure }) => failure.senderFault);
-        refused.push(...final.map(({ each }) => each));
-        rest = failed.filter(({ failure }) => !failure.senderFault)
-          .map(({ each }) => each);
+          if (failure.senderFault) final++;
+          return !failure.senderFault;
+        });
         if (rest.length > 0) throw error;
       });
     } catch (thrown) {
       error = thrown;
     }
-    const left = [...refused, ...rest];
-    return left.length === 0 ? { left } : { left, error };
+    return { count: final + rest.length, error };
   }
 
   /** Calls until it succeeds, at most four times, with growing pauses. */
@@ -258,71 +220,54 @@ export class Sweep implements AsyncDisposable {
         if (tries === MAX_TRIES || isFinal(error)) throw error;
       }
       const pauseMs = RETRY_MS * 2 ** (tries - 1);
-      await pause(this.#clock, pauseMs, this.#options.signal);
+      await pause(this.#open.clock, pauseMs, this.#signal);
     }
   }
 
-  /** A receive whose failure shows only where it is awaited. */
-  #receiveAhead(): Promise<readonly Swept[]> {
-    const receiving = this.#retrying(() => this.#receive());
-    receiving.catch(() => {});
-    return receiving;
-  }
-
-  async #receive(): Promise<readonly Swept[]> {
+  /** Receives messages, and returns those not yet looked at. */
+  async #receive(): Promise<readonly ReceivedMessage[]> {
+    const { connection, url, clock } = this.#open;
     const deadline = new AbortController();
-    const cancel = this.#clock.timer(
-      ANSWER_MS,
-      () => deadline.abort(noAnswer()),
-    );
-    const sentAtMs = this.#clock.now();
+    const cancel = clock.timer(ANSWER_MS, () => deadline.abort(noAnswer()));
+    const atMs = clock.now();
     try {
-      const messages = await this.#connection.receive(this.#url, {
+      const messages = await connection.receive(url, {
         maxMessages: MAX_BATCH,
         // A poll would wait for a manual clock.
-        waitTimeSeconds: this.#clock.manual ? 0 : WAIT_SECONDS,
+        waitTimeSeconds: clock.manual ? 0 : WAIT_SECONDS,
         visibilityTimeoutSeconds: SWEEP_VISIBILITY_SECONDS,
         signal: deadline.signal,
       });
-      return this.#take(messages, sentAtMs);
+      return messages.filter((message) => this.#hold(message, atMs));
     } finally {
       cancel();
     }
   }
 
-  /** Holds received messages, and returns those not yet looked at. */
-  #take(
-    messages: readonly ReceivedMessage[],
-    sentAtMs: number,
-  ): readonly Swept[] {
-    const fresh: Swept[] = [];
-    for (const message of messages) {
-      // A lease may be held for long: do not keep bodies in memory.
-      const lease = new Lease(
-        { ...message, body: "", attributes: {} },
-        { atMs: sentAtMs, visibilitySeconds: SWEEP_VISIBILITY_SECONDS },
-      );
-      const known = this.#entries.get(message.messageId);
-      if (known !== undefined) this.#heartbeat.stopExtending(known.lease);
-      const newer = message.sentAtMs > this.#startedMs;
-      if (newer && known === undefined) this.newer++;
-      const entry = known ?? { lease, passed: newer, deleting: false };
-      entry.lease = lease;
-      this.#entries.set(message.messageId, entry);
-      this.#heartbeat.extend(lease);
-      if (!entry.passed && !entry.deleting) fresh.push({ message, lease });
+  /** Holds a received message; returns whether it is to be looked at. */
+  #hold(message: ReceivedMessage, atMs: number): boolean {
+    // A lease may be held for long: do not keep bodies in memory.
+    const lease = new Lease(
+      { ...message, body: "", attributes: {} },
+      { atMs, visibilitySeconds: SWEEP_VISIBILITY_SECONDS },
+    );
+    const known = this.#leases.get(message.messageId);
+    if (known !== undefined) {
+      this.#heartbeat.stopExtending(known);
+      lease.state = known.state;
+    } else if (message.sentAtMs > this.#startedMs) {
+      this.newer++;
+      lease.state = "settling";
     }
-    return fresh;
+    this.#leases.set(message.messageId, lease);
+    this.#heartbeat.extend(lease);
+    return lease.state === "waiting";
   }
 
-  /** A live view of the leases held. */
-  #leases(): Iterable<Lease> {
-    const entries = this.#entries;
-    return {
-      *[Symbol.iterator]() {
-        for (const { lease } of entries.values()) yield lease;
-      },
-    };
+  /** Whether a message is still held, and by this receive of it. */
+  #isOurs({ messageId, receiptHandle }: ReceivedMessage): boolean {
+    const lease = this.#leases.get(messageId);
+    return lease?.receiptHandle === receiptHandle && !lease.lost;
   }
 }
 

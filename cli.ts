@@ -38,6 +38,7 @@ import {
   parseOptions,
   PROGRAM,
   type Screen,
+  UsageError,
 } from "./src/cli/command.ts";
 import { DONE, printError, USAGE } from "./src/cli/errors.ts";
 import { FAILED_COMMAND } from "./src/cli/failed.ts";
@@ -111,6 +112,7 @@ export async function main(
       stderr(helpOf(command));
       return USAGE;
     }
+    if (options.positional.length === 0) throw new UsageError(command.missing);
     return await command.run(options, all);
   } catch (error) {
     const call = named === undefined ? PROGRAM : `${PROGRAM} ${first}`;

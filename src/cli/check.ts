@@ -6,20 +6,15 @@
 
 import { connectOptions } from "../config/config.ts";
 import type { ContainerConfig } from "../config/options.ts";
-import {
-  type Command,
-  type Io,
-  type ParsedOptions,
-  UsageError,
-} from "./command.ts";
-import { describeError, DONE, USAGE } from "./errors.ts";
+import type { Command, Io, ParsedOptions } from "./command.ts";
+import { describeError, DONE, type ErrorReport, USAGE } from "./errors.ts";
 import { counted, paint } from "./screen.ts";
 import { systemClock } from "../clock.ts";
 import { inspectConfig } from "../config/ini_config.ts";
 import { type OpenQueue, openQueue } from "../connect/open_queue.ts";
-import { isDenied, type QueueAttributes } from "../sqs/connection.ts";
 import { checkLogFiles, defaultLoggers } from "../logging/loggers.ts";
 import { loadWorker } from "../job/worker.ts";
+import { readAttributes } from "../operate/queue_status.ts";
 
 /**
  * The least `maxReceiveCount` without a warning: a message may be released at a
@@ -42,13 +37,11 @@ to the dead-letter queue after few receives.`,
   options: [],
   exitStatus: `0 no problem found, 1 a queue could not be looked up, 2 the
 configuration is wrong.`,
+  missing: "No ini file given: name the files to check",
   run: check,
 };
 
 async function check(options: ParsedOptions, io: Io): Promise<number> {
-  if (options.positional.length === 0) {
-    throw new UsageError("No ini file given: name the files to check");
-  }
   let worst = DONE;
   for (const file of options.positional) {
     const { lines, warnings, status } = await checkFile(file);
@@ -60,6 +53,47 @@ async function check(options: ParsedOptions, io: Io): Promise<number> {
     worst = Math.max(worst, status);
   }
   return worst;
+}
+
+/** The problems of one file, and warnings. */
+interface CheckReport extends ErrorReport {
+  readonly warnings: readonly string[];
+}
+
+async function checkFile(file: string): Promise<CheckReport> {
+  const { config, problems, wrong } = await inspectConfig(file);
+  const { loggers, loggersWhere = "", worker, queue, failures } = config;
+  const lines = [...problems];
+  if (loggers !== undefined) {
+    lines.push(...checkLogFiles(loggers, loggersWhere));
+  }
+  const warnings: string[] = [];
+  let status = lines.length > 0 ? USAGE : DONE;
+  const attempt = async (look: () => Promise<void>) => {
+    try {
+      await look();
+    } catch (error) {
+      const report = await describeError(error);
+      lines.push(...report.lines);
+      status = Math.max(status, report.status);
+    }
+  };
+  if (worker !== undefined) {
+    await attempt(() => checkWorker({ ...config, worker }));
+  }
+  if (wrong.has("region") || wrong.has("endpoint")) {
+    return { lines, warnings, status };
+  }
+  for (const ref of [queue, failures]) {
+    if (typeof ref !== "object") continue;
+    await attempt(async () => {
+      const open = await openQueue(ref, connectOptions(config));
+      using stack = new DisposableStack();
+      stack.defer(() => open.connection.close());
+      if (ref === queue) warnings.push(...await warningsOn(open, failures));
+    });
+  }
+  return { lines, warnings, status };
 }
 
 /** Imports the worker's module where its jobs would run. */
@@ -79,79 +113,25 @@ async function checkWorker(
   );
 }
 
-/** The result for one file. */
-interface CheckReport {
-  /** The problems. */
-  readonly lines: readonly string[];
-  readonly warnings: readonly string[];
-  readonly status: number;
-}
-
-async function checkFile(file: string): Promise<CheckReport> {
-  const { config, problems, wrong } = await inspectConfig(file);
-  const { loggers, loggersWhere = "" } = config;
-  const lines = [
-    ...problems,
-    ...(loggers === undefined ? [] : checkLogFiles(loggers, loggersWhere)),
-  ];
-  const warnings: string[] = [];
-  let status = lines.length > 0 ? USAGE : DONE;
-  const attempt = async (look: () => Promise<unknown>) => {
-    try {
-      await look();
-    } catch (error) {
-      const report = await describeError(error);
-      lines.push(...report.lines);
-      status = Math.max(status, report.status);
-    }
-  };
-  const { worker, queue, failures = "delete" } = config;
-  if (worker !== undefined) {
-    await attempt(() => checkWorker({ ...config, worker }));
-  }
-  const queues = typeof failures === "string" ? [queue] : [queue, failures];
-  for (
-    const ref of wrong.has("region") || wrong.has("endpoint") ? [] : queues
-  ) {
-    if (ref === undefined) continue;
-    await attempt(async () => {
-      const opened = await openQueue(ref, connectOptions(config));
-      try {
-        if (ref === queue) {
-          warnings.push(...await warningsOn(opened, failures));
-        }
-      } finally {
-        opened.connection.close();
-      }
-    });
-  }
-  return { lines, warnings, status };
-}
-
 /** Warnings about a queue's redrive policy, if it may be read. */
 async function warningsOn(
-  { connection, url, ref }: OpenQueue,
-  failures: ContainerConfig["failures"],
+  open: OpenQueue,
+  failures: ContainerConfig["failures"] | undefined,
 ): Promise<string[]> {
-  let known: QueueAttributes;
-  try {
-    known = await connection.attributes(url);
-  } catch (error) {
-    if (isDenied(error)) return [];
-    throw error;
-  }
-  const { maxReceiveCount = Infinity } = known.redrive ?? {};
-  const least = ref.fifo ? LEAST_FIFO_RECEIVES : LEAST_RECEIVES;
+  const attributes = await readAttributes(open);
+  if (attributes === undefined) return [];
+  const { name, fifo } = open.ref;
+  const { maxReceiveCount = Infinity } = attributes.redrive ?? {};
+  const least = fifo ? LEAST_FIFO_RECEIVES : LEAST_RECEIVES;
   if (maxReceiveCount < least) {
+    const receives = counted(maxReceiveCount, "receive");
     return [
-      `Warning: queue ${ref.name} moves a message to its dead-letter queue after ${
-        counted(maxReceiveCount, "receive")
-      }, and every receive counts, even if the job never ran: set its maxReceiveCount to ${least} or more`,
+      `Warning: queue ${name} moves a message to its dead-letter queue after ${receives}, and every receive counts, even if the job never ran: set its maxReceiveCount to ${least} or more`,
     ];
   }
-  return known.redrive === undefined && failures === "keep"
+  return attributes.redrive === undefined && failures === "keep"
     ? [
-      `Warning: queue ${ref.name} has no dead-letter queue: with failures = keep, failed messages come back until the queue's retention period ends`,
+      `Warning: queue ${name} has no dead-letter queue: with failures = keep, failed messages come back until the queue's retention period ends`,
     ]
     : [];
 }

@@ -81,6 +81,8 @@ export interface Command {
   /** Its help below the options. */
   readonly notes?: string;
   readonly exitStatus: string;
+  /** The error if no argument is given, and the next step. */
+  readonly missing: string;
   /** Whether options end at the first argument. */
   readonly stopEarly?: boolean;
   /** Resolves to the exit status. */
@@ -89,25 +91,12 @@ export interface Command {
 
 /** A command line that cannot be understood. */
 export class UsageError extends Error {
-  constructor(message: string) {
-    super(message);
-    this.name = "UsageError";
-  }
+  override readonly name: string = "UsageError";
 }
 
 /** Input that cannot be used, on a command line that is right. */
 export class InputError extends Error {
-  /** The next step. */
-  readonly hint: string | undefined;
-
-  constructor(
-    message: string,
-    { hint, ...options }: ErrorOptions & { readonly hint?: string } = {},
-  ) {
-    super(message, options);
-    this.name = "InputError";
-    this.hint = hint;
-  }
+  override readonly name: string = "InputError";
 }
 
 /** Blames the command's input for an argument that a function refused. */
@@ -145,21 +134,17 @@ export function optionsOf(command: Command): readonly CommandOption[] {
 export function helpOf(command: Command): string {
   const { name, summary, usage, about, notes, exitStatus } = command;
   const call = name === "" ? PROGRAM : `${PROGRAM} ${name}`;
-  const options = optionsOf(command).map((option) =>
-    [spelling(option), option.meaning] as const
+  const options = optionsOf(command).map(({ name, value, meaning }) =>
+    [`--${name}${value === undefined ? "" : `=${value}`}`, meaning] as const
   );
   return [
     summary,
     `Usage:\n${usage.map((form) => `  ${call} ${form}`).join("\n")}`,
     about,
     `Options:\n${columns(options)}`,
-    ...notes === undefined ? [] : [notes],
+    notes,
     `Exit status: ${exitStatus}`,
-  ].join("\n\n");
-}
-
-function spelling({ name, value }: CommandOption): string {
-  return value === undefined ? `--${name}` : `--${name}=${value}`;
+  ].filter((part) => part !== undefined).join("\n\n");
 }
 
 /** Two columns of help. */
@@ -189,14 +174,16 @@ export function parseOptions(
 ): ParsedOptions {
   const options = optionsOf(command);
   const end = checkOptions(args, options, command.stopEarly);
-  const valued = options.filter(({ value }) => value !== undefined)
-    .map(({ name }) => name);
+  const { valued = [], flags = [] } = Object.groupBy(
+    options,
+    ({ value }) => value === undefined ? "flags" : "valued",
+  );
+  const names = valued.map(({ name }) => name);
   const parsed: Record<string, unknown> & { _: (string | number)[] } =
     parseArgs(args.slice(0, end), {
-      boolean: options.filter(({ value }) => value === undefined)
-        .map(({ name }) => name),
-      string: [...valued, "_"],
-      collect: valued,
+      boolean: flags.map(({ name }) => name),
+      string: [...names, "_"],
+      collect: names,
     });
   const values = (name: string) => (parsed[name] ?? []) as string[];
   return {

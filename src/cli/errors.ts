@@ -60,12 +60,6 @@ export async function describeError(
   error: unknown,
   call: string = PROGRAM,
 ): Promise<ErrorReport> {
-  if (error instanceof UsageError) {
-    return { lines: [error.message, `Try ${call} --help`], status: USAGE };
-  }
-  if (error instanceof ConfigError) {
-    return { lines: error.problems, status: USAGE };
-  }
   if (error instanceof AggregateError) {
     const reports = await Promise.all(
       error.errors.map((each) => describeError(each, call)),
@@ -75,39 +69,32 @@ export async function describeError(
       status: Math.max(...reports.map(({ status }) => status)),
     };
   }
-  if (error instanceof NonExistentQueueError) {
-    return { lines: [firstLine(error)], status: USAGE };
+  const line = error instanceof Error
+    ? error.message.split("\n")[0] || error.name
+    : reasonOf(error);
+  if (error instanceof UsageError) {
+    return { lines: [line, `Try ${call} --help`], status: USAGE };
   }
-  if (error instanceof InputError) {
-    const { hint } = error;
-    return {
-      lines: [firstLine(error), ...(hint === undefined ? [] : [hint])],
-      status: USAGE,
-    };
+  if (error instanceof ConfigError) {
+    return { lines: error.problems, status: USAGE };
+  }
+  if (error instanceof NonExistentQueueError || error instanceof InputError) {
+    return { lines: [line], status: USAGE };
   }
   if (error instanceof SqsError || error instanceof SendError) {
-    return {
-      lines: [firstLine(error), ...await nextStep(error)],
-      status: FAILED,
-    };
+    return { lines: [line, ...await nextStep(error)], status: FAILED };
   }
-  const line = error instanceof Error ? firstLine(error) : reasonOf(error);
-  return {
-    lines: [
-      isLoadDenied(error) ? `A Deno permission is missing: ${line}` : line,
-    ],
-    status: FAILED,
-  };
+  const what = isLoadDenied(error) ? "A Deno permission is missing: " : "";
+  return { lines: [what + line], status: FAILED };
 }
 
 async function nextStep(error: SqsError | SendError): Promise<string[]> {
   switch (error.code) {
     case "CredentialsProviderError": {
       const flags = await deniedFlags();
+      const denied = `Deno denies some places to look for them: rerun with `;
       return [
-        ...flags === ""
-          ? []
-          : [`Deno denies some places to look for them: rerun with ${flags}`],
+        ...flags === "" ? [] : [denied + flags],
         "Give AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or run with a role",
       ];
     }
@@ -116,14 +103,19 @@ async function nextStep(error: SqsError | SendError): Promise<string[]> {
         `Give a "region" or AWS_REGION, or rerun with ${await deniedFlags()}`,
       ];
     case "AccessDenied": {
-      const [, action = "the refused action"] =
-        /\b([A-Z]\w+) failed: /.exec(error.message) ?? [];
+      const action = /\b([A-Z]\w+) failed: /.exec(error.message)?.[1] ??
+        "ACTION";
       return [
         `Allow this identity to call sqs:${action}: docs/permissions.md lists the rights`,
       ];
     }
-    case "EPERM":
-      return permissionHint(error.message);
+    case "EPERM": {
+      // Deno denies the look-up of a host as the operating system would.
+      const host = /getaddrinfo EPERM (\S+)/.exec(error.message)?.[1];
+      return host === undefined
+        ? []
+        : [`A Deno permission is missing: rerun with --allow-net=${host}`];
+    }
     case "ECONNREFUSED":
     case "ENOTFOUND":
     case "TimeoutError":
@@ -137,16 +129,4 @@ async function nextStep(error: SqsError | SendError): Promise<string[]> {
 async function deniedFlags(): Promise<string> {
   const { deniedAccess } = await import("../permissions/credential_chain.ts");
   return (await deniedAccess()).flags().join(" ");
-}
-
-/** Deno reports a host that it may not look up as the operating system does. */
-function permissionHint(message: string): string[] {
-  const host = /getaddrinfo EPERM (\S+)/.exec(message)?.[1];
-  return host === undefined
-    ? []
-    : [`A Deno permission is missing: rerun with --allow-net=${host}`];
-}
-
-function firstLine(error: Error): string {
-  return error.message.split("\n")[0] || error.name;
 }

@@ -17,6 +17,7 @@ import { type FailedAction, FailedWork } from "../operate/failed_work.ts";
 import { readAttributes } from "../operate/queue_status.ts";
 import { Redrive } from "../operate/redrive.ts";
 import { SWEEP_VISIBILITY_SECONDS } from "../operate/sweep.ts";
+import { messageOf } from "../errors.ts";
 import { listenToStopSignals } from "../signals.ts";
 import type { QueueAttributes, ReceivedMessage } from "../sqs/connection.ts";
 import { parseQueueRef } from "../sqs/queue_ref.ts";
@@ -77,6 +78,7 @@ SQS's own dead letters carry no error`,
   notes: "SIGTERM or Ctrl+C stops it after the current batch of ten.",
   exitStatus: `0 done or stopped as asked, 1 some could not be sent or
 deleted, 2 bad usage, or no such queue.`,
+  missing: "No queue given: name the queue that holds the failed messages",
   run: failed,
 };
 
@@ -87,41 +89,34 @@ interface Order {
   readonly json: boolean;
 }
 
-async function failed(options: ParsedOptions, io: Io): Promise<number> {
-  const [name, ...others] = options.positional;
-  if (name === undefined || others.length > 0) {
-    throw new UsageError(
-      name === undefined
-        ? "No queue given: name the queue that holds the failed messages"
-        : `Give one queue: got ${options.positional.join(" ")}`,
-    );
-  }
-  const order = orderOf(options, io);
-  using stack = new DisposableStack();
-  const { open, redrive } = await openAll(name, options, stack);
-  const attributes = await readAttributes(open) ?? {};
-  if (!options.has("yes") && !await agreed(order, open, attributes, io)) {
-    io.stderr("Nothing done");
-    return DONE;
-  }
-  return await work(open, { io, order, redrive, attributes });
+/** An order that can be carried out. */
+interface Task extends Order {
+  readonly io: Io;
+  readonly open: OpenQueue;
+  readonly redrive: Redrive;
+  /** The queue's attributes, as far as they may be read. */
+  readonly attributes: QueueAttributes;
 }
 
-/** Opens the queue, and the one to send to where it is named for all. */
-async function openAll(
-  name: string,
-  options: ParsedOptions,
-  stack: DisposableStack,
-): Promise<{ open: OpenQueue; redrive: Redrive }> {
+async function failed(options: ParsedOptions, io: Io): Promise<number> {
+  const [name = "", ...others] = options.positional;
+  if (others.length > 0) {
+    throw new UsageError(`Give one queue: got ${options.positional.join(" ")}`);
+  }
+  const order = orderOf(options, io);
   const where = connectOptionsOf(options);
+  using stack = new DisposableStack();
   try {
     const open = await openQueue(name, where);
     stack.defer(() => open.connection.close());
-    const redrive = stack.use(
-      new Redrive({ from: open, where, to: options.get("to") }),
-    );
+    const to = options.get("to");
+    const redrive = stack.use(new Redrive({ from: open, where, to }));
     await redrive.checkTarget();
-    return { open, redrive };
+    const attributes = await readAttributes(open) ?? {};
+    const task = { ...order, io, open, redrive, attributes };
+    if (options.has("yes") || await agreed(task)) return await work(task);
+    io.stderr("Nothing done");
+    return DONE;
   } catch (error) {
     throw asInputError(error);
   }
@@ -149,22 +144,20 @@ function orderOf(options: ParsedOptions, io: Io): Order {
 }
 
 /** Reads `--error`: text in upper or lower case, or `/EXPRESSION/`. */
-function selectorOf(
-  text: string | undefined,
-): ((error: string) => boolean) | undefined {
+function selectorOf(text: string | undefined): Order["selects"] {
   if (text === undefined) return undefined;
-  const expression = /^\/(.+)\/(i?)$/s.exec(text);
-  if (expression === null) {
+  const [, source, flags = ""] = /^\/(.+)\/(i?)$/s.exec(text) ?? [];
+  if (source === undefined) {
     const wanted = text.toLowerCase();
     return (error) => error.toLowerCase().includes(wanted);
   }
   try {
-    const regExp = new RegExp(expression[1]!, `u${expression[2]}`);
+    const regExp = new RegExp(source, `u${flags}`);
     return (error) => regExp.test(error);
   } catch (error) {
     throw new UsageError(
       `Option --error must be text or a /REGULAR EXPRESSION/: ${
-        (error as Error).message
+        messageOf(error)
       }`,
     );
   }
@@ -175,23 +168,16 @@ function canAsk({ screen }: Io): boolean {
 }
 
 /** Asks before anything is received, so that an answer may take its time. */
-async function agreed(
-  { action, selects }: Order,
-  { ref }: OpenQueue,
-  { visible }: QueueAttributes,
-  io: Io,
-): Promise<boolean> {
+async function agreed(task: Task): Promise<boolean> {
+  const { action, selects, io, open, attributes: { visible } } = task;
   if (action === "list" || !canAsk(io)) return true;
-  const many = visible === undefined
-    ? "the messages"
-    : `about ${counted(visible, "message")}`;
-  const which = selects === undefined
-    ? `${many} in ${ref.name}`
-    : `the matching ones of ${many} in ${ref.name}`;
+  const all = visible === undefined ? "the messages" : `about ${many(visible)}`;
+  const which = selects === undefined ? all : `the matching ones of ${all}`;
+  const messages = `${which} in ${open.ref.name}`;
   io.draw(
     action === "purge"
-      ? `Delete ${which} for good? [y/N] `
-      : `Send ${which} back to be retried? [y/N] `,
+      ? `Delete ${messages} for good? [y/N] `
+      : `Send ${messages} back to be retried? [y/N] `,
   );
   for await (const { bytes } of readLines(io.stdin(), 100)) {
     return /^\s*y(es)?\s*$/i.test(new TextDecoder().decode(bytes));
@@ -199,31 +185,19 @@ async function agreed(
   return false;
 }
 
-const VERBS = { list: "Listed", redrive: "Sent back", purge: "Deleted" };
-
-interface WorkOptions {
-  readonly io: Io;
-  readonly order: Order;
-  readonly redrive: Redrive;
-  readonly attributes: QueueAttributes;
-}
-
-/** Does the work until it ends or is stopped, and returns the exit status. */
-async function work(open: OpenQueue, options: WorkOptions): Promise<number> {
-  const { io, attributes: { redrive } } = options;
+/** Works until it is done or stopped, and returns the exit status. */
+async function work(task: Task): Promise<number> {
+  const { io, open, attributes: { redrive } } = task;
   if (redrive !== undefined) {
-    const target = parseQueueRef(redrive.deadLetterQueue)?.name;
+    const target = orDash(parseQueueRef(redrive.deadLetterQueue)?.name);
+    const receives = counted(redrive.maxReceiveCount, "receive");
     io.stderr(
-      `Every receive counts: SQS moves a message of ${open.ref.name} to ${
-        orDash(target)
-      } after ${counted(redrive.maxReceiveCount, "receive")}`,
+      `Every receive counts: SQS moves a message of ${open.ref.name} to ${target} after ${receives}`,
     );
   }
   using stop = listenToStopSignals();
-  const status = await unlessAborted(
-    handle(open, options, stop.signal),
-    stop.forceSignal,
-  );
+  const working = handle(task, stop.signal);
+  const status = await unlessAborted(working, stop.forceSignal);
   if (status !== undefined) return status;
   io.stderr(
     `Stopped immediately: received messages are visible again within ${SWEEP_VISIBILITY_SECONDS} s`,
@@ -231,28 +205,28 @@ async function work(open: OpenQueue, options: WorkOptions): Promise<number> {
   return FAILED;
 }
 
-async function handle(
-  open: OpenQueue,
-  { io, order, redrive, attributes: { visible } }: WorkOptions,
-  signal: AbortSignal,
-): Promise<number> {
-  const { action, selects, json } = order;
+const VERBS = { list: "Listed", redrive: "Sent back", purge: "Deleted" };
+
+async function handle(task: Task, signal: AbortSignal): Promise<number> {
+  const { action, selects, json, io, open, attributes: { visible } } = task;
   const { clock } = open;
-  using progress = new Progress(io, {
-    verb: VERBS[action],
-    noun: "message",
+  const total = selects === undefined ? visible : undefined;
+  using progress = new Progress(
+    io,
     clock,
-    total: selects === undefined ? visible : undefined,
-  });
+    (done) =>
+      total === undefined
+        ? `${VERBS[action]} ${many(done)}`
+        : `${VERBS[action]} ${plainNumber(done)} of about ${many(total)}`,
+  );
   const { stdout, stderr } = io.screen;
   // A list on the same terminal shows its progress itself.
   const isShown = action !== "list" || (stderr && !stdout);
   const work = new FailedWork(open, {
-    ...order,
-    redrive,
+    ...task,
     signal,
-    warn: (text) => progress.say(text),
-    onMessage: (message) => {
+    warn: (text) => progress.above(() => io.stderr(text)),
+    onMessage(message) {
       const now = clock.now();
       io.stdout(
         json
@@ -260,94 +234,65 @@ async function handle(
           : messageLine(message, now, io),
       );
     },
-    onBatch: () => {
-      if (isShown) {
-        progress.update(work.done, visible ? work.seen / visible : undefined);
-      }
+    onBatch() {
+      const fraction = visible ? work.seen / visible : undefined;
+      if (isShown) progress.update(work.done, fraction);
     },
   });
   try {
     await work.run();
   } finally {
     progress[Symbol.dispose]();
-    report(work, open, { io, order });
+    report(work, task);
     if (signal.aborted) io.stderr("Stopped as asked: rerun for the rest");
   }
   return work.problems.size > 0 || work.undeleted > 0 ? FAILED : DONE;
 }
 
 /** Prints the result and the problems. */
-function report(
-  work: FailedWork,
-  { ref: { name, fifo } }: OpenQueue,
-  { io, order: { action, selects, json } }: Pick<WorkOptions, "io" | "order">,
-): void {
-  const say = (line: string) => io.stderr(line);
-  const result = resultOf(work, action, name);
+function report(work: FailedWork, task: Task): void {
+  const { action, selects, json, io, open: { ref: { name, fifo } } } = task;
+  const { seen, selected, done, newer, undeleted, unreleased } = work;
+  const targets = [...work.sentTo].map(([to, count]) =>
+    `${plainNumber(count)} to ${to}`
+  );
+  const result = `${VERBS[action]} ${
+    done === seen ? many(done) : `${plainNumber(done)} of ${many(seen)}`
+  } of ${name}${targets.length > 0 ? `: ${targets.join(", ")}` : ""}`;
   if (action === "list") {
-    say(work.seen === 0 ? result : `${result}, each received and released`);
-  } else io.stdout(json ? resultJson(work, action, name) : result);
+    io.stderr(seen === 0 ? result : `${result}, each received and released`);
+  } else if (json) {
+    const counts = action === "purge"
+      ? { deleted: done }
+      : { sentBack: done, sentTo: Object.fromEntries(work.sentTo) };
+    io.stdout(JSON.stringify({ queue: name, seen, selected, ...counts }));
+  } else io.stdout(result);
   for (const [problem, count] of work.problems) {
-    say(
-      `Left ${counted(count, "message")} of ${name}: ${
-        count === 1 ? "it" : "each"
-      } ${problem}`,
-    );
+    const each = count === 1 ? "it" : "each";
+    io.stderr(`Left ${many(count)} of ${name}: ${each} ${problem}`);
   }
-  if (work.undeleted > 0) {
-    say(
-      `Could not delete ${counted(work.undeleted, "message")} of ${name}${
-        action === "redrive" ? ": sent, and sent again by the next run" : ""
-      }`,
-    );
+  if (undeleted > 0) {
+    const what = `Could not delete ${many(undeleted)} of ${name}`;
+    const sent = ": sent, and sent again by the next run";
+    io.stderr(action === "redrive" ? what + sent : what);
   }
-  if (work.newer > 0) {
-    say(`Left ${counted(work.newer, "message")} that arrived meanwhile`);
-  }
-  if (work.unreleased > 0) {
-    say(
+  if (newer > 0) io.stderr(`Left ${many(newer)} that arrived meanwhile`);
+  if (unreleased > 0) {
+    io.stderr(
       `Could not release ${
-        counted(work.unreleased, "message")
+        many(unreleased)
       }: visible again within ${SWEEP_VISIBILITY_SECONDS} s`,
     );
   }
   if (fifo && (action === "list" || selects !== undefined)) {
-    say(
+    io.stderr(
       `${name} is a FIFO queue: later messages of a group are hidden behind its first`,
     );
   }
 }
 
-/** The result in a line: `Sent back 2 of 9 messages of adder-failed: ...`. */
-function resultOf(
-  { done, seen, sentTo }: FailedWork,
-  action: FailedAction,
-  queue: string,
-): string {
-  const many = done === seen
-    ? counted(done, "message")
-    : `${plainNumber(done)} of ${counted(seen, "message")}`;
-  const targets = [...sentTo].map(([to, count]) =>
-    `${plainNumber(count)} to ${to}`
-  );
-  return `${VERBS[action]} ${many} of ${queue}${
-    targets.length > 0 ? `: ${targets.join(", ")}` : ""
-  }`;
-}
-
-function resultJson(
-  { done, seen, selected, sentTo }: FailedWork,
-  action: FailedAction,
-  queue: string,
-): string {
-  return JSON.stringify({
-    queue,
-    seen,
-    selected,
-    ...(action === "purge"
-      ? { deleted: done }
-      : { sentBack: done, sentTo: Object.fromEntries(sentTo) }),
-  });
+function many(messages: number): string {
+  return counted(messages, "message");
 }
 
 const STYLES = ["dim", "bold", "red", "plain"] as const;
@@ -356,11 +301,7 @@ const STYLES = ["dim", "bold", "red", "plain"] as const;
  * A message in a line: in a pipe with its id first; on a terminal without it,
  * and cut to the width.
  */
-function messageLine(
-  message: ReceivedMessage,
-  nowMs: number,
-  io: Io,
-): string {
+function messageLine(message: ReceivedMessage, nowMs: number, io: Io): string {
   const parts = [
     age(nowMs, failedAtMs(message)).padStart(6),
     orDash(sourceName(message)),
@@ -379,11 +320,12 @@ function messageLine(
   }).join("");
 }
 
+/** Units of time and their seconds. */
+const UNITS = [["d", 86_400], ["h", 3600], ["min", 60], ["s", 1]] as const;
+
 function age(nowMs: number, failedMs: number | undefined): string {
   if (failedMs === undefined) return orDash(failedMs);
   const seconds = Math.max(0, Math.floor((nowMs - failedMs) / 1000));
-  if (seconds < 60) return `${seconds} s`;
-  if (seconds < 3600) return `${Math.floor(seconds / 60)} min`;
-  if (seconds < 86_400) return `${Math.floor(seconds / 3600)} h`;
-  return `${plainNumber(Math.floor(seconds / 86_400))} d`;
+  const [unit, size] = UNITS.find(([, size]) => seconds >= size) ?? ["s", 1];
+  return `${plainNumber(Math.floor(seconds / size))} ${unit}`;
 }

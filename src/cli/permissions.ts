@@ -27,14 +27,12 @@ lists the modules that the workers import. It runs no worker and calls no queue.
 The command line goes to standard output, hints about it to standard error.`,
   options: [],
   exitStatus: "0 done, 1 failed, 2 the configuration is wrong.",
+  missing: "No ini file given: name the files to run",
   run: permissions,
 };
 
 async function permissions(options: ParsedOptions, io: Io): Promise<number> {
   const { positional: files } = options;
-  if (files.length === 0) {
-    throw new UsageError("No ini file given: name the files to run");
-  }
   if (Deno.build.standalone) {
     throw new UsageError(
       "A compiled program keeps the permissions of deno compile: run this command with deno, and compile with the flags that it prints",

@@ -36,14 +36,10 @@ import { quote, suggest } from "../text.ts";
 /** The `[container]` options, as help lists them. */
 function containerOptions(): string {
   return columns(CONTAINER_OPTIONS.map((option) => {
-    const { name, meaning, required } = option;
-    if (required !== undefined) return [name, `${meaning}; required`];
-    return [
-      name,
-      option.default === undefined || typeof option.default === "function"
-        ? meaning
-        : `${meaning}; ${option.default} by default`,
-    ];
+    const { name, meaning, required, default: value } = option;
+    const isFixed = value !== undefined && typeof value !== "function";
+    const more = isFixed ? `; ${value} by default` : "";
+    return [name, meaning + (required === undefined ? more : "; required")];
   }));
 }
 
@@ -83,66 +79,33 @@ second signal, more than 1 s after the first, makes it exit immediately: running
 jobs return to the queue.`,
   exitStatus: `0 done or stopped as asked, 1 failed at run time, 2 bad usage
 or configuration.`,
+  missing: "No ini file given: name the files to run",
   run,
 };
 
 async function run(options: ParsedOptions, io: Io): Promise<number> {
   const local = options.has("local");
   const port = portOf(options);
-  if (options.positional.length === 0) {
-    throw new UsageError("No ini file given: name the files to run");
-  }
   refuseMistyped(options.positional[0]!);
   const configs = await Promise.all(
     options.positional.map(readContainerConfig),
   );
   refuseSharedHealth(configs);
   using stop = listenToStopSignals();
-  const { signal, forceSignal } = stop;
-  const how = { signal, forceSignal, drain: options.has("drain") };
+  const how = { ...stop, drain: options.has("drain"), local };
   if (!local) {
-    await runAll(configs, how, {});
+    await runAll(configs, how);
     return DONE;
   }
   await using server = await startLocalServer({ port });
   useServer(server.endpoint);
-  const localConfigs = configs.map((config) =>
-    onServer(config, server.endpoint)
-  );
+  const localConfigs = configs.map((each) => onServer(each, server.endpoint));
   for (const config of localConfigs) {
     await makeQueues(config, server);
     io.stderr(localHint(config, server));
   }
-  await runAll(localConfigs, how, { local });
+  await runAll(localConfigs, how);
   return DONE;
-}
-
-async function makeQueues(
-  { queue, failures, region }: ContainerConfig,
-  server: LocalServer,
-): Promise<void> {
-  await server.makeQueue(queue.name, region!);
-  if (typeof failures === "object") {
-    await server.makeQueue(failures.name, region!);
-  }
-}
-
-function localHint(
-  { queue, region }: ContainerConfig,
-  { endpoint, port }: LocalServer,
-): string {
-  const options = [
-    "--local",
-    ...(port === LOCAL_PORT ? [] : [`--port=${port}`]),
-    ...(region === LOCAL_REGION ? [] : [`--region=${region}`]),
-  ].join(" ");
-  return `Local SQS server at ${endpoint} with queue ${queue.name}: send jobs with "${PROGRAM} send ${options} ${queue.name} ARG..."`;
-}
-
-/** The signals that stop containers. */
-interface Stop {
-  readonly signal: AbortSignal;
-  readonly forceSignal: AbortSignal;
 }
 
 const COMMANDS = ["check", "permissions", "send", "status", "failed"];
@@ -150,10 +113,9 @@ const COMMANDS = ["check", "permissions", "send", "status", "failed"];
 /** Refuses a word that was probably meant as a command. */
 function refuseMistyped(word: string): void {
   if (/[./\\]/.test(word) || existsSync(word)) return;
+  const hint = suggest(word, COMMANDS, "commands");
   throw new UsageError(
-    `There is no command and no file ${quote(word)}: ${
-      suggest(word, COMMANDS, "commands")
-    }`,
+    `There is no command and no file ${quote(word)}: ${hint}`,
   );
 }
 
@@ -161,43 +123,78 @@ function refuseMistyped(word: string): void {
 function refuseSharedHealth(configs: readonly ContainerConfig[]): void {
   const problems: string[] = [];
   const files = new Map<string, string>();
-  for (const { health, file } of configs) {
+  for (const { health, file = "" } of configs) {
     if (health === undefined || health.port === 0) continue;
     const other = files.get(health.text);
-    if (other === undefined) files.set(health.text, file!);
-    else {
-      problems.push(
-        `Cannot start container as "health" in [container] of ${file} is the same as in ${other}: give each its own port, current value is "${health.text}"`,
-      );
-    }
+    files.set(health.text, file);
+    if (other === undefined) continue;
+    problems.push(
+      `Cannot start container as "health" in [container] of ${file} is the same as in ${other}: give each its own port, current value is "${health.text}"`,
+    );
   }
   if (problems.length > 0) throw new ConfigError(problems);
 }
 
-/** Points a configuration to the queue of its name on the local server. */
-function onServer(config: ContainerConfig, endpoint: string): ContainerConfig {
-  const { queue, failures, region } = config;
+/** A configuration whose region is known. */
+type LocalConfig = ContainerConfig & { readonly region: string };
+
+/** Points a configuration to the queues of its names on the local server. */
+function onServer(config: ContainerConfig, endpoint: string): LocalConfig {
+  const { queue, failures, region = queue.region ?? LOCAL_REGION } = config;
+  const byName = ({ name }: QueueRef) => parseQueueRef(name)!;
   return {
     ...config,
     queue: byName(queue),
     failures: typeof failures === "string" ? failures : byName(failures),
-    region: region ?? queue.region ?? LOCAL_REGION,
+    region,
     endpoint,
   };
 }
 
-function byName({ name }: QueueRef): QueueRef {
-  return parseQueueRef(name)!;
+async function makeQueues(
+  { queue, failures, region }: LocalConfig,
+  server: LocalServer,
+): Promise<void> {
+  await server.makeQueue(queue.name, region);
+  if (typeof failures === "string") return;
+  await server.makeQueue(failures.name, region);
+}
+
+function localHint(
+  { queue: { name }, region }: LocalConfig,
+  { endpoint, port }: LocalServer,
+): string {
+  let options = "--local";
+  if (port !== LOCAL_PORT) options += ` --port=${port}`;
+  if (region !== LOCAL_REGION) options += ` --region=${region}`;
+  return `Local SQS server at ${endpoint} with queue ${name}: send jobs with "${PROGRAM} send ${options} ${name} ARG..."`;
+}
+
+/** Makes queues that workers open use the local server, too. */
+function useServer(endpoint: string): void {
+  const { env } = process;
+  env.AWS_ENDPOINT_URL_SQS = endpoint;
+  if (!env.AWS_ACCESS_KEY_ID && !env.AWS_PROFILE) {
+    env.AWS_ACCESS_KEY_ID = env.AWS_SECRET_ACCESS_KEY = "local";
+  }
+}
+
+/** How containers are run. */
+interface RunAllOptions {
+  readonly signal: AbortSignal;
+  readonly forceSignal: AbortSignal;
+  readonly drain: boolean;
+  /** Whether their server is on this machine. */
+  readonly local: boolean;
 }
 
 /** Runs containers side by side; if one fails, the others stop too. */
 async function runAll(
   configs: readonly ContainerConfig[],
-  how: Stop & { readonly drain: boolean },
-  where: { readonly local?: boolean },
+  { signal, local, ...how }: RunAllOptions,
 ): Promise<void> {
-  const starting = startAll(configs, { ...where, signal: how.signal });
-  const containers = await unlessAborted(starting, how.signal);
+  const starting = startAll(configs, { local, signal });
+  const containers = await unlessAborted(starting, signal);
   if (containers === undefined) {
     // A container that starts after all ends with the process.
     starting.catch(() => {});
@@ -209,16 +206,14 @@ async function runAll(
     return;
   }
   const failed = new AbortController();
-  const signal = AbortSignal.any([how.signal, failed.signal]);
-  throwAll(
-    await Promise.allSettled(containers.map(async (container) => {
-      try {
-        await container.run({ ...how, signal });
-      } catch (error) {
+  const either = AbortSignal.any([signal, failed.signal]);
+  await all(
+    containers.map((container) =>
+      container.run({ ...how, signal: either }).catch((error) => {
         failed.abort();
         throw error;
-      }
-    })),
+      })
+    ),
   );
 }
 
@@ -227,34 +222,24 @@ async function startAll(
   configs: readonly ContainerConfig[],
   options: StartOptions,
 ): Promise<Container[]> {
-  const starts = await Promise.allSettled(
-    configs.map((config) => Container.start(config, options)),
-  );
-  const containers = starts.flatMap((start) =>
-    start.status === "fulfilled" ? [start.value] : []
-  );
-  if (containers.length < configs.length) {
-    await Promise.allSettled(containers.map((each) => each.close()));
-    throwAll(starts);
+  const starts = configs.map((config) => Container.start(config, options));
+  try {
+    return await all(starts);
+  } catch (error) {
+    const close = async (start: Promise<Container>) => (await start).close();
+    await Promise.allSettled(starts.map(close));
+    throw error;
   }
-  return containers;
 }
 
-function throwAll(results: readonly PromiseSettledResult<unknown>[]): void {
+/** Waits for all promises, and throws all errors. */
+async function all<T>(promises: readonly Promise<T>[]): Promise<T[]> {
+  const results = await Promise.allSettled(promises);
   const errors = results.flatMap((result) =>
     result.status === "rejected" ? [result.reason] : []
   );
-  if (errors.length === 1) throw errors[0];
   if (errors.length > 1) {
     throw new AggregateError(errors, "Several containers failed");
   }
-}
-
-/** Makes queues that workers open use the local server, too. */
-function useServer(endpoint: string): void {
-  const { env } = process;
-  env.AWS_ENDPOINT_URL_SQS = endpoint;
-  if (!env.AWS_ACCESS_KEY_ID && !env.AWS_PROFILE) {
-    env.AWS_ACCESS_KEY_ID = env.AWS_SECRET_ACCESS_KEY = "local";
-  }
+  return await Promise.all(promises);
 }

@@ -22,7 +22,7 @@ const DRAW_MS = 100;
 /** The count at which plain lines begin. */
 const FIRST_STEP = 1000;
 
-/** The longest bar, in characters. */
+/** The length of the bar, in characters. */
 const BAR = 20;
 
 const CLEAR_LINE = "\r\x1b[K";
@@ -67,72 +67,48 @@ export function counted(count: number, noun: string): string {
   return `${plainNumber(count)} ${noun}${count === 1 ? "" : "s"}`;
 }
 
-/** Options of {@linkcode Progress}. */
-export interface ProgressOptions {
-  /** The action, done: `Sent`. */
-  readonly verb: string;
-  /** The things that it counts, in the singular: `job`. */
-  readonly noun: string;
-  readonly clock: Clock;
-  /** The approximate total, if it is known. */
-  readonly total?: number | undefined;
-}
-
 /**
  * Progress on standard error: a bar on a terminal, otherwise a line at 1,000,
  * 2,000, ..., 10,000, 20,000, ... It draws when it is updated, without a timer.
  */
 export class Progress implements Disposable {
   readonly #io: Io;
-  readonly #options: ProgressOptions;
-  readonly #startedMs: number;
+  readonly #clock: Clock;
+  readonly #textOf: (done: number) => string;
   #drawnMs = -Infinity;
   /** The text that stands on the terminal. */
   #shown = "";
   #nextLine = FIRST_STEP;
 
-  constructor(io: Io, options: ProgressOptions) {
+  /** @param textOf Says how many are done: `Sent 3 jobs`. */
+  constructor(io: Io, clock: Clock, textOf: (done: number) => string) {
     this.#io = io;
-    this.#options = options;
-    this.#startedMs = options.clock.now();
+    this.#clock = clock;
+    this.#textOf = textOf;
   }
 
   /**
    * Shows how many are done.
    *
    * @param done The number done.
-   * @param fraction The fraction of the whole, from 0 to 1; by default it is
-   * computed from the total.
+   * @param fraction The fraction of the whole, from 0 to 1, if it is known.
    */
-  update(done: number, fraction?: number): void {
-    const { verb, noun, clock, total } = this.#options;
-    const count = total === undefined
-      ? `${verb} ${counted(done, noun)}`
-      : `${verb} ${plainNumber(done)} of about ${counted(total, noun)}`;
-    if (!this.#io.screen.stderr) {
+  update(done: number, fraction: number | undefined): void {
+    const { screen } = this.#io;
+    if (!screen.stderr) {
       if (done < this.#nextLine) return;
-      this.#io.stderr(count);
+      this.#io.stderr(this.#textOf(done));
       const step = 10 ** Math.floor(Math.log10(done));
       this.#nextLine = (Math.floor(done / step) + 1) * step;
       return;
     }
-    const now = clock.now();
+    const now = this.#clock.now();
     if (now - this.#drawnMs < DRAW_MS) return;
-    const seconds = (now - this.#startedMs) / 1000;
-    const rate = seconds > 0 ? Math.round(done / seconds) : 0;
     this.#drawnMs = now;
-    this.#shown = barText(
-      rate >= 1 ? `${count}, ${plainNumber(rate)}/s` : count,
-      fraction ?? (total ? done / total : undefined),
-      // Some terminals wrap when their last column is written.
-      this.#io.screen.columns - 1,
-    );
+    // Some terminals wrap when their last column is written.
+    const width = screen.columns - 1;
+    this.#shown = barText(this.#textOf(done), fraction).slice(0, width);
     this.#io.draw(CLEAR_LINE + this.#shown);
-  }
-
-  /** Writes a line to standard error, above the bar. */
-  say(line: string): void {
-    this.above(() => this.#io.stderr(line));
   }
 
   /** Writes to the terminal above the bar. */
@@ -149,16 +125,9 @@ export class Progress implements Disposable {
   }
 }
 
-function barText(
-  says: string,
-  fraction: number | undefined,
-  width: number,
-): string {
-  if (fraction === undefined) return says.slice(0, width);
+function barText(text: string, fraction: number | undefined): string {
+  if (fraction === undefined) return text;
   const part = Math.min(1, fraction);
-  const text = `${String(Math.floor(part * 100)).padStart(4)} % ${says}`;
-  const room = Math.min(BAR, width - text.length - 2);
-  if (room < 5) return text.trimStart().slice(0, width);
-  const filled = Math.floor(part * room);
-  return `[${"#".repeat(filled)}${"-".repeat(room - filled)}]${text}`;
+  const bar = "#".repeat(Math.floor(part * BAR)).padEnd(BAR, "-");
+  return `[${bar}]${String(Math.floor(part * 100)).padStart(4)} % ${text}`;
 }

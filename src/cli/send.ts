@@ -65,6 +65,7 @@ it prints which --from sends the rest.`,
   exitStatus: `0 done or stopped as asked, 1 a job was not sent, 2 bad usage
 or input, or no such queue.`,
   stopEarly: true,
+  missing: "No queue given: name the queue to send to",
   run: send,
 };
 
@@ -77,37 +78,29 @@ async function send(options: ParsedOptions, io: Io): Promise<number> {
 }
 
 async function sendJobs(options: ParsedOptions, io: Io): Promise<number> {
-  const [name, ...texts] = options.positional;
-  if (name === undefined) {
-    throw new UsageError("No queue given: name the queue to send to");
-  }
-  if (options.has("stdin") && texts.length > 0) {
+  const [name = "", ...texts] = options.positional;
+  const isStdin = options.has("stdin");
+  if (isStdin && texts.length > 0) {
     throw new UsageError(
       `Option --stdin takes no arguments as jobs come from standard input: got ${
         texts[0]
       }`,
     );
   }
-  const from = options.get("from");
-  if (from !== undefined && !options.has("stdin")) {
+  const first = options.get("from");
+  if (first !== undefined && !isStdin) {
     throw new UsageError("Option --from needs --stdin");
   }
-  const firstLine = integerOf("from", from ?? "1", 1, 1e9);
+  const from = integerOf("from", first ?? "1", 1, 1e9);
   const defaults = jobOptionsOf(options);
   const where = connectOptionsOf(options);
-  const job = options.has("stdin") ? undefined : argumentsOf(texts);
+  const job = argumentsOf(texts);
   const encoding = options.has("base64") ? "base64" : "json";
   const open = await openQueue(name, where);
   const sender = new Sender(open, encoding, await loadTelemetry());
-  if (job === undefined) {
+  if (isStdin) {
     const { clock, ref: { fifo } } = open;
-    return await sendLines(sender, {
-      io,
-      clock,
-      fifo,
-      defaults,
-      from: firstLine,
-    });
+    return await sendLines(sender, { io, clock, fifo, defaults, from });
   }
   await using queue = sender;
   const { messageId } = await queue.send(job, defaults);
@@ -133,17 +126,11 @@ function argumentsOf(texts: readonly string[]): unknown[] {
   const args: unknown[] = [];
   const keywords = new Map<string, unknown>();
   for (const text of texts) {
-    const match = /^(?<name>[\p{ID_Start}_][\p{ID_Continue}]*)=(?<value>.*)$/su
-      .exec(text);
-    if (match === null) {
-      args.push(valueOf(text));
-      continue;
-    }
-    const { name, value } = match.groups as { name: string; value: string };
-    if (keywords.has(name)) {
-      throw new UsageError(`Keyword argument ${name} is given twice`);
-    }
-    keywords.set(name, valueOf(value));
+    const [, name, value] =
+      /^([\p{ID_Start}_][\p{ID_Continue}]*)=(.*)$/su.exec(text) ?? [];
+    if (name === undefined) args.push(valueOf(text));
+    else if (!keywords.has(name)) keywords.set(name, valueOf(value!));
+    else throw new UsageError(`Keyword argument ${name} is given twice`);
   }
   return keywords.size === 0
     ? args
@@ -161,25 +148,19 @@ function valueOf(text: string): unknown {
 
 function jobOptionsOf(options: ParsedOptions): JobOptions {
   const delay = options.get("delay");
-  const groupId = options.get("group");
-  const deduplicationId = options.get("deduplication-id");
   const attributes = options.all("attribute").map((text) => {
     const [, name, value] = /^([^=]+)=(.+)$/s.exec(text) ?? [];
-    if (name === undefined) {
-      throw new UsageError(
-        `Option --attribute must be NAME=VALUE: current value is "${text}"`,
-      );
-    }
-    return [name, value!] as const;
+    if (name !== undefined) return [name, value!] as const;
+    throw new UsageError(
+      `Option --attribute must be NAME=VALUE: current value is "${text}"`,
+    );
   });
   return {
-    ...(delay === undefined
-      ? {}
-      : { delaySeconds: integerOf("delay", delay, 0, MAX_DELAY_SECONDS) }),
-    ...(groupId === undefined ? {} : { groupId }),
-    ...(deduplicationId === undefined ? {} : { deduplicationId }),
-    ...(attributes.length === 0
-      ? {}
-      : { attributes: Object.fromEntries(attributes) }),
+    delaySeconds: delay === undefined
+      ? undefined
+      : integerOf("delay", delay, 0, MAX_DELAY_SECONDS),
+    groupId: options.get("group"),
+    deduplicationId: options.get("deduplication-id"),
+    attributes: Object.fromEntries(attributes),
   };
 }

@@ -16,7 +16,7 @@ import type { Sender } from "../sending/sender.ts";
 import { listenToStopSignals } from "../signals.ts";
 import type { Io } from "./command.ts";
 import { DONE, FAILED } from "./errors.ts";
-import { readLines } from "./lines.ts";
+import { type LinePart, readLines } from "./lines.ts";
 import { counted, Progress } from "./screen.ts";
 
 /**
@@ -69,11 +69,10 @@ export async function sendLines(
 ): Promise<number> {
   using stop = listenToStopSignals();
   const sending = new LineSender(queue, options);
-  const run = async () => {
-    await using _queue = queue;
-    return await sending.run(stop.signal);
-  };
-  const status = await unlessAborted(run(), stop.forceSignal);
+  const status = await unlessAborted(
+    sending.run(stop.signal),
+    stop.forceSignal,
+  );
   if (status !== undefined) return status;
   options.io.stderr(
     `Stopped immediately: it is unknown whether ${sending.inFlight} went out`,
@@ -81,9 +80,9 @@ export async function sendLines(
   return FAILED;
 }
 
-interface Line {
+/** A line, or the first part of one that is too long. */
+interface Line extends LinePart {
   readonly number: number;
-  readonly bytes: Uint8Array;
 }
 
 class LineSender {
@@ -108,8 +107,8 @@ class LineSender {
   constructor(queue: Sender, options: SendLinesOptions) {
     this.#queue = queue;
     this.#options = options;
-    const { io, clock } = options;
-    this.#progress = new Progress(io, { verb: "Sent", noun: "job", clock });
+    const textOf = (done: number) => `Sent ${counted(done, "job")}`;
+    this.#progress = new Progress(options.io, options.clock, textOf);
   }
 
   /** The lines whose results are unknown. */
@@ -122,11 +121,11 @@ class LineSender {
 
   async run(signal: AbortSignal): Promise<number> {
     const enough = AbortSignal.any([signal, this.#enough.signal]);
+    await using queue = this.#queue;
+    const onResult = (result: SendAllResult) => this.#settle(result);
     {
       using _progress = this.#progress;
-      await this.#queue.sendAll(this.#jobs(enough), {
-        onResult: (result) => this.#settle(result),
-      });
+      await queue.sendAll(this.#jobs(enough), { onResult });
     }
     this.#report(enough.aborted);
     if (this.#failure !== undefined) throw this.#failure.error;
@@ -134,18 +133,15 @@ class LineSender {
   }
 
   #report(stopped: boolean): void {
-    const say = (line: string) => this.#options.io.stderr(line);
-    say(`Sent ${counted(this.#sent, "job")} to ${this.#queue.name}`);
+    const { io } = this.#options;
+    io.stderr(`Sent ${counted(this.#sent, "job")} to ${this.#queue.name}`);
     if (this.#copied > 0) {
+      const lines = counted(this.#copied, "refused line");
       const how = this.#failure === undefined ? "fix and resend" : "resend";
-      say(
-        `Copied ${
-          counted(this.#copied, "refused line")
-        } to standard output: ${how} them`,
-      );
+      io.stderr(`Copied ${lines} to standard output: ${how} them`);
     }
     if (stopped) {
-      say(
+      io.stderr(
         `Stopped before line ${this.#next}: rerun with --from=${this.#next} to send the rest`,
       );
     }
@@ -160,10 +156,10 @@ class LineSender {
       for await (const part of untilAborted(parts, enough)) {
         const number = isRest ? this.#next - 1 : this.#next++;
         this.#readBytes += part.bytes.length;
-        const job = number < from
-          ? undefined
-          : await this.#read({ number, bytes: part.bytes }, part.more, isRest);
-        if (job !== undefined) yield job;
+        if (number >= from) {
+          const job = await this.#read({ ...part, number }, isRest);
+          if (job !== undefined) yield job;
+        }
         isRest = part.more;
       }
     } catch (error) {
@@ -172,13 +168,9 @@ class LineSender {
   }
 
   /** A line's job, unless the line is blank or refused. */
-  async #read(
-    line: Line,
-    more: boolean,
-    isRest: boolean,
-  ): Promise<LineJob | undefined> {
+  async #read(line: Line, isRest: boolean): Promise<LineJob | undefined> {
     try {
-      if (more || isRest) {
+      if (line.more || isRest) {
         throw new RangeError(`it is over ${MAX_LINE_BYTES} bytes`);
       }
       const text = decode(line.bytes).trim();
@@ -188,16 +180,12 @@ class LineSender {
       this.#inFlight.push(line);
       return job;
     } catch (error) {
-      await this.#allSettled();
+      // Copies keep the input's order.
+      if (this.#inFlight.length > 0) await this.#settled.promise;
       if (isRest) this.#copy(line);
       else this.#refuse(line, messageOf(error));
       return undefined;
     }
-  }
-
-  /** Waits for the lines in flight, so that copies keep the input's order. */
-  async #allSettled(): Promise<void> {
-    if (this.#inFlight.length > 0) await this.#settled.promise;
   }
 
   #settle(result: SendAllResult): void {
@@ -210,23 +198,22 @@ class LineSender {
       this.#settled.resolve();
       this.#settled = Promise.withResolvers();
     }
-    const { screen } = this.#options.io;
+    const { stdin, inputBytes } = this.#options.io.screen;
     // A person who types the lines sees them already.
-    if (screen.stdin) return;
-    const size = screen.inputBytes;
-    this.#progress.update(
-      this.#sent,
-      size ? this.#readBytes / size : undefined,
-    );
+    if (stdin) return;
+    const fraction = inputBytes ? this.#readBytes / inputBytes : undefined;
+    this.#progress.update(this.#sent, fraction);
   }
 
   #refuse(line: Line, problem: string): void {
+    const { io, fifo } = this.#options;
     this.#refused++;
     // Later jobs of its group would overtake it.
-    if (this.#options.fifo) this.#enough.abort();
+    if (fifo) this.#enough.abort();
     // A failure that stops all is reported at the end.
     if (this.#failure === undefined && this.#refused <= MAX_NAMED) {
-      this.#progress.say(`Line ${line.number} refused: ${problem}`);
+      const text = `Line ${line.number} refused: ${problem}`;
+      this.#progress.above(() => io.stderr(text));
     }
     if (this.#copy(line)) this.#copied++;
   }

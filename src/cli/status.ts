@@ -12,7 +12,6 @@ import {
   connectOptionsOf,
   type Io,
   type ParsedOptions,
-  UsageError,
 } from "./command.ts";
 import { DONE, printError } from "./errors.ts";
 import { orDash, paint } from "./screen.ts";
@@ -34,13 +33,11 @@ for the dead-letter queue too.`,
   ],
   exitStatus: `0 done, 1 SQS did not answer for a queue, 2 bad usage, or no such
 queue.`,
+  missing: "No queue given: name the queues to look at",
   run: status,
 };
 
 async function status(options: ParsedOptions, io: Io): Promise<number> {
-  if (options.positional.length === 0) {
-    throw new UsageError("No queue given: name the queues to look at");
-  }
   const where = connectOptionsOf(options);
   const results = await Promise.allSettled(
     options.positional.map((queue) => queueStatus(queue, where)),

@@ -18,13 +18,13 @@ export interface JobOptions {
    *
    * @default {undefined} the queue's own delay
    */
-  readonly delaySeconds?: number;
+  readonly delaySeconds?: number | undefined;
   /**
    * The message group, 1 to 128 letters, digits and punctuation. FIFO queues
    * require it, and run the jobs of one group in order. On standard queues it
    * turns on SQS's fair queues.
    */
-  readonly groupId?: string;
+  readonly groupId?: string | undefined;
   /**
    * The deduplication id, 1 to 128 letters, digits and punctuation. For FIFO
    * queues only. Within 5 minutes SQS accepts a second message with the same id
@@ -33,9 +33,9 @@ export interface JobOptions {
    * @default {undefined} a hash of the body, if the queue has content-based
    * deduplication: SQS then delivers only one of equal jobs
    */
-  readonly deduplicationId?: string;
+  readonly deduplicationId?: string | undefined;
   /** Message attributes, at most ten. */
-  readonly attributes?: Attributes;
+  readonly attributes?: Attributes | undefined;
 }
 
 /** Options of a queue's `send`. */

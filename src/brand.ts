@@ -1,47 +1,51 @@
 /**
- * Brands, by which `instanceof` recognises errors of other copies of this
- * package.
+ * Brands, by which `instanceof` recognises errors of other copies and versions
+ * of this package: a program and its worker often load different ones.
  *
  * @module
  */
 
+/** The errors that have a brand of their name. */
+export const BRANDS = [
+  "ConfigError",
+  "JobAbortedError",
+  "NonExistentQueueError",
+  "PermanentError",
+  "SendError",
+  "SqsError",
+  "TransientError",
+] as const;
+
+/** The name of a brand. */
+export type BrandName = typeof BRANDS[number];
+
+const keyOf = (name: BrandName) => Symbol.for(`zsqs/1/${name}`);
+
+/** Gives a value a brand. */
+export function mark<T extends object>(value: T, name: BrandName): T {
+  return Object.defineProperty(value, keyOf(name), { value: true });
+}
+
+/** Whether a value has a brand; it never throws. */
+export function isMarked(value: unknown, name: BrandName): boolean {
+  try {
+    return typeof value === "object" && value !== null &&
+      (value as Record<symbol, unknown>)[keyOf(name)] === true;
+  } catch {
+    return false; // A proxy whose traps throw.
+  }
+}
+
 /**
- * Recognises values that any copy or version of this package marked: a program
- * and its worker often load different ones.
+ * Makes `value instanceof branded` true for every value with the brand.
+ * Subclasses keep the ordinary `instanceof`.
  */
-export class Brand {
-  readonly #key: symbol;
-
-  /** All copies share the brand of a name. */
-  constructor(name: string) {
-    this.#key = Symbol.for(`zsqs/1/${name}`);
-  }
-
-  mark<T extends object>(value: T): T {
-    return Object.defineProperty(value, this.#key, { value: true });
-  }
-
-  has(value: unknown): boolean {
-    try {
-      return typeof value === "object" && value !== null &&
-        (value as Record<symbol, unknown>)[this.#key] === true;
-    } catch {
-      return false; // A proxy whose traps throw.
-    }
-  }
-
-  /**
-   * Makes `value instanceof branded` true for every marked value. Subclasses
-   * keep the ordinary `instanceof`.
-   */
-  claim(branded: object): void {
-    const has = (value: unknown) => this.has(value);
-    Object.defineProperty(branded, Symbol.hasInstance, {
-      value(this: object, value: unknown): boolean {
-        return this === branded
-          ? has(value)
-          : Function.prototype[Symbol.hasInstance].call(this, value);
-      },
-    });
-  }
+export function claim(branded: object, name: BrandName): void {
+  Object.defineProperty(branded, Symbol.hasInstance, {
+    value(this: object, value: unknown): boolean {
+      return this === branded
+        ? isMarked(value, name)
+        : Function.prototype[Symbol.hasInstance].call(this, value);
+    },
+  });
 }

@@ -4,15 +4,7 @@
  * @module
  */
 
-import { Brand } from "./brand.ts";
-
-const MISSING_QUEUE = new Brand("NonExistentQueueError");
-const CONFIG = new Brand("ConfigError");
-const TRANSIENT = new Brand("TransientError");
-const ABORTED = new Brand("JobAbortedError");
-const PERMANENT = new Brand("PermanentError");
-const SEND = new Brand("SendError");
-const SQS = new Brand("SqsError");
+import { claim, mark } from "./brand.ts";
 
 /**
  * The queue does not exist, or the caller may not see it.
@@ -50,11 +42,11 @@ export class NonExistentQueueError extends Error {
     );
     this.name = "NonExistentQueueError";
     this.queue = queue;
-    MISSING_QUEUE.mark(this);
+    mark(this, "NonExistentQueueError");
   }
 }
 
-MISSING_QUEUE.claim(NonExistentQueueError);
+claim(NonExistentQueueError, "NonExistentQueueError");
 
 /**
  * A container's configuration is wrong. The error lists every problem, one line
@@ -91,11 +83,11 @@ export class ConfigError extends Error {
     super(lines.join("\n"), options);
     this.name = "ConfigError";
     this.problems = lines;
-    CONFIG.mark(this);
+    mark(this, "ConfigError");
   }
 }
 
-CONFIG.claim(ConfigError);
+claim(ConfigError, "ConfigError");
 
 /** SQS's longest visibility timeout, 12 hours, in seconds. */
 export const MAX_VISIBILITY_SECONDS = 43_200;
@@ -148,19 +140,17 @@ export class TransientError extends Error {
     super(message, options);
     this.name = "TransientError";
     this.delaySeconds = options.delaySeconds;
-    TRANSIENT.mark(this);
-    const { delaySeconds } = options;
-    if (delaySeconds !== undefined && !isVisibilitySeconds(delaySeconds)) {
-      throw TRANSIENT.mark(
-        new RangeError(
-          `Cannot create TransientError as "delaySeconds" must be an integer from 0 to ${MAX_VISIBILITY_SECONDS}: current value is ${delaySeconds}`,
-        ),
-      );
-    }
+    mark(this, "TransientError");
+    const { delaySeconds = 0 } = options;
+    if (isVisibilitySeconds(delaySeconds)) return;
+    const error = new RangeError(
+      `Cannot create TransientError as "delaySeconds" must be an integer from 0 to ${MAX_VISIBILITY_SECONDS}: current value is ${delaySeconds}`,
+    );
+    throw mark(error, "TransientError");
   }
 }
 
-TRANSIENT.claim(TransientError);
+claim(TransientError, "TransientError");
 
 /**
  * Thrown by a handler whose job must not be retried.
@@ -188,11 +178,11 @@ export class PermanentError extends Error {
   constructor(message?: string, options?: ErrorOptions) {
     super(message, options);
     this.name = "PermanentError";
-    PERMANENT.mark(this);
+    mark(this, "PermanentError");
   }
 }
 
-PERMANENT.claim(PermanentError);
+claim(PermanentError, "PermanentError");
 
 export function isVisibilitySeconds(value: unknown): value is number {
   return Number.isInteger(value) && (value as number) >= 0 &&
@@ -239,11 +229,11 @@ export class JobAbortedError extends Error {
     super(`Job aborted: ${reason}`);
     this.name = "JobAbortedError";
     this.reason = reason;
-    ABORTED.mark(this);
+    mark(this, "JobAbortedError");
   }
 }
 
-ABORTED.claim(JobAbortedError);
+claim(JobAbortedError, "JobAbortedError");
 
 /** A job's process ended before its handler did: the job is retried. */
 export class LostJobError extends Error {
@@ -311,11 +301,11 @@ export class SendError extends Error {
     this.code = options.code;
     this.senderFault = options.senderFault;
     this.index = options.index;
-    SEND.mark(this);
+    mark(this, "SendError");
   }
 }
 
-SEND.claim(SendError);
+claim(SendError, "SendError");
 
 /**
  * SQS refused a request, or the request did not reach SQS.
@@ -357,11 +347,11 @@ export class SqsError extends Error {
     this.name = "SqsError";
     this.code = options.code;
     this.senderFault = options.senderFault;
-    SQS.mark(this);
+    mark(this, "SqsError");
   }
 }
 
-SQS.claim(SqsError);
+claim(SqsError, "SqsError");
 
 /**
  * Whether Deno denied a permission. Only the error's name counts: a job's error

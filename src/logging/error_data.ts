@@ -6,7 +6,7 @@
  */
 
 import { inspect } from "node:util";
-import { Brand } from "../brand.ts";
+import { BRANDS, isMarked, mark } from "../brand.ts";
 import { printable } from "../text.ts";
 import { cut, isError, MAX_TEXT, UNREADABLE, valueText } from "./value_text.ts";
 
@@ -35,32 +35,12 @@ export type ErrorData =
   /** Any other value, as the console shows it. */
   | { readonly text: string };
 
-/** Options of {@linkcode encodeError}. */
-export interface EncodeErrorOptions {
-  /**
-   * Which frames of stacks to keep: all of them, or the frames of the user's
-   * code, without this package's own and the runtime's. A stack without such
-   * frames is dropped: the message explains an error of this package.
-   *
-   * @default {"all"}
-   */
-  readonly frames?: "all" | "user";
-}
+/** Which frames of stacks are kept. */
+type Frames = "all" | "user";
 
 const MAX_ERRORS = 100;
 const MAX_DEPTH = 20;
 const MAX_CHARACTERS = 2 * MAX_TEXT;
-
-/** The brands that errors keep across processes. */
-const BRANDS = [
-  "NonExistentQueueError",
-  "ConfigError",
-  "TransientError",
-  "PermanentError",
-  "JobAbortedError",
-  "SendError",
-  "SqsError",
-].map((name) => ({ name, brand: new Brand(name) }));
 
 /** The members that errors keep beside name, message and cause. */
 const MEMBERS = [
@@ -84,14 +64,17 @@ const PACKAGE = new URL("../../", import.meta.url).href
  * Describes a thrown value.
  *
  * @param thrown An error, or anything else.
- * @param options Which frames to keep.
+ * @param options Which frames of stacks to keep: all of them, the default, or
+ * the frames of the user's code, without this package's own and the runtime's. A
+ * stack without such frames is dropped: the message explains an error of this
+ * package.
  * @returns The data; it never throws.
  */
 export function encodeError(
   thrown: unknown,
-  options: EncodeErrorOptions = {},
+  { frames = "all" }: { readonly frames?: Frames } = {},
 ): ErrorData {
-  return new Walk(options.frames ?? "all").encode(thrown, 0);
+  return new Walk(frames).encode(thrown, 0);
 }
 
 /**
@@ -163,11 +146,11 @@ export function errorJson(data: ErrorData): unknown {
 
 /** One walk over a thrown value. */
 class Walk {
-  readonly #frames: "all" | "user";
+  readonly #frames: Frames;
   readonly #seen = new Set<unknown>();
   #room = MAX_CHARACTERS;
 
-  constructor(frames: "all" | "user") {
+  constructor(frames: Frames) {
     this.#frames = frames;
   }
 
@@ -183,8 +166,7 @@ class Walk {
     }
     this.#seen.add(thrown);
     const frames = this.#take(this.#framesOf(thrown));
-    const brands = BRANDS.filter(({ brand }) => brand.has(thrown))
-      .map(({ name }) => name);
+    const brands = BRANDS.filter((brand) => isMarked(thrown, brand));
     const data = this.#membersOf(thrown);
     const errors = this.#errors(innerErrors(thrown, name), depth + 1);
     const cause = read(thrown, "cause");
@@ -336,7 +318,7 @@ function decode(data: unknown, depth: number): unknown {
   const fields = Object(data) as Record<string, unknown>;
   if ("value" in fields) return fields.value;
   if (typeof fields.message !== "string" || depth > MAX_DEPTH + 1) {
-    return new Shown(textOf(fields.text));
+    return shown(textOf(fields.text));
   }
   const error = new Error(
     fields.message,
@@ -357,9 +339,7 @@ function decode(data: unknown, depth: number): unknown {
     if (isPlainMember(members[name])) set(name, members[name]);
   }
   const brands: unknown[] = Array.isArray(fields.brands) ? fields.brands : [];
-  for (const { name, brand } of BRANDS) {
-    if (brands.includes(name)) brand.mark(error);
-  }
+  for (const brand of BRANDS) if (brands.includes(brand)) mark(error, brand);
   if (Array.isArray(fields.errors)) {
     const errors = fields.errors.map((each) => decode(each, depth + 1));
     if (name === "SuppressedError") {
@@ -375,18 +355,7 @@ function textOf(value: unknown): string {
 }
 
 /** Stands for a value that is no error and that JSON would change. */
-class Shown {
-  readonly #text: string;
-
-  constructor(text: string) {
-    this.#text = text;
-  }
-
-  toString(): string {
-    return this.#text;
-  }
-
-  [inspect.custom](): string {
-    return this.#text;
-  }
+function shown(text: string): unknown {
+  const toString = () => text;
+  return { toString, [inspect.custom]: toString };
 }

@@ -27,30 +27,25 @@ export interface Clock {
  * The time of day, but never going back. Otherwise a lease would seem to last
  * longer if somebody sets the system's clock, or if the machine sleeps.
  */
-class SteadyTime {
-  #timeOfDay = Date.now();
-  #time = this.#timeOfDay;
-  #measured = performance.now();
-
-  now(): number {
+function steadyTime(): () => number {
+  let lastTimeOfDay = Date.now();
+  let lastMeasured = performance.now();
+  let time = lastTimeOfDay;
+  return () => {
     const timeOfDay = Date.now();
     // A measurement costs CPU: once a millisecond is enough.
-    if (timeOfDay === this.#timeOfDay) return this.#time;
+    if (timeOfDay === lastTimeOfDay) return time;
     const measured = performance.now();
-    const passed = measured - this.#measured;
-    this.#time = Math.max(this.#time + passed, timeOfDay);
-    this.#timeOfDay = timeOfDay;
-    this.#measured = measured;
-    return this.#time;
-  }
+    time = Math.max(time + measured - lastMeasured, timeOfDay);
+    lastTimeOfDay = timeOfDay;
+    lastMeasured = measured;
+    return time;
+  };
 }
-
-const steadyTime = new SteadyTime();
 
 /** The system's clock. */
 export const systemClock: Clock = {
-  now: () => steadyTime.now(),
-  cpuNow: () => steadyTime.now(),
+  now: steadyTime(),
   timer(ms, callback) {
     const id = setTimeout(callback, Math.max(0, ms));
     return () => clearTimeout(id);
@@ -127,7 +122,7 @@ export async function pause(
 
 /** A promise's value, or `undefined` once the signal aborts. */
 export async function unlessAborted<T>(
-  promise: Promise<T>,
+  promise: T | Promise<T>,
   signal: AbortSignal,
 ): Promise<T | undefined> {
   const { promise: aborted, resolve } = Promise.withResolvers<undefined>();
@@ -150,24 +145,17 @@ export async function* untilAborted<T>(
   const iterator = Symbol.asyncIterator in source
     ? source[Symbol.asyncIterator]()
     : source[Symbol.iterator]();
-  let abort = () => {};
-  const onAbort = () => abort();
-  signal.addEventListener("abort", onAbort);
   let exhausted = false;
   try {
     for (;;) {
       signal.throwIfAborted();
-      // A new promise each time: a promise holds everything raced with it.
-      const { promise: aborted, reject } = Promise.withResolvers<never>();
-      abort = () => reject(signal.reason);
-      const next = await Promise.race([aborted, iterator.next()]);
+      const next = await unlessAborted(iterator.next(), signal);
       signal.throwIfAborted();
-      exhausted = next.done === true;
-      if (next.done) return;
+      exhausted = next?.done === true;
+      if (next === undefined || next.done) return;
       yield next.value;
     }
   } finally {
-    signal.removeEventListener("abort", onAbort);
     // A stalled source answers this only when it continues: do not wait.
     if (!exhausted) Promise.resolve(iterator.return?.()).catch(() => {});
   }

@@ -128,14 +128,18 @@ export class FileHandler extends LogHandler {
     return fs.openSync(this.#path, "a");
   }
 
-  /** Fails now if Deno's permissions would let no file be renamed later. */
+  /**
+   * Fails now if Deno's permissions would not let a file be renamed to each
+   * path, and from it again, except for the last.
+   */
   #checkRotation(): void {
+    const { oldFiles } = this.#config;
     try {
       fs.lstatSync(this.#path, { throwIfNoEntry: false });
-      for (let number = 1; number <= this.#config.oldFiles; number++) {
-        checkRenaming(this.#old(number), {
-          again: number < this.#config.oldFiles,
-        });
+      for (let number = 1; number <= oldFiles; number++) {
+        const path = this.#old(number);
+        if (number < oldFiles) fs.lstatSync(path, { throwIfNoEntry: false });
+        checkRenaming(path);
       }
     } catch (error) {
       this.#close();
@@ -188,14 +192,10 @@ export class FileHandler extends LogHandler {
       run();
       return true;
     } catch (error) {
-      if (!this.#isFailing) {
-        this.#isFailing = true;
-        printError(
-          `Cannot ${action} log file ${quote(this.#config.path)}: ${
-            reasonOf(error)
-          }`,
-        );
-      }
+      if (this.#isFailing) return false;
+      this.#isFailing = true;
+      const path = quote(this.#config.path);
+      printError(`Cannot ${action} log file ${path}: ${reasonOf(error)}`);
       return false;
     }
   }
@@ -222,28 +222,17 @@ export function checkLogFile(path: string): void {
     fs.closeSync(fs.openSync(resolved, O_APPEND | O_WRONLY));
   } catch (error) {
     const folder = dirname(resolved);
-    const mayMake = (error as { code?: unknown }).code === "ENOENT" &&
-      fs.existsSync(folder);
-    if (!mayMake) throw error;
-    checkWritable(folder, W_OK);
+    if (codeOf(error) !== "ENOENT" || !fs.existsSync(folder)) throw error;
+    try {
+      fs.accessSync(folder, W_OK);
+    } catch (error) {
+      // Deno wants a permission for this look that a run does not need.
+      if (!isNotCapable(error)) throw error;
+    }
   }
 }
 
-/** Deno wants a permission for this look that a run does not need. */
-function checkWritable(folder: string, mode: number): void {
-  try {
-    fs.accessSync(folder, mode);
-  } catch (error) {
-    if (!isNotCapable(error)) throw error;
-  }
-}
-
-/**
- * Fails if Deno's permissions do not let a file be renamed to this path, and
- * from it again.
- */
-function checkRenaming(path: string, { again }: { again: boolean }): void {
-  if (again) fs.lstatSync(path, { throwIfNoEntry: false });
+function checkRenaming(path: string): void {
   try {
     fs.closeSync(fs.openSync(path, fs.constants.O_WRONLY));
   } catch (error) {
@@ -255,6 +244,10 @@ function renameIfThere(from: string, to: string): void {
   try {
     fs.renameSync(from, to);
   } catch (error) {
-    if ((error as { code?: unknown }).code !== "ENOENT") throw error;
+    if (codeOf(error) !== "ENOENT") throw error;
   }
+}
+
+function codeOf(error: unknown): unknown {
+  return (error as { code?: unknown }).code;
 }

@@ -21,6 +21,7 @@ import {
   isStream,
   listLogFiles,
   type LogFileConfig,
+  type LoggerConfig,
   type LoggersConfig,
   parseLoggers,
 } from "./loggers_text.ts";
@@ -67,9 +68,7 @@ export interface LoggersOptions {
 }
 
 /** A logger that was configured. */
-interface LoggerNode {
-  readonly level: number;
-  readonly propagate: boolean;
+interface LoggerNode extends Pick<LoggerConfig, "level" | "propagate"> {
   readonly handlers: readonly LogHandler[];
 }
 
@@ -117,9 +116,16 @@ export class Loggers {
    */
   get(name: string): Logger {
     const canonical = canonicalName(name);
-    const level = levelFrom(this.#level(canonical));
-    const handlers = this.#handlers(canonical);
-    const logger = new StdLogger(canonical || "root", level, { handlers });
+    const nodes = this.#lineage(canonical);
+    const { level = ROOT_LEVEL } = nodes.find(({ level }) => level > 0) ??
+      this.#nodes.get("") ?? {};
+    const last = nodes.findIndex(({ propagate }) => !propagate);
+    const reached = last < 0 ? nodes : nodes.slice(0, last + 1);
+    const logger = new StdLogger(canonical || "root", levelFrom(level), {
+      handlers: nodes.length === 0
+        ? [LAST_RESORT]
+        : reached.flatMap(({ handlers }) => handlers),
+    });
     const frames = logger.level <= LogLevels.DEBUG ? "all" : "user";
     return loggerOf((method, values) => {
       const level = LogLevels[method.toUpperCase() as LevelName];
@@ -133,8 +139,7 @@ export class Loggers {
 
   /** How many lines could not be written anywhere. */
   get lostLines(): number {
-    const handlers = [...this.#nodes.values()].flatMap((node) => node.handlers);
-    return handlers.reduce((lost, handler) => lost + handler.lostLines, 0);
+    return this.#handlers().reduce((sum, { lostLines }) => sum + lostLines, 0);
   }
 
   /**
@@ -142,9 +147,7 @@ export class Loggers {
    * streams stay in use. Again, it does nothing.
    */
   close(): void {
-    for (const { handlers } of this.#nodes.values()) {
-      for (const handler of handlers) handler.destroy();
-    }
+    for (const handler of this.#handlers()) handler.destroy();
   }
 
   /** Closes the files at the end of a `using` block. */
@@ -152,25 +155,14 @@ export class Loggers {
     this.close();
   }
 
-  /** The level from which records of a logger are made. */
-  #level(name: string): number {
-    for (const ancestor of lineage(name)) {
-      const level = this.#nodes.get(ancestor)?.level;
-      if (level) return level;
-    }
-    return this.#nodes.get("")?.level ?? ROOT_LEVEL;
+  #handlers(): LogHandler[] {
+    return [...this.#nodes.values()].flatMap(({ handlers }) => handlers);
   }
 
-  #handlers(name: string): LogHandler[] {
-    const nodes: LoggerNode[] = [];
-    for (const ancestor of lineage(name)) {
-      const node = this.#nodes.get(ancestor);
-      if (node !== undefined) nodes.push(node);
-      if (node?.propagate === false) break;
-    }
-    return nodes.length === 0
-      ? [LAST_RESORT]
-      : nodes.flatMap(({ handlers }) => handlers);
+  /** The configured loggers from a name up to the root. */
+  #lineage(name: string): LoggerNode[] {
+    return [...lineage(name)].map((ancestor) => this.#nodes.get(ancestor))
+      .filter((node) => node !== undefined);
   }
 }
 
@@ -187,16 +179,11 @@ export function createLoggers(
   { where, context = () => ({}) }: LoggersOptions,
 ): Loggers {
   const problems: string[] = [];
-  const nodes = config.map(({ name, level, propagate, files }) => {
-    const handlers = files.flatMap((file) => {
-      try {
-        return [openHandler(file, context)];
-      } catch (error) {
-        problems.push(openProblem(file, error, where));
-        return [];
-      }
-    });
-    return [name, { level, propagate, handlers }] as const;
+  const nodes = config.map(({ files, ...logger }) => {
+    const handlers = files.flatMap((file) =>
+      tryFile(file, where, problems, () => openHandler(file, context))
+    );
+    return [logger.name, { ...logger, handlers }] as const;
   });
   const loggers = new Loggers(new Map(nodes));
   if (problems.length === 0) return loggers;
@@ -212,14 +199,27 @@ export function createLoggers(
  * @returns One line for each file.
  */
 export function checkLogFiles(config: LoggersConfig, where: string): string[] {
-  return listLogFiles(config).flatMap((file) => {
-    try {
-      checkLogFile(file.path);
-      return [];
-    } catch (error) {
-      return [openProblem(file, error, where)];
-    }
-  });
+  const problems: string[] = [];
+  for (const file of listLogFiles(config)) {
+    tryFile(file, where, problems, () => checkLogFile(file.path));
+  }
+  return problems;
+}
+
+/** What the opening of a file gives: nothing if it fails, which is a problem. */
+function tryFile<T>(
+  { path, line }: LogFileConfig,
+  where: string,
+  problems: string[],
+  open: () => T,
+): T[] {
+  try {
+    return [open()];
+  } catch (error) {
+    const reason = `cannot open log file ${quote(path)}: ${reasonOf(error)}`;
+    problems.push(`${where} (line ${line}) ${reason}`);
+    return [];
+  }
 }
 
 let shared: Loggers | undefined;
@@ -230,8 +230,9 @@ let shared: Loggers | undefined;
  * @returns The same tree each time.
  */
 export function defaultLoggers(): Loggers {
-  const { config } = parseLoggers(undefined);
-  return shared ??= createLoggers(config, { where: "" });
+  return shared ??= createLoggers(parseLoggers(undefined).config, {
+    where: "",
+  });
 }
 
 /** Makes a logger of one function, which must not throw. */
@@ -272,16 +273,6 @@ function* lineage(name: string): Generator<string> {
     yield name.slice(0, end);
   }
   yield "";
-}
-
-function openProblem(
-  { path, line }: LogFileConfig,
-  error: unknown,
-  where: string,
-): string {
-  return `${where} (line ${line}) cannot open log file ${quote(path)}: ${
-    reasonOf(error)
-  }`;
 }
 
 function openHandler(

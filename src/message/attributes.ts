@@ -4,6 +4,7 @@
  * @module
  */
 
+import { Buffer } from "node:buffer";
 import {
   MAX_ATTRIBUTES,
   type WireAttribute,
@@ -24,8 +25,6 @@ export type Attributes = { readonly [name: string]: AttributeValue };
 /** A character that SQS refuses in a body or attribute (SQS, "SendMessage"). */
 export const FORBIDDEN =
   /[^\t\n\r\u{20}-\u{d7ff}\u{e000}-\u{fffd}\u{10000}-\u{10ffff}]/u;
-
-const encoder = new TextEncoder();
 
 /**
  * Checks attributes and gives each its SQS data type.
@@ -70,12 +69,12 @@ export function fromWire(attributes: WireAttributes): Attributes {
 
 /** A message's size as SQS counts it: body, attribute names, types, values. */
 export function messageBytes(body: string, attributes: WireAttributes): number {
-  let bytes = byteLength(body);
-  for (const [name, { type, value }] of Object.entries(attributes)) {
-    bytes += byteLength(name) + byteLength(type) +
-      (typeof value === "string" ? byteLength(value) : value.byteLength);
-  }
-  return bytes;
+  const parts = Object.entries(attributes)
+    .flatMap(([name, { type, value }]) => [name, type, value]);
+  return parts.reduce<number>(
+    (bytes, part) => bytes + Buffer.byteLength(part),
+    Buffer.byteLength(body),
+  );
 }
 
 /** The limit in bytes that SQS names when it refuses a message's size. */
@@ -83,10 +82,6 @@ export function sizeLimit(refusal: string): number | undefined {
   const match = /(?:must be shorter than|cannot be longer than) (\d+) bytes/i
     .exec(refusal);
   return match === null ? undefined : Number(match[1]);
-}
-
-function byteLength(text: string): number {
-  return encoder.encode(text).byteLength;
 }
 
 /** Whether SQS accepts a name of a message attribute. */

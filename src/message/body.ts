@@ -168,18 +168,14 @@ function isKwargs(value: unknown): boolean {
 function jsonIn(
   body: string,
 ): { readonly text: string; readonly value: unknown } | undefined {
-  return parseJson(body) ?? parseJson(decodeBase64(body));
-}
-
-function parseJson(
-  text: string | undefined,
-): { readonly text: string; readonly value: unknown } | undefined {
-  if (text === undefined) return undefined;
-  try {
-    return { text, value: JSON.parse(text) };
-  } catch {
-    return undefined;
+  for (const text of [body, decodeBase64(body)]) {
+    try {
+      if (text !== undefined) return { text, value: JSON.parse(text) };
+    } catch {
+      // The body may be Base64, or no job.
+    }
   }
+  return undefined;
 }
 
 /** Decodes Base64 of UTF-8; `undefined` unless each character is right. */

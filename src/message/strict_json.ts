@@ -108,7 +108,8 @@ class Writer {
     for (let i = 0; i < value.length; i++) {
       parts.push(this.write(value[i], `${path}[${i}]`, String(i)));
     }
-    const extra = ownKeys(value).find((key) => !isIndex(key, value.length));
+    // The indices come first.
+    const extra = ownKeys(value)[value.length];
     if (extra !== undefined) {
       throw this.refusal(memberPath(path, extra), "a named member of an array");
     }
@@ -141,11 +142,6 @@ function ownKeys(value: object): (string | symbol)[] {
   return Reflect.ownKeys(value).filter((key) =>
     Object.prototype.propertyIsEnumerable.call(value, key)
   );
-}
-
-function isIndex(key: string | symbol, length: number): boolean {
-  return typeof key === "string" && /^(?:0|[1-9]\d*)$/.test(key) &&
-    Number(key) < length;
 }
 
 /** Whether a value is `{...}` of any realm, or has no prototype. */

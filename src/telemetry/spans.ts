@@ -167,10 +167,10 @@ class SpanRunner implements Runner {
     const started = quietly(() => this.#start(message));
     if (started === undefined) return await this.#runner.run(message, control);
     const startMs = performance.now();
-    const outcome = await context.with(
-      started.context,
-      () => this.#runner.run(message, control),
-    );
+    let running: Promise<Outcome> | undefined;
+    const run = () => running ??= this.#runner.run(message, control);
+    quietly(() => context.with(started.context, run));
+    const outcome = await run();
     const failure = outcome.kind === "done" ? undefined : outcome;
     recordMs(this.#instruments.process, performance.now() - startMs, {
       ...attributesOf("process", this.#queue),

@@ -14,8 +14,11 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import {
+  context,
+  type ContextManager,
   type MeterProvider,
   metrics,
+  ROOT_CONTEXT,
   trace,
   type TracerProvider,
 } from "@opentelemetry/api";
@@ -326,7 +329,20 @@ Deno.test("OpenTelemetry that throws ends no job, and keeps none from being sent
     createCounter: () => ({ add: broken }),
     createHistogram: () => ({ record: broken }),
   };
-  for (const getTracer of [broken, () => ({ startSpan: broken })]) {
+  const contexts = {
+    active: () => ROOT_CONTEXT,
+    with: broken,
+    disable: () => contexts,
+  };
+  const span = {};
+  for (
+    const getTracer of [
+      broken,
+      () => ({ startSpan: broken }),
+      () => ({ startSpan: () => span }),
+    ]
+  ) {
+    context.setGlobalContextManager(contexts as unknown as ContextManager);
     trace.setGlobalTracerProvider({ getTracer } as unknown as TracerProvider);
     metrics.setGlobalMeterProvider(
       { getMeter: () => meter } as unknown as MeterProvider,
@@ -344,6 +360,7 @@ Deno.test("OpenTelemetry that throws ends no job, and keeps none from being sent
     } finally {
       trace.disable();
       metrics.disable();
+      context.disable();
       Reflect.deleteProperty(globalThis, REGISTERED);
     }
   }

@@ -140,13 +140,13 @@ export class Engine {
   async run(options: EngineRunOptions): Promise<void> {
     const { signal, forceSignal } = options;
     this.#isDraining = options.drain;
-    const stop = () => this.#stop();
-    const force = () => this.#forceStop();
+    this.#isPolling = true;
+    const stop = () => this.stop();
+    const force = () => this.forceStop();
     signal.addEventListener("abort", stop, { once: true });
     forceSignal.addEventListener("abort", force, { once: true });
     if (signal.aborted) stop();
     if (forceSignal.aborted) force();
-    this.#isPolling = true;
     this.#step();
     await this.#ended.promise;
     this.#hasEnded = true;
@@ -191,10 +191,11 @@ export class Engine {
   /** Ends the run with an error: the queue cannot be used. */
   #abandon(error: unknown): void {
     this.#failure ??= { error };
-    this.#forceStop();
+    this.forceStop();
   }
 
-  #stop(): void {
+  /** Starts no receive and no job any more, and releases what waits. */
+  stop(): void {
     this.#isStopping = true;
     this.#receiver.stop();
     this.#releaseAll(this.#leases.takeWaiting());
@@ -202,10 +203,11 @@ export class Engine {
     this.#step();
   }
 
-  #forceStop(): void {
-    this.#stop();
-    if (!this.#force.signal.aborted) {
-      this.#force.abort();
+  /** Stops, drops the receives, and aborts and releases the running jobs. */
+  forceStop(): void {
+    this.stop();
+    this.#force.abort();
+    if (this.#isPolling && this.#cancelForceLimit === undefined) {
       const { clock, queue } = this.#context;
       // What SQS does not answer must not keep the process.
       this.#cancelForceLimit = clock.timer(FORCE_LIMIT_MS, () => {
@@ -242,6 +244,8 @@ export class Engine {
     this.#startJobs();
     if (this.#leases.hasNoJobs) this.#settler.flush();
     if (!this.#isPolling) return;
+    // What a job left, or a release, a poll before its end has not seen.
+    if (!this.#isIdle) this.#receiver.emptyInRow = 0;
     const { inFlight, emptyInRow } = this.#receiver;
     const isDrained = this.#isDraining && this.#isIdle && inFlight === 0 &&
       emptyInRow >= DRAIN_POLLS;
@@ -295,10 +299,11 @@ export class Engine {
     }
     const outcome = await this.#runner.run(lease.message, control);
     const now = clock.now();
-    if (this.#turns.isLong) await this.#turns.pause();
     control.end();
     if (control.givenUp) return this.#happened();
+    // From here on, a forced stop leaves it to be settled.
     this.#leases.settle(lease);
+    if (this.#turns.isLong) await this.#turns.pause();
     // A job that kept the CPU was not told that its time was over.
     const isLate = now >= endMs || now >= lease.deadlineMs;
     const settled = this.#outcomes.settle(

@@ -74,7 +74,6 @@ export class Heartbeat {
   /** Extends a lease from now on; called again after it has a new deadline. */
   extend(lease: Lease): void {
     lease.isExtended = true;
-    lease.extension = undefined;
     lease.extendAtMs = this.#dueMs(lease);
     this.#alarm.setBy(lease.extendAtMs);
   }

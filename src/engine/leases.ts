@@ -195,6 +195,8 @@ export class Leases implements Iterable<HeldLease> {
     if (held.state === "gone") return false;
     // An answer that comes late brings an older handle.
     if (!held.lost && again.receiveCount < held.receiveCount) return true;
+    // With the same handle, an extension under way still counts.
+    if (held.receiptHandle !== again.receiptHandle) held.extension = undefined;
     held.receiptHandle = again.receiptHandle;
     held.deadlineMs = again.deadlineMs;
     // A lost lease stays lost, but its job still runs: a second run would do it

@@ -69,7 +69,8 @@ export class Receiver {
   #inFlight = 0;
   /** How many receives may be in flight. */
   #allowed = 1;
-  #emptyInRow = 0;
+  /** How many receives in a row returned nothing. */
+  emptyInRow = 0;
   #failures = 0;
   #failingSinceMs = 0;
   #lastError: unknown;
@@ -87,11 +88,6 @@ export class Receiver {
   /** How many receives are in flight. */
   get inFlight(): number {
     return this.#inFlight;
-  }
-
-  /** How many receives in a row returned nothing. */
-  get emptyInRow(): number {
-    return this.#emptyInRow;
   }
 
   /** Why no messages come, once receives have failed for a minute. */
@@ -275,7 +271,7 @@ export class Receiver {
   #adapt(count: number, max: number): void {
     const { concurrency, prefetch } = this.#context.options;
     this.#recover();
-    this.#emptyInRow = count === 0 ? this.#emptyInRow + 1 : 0;
+    this.emptyInRow = count === 0 ? this.emptyInRow + 1 : 0;
     if (count === 0) this.#allowed = 1;
     else if (count < max / 2) this.#allowed = Math.max(1, this.#allowed - 1);
     else {

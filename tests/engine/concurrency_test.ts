@@ -596,6 +596,26 @@ Deno.test("Engine does not end a drain while it is paused", async () => {
   assertEquals([engine.ended, engine.left], [true, []]);
 });
 
+Deno.test("Engine counts only empty polls after the last job for a drain", async () => {
+  const engine: EngineRig = new EngineRig(async (i: number) => {
+    if (engine.jobs.length > 1) return;
+    await pass(engine.clock, 50);
+    throw new TransientError(`again ${i}`, { delaySeconds: 0 });
+  }, { concurrency: 2 });
+  engine.faults = {
+    receive(real, url, options) {
+      // Two polls were empty, and the job ends in the pause after a failure.
+      const now = engine.clock.now();
+      if (now >= 40_000 && now < 60_000) return Promise.reject(new Error("no"));
+      return real.receive(url, options);
+    },
+  };
+  engine.send([1]);
+  await engine.start(true);
+  await engine.advance(200);
+  assertEquals([engine.jobs, engine.left, engine.ended], [[1, 1], [], true]);
+});
+
 function fixed(seconds: number) {
   return { minSeconds: seconds, maxSeconds: seconds };
 }

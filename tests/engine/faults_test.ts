@@ -67,6 +67,31 @@ Deno.test("Engine lets others have their turn after a job that kept the CPU", as
   }
 });
 
+Deno.test("Engine deletes the message of a job that kept the CPU until a forced stop", async () => {
+  let cpuMs = 0;
+  const engine: EngineRig = new EngineRig(() => {}, {
+    concurrency: 2,
+    runner: {
+      run() {
+        cpuMs += 60;
+        forceSoon();
+        return Promise.resolve({ kind: "done" });
+      },
+    },
+  });
+  // After the job has ended, and before others have had their turn.
+  const forceSoon = async () => {
+    for (let i = 0; i < 20; i++) await Promise.resolve();
+    await engine.force();
+  };
+  Object.assign(engine.clock, { cpuNow: () => cpuMs });
+  engine.send([1]);
+  await engine.start();
+  await engine.advance(1);
+  await engine.end();
+  assertEquals(engine.left, []);
+});
+
 Deno.test("Engine does not start a message whose lease ended while a job kept the CPU", async () => {
   const started: number[] = [];
   const engine: EngineRig = new EngineRig((i: number) => {

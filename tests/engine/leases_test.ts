@@ -9,6 +9,7 @@ import { SqsError, TransientError } from "../../src/errors.ts";
 import { assert, assertEquals } from "@std/assert";
 import type {
   EntryResult,
+  ReceivedMessage,
   VisibilityChange,
 } from "../../src/sqs/connection.ts";
 import type { FailureQueue } from "../../src/engine/failure_queue.ts";
@@ -236,6 +237,35 @@ for (const how of ["retry", "release"] as const) {
     await engine.force();
   });
 }
+
+Deno.test("Engine releases after an extension under way, though an answer came twice", async () => {
+  const engine: EngineRig = new EngineRig(
+    () => pass(engine.clock, 100),
+    { concurrency: 2, waitTimeSeconds: 1 },
+  );
+  const seconds: number[] = [];
+  let first: ReceivedMessage[] | undefined;
+  engine.faults = {
+    async receive(real, url, options) {
+      const messages = await real.receive(url, options);
+      first ??= messages;
+      const isExtending = engine.clock.now() >= 22_500;
+      return isExtending && seconds.length === 0 ? first : messages;
+    },
+    async changeVisibility(real, url, changes) {
+      const [{ visibilityTimeoutSeconds }] = changes as [VisibilityChange];
+      if (visibilityTimeoutSeconds > 0) await pass(engine.clock, 3);
+      seconds.push(visibilityTimeoutSeconds);
+      return await real.changeVisibility(url, changes);
+    },
+  };
+  engine.send([1]);
+  await engine.start();
+  await engine.advance(24);
+  await engine.force();
+  await engine.advance(3);
+  assertEquals(seconds, [30, 0]);
+});
 
 Deno.test("Engine does not wait for ever for an extension that is not answered", async () => {
   const engine: EngineRig = new EngineRig(

@@ -64,7 +64,6 @@ export async function openQueue(
   const { signal, probe = true, ...server } = options;
   checkServer(server);
   const connection = await connect(ref, server);
-  const { clock = systemClock, random = Math.random } = testMode() ?? {};
   try {
     const call = signal === undefined ? {} : { signal };
     const url = ref.url ?? await connection.queueUrl(ref.name, {
@@ -74,11 +73,17 @@ export async function openQueue(
     if (ref.url !== undefined && probe) {
       await probeQueue(connection, ref.url, call);
     }
-    return { ref, url, connection, clock, random };
+    return { ref, url, connection, ...timeAndChance() };
   } catch (error) {
     connection.close();
     throw openError(error, ref.text, connection.region);
   }
+}
+
+/** The system's clock and chance, or the testing double's. */
+export function timeAndChance(): Pick<OpenQueue, "clock" | "random"> {
+  const { clock = systemClock, random = Math.random } = testMode() ?? {};
+  return { clock, random };
 }
 
 function refOf(queue: string | QueueRef): QueueRef {

@@ -15,6 +15,8 @@ export interface AttachedConsumer {
   readonly jobs: ReadonlySet<object>;
   /** Resolves when the container's state changes, for example a job ends. */
   readonly changed: Promise<void>;
+  /** Called when the container receives again after a pause. */
+  onResume: (() => void) | undefined;
   /** Handles all visible messages; resolves when none is left. */
   runVisible(): Promise<void>;
   /** Disposes the worker and closes the loggers. */

@@ -9,7 +9,7 @@ import { setImmediate } from "node:timers";
 import { unlessAborted } from "../clock.ts";
 import type { ContainerConfig } from "../config/options.ts";
 import { openError } from "../connect/open_queue.ts";
-import { type AttachedConsumer, testMode } from "../connect/test_mode.ts";
+import type { AttachedConsumer } from "../connect/test_mode.ts";
 import type { EngineContext } from "../engine/context.ts";
 import { Engine } from "../engine/engine.ts";
 import { learnVisibility, Visibility } from "../engine/visibility.ts";
@@ -55,7 +55,10 @@ export class Container implements AttachedConsumer {
   readonly #finished = Promise.withResolvers<ContainerSummary>();
   readonly #closed = new AbortController();
   #closing: Promise<void> | undefined;
+  onResume: (() => void) | undefined;
   #isRunning = false;
+  /** The jobs that the double runs. */
+  #round: Promise<void> | undefined;
   #learned: Promise<void> | undefined;
   #health: HealthServer | undefined;
 
@@ -145,6 +148,7 @@ export class Container implements AttachedConsumer {
   /** Receives again after a pause. */
   resume(): void {
     this.#engine.resume();
+    this.onResume?.();
   }
 
   /**
@@ -160,16 +164,24 @@ export class Container implements AttachedConsumer {
   ): Promise<ContainerSummary> {
     this.#stop.abort();
     if (force) this.#force.abort();
-    if (!this.#isRunning) this.close(this.#force.signal).catch(() => {});
+    if (!this.#isRunning) this.#stopOnDouble(force).catch(() => {});
     return this.finished;
   }
 
   async runVisible(): Promise<void> {
     if (this.#closing !== undefined) return;
-    await this.#whileOpen(async () => {
+    this.#round = this.#whileOpen(async () => {
       await this.#learnVisibility();
       await this.#engine.runVisible();
     });
+    await this.#round;
+  }
+
+  async #stopOnDouble(force: boolean): Promise<void> {
+    if (force) this.#engine.forceStop();
+    else this.#engine.stop();
+    await this.#round?.catch(() => {});
+    await this.close(this.#force.signal);
   }
 
   /** Runs until it is stopped, then disposes all it holds. */
@@ -253,8 +265,8 @@ export class Container implements AttachedConsumer {
 
   /** The testing double polls nothing: there is nothing to check. */
   async #serveHealth(): Promise<void> {
-    const { health, queue } = this.#parts.config;
-    if (health === undefined || testMode() !== undefined) return;
+    const { config: { health, queue }, queues } = this.#parts;
+    if (health === undefined || queues.source.clock.manual) return;
     this.#health = await serveHealth({
       address: health,
       problem: () => this.#engine.problem,

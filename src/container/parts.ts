@@ -4,15 +4,14 @@
  * @module
  */
 
-import { type Clock, systemClock } from "../clock.ts";
 import { connectOptions } from "../config/config.ts";
 import type { ContainerConfig } from "../config/options.ts";
 import {
   loadTelemetry,
   type OpenQueue,
   openQueue,
+  timeAndChance,
 } from "../connect/open_queue.ts";
-import { testMode } from "../connect/test_mode.ts";
 import { FailureQueue } from "../engine/failure_queue.ts";
 import { jobContext, runInScope } from "../job/current_job.ts";
 import { LocalRunner } from "../job/run_job.ts";
@@ -114,7 +113,7 @@ async function load(
       },
     };
   }
-  const clock: Clock = testMode()?.clock ?? systemClock;
+  const { clock } = timeAndChance();
   const { Pool } = await import("../isolation/pool.ts");
   return await Pool.load({
     ...config,

@@ -45,6 +45,11 @@ export class Consumer {
     if (currentScope()?.job === undefined) await this.#wait(round);
   }
 
+  /** Runs what is visible after a pause; the next call throws its error. */
+  resume(): void {
+    this.runVisible().catch((error) => this.#failure = { error });
+  }
+
   /** Resolves when the round is done, or waits for the clock. */
   async settle(): Promise<void> {
     if (this.#round !== undefined) await this.#wait(this.#round);

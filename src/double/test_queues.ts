@@ -271,6 +271,7 @@ export class Queues implements TestQueues {
     const before = this.#consumers.get(queueUrl);
     const consumer = new Consumer(container, this.#server.clockWait);
     this.#consumers.set(queueUrl, consumer);
+    container.onResume = () => consumer.resume();
     await before?.close();
     await this.#runVisible(queueUrl);
   }

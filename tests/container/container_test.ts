@@ -9,6 +9,7 @@ import {
 } from "../../container.ts";
 import { Queue } from "../../producer.ts";
 import { setUp } from "../../testing.ts";
+import { turn } from "../support/turn.ts";
 
 Deno.test("startContainer() runs a handler on the double until stop()", async () => {
   await using queues = setUp({ silent: true });
@@ -108,8 +109,50 @@ Deno.test("a paused container on the double receives again after resume()", asyn
   await queue(1);
   assertEquals(jobs, []);
   container.resume();
+  await turn();
+  assertEquals(jobs, [1]);
   await queue(2);
-  assertEquals(jobs.toSorted(), [1, 2]);
+  assertEquals(jobs, [1, 2]);
+});
+
+Deno.test("stop() on the double lets a running job finish before it disposes the worker", async () => {
+  await using _queues = setUp({ silent: true });
+  const events: string[] = [];
+  const { promise: work, resolve: finish } = Promise.withResolvers<void>();
+  const container = await startContainer({
+    queue: "adder",
+    worker: () => ({
+      async handle() {
+        await work;
+        events.push("done");
+      },
+      [Symbol.dispose]: () => events.push("disposed"),
+    }),
+  });
+  const sent = (await Queue("adder"))();
+  await turn();
+  const stopped = container.stop();
+  await turn();
+  assertEquals(events, []);
+  finish();
+  assertEquals((await stopped).done, 1);
+  assertEquals(events, ["done", "disposed"]);
+  await sent;
+});
+
+Deno.test("a forced stop() on the double releases a running job", async () => {
+  await using queues = setUp({ silent: true });
+  const { promise: never } = Promise.withResolvers<void>();
+  const container = await startContainer({
+    queue: "adder",
+    handler: () => never,
+  });
+  const sent = (await Queue("adder"))();
+  await turn();
+  const { done, released } = await container.stop({ force: true });
+  assertEquals([done, released], [0, 1]);
+  await sent;
+  assertEquals(queues.get("adder").messages.length, 1);
 });
 
 Deno.test("startContainer() and stop() refuse unknown options", async () => {

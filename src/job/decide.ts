@@ -16,12 +16,16 @@ export type Outcome =
     /** The error's own delay in seconds, 0 to 43,200. */
     readonly delaySeconds?: number;
   }
-  /** The handler threw after its signal had aborted, or its process ended. */
-  | { readonly kind: "aborted"; readonly error: unknown }
-  /** Deno denied a permission: the deployment is wrong, not the message. */
-  | { readonly kind: "notCapable"; readonly error: unknown }
-  /** The handler threw anything else, or the body is not a job. */
-  | { readonly kind: "failed"; readonly error: unknown };
+  /**
+   * `aborted`: the handler threw after its signal had aborted, or its process
+   * ended. `notCapable`: Deno denied a permission, so that the deployment is
+   * wrong, not the message. `failed`: the handler threw anything else, or the
+   * body is not a job.
+   */
+  | {
+    readonly kind: "aborted" | "notCapable" | "failed";
+    readonly error: unknown;
+  };
 
 /** What a container does with messages whose jobs are not done. */
 export interface Policy {
@@ -52,15 +56,7 @@ export type Decision =
 /** One for all: most jobs end with it. */
 const DELETE: Decision = { action: "delete" };
 
-/**
- * Decides what happens with a message. It is pure: the same arguments give the
- * same decision.
- *
- * @param outcome How the job ended.
- * @param policy What the container is configured to do.
- * @param attempt The receive that the job belongs to.
- * @returns The one action to take.
- */
+/** Decides what happens with a message, by its arguments alone. */
 export function decide(
   outcome: Outcome,
   policy: Policy,
@@ -105,9 +101,6 @@ export interface RetryDelay {
  * The delay of a message: fixed, or doubling per receive with full jitter, so
  * that jobs which failed together are not retried together.
  *
- * @param delay The delay that is configured.
- * @param receiveCount How often the message has been received, 1 or more.
- * @param random A number from 0 to below 1.
  * @returns Whole seconds.
  */
 export function retryDelaySeconds(

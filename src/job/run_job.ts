@@ -12,7 +12,7 @@ import {
   LostJobError,
   TransientError,
 } from "../errors.ts";
-import { type Attributes, fromWire } from "../message/attributes.ts";
+import { fromWire } from "../message/attributes.ts";
 import { checkCount, decodeBody, type DecodedJob } from "../message/body.ts";
 import type { JobMessage } from "../sqs/connection.ts";
 import type { JobControl, Runner } from "./runner.ts";
@@ -24,26 +24,23 @@ export type Handler = (...args: any[]) => unknown;
 
 const DONE: Outcome = { kind: "done" };
 
-/** What a job runs in. */
+/** The handler of a queue's jobs, and the loggers that they use. */
 export interface JobContext {
   readonly handler: Handler;
   /** The queue's name. */
   readonly queue: string;
   readonly loggers: Scope["loggers"];
-  /** How it is told to end. */
-  readonly control: JobControl;
 }
 
 /** Runs jobs in this process. */
 export class LocalRunner implements Runner {
-  readonly #context: Omit<JobContext, "control">;
+  readonly #context: JobContext;
 
-  constructor(context: Omit<JobContext, "control">) {
+  constructor(context: JobContext) {
     this.#context = context;
   }
 
   async run(message: JobMessage, control: JobControl): Promise<Outcome> {
-    const { handler, queue, loggers } = this.#context;
     let decoded: DecodedJob;
     try {
       decoded = decodeBody(message.body);
@@ -51,10 +48,10 @@ export class LocalRunner implements Runner {
     } catch (error) {
       return { kind: "failed", error };
     }
-    const scope = new JobScope(message, { queue, loggers, control }, decoded);
+    const scope = new JobScope(message, this.#context, control, decoded);
     control.started();
     try {
-      const result = callHandler(handler, scope, decoded);
+      const result = callHandler(this.#context.handler, scope, decoded);
       // Saves a turn of the event loop if nothing was returned.
       if (result !== undefined) await result;
       return DONE;
@@ -66,14 +63,63 @@ export class LocalRunner implements Runner {
   }
 }
 
-/** Calls a handler with its job's arguments, in a scope that holds the job. */
-export function callHandler(
+function callHandler(
   handler: Handler,
-  scope: JobScope,
+  scope: Scope,
   { args, kwargs }: DecodedJob,
 ): unknown {
   const keywords = Object.keys(kwargs).length > 0 ? [kwargs] : [];
   return runInScope(scope, () => handler(...args, ...keywords));
+}
+
+/** What a job's code can ask for, even after the job has ended. */
+class JobScope implements Scope {
+  readonly loggers: Scope["loggers"];
+  readonly message: JobMessage;
+  readonly #queue: string;
+  readonly #control: JobControl;
+  #decoded: DecodedJob | undefined;
+  #job: Job | undefined;
+
+  constructor(
+    message: JobMessage,
+    { queue, loggers }: JobContext,
+    control: JobControl,
+    decoded: DecodedJob,
+  ) {
+    this.loggers = loggers;
+    this.message = message;
+    this.#queue = queue;
+    this.#control = control;
+    this.#decoded = decoded;
+  }
+
+  /** The job, made on demand: few handlers ask for it. */
+  get job(): Job {
+    if (this.#job !== undefined) return this.#job;
+    const { messageId, receiveCount, sentAtMs, groupId } = this.message;
+    const control = this.#control;
+    return this.#job = {
+      ...(this.#decoded ?? decodeBody(this.message.body)),
+      messageId,
+      queue: this.#queue,
+      receiveCount,
+      sentAt: new Date(sentAtMs),
+      groupId,
+      attributes: fromWire(this.message.attributes),
+      get signal() {
+        return control.signal;
+      },
+    };
+  }
+
+  /**
+   * Drops the arguments, because Deno keeps each scope until V8 next collects.
+   * A job that is asked for later reads the body again.
+   */
+  end(): void {
+    this.#decoded = undefined;
+  }
 }
 
 /** A thrown value may itself throw when it is looked at. */
@@ -85,91 +131,16 @@ function safeOutcome(error: unknown, control: JobControl): Outcome {
   }
 }
 
-/** What a job's code can ask for, even after the job has ended. */
-export class JobScope implements Scope {
-  readonly loggers: Scope["loggers"];
-  readonly message: JobMessage;
-  readonly #context: Pick<JobContext, "queue" | "control">;
-  #decoded: DecodedJob | undefined;
-  #job: Job | undefined;
-
-  constructor(
-    message: JobMessage,
-    context: Omit<JobContext, "handler">,
-    decoded: DecodedJob,
-  ) {
-    this.loggers = context.loggers;
-    this.message = message;
-    this.#context = context;
-    this.#decoded = decoded;
-  }
-
-  /** The job, made on demand: few handlers ask for it. */
-  get job(): Job {
-    return this.#job ??= new RunningJob(
-      this.message,
-      this.#context,
-      this.#decoded ?? decodeBody(this.message.body),
-    );
-  }
-
-  /**
-   * The handler has ended. Deno keeps each scope until V8 next collects, so the
-   * arguments are dropped now. They are read from the body again if the job is
-   * asked for later.
-   */
-  end(): void {
-    this.#decoded = undefined;
-  }
-}
-
-/** A job, as its handler sees it. */
-class RunningJob implements Job {
-  readonly args: readonly unknown[];
-  readonly kwargs: Readonly<Record<string, unknown>>;
-  readonly messageId: string;
-  readonly queue: string;
-  readonly receiveCount: number;
-  readonly sentAt: Date;
-  readonly groupId: string | undefined;
-  readonly attributes: Attributes;
-  readonly #control: JobControl;
-
-  constructor(
-    message: JobMessage,
-    { queue, control }: Pick<JobContext, "queue" | "control">,
-    { args, kwargs }: DecodedJob,
-  ) {
-    this.args = args;
-    this.kwargs = kwargs;
-    this.messageId = message.messageId;
-    this.queue = queue;
-    this.receiveCount = message.receiveCount;
-    this.sentAt = new Date(message.sentAtMs);
-    this.groupId = message.groupId;
-    this.attributes = fromWire(message.attributes);
-    this.#control = control;
-  }
-
-  get signal(): AbortSignal {
-    return this.#control.signal;
-  }
-}
-
 function outcomeOf(error: unknown, control: JobControl): Outcome {
   if (error instanceof TransientError) {
-    const delaySeconds = (error as { delaySeconds?: unknown }).delaySeconds;
-    return {
-      kind: "transient",
-      error,
-      ...(isVisibilitySeconds(delaySeconds) ? { delaySeconds } : {}),
-    };
+    // Another copy's error may hold anything.
+    const { delaySeconds } = error as { delaySeconds?: unknown };
+    return isVisibilitySeconds(delaySeconds)
+      ? { kind: "transient", error, delaySeconds }
+      : { kind: "transient", error };
   }
   if (control.aborted || error instanceof LostJobError) {
     return { kind: "aborted", error };
   }
-  if (isNotCapable(error)) {
-    return { kind: "notCapable", error };
-  }
-  return { kind: "failed", error };
+  return { kind: isNotCapable(error) ? "notCapable" : "failed", error };
 }

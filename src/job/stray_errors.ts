@@ -32,17 +32,12 @@ export function logStrayErrors(options: StrayErrorsOptions): Disposable {
     const error = "reason" in event ? event.reason : event.error;
     loggers.get("zsqs").error(whatHappened(scope), error);
   };
-  // Node has no such events: a stray error ends the process there.
-  if (typeof globalThis.addEventListener !== "function") {
-    return { [Symbol.dispose]() {} };
+  const listening = new AbortController();
+  for (const name of ["unhandledrejection", "error"] as const) {
+    // Node has no such events: a stray error ends the process there.
+    globalThis.addEventListener?.(name, listen, { signal: listening.signal });
   }
-  const events = ["unhandledrejection", "error"] as const;
-  for (const name of events) addEventListener(name, listen);
-  return {
-    [Symbol.dispose]() {
-      for (const name of events) removeEventListener(name, listen);
-    },
-  };
+  return { [Symbol.dispose]: () => listening.abort() };
 }
 
 function whatHappened(scope: Scope | undefined): string {

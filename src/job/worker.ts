@@ -6,7 +6,7 @@
 
 import { ConfigError, isLoadDenied } from "../errors.ts";
 import type { Handler } from "./run_job.ts";
-import { list, nearest, quote } from "../text.ts";
+import { list, nearest, quote, show } from "../text.ts";
 import type { WorkerSpec } from "./worker_spec.ts";
 
 /**
@@ -22,9 +22,7 @@ export interface WorkerConfig {
 }
 
 /** A handler, or an object with a `handle` method. */
-export type WorkerLike =
-  | Handler
-  | { handle: Handler };
+export type WorkerLike = Handler | { handle: Handler };
 
 /**
  * Makes a worker: a function, which may be async, or a class with a
@@ -65,8 +63,6 @@ export interface Worker {
   readonly handler: Handler;
   /** Disposes the worker that the factory made, if it is disposable. */
   dispose(): Promise<void>;
-  /** Ends child processes that are left. */
-  kill?(): void;
 }
 
 /** The part of a container's configuration that makes its worker. */
@@ -124,25 +120,19 @@ async function importFactory(
   for (const [i, name] of path.entries()) {
     const found = memberOf(value, name);
     if (found === undefined) {
-      const missing = path.slice(0, i + 1).join(".");
-      throw problem(
-        subject,
-        spec.expr === undefined
-          ? `has no default export${
-            exportsHint(value)
-          }; to take another, give "${spec.module}:NAME"`
-          : `has no "${missing}"${exportsHint(value, name)}`,
-      );
+      const missing = quote(path.slice(0, i + 1).join("."));
+      const what = spec.expr === undefined
+        ? `default export${
+          exportsHint(value)
+        }; to take another, give "${spec.module}:NAME"`
+        : `${missing}${exportsHint(value, name)}`;
+      throw problem(subject, `has no ${what}`);
     }
     value = found;
   }
   if (typeof value !== "function") {
-    throw problem(
-      subject,
-      `is ${
-        describe(value)
-      }: export a function or class that takes the [worker] options`,
-    );
+    const next = "export a function or class that takes the [worker] options";
+    throw problem(subject, `is ${show(value)}: ${next}`);
   }
   return value as WorkerFactory;
 }
@@ -163,12 +153,9 @@ async function makeWorker(
   }
   const handler = handlerOf(made);
   if (handler === undefined) {
-    throw problem(
-      subject,
-      `returned ${
-        describe(made)
-      }: return a function that takes a job's arguments, or an object with a "handle" method`,
-    );
+    const next =
+      'return a function that takes a job\'s arguments, or an object with a "handle" method';
+    throw problem(subject, `returned ${show(made)}: ${next}`);
   }
   return { handler, dispose: () => dispose(made) };
 }
@@ -189,19 +176,12 @@ function handlerOf(made: unknown): Handler | undefined {
 }
 
 function memberOf(value: unknown, name: string): unknown {
-  return (typeof value === "object" && value !== null) ||
-      typeof value === "function"
-    ? (value as Record<string, unknown>)[name]
-    : undefined;
+  return (Object(value) as Record<string, unknown>)[name];
 }
 
 async function dispose(made: unknown): Promise<void> {
   const worker = made as Partial<AsyncDisposable & Disposable>;
-  if (typeof worker[Symbol.asyncDispose] === "function") {
-    await worker[Symbol.asyncDispose]!();
-  } else if (typeof worker[Symbol.dispose] === "function") {
-    worker[Symbol.dispose]!();
-  }
+  await (worker[Symbol.asyncDispose] ?? worker[Symbol.dispose])?.call(worker);
 }
 
 async function importModule(
@@ -237,20 +217,12 @@ function isClass(
 }
 
 function exportsHint(module: unknown, name?: string): string {
-  const names = typeof module === "object" && module !== null
-    ? Object.keys(module)
-    : [];
+  const names = Object.keys(Object(module));
   if (names.length === 0) return ", nor any other export";
   const near = name === undefined ? undefined : nearest(name, names);
   return near === undefined
     ? `: it exports ${list(names.map(quote))}`
     : `: did you mean ${quote(near)}?`;
-}
-
-function describe(value: unknown): string {
-  if (value === null || value === undefined) return String(value);
-  if (Array.isArray(value)) return "an array";
-  return typeof value === "object" ? "an object" : `a ${typeof value}`;
 }
 
 /** An error in one line, with its place in the code if Deno names one. */

@@ -155,7 +155,7 @@ const BAD_FACTORIES: [what: string, factory: () => unknown, problem: string][] =
   [
     ["undefined", () => undefined, "returned undefined"],
     ["null", () => null, "returned null"],
-    ["a string", () => "x", "returned a string"],
+    ["a string", () => "x", 'returned "x"'],
     ["an array", () => [], "returned an array"],
     ["an object", () => ({ handel() {} }), "returned an object"],
   ];

@@ -464,7 +464,7 @@ const WRONG: readonly Wrong[] = [
   ),
   wrongWorker(
     "jobs.ts:scale",
-    "is a number: export a function or class that takes the [worker] options",
+    "is 2: export a function or class that takes the [worker] options",
   ),
   wrongWorker(
     "jobs.ts:tools",
@@ -482,7 +482,7 @@ const WRONG: readonly Wrong[] = [
   ),
   wrongFactory("jobs.ts:throwsText", "failed: no scale"),
   wrongFactory("jobs.ts:nothing", `returned undefined: ${WANTED_HANDLER}`),
-  wrongFactory("jobs.ts:number", `returned a number: ${WANTED_HANDLER}`),
+  wrongFactory("jobs.ts:number", `returned 1: ${WANTED_HANDLER}`),
   wrongFactory("jobs.ts:Adder", `returned an object: ${WANTED_HANDLER}`),
 ];
 

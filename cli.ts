@@ -32,7 +32,6 @@ import { fstatSync } from "node:fs";
 import { isCompiledChild } from "./src/isolation/child_command.ts";
 import { CHECK } from "./src/cli/check.ts";
 import {
-  type Command,
   helpOf,
   type Io,
   parseOptions,
@@ -51,13 +50,7 @@ import manifest from "./deno.json" with { type: "json" };
 
 export type { Io, Screen } from "./src/cli/command.ts";
 
-const COMMANDS: readonly Command[] = [
-  CHECK,
-  PERMISSIONS,
-  SEND,
-  STATUS,
-  FAILED_COMMAND,
-];
+const COMMANDS = [CHECK, PERMISSIONS, SEND, STATUS, FAILED_COMMAND];
 
 /**
  * Runs the command line.
@@ -116,7 +109,7 @@ export async function main(
     return await command.run(options, all);
   } catch (error) {
     const call = named === undefined ? PROGRAM : `${PROGRAM} ${first}`;
-    return await printError(error, { io: all, debug, call });
+    return await printError(error, all, { debug, call });
   }
 }
 
@@ -147,23 +140,15 @@ async function serveJobs(): Promise<never> {
 
 const encoder = new TextEncoder();
 
-/** Getters, as most commands need few of them. */
 const PROCESS_SCREEN: Screen = {
-  get stdin() {
-    return Deno.stdin.isTerminal();
-  },
-  get stdout() {
-    return Deno.stdout.isTerminal();
-  },
-  get stderr() {
-    return Deno.stderr.isTerminal();
-  },
+  stdin: Deno.stdin.isTerminal(),
+  stdout: Deno.stdout.isTerminal(),
+  stderr: Deno.stderr.isTerminal(),
+  color: !Deno.noColor,
+  // Getters, as most commands do not ask.
   get columns() {
     // A terminal of unknown width reports 0.
     return process.stderr.columns || NO_SCREEN.columns;
-  },
-  get color() {
-    return !Deno.noColor;
   },
   get inputBytes() {
     const input = fstatSync(0);

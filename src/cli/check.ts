@@ -8,7 +8,7 @@ import { connectOptions } from "../config/config.ts";
 import type { ContainerConfig } from "../config/options.ts";
 import type { Command, Io, ParsedOptions } from "./command.ts";
 import { describeError, DONE, type ErrorReport, USAGE } from "./errors.ts";
-import { counted, paint } from "./screen.ts";
+import { counted, paint, type Style } from "./screen.ts";
 import { systemClock } from "../clock.ts";
 import { inspectConfig } from "../config/ini_config.ts";
 import { type OpenQueue, openQueue } from "../connect/open_queue.ts";
@@ -45,10 +45,10 @@ async function check(options: ParsedOptions, io: Io): Promise<number> {
   let worst = DONE;
   for (const file of options.positional) {
     const { lines, warnings, status } = await checkFile(file);
-    for (const line of lines) io.stderr(paint(line, "red", io, "stderr"));
-    for (const line of warnings) {
-      io.stderr(paint(line, "yellow", io, "stderr"));
-    }
+    const say = (style: Style) => (line: string) =>
+      io.stderr(paint(line, style, io, "stderr"));
+    lines.forEach(say("red"));
+    warnings.forEach(say("yellow"));
     if (status === DONE) io.stdout(paint(`${file} is fine`, "green", io));
     worst = Math.max(worst, status);
   }

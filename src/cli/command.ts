@@ -94,18 +94,6 @@ export class UsageError extends Error {
   override readonly name: string = "UsageError";
 }
 
-/** Input that cannot be used, on a command line that is right. */
-export class InputError extends Error {
-  override readonly name: string = "InputError";
-}
-
-/** Blames the command's input for an argument that a function refused. */
-export function asInputError(error: unknown): unknown {
-  return error instanceof TypeError || error instanceof RangeError
-    ? new InputError(error.message, { cause: error })
-    : error;
-}
-
 /** The options of every command. */
 const COMMON_OPTIONS: readonly CommandOption[] = [
   { name: "debug", meaning: "print stacks with errors" },
@@ -174,16 +162,14 @@ export function parseOptions(
 ): ParsedOptions {
   const options = optionsOf(command);
   const end = checkOptions(args, options, command.stopEarly);
-  const { valued = [], flags = [] } = Object.groupBy(
-    options,
-    ({ value }) => value === undefined ? "flags" : "valued",
-  );
-  const names = valued.map(({ name }) => name);
+  const names = (isFlag: boolean) =>
+    options.filter(({ value }) => isFlag === (value === undefined))
+      .map(({ name }) => name);
   const parsed: Record<string, unknown> & { _: (string | number)[] } =
     parseArgs(args.slice(0, end), {
-      boolean: flags.map(({ name }) => name),
-      string: [...names, "_"],
-      collect: names,
+      boolean: names(true),
+      string: [...names(false), "_"],
+      collect: names(false),
     });
   const values = (name: string) => (parsed[name] ?? []) as string[];
   return {
@@ -219,22 +205,19 @@ function checkOptions(
         `Unknown option ${arg}: ${suggest(flag, known, "options", String)}`,
       );
     }
-    const next = args[i + 1];
-    if (option.value !== undefined) {
-      if (value === undefined) i++;
-      const given = value ?? (isOption(next ?? "-x") ? "" : next);
-      if (given === "") {
-        throw new UsageError(
-          `Option ${flag} needs a value: write ${flag}=${option.value}`,
-        );
-      }
-      continue;
-    }
-    // parseArgs takes these words for the value of the flag before them.
-    const taken = value ?? /^(?:true|false)$/.exec(next ?? "")?.[0];
-    if (taken !== undefined) {
+    const next = args[i + 1] ?? "";
+    if (option.value === undefined) {
+      // parseArgs takes these words for the value of the flag before them.
+      const taken = value ?? /^(?:true|false)$/.exec(next)?.[0];
+      if (taken === undefined) continue;
       throw new UsageError(`Option ${flag} takes no value: got "${taken}"`);
     }
+    if ((value ?? next) === "" || (value === undefined && isOption(next))) {
+      throw new UsageError(
+        `Option ${flag} needs a value: write ${flag}=${option.value}`,
+      );
+    }
+    if (value === undefined) i++;
   }
   return args.length;
 }

@@ -13,7 +13,7 @@ import {
   SqsError,
 } from "../errors.ts";
 import { encodeError, errorText, reasonOf } from "../logging/error_data.ts";
-import { InputError, type Io, PROGRAM, UsageError } from "./command.ts";
+import { type Io, PROGRAM, UsageError } from "./command.ts";
 import { paint } from "./screen.ts";
 
 /** Done, or stopped as asked. */
@@ -29,19 +29,16 @@ export interface ErrorReport {
   readonly status: number;
 }
 
-/** How {@linkcode printError} writes. */
-export interface PrintErrorOptions {
-  readonly io: Io;
-  /** Whether to add the stack. */
-  readonly debug: boolean;
-  /** The call of the command, for the hint at its help. */
-  readonly call?: string;
-}
-
-/** Writes an error to standard error, and returns the exit status. */
+/**
+ * Writes an error to standard error.
+ *
+ * @param options Whether to add the stack, and the call of the command.
+ * @returns The exit status.
+ */
 export async function printError(
   error: unknown,
-  { io, debug, call }: PrintErrorOptions,
+  io: Io,
+  { debug, call }: { readonly debug: boolean; readonly call?: string },
 ): Promise<number> {
   const { lines, status } = await describeError(error, call);
   for (const line of lines) io.stderr(paint(line, "red", io, "stderr"));
@@ -78,7 +75,9 @@ export async function describeError(
   if (error instanceof ConfigError) {
     return { lines: error.problems, status: USAGE };
   }
-  if (error instanceof NonExistentQueueError || error instanceof InputError) {
+  // The arguments that functions refuse so are those of the command line.
+  const refused = [NonExistentQueueError, TypeError, RangeError];
+  if (refused.some((type) => error instanceof type)) {
     return { lines: [line], status: USAGE };
   }
   if (error instanceof SqsError || error instanceof SendError) {

@@ -4,7 +4,6 @@
  * @module
  */
 
-import { unlessAborted } from "../clock.ts";
 import { type OpenQueue, openQueue } from "../connect/open_queue.ts";
 import { bodyText } from "../message/body.ts";
 import {
@@ -18,12 +17,10 @@ import { readAttributes } from "../operate/queue_status.ts";
 import { Redrive } from "../operate/redrive.ts";
 import { SWEEP_VISIBILITY_SECONDS } from "../operate/sweep.ts";
 import { messageOf } from "../errors.ts";
-import { listenToStopSignals } from "../signals.ts";
 import type { QueueAttributes, ReceivedMessage } from "../sqs/connection.ts";
 import { parseQueueRef } from "../sqs/queue_ref.ts";
 import { printable } from "../text.ts";
 import {
-  asInputError,
   type Command,
   CONNECT_OPTIONS,
   connectOptionsOf,
@@ -34,6 +31,7 @@ import {
 import { DONE, FAILED } from "./errors.ts";
 import { readLines } from "./lines.ts";
 import { counted, orDash, paint, plainNumber, Progress } from "./screen.ts";
+import { untilForced } from "./stop.ts";
 
 /** Lists failed messages, redrives them, or deletes them. */
 export const FAILED_COMMAND: Command = {
@@ -106,20 +104,16 @@ async function failed(options: ParsedOptions, io: Io): Promise<number> {
   const order = orderOf(options, io);
   const where = connectOptionsOf(options);
   using stack = new DisposableStack();
-  try {
-    const open = await openQueue(name, where);
-    stack.defer(() => open.connection.close());
-    const to = options.get("to");
-    const redrive = stack.use(new Redrive({ from: open, where, to }));
-    await redrive.checkTarget();
-    const attributes = await readAttributes(open) ?? {};
-    const task = { ...order, io, open, redrive, attributes };
-    if (options.has("yes") || await agreed(task)) return await work(task);
-    io.stderr("Nothing done");
-    return DONE;
-  } catch (error) {
-    throw asInputError(error);
-  }
+  const open = await openQueue(name, where);
+  stack.defer(() => open.connection.close());
+  const to = options.get("to");
+  const redrive = stack.use(new Redrive({ from: open, where, to }));
+  await redrive.checkTarget();
+  const attributes = await readAttributes(open) ?? {};
+  const task = { ...order, io, open, redrive, attributes };
+  if (options.has("yes") || await agreed(task)) return await work(task);
+  io.stderr("Nothing done");
+  return DONE;
 }
 
 function orderOf(options: ParsedOptions, io: Io): Order {
@@ -195,14 +189,11 @@ async function work(task: Task): Promise<number> {
       `Every receive counts: SQS moves a message of ${open.ref.name} to ${target} after ${receives}`,
     );
   }
-  using stop = listenToStopSignals();
-  const working = handle(task, stop.signal);
-  const status = await unlessAborted(working, stop.forceSignal);
-  if (status !== undefined) return status;
-  io.stderr(
-    `Stopped immediately: received messages are visible again within ${SWEEP_VISIBILITY_SECONDS} s`,
-  );
-  return FAILED;
+  return await untilForced((signal) => handle(task, signal), {
+    io,
+    left: () =>
+      `received messages are visible again within ${SWEEP_VISIBILITY_SECONDS} s`,
+  });
 }
 
 const VERBS = { list: "Listed", redrive: "Sent back", purge: "Deleted" };
@@ -235,7 +226,7 @@ async function handle(task: Task, signal: AbortSignal): Promise<number> {
       );
     },
     onBatch() {
-      const fraction = visible ? work.seen / visible : undefined;
+      const fraction = visible ? work.sweep.seen / visible : undefined;
       if (isShown) progress.update(work.done, fraction);
     },
   });
@@ -252,7 +243,8 @@ async function handle(task: Task, signal: AbortSignal): Promise<number> {
 /** Prints the result and the problems. */
 function report(work: FailedWork, task: Task): void {
   const { action, selects, json, io, open: { ref: { name, fifo } } } = task;
-  const { seen, selected, done, newer, undeleted, unreleased } = work;
+  const { selected, done, undeleted } = work;
+  const { seen, newer, unreleased } = work.sweep;
   const targets = [...work.sentTo].map(([to, count]) =>
     `${plainNumber(count)} to ${to}`
   );
@@ -295,7 +287,8 @@ function many(messages: number): string {
   return counted(messages, "message");
 }
 
-const STYLES = ["dim", "bold", "red", "plain"] as const;
+/** The styles of a message's parts; its body has none. */
+const STYLES = ["dim", "bold", "red"] as const;
 
 /**
  * A message in a line: in a pipe with its id first; on a terminal without it,
@@ -312,12 +305,14 @@ function messageLine(message: ReceivedMessage, nowMs: number, io: Io): string {
   let room = io.screen.columns;
   return parts.map((part, i) => {
     const text = i === 0 ? part : `  ${part}`;
-    const cut = text.length <= room
-      ? text
-      : text.slice(0, Math.max(0, room - 1)) + (room > 0 ? "…" : "");
+    const cut = text.length > room ? cutTo(room, text) : text;
     room -= cut.length;
-    return paint(cut, STYLES[i]!, io);
+    return paint(cut, STYLES[i], io);
   }).join("");
+}
+
+function cutTo(length: number, text: string): string {
+  return length === 0 ? "" : `${text.slice(0, length - 1)}…`;
 }
 
 /** Units of time and their seconds. */

@@ -22,12 +22,6 @@ interface Fauxqs {
   close(): Promise<void>;
 }
 
-/** Options of {@linkcode startLocalServer}. */
-export interface LocalServerOptions {
-  /** The port; 0 takes a free one. */
-  readonly port: number;
-}
-
 /** An embedded SQS server. */
 export interface LocalServer extends AsyncDisposable {
   readonly port: number;
@@ -45,12 +39,12 @@ export interface LocalServer extends AsyncDisposable {
 /**
  * Starts an SQS server on 127.0.0.1.
  *
- * @param options The server's port.
+ * @param options The server's port; 0 takes a free one.
  * @returns The server; disposing it stops it.
  * @throws {Error} If its port is taken.
  */
 export async function startLocalServer(
-  { port }: LocalServerOptions,
+  { port }: { readonly port: number },
 ): Promise<LocalServer> {
   const { buildApp } = await importFauxqs();
   const app = buildApp({ logger: false });
@@ -60,41 +54,35 @@ export async function startLocalServer(
   } catch (error) {
     throw new Error(startProblem(port, error), { cause: error });
   }
+  const { host, port: listening } = new URL(endpoint);
   return {
-    port: Number(new URL(endpoint).port),
+    port: Number(listening),
     endpoint,
-    makeQueue: (queue, region) => makeQueue(app, endpoint, { queue, region }),
+    async makeQueue(queue, region) {
+      const { name, fifo } = parseQueueRef(queue)!;
+      const { statusCode, body } = await app.inject({
+        method: "POST",
+        url: "/",
+        headers: {
+          host,
+          "content-type": "application/x-amz-json-1.0",
+          "x-amz-target": "AmazonSQS.CreateQueue",
+          // The server reads the region from here.
+          authorization:
+            `AWS4-HMAC-SHA256 Credential=local/19700101/${region}/sqs/aws4_request`,
+        },
+        payload: JSON.stringify({
+          QueueName: name,
+          Attributes: fifo
+            ? { FifoQueue: "true", ContentBasedDeduplication: "true" }
+            : {},
+        }),
+      });
+      if (statusCode === 200) return;
+      throw new Error(`Cannot create local queue "${name}": ${body}`);
+    },
     [Symbol.asyncDispose]: () => app.close(),
   };
-}
-
-async function makeQueue(
-  app: Fauxqs,
-  endpoint: string,
-  { queue, region }: { readonly queue: string; readonly region: string },
-): Promise<void> {
-  const { name, fifo } = parseQueueRef(queue)!;
-  const { statusCode, body } = await app.inject({
-    method: "POST",
-    url: "/",
-    headers: {
-      host: new URL(endpoint).host,
-      "content-type": "application/x-amz-json-1.0",
-      "x-amz-target": "AmazonSQS.CreateQueue",
-      // The server reads the region from here.
-      authorization:
-        `AWS4-HMAC-SHA256 Credential=local/19700101/${region}/sqs/aws4_request`,
-    },
-    payload: JSON.stringify({
-      QueueName: name,
-      Attributes: fifo
-        ? { FifoQueue: "true", ContentBasedDeduplication: "true" }
-        : {},
-    }),
-  });
-  if (statusCode !== 200) {
-    throw new Error(`Cannot create local queue "${name}": ${body}`);
-  }
 }
 
 function startProblem(port: number, error: unknown): string {

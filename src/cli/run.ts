@@ -30,7 +30,7 @@ import {
 } from "./local_server.ts";
 import { ConfigError } from "../errors.ts";
 import { parseQueueRef, type QueueRef } from "../sqs/queue_ref.ts";
-import { listenToStopSignals } from "../signals.ts";
+import { listenToStopSignals, type StopSignals } from "../signals.ts";
 import { quote, suggest } from "../text.ts";
 
 /** The `[container]` options, as help lists them. */
@@ -179,14 +179,11 @@ function useServer(endpoint: string): void {
   }
 }
 
-/** How containers are run. */
-interface RunAllOptions {
-  readonly signal: AbortSignal;
-  readonly forceSignal: AbortSignal;
+/** How containers are run; `local`: on a server of this machine. */
+type RunAllOptions = Pick<StopSignals, "signal" | "forceSignal"> & {
   readonly drain: boolean;
-  /** Whether their server is on this machine. */
   readonly local: boolean;
-}
+};
 
 /** Runs containers side by side; if one fails, the others stop too. */
 async function runAll(

@@ -27,14 +27,7 @@ const BAR = 20;
 
 const CLEAR_LINE = "\r\x1b[K";
 
-const STYLES = {
-  plain: 0,
-  bold: 1,
-  dim: 2,
-  red: 31,
-  green: 32,
-  yellow: 33,
-} as const;
+const STYLES = { bold: 1, dim: 2, red: 31, green: 32, yellow: 33 } as const;
 
 /** A text style of terminals. */
 export type Style = keyof typeof STYLES;
@@ -42,11 +35,11 @@ export type Style = keyof typeof STYLES;
 /** Styles text for a stream that shows colours. */
 export function paint(
   text: string,
-  style: Style,
+  style: Style | undefined,
   { screen }: Io,
   stream: "stdout" | "stderr" = "stdout",
 ): string {
-  return screen[stream] && screen.color && text !== "" && style !== "plain"
+  return screen[stream] && screen.color && text !== "" && style
     ? `\x1b[${STYLES[style]}m${text}\x1b[0m`
     : text;
 }

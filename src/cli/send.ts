@@ -11,7 +11,6 @@ import type { JobOptions } from "../sending/job_options.ts";
 import { Sender } from "../sending/sender.ts";
 import { MAX_DELAY_SECONDS } from "../sqs/connection.ts";
 import {
-  asInputError,
   type Command,
   CONNECT_OPTIONS,
   connectOptionsOf,
@@ -70,14 +69,6 @@ or input, or no such queue.`,
 };
 
 async function send(options: ParsedOptions, io: Io): Promise<number> {
-  try {
-    return await sendJobs(options, io);
-  } catch (error) {
-    throw asInputError(error);
-  }
-}
-
-async function sendJobs(options: ParsedOptions, io: Io): Promise<number> {
   const [name = "", ...texts] = options.positional;
   const isStdin = options.has("stdin");
   if (isStdin && texts.length > 0) {

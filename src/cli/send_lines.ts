@@ -4,20 +4,24 @@
  * @module
  */
 
-import { type Clock, unlessAborted, untilAborted } from "../clock.ts";
+import { type Clock, untilAborted } from "../clock.ts";
 import { messageOf, SendError } from "../errors.ts";
 import { kwargs } from "../message/body.ts";
 import { parseExact } from "../message/strict_json.ts";
 import { refuseUnknown } from "../options.ts";
 import { MAX_BYTES } from "../sqs/connection.ts";
 import { isShared } from "../sending/send_queue.ts";
-import type { JobOptions, SendAllResult } from "../sending/job_options.ts";
+import {
+  JOB_OPTIONS,
+  type JobOptions,
+  type SendAllResult,
+} from "../sending/job_options.ts";
 import type { Sender } from "../sending/sender.ts";
-import { listenToStopSignals } from "../signals.ts";
 import type { Io } from "./command.ts";
 import { DONE, FAILED } from "./errors.ts";
 import { type LinePart, readLines } from "./lines.ts";
 import { counted, Progress } from "./screen.ts";
+import { untilForced } from "./stop.ts";
 
 /**
  * The longest line that is read into memory. JSON may spell each byte of a body
@@ -29,14 +33,7 @@ const MAX_LINE_BYTES = 8 * MAX_BYTES;
 const MAX_NAMED = 5;
 
 /** The members of a line that is an object. */
-const LINE_MEMBERS = [
-  "args",
-  "kwargs",
-  "delaySeconds",
-  "groupId",
-  "deduplicationId",
-  "attributes",
-];
+const LINE_MEMBERS = ["args", "kwargs", ...JOB_OPTIONS];
 
 interface LineJob extends JobOptions {
   readonly args: readonly unknown[];
@@ -67,17 +64,11 @@ export async function sendLines(
   queue: Sender,
   options: SendLinesOptions,
 ): Promise<number> {
-  using stop = listenToStopSignals();
   const sending = new LineSender(queue, options);
-  const status = await unlessAborted(
-    sending.run(stop.signal),
-    stop.forceSignal,
-  );
-  if (status !== undefined) return status;
-  options.io.stderr(
-    `Stopped immediately: it is unknown whether ${sending.inFlight} went out`,
-  );
-  return FAILED;
+  return await untilForced((signal) => sending.run(signal), {
+    io: options.io,
+    left: () => `it is unknown whether ${sending.inFlight} went out`,
+  });
 }
 
 /** A line, or the first part of one that is too long. */

@@ -6,7 +6,6 @@
 
 import { type QueueStatus, queueStatus } from "../operate/queue_status.ts";
 import {
-  asInputError,
   type Command,
   CONNECT_OPTIONS,
   connectOptionsOf,
@@ -51,9 +50,8 @@ async function status(options: ParsedOptions, io: Io): Promise<number> {
   let worst = DONE;
   for (const result of results) {
     if (result.status === "fulfilled") continue;
-    const error = asInputError(result.reason);
-    const status = await printError(error, { io, debug: options.has("debug") });
-    worst = Math.max(worst, status);
+    const debug = options.has("debug");
+    worst = Math.max(worst, await printError(result.reason, io, { debug }));
   }
   return worst;
 }
@@ -61,20 +59,21 @@ async function status(options: ParsedOptions, io: Io): Promise<number> {
 const HEADER = ["QUEUE", "VISIBLE", "IN FLIGHT", "DELAYED"];
 
 function printTable(found: readonly QueueStatus[], io: Io): void {
-  const rows = found.map(({ queue, visible, inFlight, delayed }) => [
-    queue,
-    ...[visible, inFlight, delayed].map(orDash),
-  ]);
-  const widths = HEADER.map((title, i) =>
-    Math.max(title.length, ...rows.map((row) => row[i]!.length))
+  const rows = [
+    HEADER,
+    ...found.map(({ queue, visible, inFlight, delayed }) =>
+      [queue, visible, inFlight, delayed].map(orDash)
+    ),
+  ];
+  const [first = "", ...lines] = rows.map((row) =>
+    row.map((cell, i) => {
+      const width = Math.max(...rows.map((each) => each[i]!.length));
+      return i === 0 ? cell.padEnd(width) : cell.padStart(width);
+    }).join("  ")
   );
-  const line = (cells: readonly string[]) =>
-    cells.map((cell, i) =>
-      i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!)
-    ).join("  ");
-  io.stdout(paint(`${line(HEADER)}  DEAD LETTERS`, "bold", io));
-  for (const [i, row] of rows.entries()) {
-    io.stdout(`${line(row)}  ${deadLetterCell(found[i]!, io)}`);
+  io.stdout(paint(`${first}  DEAD LETTERS`, "bold", io));
+  for (const [i, line] of lines.entries()) {
+    io.stdout(`${line}  ${deadLetterCell(found[i]!, io)}`);
   }
   for (const { deadLetter } of found) {
     if (deadLetter !== null && "error" in deadLetter) {
@@ -89,9 +88,8 @@ function deadLetterCell({ deadLetter }: QueueStatus, io: Io): string {
   if ("error" in deadLetter) return `unknown, in ${queue}`;
   const { visible, inFlight, delayed } = deadLetter;
   const known = [visible, inFlight, delayed].filter((count) => count !== null);
-  const count = known.length === 0
-    ? undefined
-    : known.reduce((sum, each) => sum + each, 0);
+  if (known.length === 0) return `${orDash(undefined)} in ${queue}`;
+  const count = known.reduce((sum, each) => sum + each);
   const text = `${orDash(count)} in ${queue}`;
-  return count ? paint(text, "red", io) : text;
+  return count > 0 ? paint(text, "red", io) : text;
 }

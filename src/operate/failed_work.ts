@@ -34,9 +34,8 @@ export interface FailedWorkOptions extends SweepOptions {
 /** One pass over the messages of a queue; its counts grow while it runs. */
 export class FailedWork {
   readonly #options: FailedWorkOptions;
-  readonly #sweep: Sweep;
-  /** Redriven messages that failed again meanwhile. */
-  #again = 0;
+  /** Counts the messages that were looked at, and those that stay. */
+  readonly sweep: Sweep;
   /** Messages that matched. */
   selected = 0;
   /** Messages listed, redriven, or deleted. */
@@ -50,50 +49,23 @@ export class FailedWork {
 
   constructor(open: OpenQueue, options: FailedWorkOptions) {
     this.#options = options;
-    this.#sweep = new Sweep(open, options);
-  }
-
-  /** Messages that were looked at. */
-  get seen(): number {
-    return this.#sweep.seen - this.#again;
-  }
-
-  /** Messages that came while it ran, and were left. */
-  get newer(): number {
-    return this.#sweep.newer + this.#again;
-  }
-
-  /** Messages that could not be released: hidden until their lease ends. */
-  get unreleased(): number {
-    return this.#sweep.unreleased;
+    this.sweep = new Sweep(open, options);
   }
 
   /** Handles every message, then releases the remaining ones. */
   async run(): Promise<void> {
-    await using sweep = this.#sweep;
+    const { action, onMessage, onBatch } = this.#options;
+    await using sweep = this.sweep;
     for await (const batch of sweep.batches()) {
       const chosen = batch.filter((message) => this.#isSelected(message));
       this.selected += chosen.length;
-      await this.#act(chosen);
-      this.#options.onBatch();
-    }
-  }
-
-  async #act(chosen: readonly ReceivedMessage[]): Promise<void> {
-    switch (this.#options.action) {
-      case "list":
-        for (const message of chosen) this.#options.onMessage(message);
+      if (action === "redrive") await this.#redrive(chosen);
+      else if (action === "purge") await this.#delete(chosen);
+      else {
+        for (const message of chosen) onMessage(message);
         this.done += chosen.length;
-        return;
-      case "purge":
-        try {
-          await this.#delete(chosen);
-        } finally {
-          this.done = this.selected - this.undeleted;
-        }
-        return;
-      case "redrive":
-        await this.#redrive(chosen);
+      }
+      onBatch();
     }
   }
 
@@ -104,22 +76,25 @@ export class FailedWork {
       if ("sentTo" in result) add(this.sentTo, result.sentTo);
       if ("problem" in result) add(this.problems, result.problem);
       if ("again" in result) {
-        this.#again++;
         this.selected--;
+        this.sweep.seen--;
+        this.sweep.newer++;
       }
     }
-    const sent = chosen.filter((_, i) => "sentTo" in results[i]!);
-    this.done += sent.length;
-    await this.#delete(sent);
+    await this.#delete(chosen.filter((_, i) => "sentTo" in results[i]!));
     const stop = results.find((result) => "error" in result);
     if (stop !== undefined) throw stop.error;
   }
 
+  /** Deletes messages. One that was sent is done even if this fails. */
   async #delete(messages: readonly ReceivedMessage[]): Promise<void> {
     if (messages.length === 0) return;
-    const { count, error } = await this.#sweep.delete(messages);
+    const { count, error } = await this.sweep.delete(messages);
     this.undeleted += count;
-    if (count > 0) throw error;
+    this.done += messages.length;
+    if (count === 0) return;
+    if (this.#options.action === "purge") this.done -= count;
+    throw error;
   }
 
   #isSelected(message: ReceivedMessage): boolean {

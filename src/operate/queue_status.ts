@@ -54,9 +54,7 @@ export async function queueStatus(
     queue: name,
     region,
     ...depthOf(attributes),
-    deadLetter: deadLetter === undefined
-      ? null
-      : await deadLetterStatus(deadLetter, where),
+    deadLetter: deadLetter ? await deadLetterStatus(deadLetter, where) : null,
   };
 }
 
@@ -78,12 +76,12 @@ async function ask(queue: string, where: ConnectOptions) {
     const attributes = await connection.attributes(url);
     return { name, region: connection.region, attributes };
   } catch (error) {
-    throw error instanceof SqsError
-      ? new SqsError(
-        `Cannot get the status of queue "${name}": ${error.message}`,
-        { code: error.code, senderFault: error.senderFault, cause: error },
-      )
-      : error;
+    if (!(error instanceof SqsError)) throw error;
+    const { code, senderFault, message } = error;
+    throw new SqsError(
+      `Cannot get the status of queue "${name}": ${message}`,
+      { code, senderFault, cause: error },
+    );
   } finally {
     connection.close();
   }
@@ -105,12 +103,7 @@ async function deadLetterStatus(
   }
 }
 
-function depthOf(
-  { visible, inFlight, delayed }: QueueAttributes,
-): QueueDepth {
-  return {
-    visible: visible ?? null,
-    inFlight: inFlight ?? null,
-    delayed: delayed ?? null,
-  };
+function depthOf(attributes: QueueAttributes): QueueDepth {
+  const { visible = null, inFlight = null, delayed = null } = attributes;
+  return { visible, inFlight, delayed };
 }

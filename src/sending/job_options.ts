@@ -103,13 +103,15 @@ export interface SendAllSummary {
   readonly failed: number;
 }
 
-const JOB_OPTIONS = [
+/** The names of the options of a job. */
+export const JOB_OPTIONS: readonly (keyof JobOptions)[] = [
   "delaySeconds",
   "groupId",
   "deduplicationId",
   "attributes",
-  "signal",
 ];
+
+const SEND_OPTIONS = [...JOB_OPTIONS, "signal"];
 
 /**
  * Checks a job's options.
@@ -118,7 +120,7 @@ const JOB_OPTIONS = [
  * @throws {RangeError} If `delaySeconds` is out of range.
  */
 export function checkJobOptions(options: JobOptions, queue: QueueRef): void {
-  refuseUnknown(options, JOB_OPTIONS, "send job");
+  refuseUnknown(options, SEND_OPTIONS, "send job");
   const { delaySeconds, groupId, deduplicationId } = options;
   const refused = (problem: string) =>
     new TypeError(`Cannot send job to "${queue.name}" ${problem}`);

@@ -25,7 +25,6 @@ const LEAST_RECEIVES = 3;
 /** A retry on a FIFO queue also releases the later messages of its group. */
 const LEAST_FIFO_RECEIVES = 5;
 
-/** Reports everything that is wrong with containers. */
 export const CHECK: Command = {
   name: "check",
   summary: "Report everything that is wrong with containers.",
@@ -55,7 +54,6 @@ async function check(options: ParsedOptions, io: Io): Promise<number> {
   return worst;
 }
 
-/** The problems of one file, and warnings. */
 interface CheckReport extends ErrorReport {
   readonly warnings: readonly string[];
 }
@@ -113,7 +111,6 @@ async function checkWorker(
   );
 }
 
-/** Warnings about a queue's redrive policy, if it may be read. */
 async function warningsOn(
   open: OpenQueue,
   failures: ContainerConfig["failures"] | undefined,

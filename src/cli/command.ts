@@ -10,7 +10,6 @@ import type { ConnectOptions } from "../sqs/connection.ts";
 import { suggest } from "../text.ts";
 import { LOCAL_PORT, LOCAL_REGION } from "./local_server.ts";
 
-/** The command line's name, in help and hints. */
 export const PROGRAM = "deno run -A jsr:@zsqs/cli";
 
 /** The command line's input and output. */
@@ -45,7 +44,6 @@ export interface Screen {
   readonly inputBytes?: number | undefined;
 }
 
-/** An option of a command. */
 export interface CommandOption {
   readonly name: string;
   /** The value's name in help; an option without it is a flag. */
@@ -54,36 +52,26 @@ export interface CommandOption {
   readonly meaning: string;
 }
 
-/** A command line's options and arguments. */
 export interface ParsedOptions {
-  /** Whether a flag was given. */
   has(name: string): boolean;
   /** An option's value, if it was given; the last one counts. */
   get(name: string): string | undefined;
-  /** All values of an option. */
   all(name: string): readonly string[];
-  /** The arguments that are not options. */
   readonly positional: readonly string[];
 }
 
-/** A command of the command line. */
 export interface Command {
   /** The word that calls it; empty for running containers. */
   readonly name: string;
-  /** The first line of its help. */
   readonly summary: string;
-  /** The arguments that it takes, a line for each form. */
   readonly usage: readonly string[];
-  /** Its help above the options. */
   readonly about: string;
   /** Its options; {@linkcode optionsOf} adds the common ones. */
   readonly options: readonly CommandOption[];
-  /** Its help below the options. */
   readonly notes?: string;
   readonly exitStatus: string;
   /** The error if no argument is given, and the next step. */
   readonly missing: string;
-  /** Whether options end at the first argument. */
   readonly stopEarly?: boolean;
   /** Resolves to the exit status. */
   run(options: ParsedOptions, io: Io): Promise<number>;
@@ -94,7 +82,6 @@ export class UsageError extends Error {
   override readonly name: string = "UsageError";
 }
 
-/** The options of every command. */
 const COMMON_OPTIONS: readonly CommandOption[] = [
   { name: "debug", meaning: "print stacks with errors" },
   { name: "help", meaning: "print this help" },
@@ -113,12 +100,10 @@ export const CONNECT_OPTIONS: readonly CommandOption[] = [
   },
 ];
 
-/** All options of a command. */
 export function optionsOf(command: Command): readonly CommandOption[] {
   return [...command.options, ...COMMON_OPTIONS];
 }
 
-/** A command's help. */
 export function helpOf(command: Command): string {
   const { name, summary, usage, about, notes, exitStatus } = command;
   const call = name === "" ? PROGRAM : `${PROGRAM} ${name}`;
@@ -135,7 +120,6 @@ export function helpOf(command: Command): string {
   ].filter((part) => part !== undefined).join("\n\n");
 }
 
-/** Two columns of help. */
 export function columns(
   rows: readonly (readonly [name: string, meaning: string])[],
 ): string {
@@ -150,9 +134,6 @@ export function columns(
 /**
  * Reads a command's options.
  *
- * @param args The arguments after the command's name.
- * @param command The command.
- * @returns The options and arguments.
  * @throws {UsageError} For an unknown option, a missing value, or a value that
  * a flag does not take.
  */
@@ -180,11 +161,7 @@ export function parseOptions(
   };
 }
 
-/**
- * Refuses everything that `parseArgs` would accept silently.
- *
- * @returns The position after the options and their values.
- */
+/** Refuses what `parseArgs` accepts silently; returns the end of the options. */
 function checkOptions(
   args: readonly string[],
   options: readonly CommandOption[],
@@ -242,7 +219,6 @@ export function connectOptionsOf(options: ParsedOptions): ConnectOptions {
   };
 }
 
-/** The local server's port. */
 export function portOf(options: ParsedOptions): number {
   const text = options.get("port");
   if (text === undefined) return LOCAL_PORT;

@@ -16,11 +16,8 @@ import { encodeError, errorText, reasonOf } from "../logging/error_data.ts";
 import { type Io, PROGRAM, UsageError } from "./command.ts";
 import { paint } from "./screen.ts";
 
-/** Done, or stopped as asked. */
 export const DONE = 0;
-/** Failed at run time. */
 export const FAILED = 1;
-/** Bad usage or configuration. */
 export const USAGE = 2;
 
 /** An error as the command line shows it. */
@@ -29,12 +26,7 @@ export interface ErrorReport {
   readonly status: number;
 }
 
-/**
- * Writes an error to standard error.
- *
- * @param options Whether to add the stack, and the call of the command.
- * @returns The exit status.
- */
+/** Writes an error to standard error, and returns the exit status. */
 export async function printError(
   error: unknown,
   io: Io,
@@ -49,9 +41,7 @@ export async function printError(
 /**
  * Describes an error in a few lines.
  *
- * @param error The thrown value.
  * @param call The call of the command, for the hint at its help.
- * @returns The lines, and the exit status.
  */
 export async function describeError(
   error: unknown,

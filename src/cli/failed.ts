@@ -12,7 +12,7 @@ import {
   failedAtMs,
   sourceName,
 } from "../operate/failed_message.ts";
-import { type FailedAction, FailedWork } from "../operate/failed_work.ts";
+import { FailedWork, type FailedWorkOptions } from "../operate/failed_work.ts";
 import { readAttributes } from "../operate/queue_status.ts";
 import { Redrive } from "../operate/redrive.ts";
 import { SWEEP_VISIBILITY_SECONDS } from "../operate/sweep.ts";
@@ -33,7 +33,6 @@ import { readLines } from "./lines.ts";
 import { counted, orDash, paint, plainNumber, Progress } from "./screen.ts";
 import { untilForced } from "./stop.ts";
 
-/** Lists failed messages, redrives them, or deletes them. */
 export const FAILED_COMMAND: Command = {
   name: "failed",
   summary:
@@ -80,14 +79,10 @@ deleted, 2 bad usage, or no such queue.`,
   run: failed,
 };
 
-/** The action, and the messages that it concerns. */
-interface Order {
-  readonly action: FailedAction;
-  readonly selects: ((error: string) => boolean) | undefined;
+type Order = Pick<FailedWorkOptions, "action" | "selects"> & {
   readonly json: boolean;
-}
+};
 
-/** An order that can be carried out. */
 interface Task extends Order {
   readonly io: Io;
   readonly open: OpenQueue;
@@ -179,7 +174,6 @@ async function agreed(task: Task): Promise<boolean> {
   return false;
 }
 
-/** Works until it is done or stopped, and returns the exit status. */
 async function work(task: Task): Promise<number> {
   const { io, open, attributes: { redrive } } = task;
   if (redrive !== undefined) {
@@ -240,7 +234,6 @@ async function handle(task: Task, signal: AbortSignal): Promise<number> {
   return work.problems.size > 0 || work.undeleted > 0 ? FAILED : DONE;
 }
 
-/** Prints the result and the problems. */
 function report(work: FailedWork, task: Task): void {
   const { action, selects, json, io, open: { ref: { name, fifo } } } = task;
   const { selected, done, undeleted } = work;
@@ -287,7 +280,6 @@ function many(messages: number): string {
   return counted(messages, "message");
 }
 
-/** The styles of a message's parts; its body has none. */
 const STYLES = ["dim", "bold", "red"] as const;
 
 /**
@@ -315,7 +307,6 @@ function cutTo(length: number, text: string): string {
   return length === 0 ? "" : `${text.slice(0, length - 1)}…`;
 }
 
-/** Units of time and their seconds. */
 const UNITS = [["d", 86_400], ["h", 3600], ["min", 60], ["s", 1]] as const;
 
 function age(nowMs: number, failedMs: number | undefined): string {

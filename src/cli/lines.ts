@@ -16,11 +16,9 @@ export interface LinePart {
 }
 
 /**
- * Splits bytes into lines.
+ * Splits bytes into lines, which together hold every byte of the source.
  *
- * @param source The bytes.
  * @param maxBytes The size from which a line comes in parts.
- * @returns The lines. Together they hold every byte of the source.
  */
 export async function* readLines(
   source: AsyncIterable<Uint8Array>,

@@ -7,7 +7,6 @@
 import { messageOf } from "../errors.ts";
 import { parseQueueRef } from "../sqs/queue_ref.ts";
 
-/** The default port, as fauxqs has it. */
 export const LOCAL_PORT = 4566;
 
 /** The region of local queues if nothing names another. */
@@ -22,25 +21,16 @@ interface Fauxqs {
   close(): Promise<void>;
 }
 
-/** An embedded SQS server. */
 export interface LocalServer extends AsyncDisposable {
   readonly port: number;
-  /** Its URL, to be used as an endpoint. */
   readonly endpoint: string;
-  /**
-   * Creates a queue if it does not exist.
-   *
-   * @param queue The queue's name, URL or ARN.
-   * @param region The queue's region.
-   */
+  /** Creates a queue, given by its name, URL or ARN, if it does not exist. */
   makeQueue(queue: string, region: string): Promise<void>;
 }
 
 /**
- * Starts an SQS server on 127.0.0.1.
+ * Starts an SQS server on 127.0.0.1; port 0 takes a free one.
  *
- * @param options The server's port; 0 takes a free one.
- * @returns The server; disposing it stops it.
  * @throws {Error} If its port is taken.
  */
 export async function startLocalServer(

@@ -15,7 +15,6 @@ import { DONE } from "./errors.ts";
 import { readContainerConfig } from "../config/ini_config.ts";
 import type { PermissionSet } from "../permissions/permission_set.ts";
 
-/** Prints the command line with the narrowest flags that work. */
 export const PERMISSIONS: Command = {
   name: "permissions",
   summary: "Print the deno command line with the fewest permissions that work.",
@@ -41,7 +40,9 @@ async function permissions(options: ParsedOptions, io: Io): Promise<number> {
   const configs = await Promise.all(files.map(readContainerConfig));
   const { permissionsOf } = await import("../permissions/permissions.ts");
   const { permissions, hints } = await permissionsOf(configs);
-  io.stdout(commandLine(permissions.flags(), files));
+  const flags = permissions.flags();
+  const words = ["deno", "run", ...flags, "jsr:@zsqs/cli", ...files];
+  io.stdout(words.map(quoted).join(" "));
   for (const hint of [...hintsOn(permissions), ...hints]) io.stderr(hint);
   return DONE;
 }
@@ -59,14 +60,6 @@ function hintsOn(permissions: PermissionSet): string[] {
       ]
       : [],
   ];
-}
-
-function commandLine(
-  flags: readonly string[],
-  files: readonly string[],
-): string {
-  return ["deno", "run", ...flags, "jsr:@zsqs/cli", ...files].map(quoted)
-    .join(" ");
 }
 
 /** A word as a POSIX shell takes it, a flag with its value alone in quotes. */

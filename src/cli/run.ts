@@ -43,7 +43,6 @@ function containerOptions(): string {
   }));
 }
 
-/** Runs containers until they are stopped, or drained. */
 export const RUN: Command = {
   name: "",
   summary: "Run background jobs from Amazon SQS.",
@@ -135,7 +134,6 @@ function refuseSharedHealth(configs: readonly ContainerConfig[]): void {
   if (problems.length > 0) throw new ConfigError(problems);
 }
 
-/** A configuration whose region is known. */
 type LocalConfig = ContainerConfig & { readonly region: string };
 
 /** Points a configuration to the queues of its names on the local server. */
@@ -214,7 +212,6 @@ async function runAll(
   );
 }
 
-/** Starts all containers, or none. */
 async function startAll(
   configs: readonly ContainerConfig[],
   options: StartOptions,

@@ -16,20 +16,17 @@ export const NO_SCREEN: Screen = {
   color: false,
 };
 
-/** The shortest time between two drawings, in milliseconds. */
 const DRAW_MS = 100;
 
 /** The count at which plain lines begin. */
 const FIRST_STEP = 1000;
 
-/** The length of the bar, in characters. */
 const BAR = 20;
 
 const CLEAR_LINE = "\r\x1b[K";
 
 const STYLES = { bold: 1, dim: 2, red: 31, green: 32, yellow: 33 } as const;
 
-/** A text style of terminals. */
 export type Style = keyof typeof STYLES;
 
 /** Styles text for a stream that shows colours. */
@@ -50,7 +47,6 @@ export function orDash(value: string | number | null | undefined): string {
   return Number.isFinite(value) ? plainNumber(value as number) : "-";
 }
 
-/** A whole number with separators. */
 export function plainNumber(value: number): string {
   return value.toLocaleString("en-US");
 }
@@ -80,12 +76,7 @@ export class Progress implements Disposable {
     this.#textOf = textOf;
   }
 
-  /**
-   * Shows how many are done.
-   *
-   * @param done The number done.
-   * @param fraction The fraction of the whole, from 0 to 1, if it is known.
-   */
+  /** Shows how many are done, and their fraction of the whole if it is known. */
   update(done: number, fraction: number | undefined): void {
     const { screen } = this.#io;
     if (!screen.stderr) {
@@ -111,7 +102,6 @@ export class Progress implements Disposable {
     if (this.#shown !== "") this.#io.draw(this.#shown);
   }
 
-  /** Removes the bar. */
   [Symbol.dispose](): void {
     if (this.#shown !== "") this.#io.draw(CLEAR_LINE);
     this.#shown = "";

@@ -23,7 +23,6 @@ import {
 import { DONE } from "./errors.ts";
 import { sendLines } from "./send_lines.ts";
 
-/** Sends a job, or one for each line of standard input. */
 export const SEND: Command = {
   name: "send",
   summary: "Send a job to an SQS queue.",
@@ -90,8 +89,7 @@ async function send(options: ParsedOptions, io: Io): Promise<number> {
   const open = await openQueue(name, where);
   const sender = new Sender(open, encoding, await loadTelemetry());
   if (isStdin) {
-    const { clock, ref: { fifo } } = open;
-    return await sendLines(sender, { io, clock, fifo, defaults, from });
+    return await sendLines(sender, { io, open, defaults, from });
   }
   await using queue = sender;
   const { messageId } = await queue.send(job, defaults);
@@ -112,7 +110,6 @@ function isOption(text: string): boolean {
   return optionsOf(SEND).some(({ name }) => name === spelt);
 }
 
-/** The arguments that the command line gives. */
 function argumentsOf(texts: readonly string[]): unknown[] {
   const args: unknown[] = [];
   const keywords = new Map<string, unknown>();

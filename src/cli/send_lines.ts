@@ -4,7 +4,8 @@
  * @module
  */
 
-import { type Clock, untilAborted } from "../clock.ts";
+import { untilAborted } from "../clock.ts";
+import type { OpenQueue } from "../connect/open_queue.ts";
 import { messageOf, SendError } from "../errors.ts";
 import { kwargs } from "../message/body.ts";
 import { parseExact } from "../message/strict_json.ts";
@@ -29,22 +30,17 @@ import { untilForced } from "./stop.ts";
  */
 const MAX_LINE_BYTES = 8 * MAX_BYTES;
 
-/** How many refused lines are named. */
 const MAX_NAMED = 5;
 
-/** The members of a line that is an object. */
 const LINE_MEMBERS = ["args", "kwargs", ...JOB_OPTIONS];
 
 interface LineJob extends JobOptions {
   readonly args: readonly unknown[];
 }
 
-/** Options of {@linkcode sendLines}. */
 export interface SendLinesOptions {
   readonly io: Io;
-  readonly clock: Clock;
-  /** Whether the queue is a FIFO queue. */
-  readonly fifo: boolean;
+  readonly open: OpenQueue;
   /** The options of jobs whose lines do not set them. */
   readonly defaults: JobOptions;
   /** The first line to send, counted from 1. */
@@ -52,12 +48,9 @@ export interface SendLinesOptions {
 }
 
 /**
- * Sends a job for each line of standard input, and copies refused lines to
- * standard output.
+ * Sends a job for each line of standard input, copies refused lines to standard
+ * output, and closes the queue.
  *
- * @param queue The queue, which is closed at the end.
- * @param options The first line and the jobs' options.
- * @returns The exit status.
  * @throws {SendError} If a failure stops it that every line would share.
  */
 export async function sendLines(
@@ -82,7 +75,6 @@ class LineSender {
   readonly #progress: Progress;
   /** Aborts when no more lines must be read. */
   readonly #enough = new AbortController();
-  /** In the order of the lines. */
   readonly #inFlight: Line[] = [];
   /** Resolves when the last line in flight is settled. */
   #settled = Promise.withResolvers<void>();
@@ -99,7 +91,7 @@ class LineSender {
     this.#queue = queue;
     this.#options = options;
     const textOf = (done: number) => `Sent ${counted(done, "job")}`;
-    this.#progress = new Progress(options.io, options.clock, textOf);
+    this.#progress = new Progress(options.io, options.open.clock, textOf);
   }
 
   /** The lines whose results are unknown. */
@@ -197,10 +189,10 @@ class LineSender {
   }
 
   #refuse(line: Line, problem: string): void {
-    const { io, fifo } = this.#options;
+    const { io, open } = this.#options;
     this.#refused++;
     // Later jobs of its group would overtake it.
-    if (fifo) this.#enough.abort();
+    if (open.ref.fifo) this.#enough.abort();
     // A failure that stops all is reported at the end.
     if (this.#failure === undefined && this.#refused <= MAX_NAMED) {
       const text = `Line ${line.number} refused: ${problem}`;

@@ -15,7 +15,6 @@ import {
 import { DONE, printError } from "./errors.ts";
 import { orDash, paint } from "./screen.ts";
 
-/** Prints how many messages queues hold. */
 export const STATUS: Command = {
   name: "status",
   summary: "Show how many messages SQS queues hold.",

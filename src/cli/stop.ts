@@ -10,11 +10,8 @@ import type { Io } from "./command.ts";
 import { FAILED } from "./errors.ts";
 
 /**
- * Runs until it has ended; a second stop signal ends the wait.
- *
- * @param run Gets a signal that aborts at the first stop signal.
- * @param options Says what an end without waiting leaves.
- * @returns The exit status.
+ * Waits for a command's status. The first stop signal aborts its signal; the
+ * second ends the wait, and `left` says what that leaves.
  */
 export async function untilForced(
   run: (signal: AbortSignal) => Promise<number>,

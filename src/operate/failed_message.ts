@@ -51,7 +51,6 @@ export function describeMessage(
   };
 }
 
-/** The name of its source queue. */
 export function sourceName(
   { attributes, deadLetterSource }: ReceivedMessage,
 ): string | undefined {

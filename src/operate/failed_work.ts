@@ -11,23 +11,16 @@ import { errorOf } from "./failed_message.ts";
 import type { Redrive } from "./redrive.ts";
 import { Sweep, type SweepOptions } from "./sweep.ts";
 
-/** The action on each selected message. */
 export type FailedAction = "list" | "redrive" | "purge";
 
 /** Options of {@linkcode FailedWork}; its signal stops it after a batch. */
 export interface FailedWorkOptions extends SweepOptions {
   readonly action: FailedAction;
-  /**
-   * Selects messages by their error, such as `TypeError: x is missing`; a
-   * message without an error is not selected.
-   *
-   * @default {undefined} all messages are selected
-   */
+  /** Selects messages by `TypeError: x is missing`, never one without error. */
   readonly selects?: ((error: string) => boolean) | undefined;
   readonly redrive: Redrive;
   /** Called with each selected message of `list`. */
   readonly onMessage: (message: ReceivedMessage) => void;
-  /** Called after each batch. */
   readonly onBatch: () => void;
 }
 
@@ -36,11 +29,9 @@ export class FailedWork {
   readonly #options: FailedWorkOptions;
   /** Counts the messages that were looked at, and those that stay. */
   readonly sweep: Sweep;
-  /** Messages that matched. */
   selected = 0;
   /** Messages listed, redriven, or deleted. */
   done = 0;
-  /** Messages that could not be deleted. */
   undeleted = 0;
   /** Messages sent, by queue. */
   readonly sentTo: Map<string, number> = new Map();

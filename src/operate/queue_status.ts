@@ -5,7 +5,7 @@
  */
 
 import { type OpenQueue, openQueue } from "../connect/open_queue.ts";
-import { NonExistentQueueError, SqsError } from "../errors.ts";
+import { messageOf, SqsError } from "../errors.ts";
 import {
   type ConnectOptions,
   isDenied,
@@ -20,12 +20,9 @@ export interface QueueDepth {
   readonly delayed: number | null;
 }
 
-/** The state of a queue. */
 export interface QueueStatus extends QueueDepth {
-  /** The queue's name. */
   readonly queue: string;
   readonly region: string;
-  /** Its dead-letter queue; `null` if it has none. */
   readonly deadLetter: DeadLetterStatus | null;
 }
 
@@ -35,11 +32,9 @@ export type DeadLetterStatus =
   & (QueueDepth | { readonly error: string });
 
 /**
- * Asks SQS for the state of a queue and of its dead-letter queue.
+ * Asks SQS for the state of a queue, given by its name, URL or ARN, and of its
+ * dead-letter queue.
  *
- * @param queue The queue's name, URL or ARN.
- * @param where Where to look for the queue.
- * @returns The state. A dead-letter queue that cannot be asked has an error.
  * @throws {TypeError} If `queue` is not the name, URL or ARN of a queue.
  * @throws {NonExistentQueueError} If the queue does not exist.
  * @throws {SqsError} If SQS cannot be reached or refuses.
@@ -96,10 +91,7 @@ async function deadLetterStatus(
     const { attributes } = await ask(arn, where);
     return { queue, ...depthOf(attributes) };
   } catch (error) {
-    if (
-      error instanceof SqsError || error instanceof NonExistentQueueError
-    ) return { queue, error: error.message };
-    throw error;
+    return { queue, error: messageOf(error) };
   }
 }
 

@@ -20,9 +20,8 @@ import { parseQueueRef } from "../sqs/queue_ref.ts";
 import { isShared, SendFailure, SendQueue } from "../sending/send_queue.ts";
 
 /**
- * The result for one message: the name of the queue that it was sent to, or
- * that this redrive sent it before and it failed again, or why it stays: a
- * problem of its own, or an error that all messages would share.
+ * Where a message was sent, that it failed again after this redrive had sent it,
+ * or why it stays: a problem of its own, or an error that all would share.
  */
 export type RedriveResult =
   | { readonly sentTo: string }
@@ -30,27 +29,21 @@ export type RedriveResult =
   | { readonly problem: string }
   | { readonly error: unknown };
 
-/** Options of {@linkcode Redrive}. */
 export interface RedriveOptions {
-  /** The queue that the messages are in. */
   readonly from: OpenQueue;
-  /** Where to look for queues. */
   readonly where: ConnectOptions;
   /** The target of all messages, instead of their source queues. */
   readonly to?: string | undefined;
 }
 
-interface Target {
-  readonly open: OpenQueue;
+interface Target extends OpenQueue {
   readonly queue: SendQueue;
 }
 
-/** Sends failed messages back. */
 export class Redrive implements Disposable {
   readonly #options: RedriveOptions;
   /** Targets by name, URL or ARN; `undefined` if there is no such queue. */
   readonly #targets = new Map<string, Promise<Target | undefined>>();
-  /** The ids of the messages sent. */
   readonly #sent = new Set<string>();
 
   constructor(options: RedriveOptions) {
@@ -63,7 +56,7 @@ export class Redrive implements Disposable {
     if (to === undefined) return;
     const target = await this.#open(to);
     this.#targets.set(to, Promise.resolve(target));
-    if (target.open.url === from.url) {
+    if (target.url === from.url) {
       throw new TypeError(
         `Cannot send messages of "${from.ref.name}" to "${to}" as that is the same queue`,
       );
@@ -71,17 +64,13 @@ export class Redrive implements Disposable {
   }
 
   /** Sends a message. Never rejects. */
-  async send(message: ReceivedMessage): Promise<RedriveResult> {
-    try {
-      return await this.#send(message);
-    } catch (error) {
-      return { error };
-    }
+  send(message: ReceivedMessage): Promise<RedriveResult> {
+    return this.#send(message).catch((error) => ({ error }));
   }
 
   [Symbol.dispose](): void {
     for (const target of this.#targets.values()) {
-      target.then((opened) => opened?.open.connection.close(), () => {});
+      target.then((opened) => opened?.connection.close(), () => {});
     }
   }
 
@@ -99,7 +88,7 @@ export class Redrive implements Disposable {
       const problem = `came from "${named}", which no longer exists`;
       return { problem: `${problem}: give --to=QUEUE` };
     }
-    const { ref, url } = target.open;
+    const { ref, url, queue } = target;
     if (url === this.#options.from.url) {
       return { problem: "came from this same queue: give --to=QUEUE" };
     }
@@ -110,7 +99,7 @@ export class Redrive implements Disposable {
     }
     try {
       const outgoing = this.#outgoing(message, reason, ref.fifo);
-      const { messageId } = await target.queue.send(outgoing);
+      const { messageId } = await queue.send(outgoing);
       this.#sent.add(messageId);
       return { sentTo: ref.name };
     } catch (error) {
@@ -168,6 +157,6 @@ export class Redrive implements Disposable {
 
   async #open(named: string): Promise<Target> {
     const open = await openQueue(named, this.#options.where);
-    return { open, queue: new SendQueue(open) };
+    return { ...open, queue: new SendQueue(open) };
   }
 }

@@ -37,7 +37,6 @@ const ANSWER_MS = 10_000 + WAIT_SECONDS * 1000;
 /** How many receives run while a batch is handled. */
 const RECEIVES_AHEAD = 3;
 
-/** How many requests release messages side by side. */
 const RELEASES_AT_ONCE = 8;
 
 /** How often a call is tried, in addition to the tries of the SDK. */
@@ -46,18 +45,15 @@ const MAX_TRIES = 4;
 /** The pause before the first retry, in milliseconds; then doubling. */
 const RETRY_MS = 500;
 
-/** Options of {@linkcode Sweep}. */
 export interface SweepOptions {
   /** Stops receiving; messages that arrive meanwhile are released unseen. */
   readonly signal: AbortSignal;
-  /** Called with a problem that is retried. */
   readonly warn: (text: string) => void;
 }
 
 /** The entries of a batch that SQS did not accept. */
 export interface Refused {
   readonly count: number;
-  /** Why, if there are any. */
   readonly error: unknown;
 }
 
@@ -69,7 +65,6 @@ export class Sweep implements AsyncDisposable {
   readonly #startedMs: number;
   /** By message ids; only messages not yet looked at are `waiting`. */
   readonly #leases = new Map<string, Lease>();
-  /** Messages that were looked at. */
   seen = 0;
   /** Messages that were sent after it started, and left. */
   newer = 0;
@@ -81,14 +76,7 @@ export class Sweep implements AsyncDisposable {
     this.#open = open;
     this.#signal = signal;
     this.#startedMs = clock.now();
-    const ignore = () => {};
-    const logger = {
-      debug: ignore,
-      info: ignore,
-      warn,
-      error: warn,
-      critical: warn,
-    };
+    const logger = { debug() {}, info() {}, warn, error: warn, critical: warn };
     this.#heartbeat = new Heartbeat({
       ...open,
       queue: ref.name,
@@ -97,7 +85,7 @@ export class Sweep implements AsyncDisposable {
       visibility: new Visibility(SWEEP_VISIBILITY_SECONDS),
     }, {
       leases: { [Symbol.iterator]: () => this.#leases.values() },
-      onLost: ignore,
+      onLost: () => {},
     });
   }
 

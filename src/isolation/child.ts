@@ -8,7 +8,6 @@
  * @module
  */
 
-import type { PermissionName } from "../config/options.ts";
 import { ConfigError } from "../errors.ts";
 import { runInScope } from "../job/current_job.ts";
 import { LocalRunner } from "../job/run_job.ts";
@@ -22,14 +21,15 @@ import {
 } from "../job/worker.ts";
 import { encodeError } from "../logging/error_data.ts";
 import { type Logger, loggerOf, writeRecord } from "../logging/loggers.ts";
+import { list } from "../text.ts";
 import { type Channel, takeChannel } from "./child_channel.ts";
 import {
+  cutText,
   decodeToChild,
   encodeFromChild,
   type FrameKeys,
   type FromChild,
   HELLO,
-  MAX_TEXT_LENGTH,
   type ToChild,
 } from "./protocol.ts";
 
@@ -96,16 +96,18 @@ class Program {
     }
   }
 
-  async #import(
-    { worker, file, denied }: ToChild & { type: "load" },
-  ): Promise<void> {
-    const held = await permissionsHeld(denied);
+  async #import(frame: ToChild & { type: "load" }): Promise<void> {
+    const { worker, file, denied } = frame;
+    const states = await Promise.all(
+      denied.map((name) => Deno.permissions.query({ name })),
+    );
+    const held = denied.filter((_, i) => states[i]!.state === "granted");
     if (held.length > 0) {
       throw new ConfigError(
         `Cannot start container as a child process of worker ${
           workerSubject(worker, file)
         } would hold permissions that the configuration does not grant: ${
-          held.slice(0, 5).join(", ")
+          list(held)
         }`,
       );
     }
@@ -117,9 +119,8 @@ class Program {
     }, this.#load);
   }
 
-  async #makeWorker(
-    { config, queue }: ToChild & { type: "make" },
-  ): Promise<void> {
+  async #makeWorker(frame: ToChild & { type: "make" }): Promise<void> {
+    const { config, queue } = frame;
     Object.freeze(Object.assign(this.#config, config));
     this.#worker = await this.#make!();
     this.#runner = new LocalRunner({
@@ -129,9 +130,8 @@ class Program {
     });
   }
 
-  async #run(
-    { id, message, reportStart }: ToChild & { type: "run" },
-  ): Promise<void> {
+  async #run(frame: ToChild & { type: "run" }): Promise<void> {
+    const { id, message, reportStart } = frame;
     if (id in this.#running) return;
     const control = this.#running[id] = new JobControl();
     try {
@@ -156,21 +156,11 @@ class Program {
       writeRecord(values, (text, errors) =>
         this.#send({
           type: "log",
-          name,
+          name: cutText(name),
           level,
-          text: text.slice(0, MAX_TEXT_LENGTH),
+          text: cutText(text),
           errors: errors.map((error) => encodeError(error)),
         }))
     );
   }
-}
-
-/** The permissions of a list that this process holds in full. */
-async function permissionsHeld(
-  names: readonly PermissionName[],
-): Promise<string[]> {
-  const states = await Promise.all(
-    names.map((name) => Deno.permissions.query({ name })),
-  );
-  return names.filter((_, i) => states[i]!.state === "granted");
 }

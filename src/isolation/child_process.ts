@@ -6,8 +6,9 @@
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { type JobAbortReason, LostJobError } from "../errors.ts";
+import { LostJobError } from "../errors.ts";
 import type { Outcome } from "../job/decide.ts";
+import type { JobControl, Runner } from "../job/runner.ts";
 import type { WorkerConfig } from "../job/worker.ts";
 import type { WorkerSpec } from "../job/worker_spec.ts";
 import { decodeError } from "../logging/error_data.ts";
@@ -16,11 +17,12 @@ import type { ChildCommand } from "./child_command.ts";
 import { passLines } from "./child_output.ts";
 import {
   decodeFromChild,
+  decodeLog,
   decodeOutcome,
   encodeToChild,
-  type FrameKeys,
   HELLO,
-  MAX_FRAME_LENGTH,
+  isTooLong,
+  type LogText,
   type ToChild,
   type Untrusted,
 } from "./protocol.ts";
@@ -31,52 +33,30 @@ import {
  */
 const END_GRACE_MS = 1_000;
 
-/** A log line of a child. */
-export interface ChildRecord {
-  readonly name: string;
-  readonly level: string;
-  readonly text: string;
-  readonly errors: readonly unknown[];
-}
-
 /** Options of {@linkcode Child}. */
 export interface ChildOptions {
   readonly command: ChildCommand;
   readonly worker: WorkerSpec;
   /** The ini file's path as the user gave it, for messages. */
-  readonly file?: string;
-  readonly onLog: (record: ChildRecord) => void;
-}
-
-/** A job in a child. */
-export interface ChildJob {
-  /**
-   * How it ended: `aborted` with a {@linkcode LostJobError} if its process
-   * ended first.
-   */
-  readonly outcome: Promise<Outcome>;
-  /** Aborts its signal. */
-  abort(reason: JobAbortReason): void;
+  readonly file?: string | undefined;
+  readonly onLog: (line: LogText, errors: readonly unknown[]) => void;
 }
 
 /** A job whose outcome is not known yet. */
 interface RunningJob {
-  readonly onStart: (() => void) | undefined;
+  readonly control: JobControl;
   readonly resolve: (outcome: Outcome) => void;
 }
 
 /** A child process. */
-export class Child {
+export class Child implements Runner {
   readonly #options: ChildOptions;
   readonly #process: ChildProcess;
-  readonly #keys: FrameKeys = {
-    toChild: randomUUID(),
-    fromChild: randomUUID(),
-  };
+  readonly #keys = { toChild: randomUUID(), fromChild: randomUUID() };
   readonly #jobs = new Map<unknown, RunningJob>();
   readonly #ended = Promise.withResolvers<string>();
   readonly #greeted = Promise.withResolvers<void>();
-  readonly #output: readonly Promise<void>[];
+  readonly #output: Promise<unknown>;
   #step: PromiseWithResolvers<void> | undefined;
   /** How it ended; continues `Its process`. */
   #how: string | undefined;
@@ -85,7 +65,7 @@ export class Child {
   #hasExited = false;
   #hasClosed = false;
   #hasEnded = false;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #grace: ReturnType<typeof setTimeout> | undefined;
 
   /**
    * Starts a process.
@@ -102,16 +82,16 @@ export class Child {
     });
     // If it ends before it has read this, its exit is reported anyway.
     this.#process.stdin!.on("error", () => {}).end(input);
-    this.#output = [
+    this.#output = Promise.all([
       passLines(this.#process.stdout!, 1),
       passLines(this.#process.stderr!, 2),
-    ];
+    ]);
     this.#greeted.promise.catch(() => {});
     this.#process.on("message", (message) => this.#take(message));
     this.#process.on("error", (error) => this.#fail(error));
     this.#process.on("exit", (code, signal) => {
       this.#hasExited = true;
-      this.#how ??= signal === null
+      this.#how = signal === null
         ? `ended with exit code ${code}`
         : `was ended by ${signal}`;
       this.#closing();
@@ -150,8 +130,8 @@ export class Child {
       type: "load",
       keys: this.#keys,
       worker,
+      file,
       denied: command.denied,
-      ...(file === undefined ? {} : { file }),
     });
   }
 
@@ -161,20 +141,22 @@ export class Child {
   }
 
   /**
-   * Runs a job in it.
-   *
-   * @param onStart Called when the handler starts; it may be left out.
+   * Runs a job in it. The outcome is `aborted` with a {@linkcode LostJobError}
+   * if the process ends first.
    */
-  run(message: JobMessage, onStart?: () => void): ChildJob {
+  async run(message: JobMessage, control: JobControl): Promise<Outcome> {
     const id = randomUUID();
-    const { promise: outcome, resolve } = Promise.withResolvers<Outcome>();
-    this.#jobs.set(id, { onStart, resolve });
-    const reportStart = onStart !== undefined;
+    const { promise, resolve } = Promise.withResolvers<Outcome>();
+    this.#jobs.set(id, { control, resolve });
+    const reportStart = control.onStart !== undefined;
     this.#send({ type: "run", id, message, reportStart });
-    return {
-      outcome,
-      abort: (reason) => this.#send({ type: "abort", id, reason }),
-    };
+    const { signal } = control;
+    const abort = () =>
+      this.#send({ type: "abort", id, reason: signal.reason.reason });
+    signal.addEventListener("abort", abort);
+    const outcome = await promise;
+    signal.removeEventListener("abort", abort);
+    return outcome;
   }
 
   /** Disposes its worker, and ends it. */
@@ -212,10 +194,12 @@ export class Child {
     if (text === HELLO && this.#step === undefined) {
       return this.#greeted.resolve();
     }
-    if (String(text).length > MAX_FRAME_LENGTH) {
+    if (typeof text === "string" && isTooLong(text)) {
       return this.kill("was killed as it sent more than 1 MiB at once");
     }
-    const frame = decodeFromChild(this.#keys.fromChild, text);
+    const frame = typeof text === "string"
+      ? decodeFromChild(this.#keys.fromChild, text)
+      : undefined;
     if (frame === undefined || !this.#handle(frame)) {
       this.kill("was killed as a job wrote to its channel");
     }
@@ -232,7 +216,7 @@ export class Child {
         this.#step?.reject(decodeError(error));
         return true;
       case "started":
-        this.#jobs.get(id)?.onStart?.();
+        this.#jobs.get(id)?.control.started();
         return this.#jobs.has(id);
       case "ended": {
         const outcome = decodeOutcome(frame);
@@ -241,14 +225,9 @@ export class Child {
         return this.#jobs.delete(id);
       }
       case "log": {
-        const { name, level, text, errors } = frame;
-        this.#options.onLog({
-          name: String(name),
-          level: String(level),
-          text: String(text),
-          errors: Array.isArray(errors) ? errors.map(decodeError) : [],
-        });
-        return true;
+        const line = decodeLog(frame);
+        if (line !== undefined) this.#options.onLog(line, line.errors);
+        return line !== undefined;
       }
       default:
         return false;
@@ -269,10 +248,10 @@ export class Child {
 
   /** Waits for both the exit and the close of the channel, or a second. */
   #closing(cause?: Error): void {
-    clearTimeout(this.#timer);
     if (this.#hasEnded) return;
+    clearTimeout(this.#grace);
     if (this.#hasExited && this.#hasClosed) return void this.#end(cause);
-    this.#timer = setTimeout(() => {
+    this.#grace = setTimeout(() => {
       if (this.#hasExited) this.#end();
       else this.kill("was killed as it closed its channel");
     }, END_GRACE_MS);
@@ -288,11 +267,12 @@ export class Child {
     const jobs = [...this.#jobs.values()];
     this.#jobs.clear();
     for (const { resolve } of jobs) resolve({ kind: "aborted", error });
-    // A program that a job started may hold the streams open indefinitely.
-    const { promise: late, resolve } = Promise.withResolvers<void>();
-    this.#timer = setTimeout(resolve, END_GRACE_MS);
-    await Promise.race([Promise.all(this.#output), late]);
-    clearTimeout(this.#timer);
+    // A program that a job started may hold channel and streams open.
+    if (this.#process.connected) this.#process.disconnect();
+    const late = Promise.withResolvers<void>();
+    const timer = setTimeout(late.resolve, END_GRACE_MS);
+    await Promise.race([this.#output, late.promise]);
+    clearTimeout(timer);
     this.#process.stdout?.destroy();
     this.#process.stderr?.destroy();
     this.#ended.resolve(how);

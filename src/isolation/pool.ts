@@ -11,10 +11,10 @@ import type { Outcome } from "../job/decide.ts";
 import { type JobControl, nameJobs, type Runner } from "../job/runner.ts";
 import { workerSubject } from "../job/worker.ts";
 import type { WorkerSpec } from "../job/worker_spec.ts";
-import { LOG_METHODS, type Logger } from "../logging/loggers.ts";
+import type { Logger } from "../logging/loggers.ts";
 import type { JobMessage } from "../sqs/connection.ts";
 import { childCommand, type IsolationConfig } from "./child_command.ts";
-import { Child, type ChildRecord } from "./child_process.ts";
+import { Child } from "./child_process.ts";
 import { MAX_BACK_OFF_SECONDS, Slot } from "./slot.ts";
 import { startProblem, withOption } from "./start_problem.ts";
 
@@ -32,12 +32,9 @@ export type PoolConfig =
   & IsolationConfig
   & Pick<
     ContainerConfig,
-    "concurrency" | "timeoutSeconds" | "workerConfig" | "file"
+    "concurrency" | "workerConfig" | "file"
   >
   & { readonly worker: WorkerSpec; readonly processes: number };
-
-/** Takes a slot for a job that waits for one. */
-type Waiting = (slot: Slot) => void;
 
 /** A worker that runs its jobs in child processes. */
 export class Pool implements Runner {
@@ -46,7 +43,7 @@ export class Pool implements Runner {
   readonly #logger: Logger;
   readonly #subject: string;
   readonly #slots: Slot[] = [];
-  readonly #waiting = new Set<Waiting>();
+  readonly #waiting = new Set<(slot: Slot) => void>();
   #queue = "";
   /** Whether the log says that processes keep crashing. */
   #complaining = false;
@@ -61,7 +58,16 @@ export class Pool implements Runner {
     const pool = new Pool(config, options);
     try {
       for (let i = 0; i < config.processes; i++) {
-        pool.#slots.push(pool.#newSlot());
+        pool.#slots.push(
+          new Slot({
+            clock: options.clock,
+            spawn: () => pool.#spawn(),
+            make: (child) => pool.#make(child),
+            startProblem: (error) => startProblem(error, pool.#subject),
+            onReady: () => pool.#assign(),
+            onBackOff: (seconds, why) => pool.#logBackOff(seconds, why),
+          }),
+        );
       }
       await pool.#all((child) => child.load());
       return pool;
@@ -78,15 +84,13 @@ export class Pool implements Runner {
     this.#subject = workerSubject(config.worker, config.file);
   }
 
-  /** Calls the worker's factory in each process, and opens them for jobs. */
+  /**
+   * Calls the worker's factory in each process, and opens them for jobs. After
+   * an error, the caller ends the pool.
+   */
   async make(queue: string): Promise<this> {
     this.#queue = queue;
-    try {
-      await this.#all((child) => this.#make(child));
-    } catch (error) {
-      await this.end();
-      throw error;
-    }
+    await this.#all((child) => this.#make(child));
     for (const slot of this.#slots) slot.open();
     return this;
   }
@@ -155,24 +159,14 @@ export class Pool implements Runner {
     }
   }
 
-  #newSlot(): Slot {
-    return new Slot({
-      clock: this.#options.clock,
-      spawn: () => this.#spawn(),
-      make: (child) => this.#make(child),
-      startProblem: (error) => messageOf(startProblem(error, this.#subject)),
-      onReady: () => this.#assign(),
-      onBackOff: (seconds, why) => this.#logBackOff(seconds, why),
-    });
-  }
-
   #spawn(): Child {
     const { worker, file } = this.#config;
     return new Child({
       command: childCommand(worker, this.#config),
       worker,
-      ...(file === undefined ? {} : { file }),
-      onLog: (record) => this.#log(record),
+      file,
+      onLog: ({ name, level, text }, errors) =>
+        this.#options.loggers.get(name)[level](text, ...errors),
     });
   }
 
@@ -199,42 +193,32 @@ export class Pool implements Runner {
     message: JobMessage,
     control: JobControl,
   ): Promise<Outcome> {
-    const { child } = slot;
-    const { signal } = control;
-    const started = () => control.started();
-    const isTimed = this.#config.timeoutSeconds !== undefined;
-    const job = child.run(message, isTimed ? started : undefined);
-    if (!isTimed) started();
     let cancel: (() => void) | undefined;
-    const onAbort = () => {
-      const { reason } = signal.reason;
-      job.abort(reason);
-      if (reason === "timed out") {
-        cancel = this.#killLater(slot, child, message);
-      }
-    };
-    signal.addEventListener("abort", onAbort);
-    const outcome = await job.outcome;
-    signal.removeEventListener("abort", onAbort);
+    control.onTimeout = () => cancel = this.#killLater(slot, message);
+    const outcome = await slot.child.run(message, control);
+    control.onTimeout = undefined;
     cancel?.();
     this.#assign();
-    const error = "error" in outcome ? outcome.error : undefined;
+    if (!("error" in outcome)) {
+      this.#isHealthy(slot);
+      return outcome;
+    }
+    const { error, kind } = outcome;
     if (!(error instanceof LostJobError)) this.#isHealthy(slot);
-    if (!("error" in outcome)) return outcome;
     // The child may have ended the job before it was told of the abort.
-    return outcome.kind === "failed" && control.aborted
+    return control.aborted && kind !== "transient"
       ? { kind: "aborted", error }
       : { ...outcome, error: withOption(error) };
   }
 
   /** A job that keeps the thread busy ends with its process alone. */
-  #killLater(slot: Slot, child: Child, message: JobMessage): () => void {
+  #killLater(slot: Slot, message: JobMessage): () => void {
+    const { child } = slot;
+    const job = nameJobs(this.#queue, message);
     return this.#options.clock.timer(KILL_GRACE_SECONDS * 1000, () => {
       slot.resetBackOff();
       child.kill(
-        `was killed as a job did not end within ${KILL_GRACE_SECONDS} s of its timeout: ${
-          nameJobs(this.#queue, message)
-        }`,
+        `was killed as a job did not end within ${KILL_GRACE_SECONDS} s of its timeout: ${job}`,
       );
     });
   }
@@ -257,12 +241,6 @@ export class Pool implements Runner {
     this.#logger.info(
       `Child processes of worker ${this.#subject} finish jobs again`,
     );
-  }
-
-  #log({ name, level, text, errors }: ChildRecord): void {
-    const method = LOG_METHODS.find((each) => each === level);
-    if (method === undefined) return;
-    this.#options.loggers.get(name)[method](text, ...errors);
   }
 }
 

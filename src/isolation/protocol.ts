@@ -13,23 +13,25 @@ import { Buffer } from "node:buffer";
 import type { PermissionName } from "../config/options.ts";
 import { isVisibilitySeconds, type JobAbortReason } from "../errors.ts";
 import type { Outcome } from "../job/decide.ts";
+import type { WorkerConfig } from "../job/worker.ts";
 import type { WorkerSpec } from "../job/worker_spec.ts";
 import { decodeError, type ErrorData } from "../logging/error_data.ts";
-import type { Logger } from "../logging/loggers.ts";
-import type { JobMessage, WireAttributes } from "../sqs/connection.ts";
+import { LOG_METHODS, type Logger } from "../logging/loggers.ts";
+import type { JobMessage, WireAttribute } from "../sqs/connection.ts";
 
 // A job may replace what all code of its process shares.
 const { parse, stringify } = JSON;
+const { byteLength } = Buffer;
 const slice = Function.prototype.call.bind(String.prototype.slice) as (
   text: string,
   ...range: number[]
 ) => string;
 
-/** The longest text in a frame from a child, in UTF-16 units. */
-export const MAX_TEXT_LENGTH = 65_536;
+/** The longest text of a log line from a child, in bytes of UTF-8. */
+export const MAX_TEXT_BYTES = 65_536;
 
-/** The longest frame from a child, in UTF-16 units. */
-export const MAX_FRAME_LENGTH = 1_048_576;
+/** The longest frame from a child, in bytes of UTF-8. */
+export const MAX_FRAME_BYTES = 1_048_576;
 
 /** Takes the place of an error that makes a frame too long. */
 const TOO_LARGE: ErrorData = { text: "[an error too large to send]" };
@@ -44,59 +46,47 @@ export interface FrameKeys {
 }
 
 /** A frame from the container. */
-export type ToChild =
+export type ToChild = Readonly<
   /** Import the worker, unless a denied permission is held; it has no key. */
   | {
-    readonly type: "load";
-    readonly keys: FrameKeys;
-    readonly worker: WorkerSpec;
-    readonly file?: string;
-    readonly denied: readonly PermissionName[];
+    type: "load";
+    keys: FrameKeys;
+    worker: WorkerSpec;
+    file?: string | undefined;
+    denied: readonly PermissionName[];
   }
   /** Call the worker's factory. */
-  | {
-    readonly type: "make";
-    readonly config: Readonly<Record<string, string | undefined>>;
-    readonly queue: string;
-  }
-  | {
-    readonly type: "run";
-    readonly id: string;
-    readonly message: JobMessage;
-    /** Whether to send `started`, which costs a quarter of the throughput. */
-    readonly reportStart: boolean;
-  }
-  | {
-    readonly type: "abort";
-    readonly id: string;
-    readonly reason: JobAbortReason;
-  }
-  | { readonly type: "dispose" }
-  | { readonly type: "exit" };
+  | { type: "make"; config: WorkerConfig; queue: string }
+  /** `reportStart` asks for `started`: a quarter of the throughput. */
+  | { type: "run"; id: string; message: JobMessage; reportStart: boolean }
+  | { type: "abort"; id: string; reason: JobAbortReason }
+  | { type: "dispose" | "exit" }
+>;
 
 /** A frame from a child. */
-export type FromChild =
+export type FromChild = Readonly<
   /** The `load`, `make` or `dispose` step is done. */
-  | { readonly type: "ok" }
-  /** The step failed. */
-  | { readonly type: "failed"; readonly error: ErrorData }
+  | { type: "ok" }
+  | { type: "failed"; error: ErrorData }
   /** The job's handler is called next. */
-  | { readonly type: "started"; readonly id: string }
+  | { type: "started"; id: string }
   /** The job ended; the other members are its outcome. */
   | {
-    readonly type: "ended";
-    readonly id: string;
-    readonly kind: Outcome["kind"];
-    readonly error?: ErrorData;
-    readonly delaySeconds?: number;
+    type: "ended";
+    id: string;
+    kind: Outcome["kind"];
+    error?: ErrorData;
+    delaySeconds?: number;
   }
-  | {
-    readonly type: "log";
-    readonly name: string;
-    readonly level: keyof Logger;
-    readonly text: string;
-    readonly errors: readonly ErrorData[];
-  };
+  | ({ type: "log"; errors: readonly ErrorData[] } & LogText)
+>;
+
+/** A log line, without its errors. */
+export interface LogText {
+  readonly name: string;
+  readonly level: keyof Logger;
+  readonly text: string;
+}
 
 /** A decoded frame of a child; a job may have put anything into it. */
 export type Untrusted = { readonly [Key in string]?: unknown };
@@ -105,7 +95,7 @@ export type Untrusted = { readonly [Key in string]?: unknown };
 export function encodeToChild(key: string, frame: ToChild): string {
   return key + stringify(
     frame.type === "run"
-      ? { ...frame, message: packMessage(frame.message) }
+      ? { ...frame, message: withValues(frame.message, toJson) }
       : frame,
   );
 }
@@ -121,7 +111,7 @@ export function decodeToChild(key: string, text: unknown): ToChild | undefined {
   }
   const frame = parse(slice(text, key.length)) as ToChild;
   return frame.type === "run"
-    ? { ...frame, message: unpackMessage(frame.message) }
+    ? { ...frame, message: withValues(frame.message, fromJson) }
     : frame;
 }
 
@@ -130,10 +120,8 @@ export function decodeToChild(key: string, text: unknown): ToChild | undefined {
  * and then always fits.
  */
 export function encodeFromChild(key: string, frame: FromChild): string {
-  const text = stringified(frame);
-  if (text !== undefined && text.length + key.length <= MAX_FRAME_LENGTH) {
-    return key + text;
-  }
+  const text = key + stringified(frame);
+  if (text !== key && !isTooLong(text)) return text;
   return key + stringified({
     ...frame,
     ...("error" in frame ? { error: TOO_LARGE } : {}),
@@ -149,9 +137,9 @@ export function encodeFromChild(key: string, frame: FromChild): string {
  */
 export function decodeFromChild(
   key: string,
-  text: unknown,
+  text: string,
 ): Untrusted | undefined {
-  if (typeof text !== "string" || !text.startsWith(key)) return undefined;
+  if (!text.startsWith(key)) return undefined;
   try {
     return Object(parse(text.slice(key.length)));
   } catch {
@@ -160,13 +148,27 @@ export function decodeFromChild(
 }
 
 /**
+ * Reads the log line in a `log` frame.
+ *
+ * @returns The line, or `undefined` if it is none.
+ */
+export function decodeLog(
+  { name, level, text, errors }: Untrusted,
+): (LogText & { readonly errors: readonly unknown[] }) | undefined {
+  const known = LOG_METHODS.find((each) => each === level);
+  return typeof name === "string" && typeof text === "string" &&
+      Array.isArray(errors) && known !== undefined
+    ? { name, level: known, text, errors: errors.map(decodeError) }
+    : undefined;
+}
+
+/**
  * Reads the outcome in an `ended` frame.
  *
  * @returns The outcome, or `undefined` if there is no such kind.
  */
-export function decodeOutcome(
-  { kind, error, delaySeconds }: Untrusted,
-): Outcome | undefined {
+export function decodeOutcome(frame: Untrusted): Outcome | undefined {
+  const { kind, error, delaySeconds } = frame;
   switch (kind) {
     case "done":
       return { kind };
@@ -183,54 +185,55 @@ export function decodeOutcome(
   }
 }
 
+/** Whether a frame from a child is longer than one may be. */
+export function isTooLong(frame: string): boolean {
+  return byteLength(frame) > MAX_FRAME_BYTES;
+}
+
+const encoder = new TextEncoder();
+const space = new Uint8Array(MAX_TEXT_BYTES);
+
+/** The beginning of a text of a log line, as long as it may be. */
+export function cutText(text: string): string {
+  return slice(text, 0, encoder.encodeInto(text, space).read);
+}
+
 /** Without a prototype, as a job may give `Object.prototype` a `toJSON`. */
-function stringified(frame: FromChild): string | undefined {
+function stringified(frame: FromChild): string {
   try {
     return stringify({ __proto__: null, ...frame });
   } catch {
-    // JSON that is longer than a string can be.
-    return undefined;
+    return ""; // The JSON would be longer than a string can be.
   }
 }
 
-function packMessage(message: JobMessage): JobMessage {
-  const { body, messageId, attributes, receiveCount, sentAtMs, groupId } =
-    message;
+type Value = WireAttribute["value"];
+
+function toJson(value: Value): Value {
+  if (typeof value === "string") return value;
+  // It has this form in the frame alone.
+  const base64 = Buffer.from(value).toString("base64");
+  return { base64 } as unknown as Uint8Array;
+}
+
+function fromJson(value: Value): Value {
+  if (typeof value === "string") return value;
+  const { base64 } = value as unknown as { base64: string };
+  return new Uint8Array(Buffer.from(base64, "base64"));
+}
+
+/** The part of a message that a job sees, the attributes' values changed. */
+function withValues(message: JobMessage, map: typeof toJson): JobMessage {
+  const { body, messageId, receiveCount, sentAtMs, groupId } = message;
+  const attributes = Object.entries(message.attributes).map(
+    ([name, { type, value }]) => [name, { type, value: map(value) }],
+  );
   return {
     body,
     messageId,
-    attributes: mapValues(
-      attributes,
-      (value) =>
-        typeof value === "string"
-          ? value
-          : { base64: Buffer.from(value).toString("base64") },
-    ),
+    attributes: Object.fromEntries(attributes),
     receiveCount,
     sentAtMs,
     ...(groupId === undefined ? {} : { groupId }),
   };
-}
-
-function unpackMessage(message: JobMessage): JobMessage {
-  const attributes = mapValues(
-    message.attributes,
-    (value) =>
-      typeof value === "string" ? value : new Uint8Array(
-        Buffer.from((value as unknown as { base64: string }).base64, "base64"),
-      ),
-  );
-  return { ...message, attributes };
-}
-
-function mapValues(
-  attributes: WireAttributes,
-  map: (value: string | Uint8Array) => unknown,
-): WireAttributes {
-  return Object.fromEntries(
-    Object.entries(attributes).map(([name, { type, value }]) => [
-      name,
-      { type, value: map(value) },
-    ]),
-  ) as WireAttributes;
 }

@@ -6,6 +6,7 @@
  */
 
 import type { Clock } from "../clock.ts";
+import { messageOf } from "../errors.ts";
 import type { Child } from "./child_process.ts";
 
 /** The longest wait before a restart. */
@@ -18,8 +19,8 @@ export interface SlotOptions {
   readonly spawn: () => Child;
   /** Makes a loaded process ready for jobs. */
   readonly make: (child: Child) => Promise<void>;
-  /** What to log of an error of a start. */
-  readonly startProblem: (error: unknown) => string;
+  /** Explains an error of a start. */
+  readonly startProblem: (error: unknown) => unknown;
   /** Called when a process is ready for jobs. */
   readonly onReady: () => void;
   /** Called before a wait for a restart. */
@@ -115,7 +116,7 @@ export class Slot {
     } catch (error) {
       this.#child.kill("was killed as it could not be started");
       await this.#child.ended;
-      return startProblem(error);
+      return messageOf(startProblem(error));
     }
     this.#ready = true;
     onReady();

@@ -33,6 +33,8 @@ export class JobControl {
   onStart: (() => void) | undefined;
   /** Called when the job has ended, or was given up. */
   onEnd: (() => void) | undefined;
+  /** Called when the job times out, even after its signal has aborted. */
+  onTimeout: (() => void) | undefined;
 
   /** Whether the job's signal has aborted. */
   get aborted(): boolean {
@@ -68,9 +70,11 @@ export class JobControl {
 
   /** Aborts the job's signal; the first reason counts. */
   abort(reason: JobAbortReason): void {
-    if (this.aborted) return;
-    this.#reason = new JobAbortedError(reason);
-    this.#controller?.abort(this.#reason);
+    if (!this.aborted) {
+      this.#reason = new JobAbortedError(reason);
+      this.#controller?.abort(this.#reason);
+    }
+    if (reason === "timed out") this.onTimeout?.();
   }
 }
 

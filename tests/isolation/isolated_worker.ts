@@ -115,12 +115,20 @@ const ACTS: Record<string, (...args: string[]) => unknown> = {
     const text = "x".repeat(5 * 1_048_576);
     log.info(text, new Error(text), new Error(text));
   },
+  logWide: () => {
+    const text = "€".repeat(65_536);
+    getLogger("n".repeat(2 * 1_048_576)).info(text);
+    const errors = Array.from({ length: 5 }, () => new Error(text));
+    log.info(text, ...errors);
+  },
   /** Keeps the thread busy until a file is there, then throws. */
-  busy: (folder) => {
+  busy: (folder, path) => {
     Deno.writeTextFileSync(`${folder}/busy`, "");
     for (;;) {
       for (const { name } of Deno.readDirSync(folder!)) {
-        if (name === "go") throw new Error("too late");
+        if (name !== "go") continue;
+        if (path !== undefined) Deno.readTextFileSync(path);
+        throw new Error("too late");
       }
     }
   },
@@ -202,6 +210,8 @@ export function act(config: WorkerConfig) {
 export function tell({ report: url, again }: WorkerConfig) {
   return async (what: string, ...args: string[]) => {
     const { receiveCount, signal } = currentJob();
+    // Once the container has read this, it knows that the handler has started.
+    if (["loop", "wait"].includes(what)) log.info(`${what} begins`);
     await report(url!, `${what} ${process.pid} ${receiveCount}`);
     if (receiveCount > 1 && again === "fine") return log.info(`${what} again`);
     switch (what) {

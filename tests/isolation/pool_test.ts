@@ -8,7 +8,7 @@ import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { existsSync } from "node:fs";
 import { ConfigError, runContainer } from "../../container.ts";
 import { parseWorkerSpec } from "../../src/job/worker_spec.ts";
-import { systemClock } from "../../src/clock.ts";
+import { type Clock, systemClock } from "../../src/clock.ts";
 import {
   KILL_GRACE_SECONDS,
   Pool,
@@ -45,6 +45,7 @@ Deno.test("timeout ends a job in an endless loop with its process, and no other"
   // The third begins when the second is done.
   const [what, pid] = await reports.next();
   assertEquals([what, pid], ["wait", begun.get("held")]);
+  for (const each of ["loop", "wait"]) await stage.logged(`${each} begins`);
   const aborted = stage.queues.advance(5);
   await stage.logged("JobAbortedError: Job aborted: timed out");
   await stage.queues.advance(KILL_GRACE_SECONDS);
@@ -71,6 +72,7 @@ Deno.test("timeout aborts the signal of a job, which then has time to end", asyn
   });
   const sent = stage.queue("wait");
   const [, pid] = await reports.next();
+  await stage.logged("wait begins");
   await stage.queues.advance(5);
   await sent;
   assertMatch(
@@ -121,6 +123,7 @@ const SILENT: Logger = {
 async function startPool(
   worker: string,
   config: Partial<PoolConfig>,
+  clock: Clock = systemClock,
 ): Promise<Pool> {
   const pool = await Pool.load({
     worker: parseWorkerSpec(`${WORKER}:${worker}`, "/"),
@@ -128,7 +131,7 @@ async function startPool(
     concurrency: 1,
     processes: 1,
     ...config,
-  }, { loggers: { get: () => SILENT }, clock: systemClock });
+  }, { loggers: { get: () => SILENT }, clock });
   return await pool.make("adder");
 }
 
@@ -143,31 +146,26 @@ function message(...args: string[]): JobMessage {
 }
 
 Deno.test("Pool.run() reports the start of a handler, not of the wait for a process", async () => {
-  for (const timeoutSeconds of [undefined, 60]) {
-    const pool = await startPool(
-      "act",
-      timeoutSeconds ? { timeoutSeconds } : {},
-    );
-    const started: string[] = [];
-    const run = async (name: string, control = new JobControl()) => {
-      control.onStart = () => started.push(name);
-      return await pool.run(message("pid"), control);
-    };
-    try {
-      const first = run("first");
-      const second = run("second");
-      const control = new JobControl();
-      const third = run("third", control);
-      control.abort("timed out");
-      const { kind } = await third;
-      assertEquals(kind, "aborted");
-      assert(!started.includes("second"));
-      assertEquals(await first, { kind: "done" });
-      assertEquals(await second, { kind: "done" });
-      assertEquals(started, ["first", "second"]);
-    } finally {
-      await pool.end();
-    }
+  const pool = await startPool("act", {});
+  const started: string[] = [];
+  const run = async (name: string, control = new JobControl()) => {
+    control.onStart = () => started.push(name);
+    return await pool.run(message("pid"), control);
+  };
+  try {
+    const first = run("first");
+    const second = run("second");
+    const control = new JobControl();
+    const third = run("third", control);
+    control.abort("timed out");
+    const { kind } = await third;
+    assertEquals(kind, "aborted");
+    assert(!started.includes("second"));
+    assertEquals(await first, { kind: "done" });
+    assertEquals(await second, { kind: "done" });
+    assertEquals(started, ["first", "second"]);
+  } finally {
+    await pool.end();
   }
 });
 
@@ -178,17 +176,60 @@ Deno.test("Pool.run() takes a failure after an abort as aborted", async () => {
     allowWrite: folder.path,
   });
   try {
-    for (const aborts of [false, true]) {
-      const control = new JobControl();
-      const outcome = pool.run(message("busy", folder.path), control);
-      while (!existsSync(folder.at("busy"))) {
-        await new Promise((resolve) => setImmediate(resolve));
+    for (const path of [undefined, "/etc/hostname"]) {
+      for (const aborts of [false, true]) {
+        const control = new JobControl();
+        const args = path === undefined ? [] : [path];
+        const outcome = pool.run(
+          message("busy", folder.path, ...args),
+          control,
+        );
+        await exists(folder.at("busy"));
+        if (aborts) control.abort("stopping");
+        await folder.write("go", "");
+        const failed = path === undefined ? "failed" : "notCapable";
+        assertEquals((await outcome).kind, aborts ? "aborted" : failed);
+        for (const name of ["busy", "go"]) await Deno.remove(folder.at(name));
       }
-      if (aborts) control.abort("stopping");
-      await folder.write("go", "");
-      assertEquals((await outcome).kind, aborts ? "aborted" : "failed");
-      for (const name of ["busy", "go"]) await Deno.remove(folder.at(name));
     }
+  } finally {
+    await pool.end();
+  }
+});
+
+async function exists(path: string): Promise<void> {
+  while (!existsSync(path)) {
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+Deno.test("timeout ends a job in an endless loop that has lost its lease", async () => {
+  await using folder = await Folder.with({});
+  const timers: (() => void)[] = [];
+  const clock: Clock = {
+    ...systemClock,
+    timer(_ms, callback) {
+      timers.push(callback);
+      return () => {};
+    },
+  };
+  const pool = await startPool("act", {
+    allowRead: folder.path,
+    allowWrite: folder.path,
+  }, clock);
+  try {
+    const control = new JobControl();
+    const outcome = pool.run(message("busy", folder.path), control);
+    await exists(folder.at("busy"));
+    control.abort("lease lost");
+    assertEquals(timers.length, 0);
+    control.abort("timed out");
+    assertEquals(timers.length, 1);
+    timers[0]!();
+    assertMatch(
+      String((await outcome as { error?: unknown }).error),
+      /was killed as a job did not end within 2 s of its timeout/,
+    );
   } finally {
     await pool.end();
   }

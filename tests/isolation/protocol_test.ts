@@ -22,11 +22,13 @@ import type { JobMessage } from "../../src/sqs/connection.ts";
 import {
   decodeFromChild,
   encodeToChild,
-  MAX_FRAME_LENGTH,
-  MAX_TEXT_LENGTH,
+  MAX_FRAME_BYTES,
+  MAX_TEXT_BYTES,
   type ToChild,
 } from "../../src/isolation/protocol.ts";
 import { kwargs } from "../../producer.ts";
+import { JobControl } from "../../src/job/runner.ts";
+import { Folder } from "../support/cli.ts";
 import { Stage, WORKER } from "../support/isolation_stage.ts";
 
 const MESSAGE: JobMessage = {
@@ -158,12 +160,17 @@ Deno.test("errors and log lines of any size arrive, within bounds", async () => 
       text,
       /^ERROR zsqs Handling a message failed: adder, message ID, receive 1/,
     );
-    assert(text.length < MAX_FRAME_LENGTH, what);
+    assert(text.length < MAX_FRAME_BYTES, what);
   }
   const text = await stage.do("logLong");
-  assert(text.startsWith(`INFO worker ${"x".repeat(MAX_TEXT_LENGTH - 100)}`));
-  assert(text.length < MAX_FRAME_LENGTH);
+  assert(text.startsWith(`INFO worker ${"x".repeat(MAX_TEXT_BYTES - 100)}`));
+  assert(text.length < MAX_FRAME_BYTES);
   assert(text.endsWith("INFO worker logLong: done"));
+  const [named, wide, ...rest] = (await stage.do("logWide")).split("\n");
+  const cut = "€".repeat(Math.floor(MAX_TEXT_BYTES / 3));
+  assertEquals(named, `INFO ${"n".repeat(MAX_TEXT_BYTES)} ${cut}`);
+  assertEquals(wide, `INFO worker ${cut} [an error too large to send]`);
+  assertEquals(rest.at(-1), "INFO worker logWide: done");
   assertEquals(stage.left, []);
 });
 
@@ -194,7 +201,7 @@ Deno.test("a child is killed for a frame that its program never sends", async ()
     const child = impostor(code);
     try {
       await child.load();
-      return await child.run(MESSAGE).outcome;
+      return await child.run(MESSAGE, new JobControl());
     } finally {
       child.kill("was killed by the test");
       await child.ended;
@@ -220,16 +227,45 @@ Deno.test("a child is killed for a frame that its program never sends", async ()
     "send(null)",
     'process.send("zsqs")',
     'process.send(keys.fromChild + "{")',
+    "process.send({ toString: 1, valueOf: 1 })",
+    'send({ type: "log", level: "info", text: "", name: { toString: 1 } })',
+    'send({ type: "log", level: "info", text: "", name: "" })',
   ];
   for (const code of forged) {
     assertEquals(await lostBy(code), "a job wrote to its channel", code);
   }
   assertEquals(
     await lostBy(
-      `send({ type: "log", text: "x".repeat(${MAX_FRAME_LENGTH}) })`,
+      `send({ type: "log", text: "€".repeat(${MAX_FRAME_BYTES / 3}) })`,
     ),
     "it sent more than 1 MiB at once",
   );
+});
+
+Deno.test({
+  name:
+    "a child that has exited ends, though its program left another one behind",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    await using folder = await Folder.with({});
+    const left = folder.at("left");
+    // The program left behind holds the channel and the streams open.
+    const script = `sleep 60 & echo $! >${left}`;
+    const child = new Child({
+      command: {
+        ...childCommand(parseWorkerSpec(`${WORKER}:act`, "/"), {}),
+        file: "/bin/sh",
+        args: ["-c", script],
+        input: "",
+      },
+      worker: parseWorkerSpec(`${WORKER}:act`, "/"),
+      onLog: () => {},
+    });
+    await child.run(MESSAGE, new JobControl());
+    assertEquals(await child.ended, "ended with exit code 0");
+    // It is still there.
+    Deno.kill(Number(await folder.read("left")), "SIGKILL");
+  },
 });
 
 Deno.test("a child refuses frames without its key, and an id that is running", async () => {
@@ -245,7 +281,7 @@ Deno.test("a child refuses frames without its key, and an id that is running", a
   const frames: unknown[] = [];
   let answered = Promise.withResolvers<void>();
   child.on("message", (text) => {
-    frames.push(decodeFromChild(keys.fromChild, text));
+    frames.push(decodeFromChild(keys.fromChild, String(text)));
     answered.resolve();
   });
   const step = async (key: string, frame: ToChild) => {

@@ -11,19 +11,6 @@
  * deno run -A jsr:@zsqs/cli failed --redrive adder-failed
  * ```
  *
- * ```ts
- * import { main } from "@zsqs/cli/cli";
- * import { assertEquals } from "@std/assert";
- *
- * const lines: string[] = [];
- * const status = await main(["--version"], {
- *   stdout: (line) => lines.push(line),
- * });
- *
- * assertEquals(status, 0);
- * assertEquals(lines.length, 1);
- * ```
- *
  * @module
  */
 
@@ -80,11 +67,8 @@ export async function main(
 ): Promise<number> {
   if (isCompiledChild()) return await serveJobs();
   const isCollected = io.stdout ?? io.stderr ?? io.stdin;
-  const all: Io = {
-    ...PROCESS_IO,
-    ...(isCollected === undefined ? {} : { screen: NO_SCREEN }),
-    ...io,
-  };
+  const screen = isCollected === undefined ? PROCESS_SCREEN : NO_SCREEN;
+  const all: Io = { ...PROCESS_IO, screen, ...io };
   const { stdout, stderr } = all;
   const [first = "--help", ...rest] = args;
   const named = COMMANDS.find(({ name }) => name === first);
@@ -156,7 +140,7 @@ const PROCESS_SCREEN: Screen = {
   },
 };
 
-const PROCESS_IO: Io = {
+const PROCESS_IO: Omit<Io, "screen"> = {
   stdout: (line) => console.log(line),
   stderr: (line) => console.error(line),
   write: (bytes) => {
@@ -166,7 +150,6 @@ const PROCESS_IO: Io = {
   },
   stdin: () => process.stdin,
   draw: (text) => Deno.stderr.writeSync(encoder.encode(text)),
-  screen: PROCESS_SCREEN,
 };
 
 if (import.meta.main) runCli();

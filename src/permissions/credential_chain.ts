@@ -24,7 +24,7 @@ export interface AwsAccess {
   /** The Deno permissions that the SDK needs for it. */
   readonly permissions: PermissionSet;
   /** The flags that the user must add, in one sentence. */
-  readonly note?: string;
+  readonly note?: string | undefined;
 }
 
 /** The environment variables that the SDK reads. */
@@ -40,16 +40,6 @@ const SDK_VARIABLES = [
 const CONTAINER_HOST = "http://169.254.170.2";
 const INSTANCE_HOST = "http://169.254.169.254";
 const INSTANCE_HOST_IPV6 = "http://[fd00:ec2::254]";
-
-/** The DNS suffixes of AWS's partitions, by the start of their regions. */
-const SUFFIXES: readonly (readonly [prefix: string, suffix: string])[] = [
-  ["cn-", "amazonaws.com.cn"],
-  ["eusc-", "amazonaws.eu"],
-  ["us-iso-", "c2s.ic.gov"],
-  ["us-isob-", "sc2s.sgov.gov"],
-  ["us-isof-", "csp.hci.ic.gov"],
-  ["eu-isoe-", "cloud.adc-e.uk"],
-];
 
 /**
  * The ways to get credentials whose permissions depend on the user's sign-in: a
@@ -93,24 +83,24 @@ export async function regionAccess(
   found: string,
 ): Promise<AwsAccess> {
   const permissions = new PermissionSet();
-  if (env.AWS_REGION) return { source: "as AWS_REGION says", permissions };
+  const as = (source: string) => ({ source: `as ${source}`, permissions });
+  if (env.AWS_REGION) return as("AWS_REGION says");
   const { profiles, files } = await readProfiles(env);
   const name = profileName(env);
-  if (profiles.get(name)?.region !== undefined) {
+  const profile = profiles.get(name) ?? {};
+  if (profile.region !== undefined) {
     permissions.add("read", ...files);
-    return { source: `as profile "${name}" says`, permissions };
+    return as(`profile "${name}" says`);
   }
   // Only the instance's metadata can name another region.
   if (found !== (env.AWS_DEFAULT_REGION || "us-east-1")) {
-    addServer(permissions, instanceUrl(env, profiles.get(name) ?? {}), env);
-    return { source: "as the instance's metadata says", permissions };
+    addServer(permissions, instanceUrl(env, profile), env);
+    return as("the instance's metadata says");
   }
-  if (env.AWS_DEFAULT_REGION) {
-    return { source: "as AWS_DEFAULT_REGION says", permissions };
-  }
+  if (env.AWS_DEFAULT_REGION) return as("AWS_DEFAULT_REGION says");
   // zsqs takes the default only if it may read the profiles.
   permissions.add("read", ...profileFiles(env));
-  return { source: "as nothing names another", permissions };
+  return as("nothing names another");
 }
 
 /**
@@ -156,20 +146,13 @@ class Chain {
 
   follow(): AwsAccess {
     const source = this.#source();
-    return {
-      source,
-      permissions: this.#permissions,
-      ...(this.#note === undefined ? {} : { note: this.#note }),
-    };
+    return { source, permissions: this.#permissions, note: this.#note };
   }
 
   #source(): string {
     const env = this.#env;
-    if (
-      !env.AWS_PROFILE && env.AWS_ACCESS_KEY_ID && env.AWS_SECRET_ACCESS_KEY
-    ) {
-      return "AWS_ACCESS_KEY_ID";
-    }
+    const hasKeys = env.AWS_ACCESS_KEY_ID && env.AWS_SECRET_ACCESS_KEY;
+    if (hasKeys && !env.AWS_PROFILE) return "AWS_ACCESS_KEY_ID";
     const name = profileName(env);
     const how = this.#profile(name);
     if (how !== undefined) {
@@ -184,18 +167,12 @@ class Chain {
   }
 
   /** How a profile gives credentials; `undefined` if it does not. */
-  #profile(
-    name: string,
-    visited: readonly string[] = [],
-  ): string | undefined {
+  #profile(name: string, visited: readonly string[] = []): string | undefined {
     const profile = this.#known.profiles.get(name);
     if (profile === undefined || visited.includes(name)) return undefined;
     const isSource = visited.length > 0;
-    const isStatic = hasAll(
-      profile,
-      "aws_access_key_id",
-      "aws_secret_access_key",
-    );
+    const keys = ["aws_access_key_id", "aws_secret_access_key"];
+    const isStatic = hasAll(profile, ...keys);
     if (isStatic && isSource) return "";
     if (
       hasAll(profile, "role_arn", "source_profile") ||
@@ -233,13 +210,12 @@ class Chain {
     );
     if (found === undefined) return undefined;
     const [, way, flags] = found;
-    const region = flags.includes("REGION")
+    const hint = flags.includes("REGION")
       ? ", with the REGION of the sign-in"
       : "";
-    const home = flags.includes("HOME/") ? homeFolder(this.#env) : "";
-    this.#note = `Profile "${name}" gets credentials by ${way}: add ${
-      flags.replaceAll("HOME/", `${home}/`)
-    }${region}`;
+    const added = flags.replaceAll("HOME/", () => `${homeFolder(this.#env)}/`);
+    this.#note =
+      `Profile "${name}" gets credentials by ${way}: add ${added}${hint}`;
     return `, ${way}`;
   }
 
@@ -269,8 +245,11 @@ class Chain {
     const env = this.#env;
     const suffix = env.AWS_USE_DUALSTACK_ENDPOINT === "true"
       ? "api.aws"
-      : SUFFIXES.find(([start]) => region.startsWith(start))?.[1] ??
-        "amazonaws.com";
+      : region.startsWith("eusc-")
+      ? "amazonaws.eu"
+      : region.startsWith("cn-")
+      ? "amazonaws.com.cn"
+      : "amazonaws.com";
     const host = env.AWS_USE_FIPS_ENDPOINT === "true" ? "sts-fips" : "sts";
     this.#server(
       env.AWS_ENDPOINT_URL_STS || env.AWS_ENDPOINT_URL ||

@@ -70,9 +70,8 @@ export async function listModules(specifier: string): Promise<ModuleFiles> {
   const visit = (name: string, isDynamic: boolean) => {
     const target = graph.redirects?.[name] ?? name;
     const { error, mediaType, dependencies = [] } = modules.get(target) ?? {};
-    if (error !== undefined && isDynamic) return;
-    if (error !== undefined) throw new ModuleGraphError(error);
-    if (loaded.has(target)) return;
+    if (error !== undefined && !isDynamic) throw new ModuleGraphError(error);
+    if (error !== undefined || loaded.has(target)) return;
     loaded.add(target);
     for (const { code, isDynamic: dynamic = false } of dependencies) {
       if (code?.error !== undefined && !dynamic) {
@@ -123,11 +122,9 @@ async function readGraph(specifier: string): Promise<Graph> {
 }
 
 function importHosts(urls: readonly string[]): string[] {
-  const registry = hostOf(
-    new URL(Deno.env.get("JSR_URL") ?? "https://jsr.io"),
-  );
-  const hosts = new Set([registry]);
-  for (const url of urls) hosts.add(hostOf(new URL(url)));
+  const jsr = Deno.env.get("JSR_URL") ?? "https://jsr.io";
+  const [registry, ...rest] = [jsr, ...urls].map((url) => hostOf(new URL(url)));
+  const hosts = new Set([registry!, ...rest]);
   const others = [...hosts].filter((host) => !DEFAULT_HOSTS.has(host));
   return others.every((host) => host === registry) ? [] : [...hosts];
 }

@@ -15,14 +15,13 @@ import {
   regionAccess,
   sdkPermissions,
 } from "./credential_chain.ts";
-import { regionOf } from "../connect/open_queue.ts";
 import { ConfigError } from "../errors.ts";
-import type { LogFileConfig } from "../logging/loggers_text.ts";
-import { listLogFiles } from "../logging/loggers_text.ts";
+import { listLogFiles, type LogFileConfig } from "../logging/loggers_text.ts";
 import { listModules, ModuleGraphError } from "./module_graph.ts";
-import { loadSqs } from "../connect/open_queue.ts";
+import { loadSqs, regionOf } from "../connect/open_queue.ts";
 import { PermissionSet } from "./permission_set.ts";
 import type { WorkerSpec } from "../job/worker_spec.ts";
+import type { QueueRef } from "../sqs/queue_ref.ts";
 
 /** The most old log files to list; for more, the flag grants their folder. */
 const MAX_LISTED_FILES = 20;
@@ -45,108 +44,93 @@ export interface NeededPermissions {
 export async function permissionsOf(
   configs: readonly ContainerConfig[],
 ): Promise<NeededPermissions> {
-  const permissions = new PermissionSet();
-  const hints = new Set<string>();
-  for (const config of configs) {
-    permissions.add("read", config.file!);
-    for (const file of listLogFiles(config.loggers)) {
-      addLogFile(permissions, file);
-    }
-    if (config.health !== undefined) permissions.add("net", config.health.text);
-    await addWorker(permissions, config);
-    await addQueues(permissions, hints, config);
-  }
+  const needs = new Needs();
+  for (const config of configs) await needs.add(config);
   if (configs.some(({ isolation }) => isolation === "none")) {
-    hints.add(
+    needs.hints.add(
       "Without isolation, jobs have the container's permissions: add the flags that the worker needs",
     );
   }
-  return { permissions, hints: [...hints] };
+  return { permissions: needs.permissions, hints: [...needs.hints] };
 }
 
-async function addWorker(
-  permissions: PermissionSet,
-  config: ContainerConfig,
-): Promise<void> {
-  if (config.isolation === "process") return addProcesses(permissions, config);
-  const { text, specifier } = config.worker as WorkerSpec;
-  // A program from JSR imports modules of JSR and npm without permissions.
-  if (!specifier.startsWith("file:")) return;
-  try {
-    const { paths, hosts } = await listModules(specifier);
-    permissions.add("read", ...paths);
-    permissions.add("import", ...hosts);
-  } catch (error) {
-    if (!(error instanceof ModuleGraphError)) throw error;
-    throw new ConfigError(
-      `Cannot list what worker "${text}" of ${config.file} imports: ${error.message}`,
-      { cause: error },
-    );
+class Needs {
+  readonly permissions = new PermissionSet();
+  readonly hints = new Set<string>();
+
+  async add(config: ContainerConfig): Promise<void> {
+    const { file, loggers, health, isolation, queue, failures } = config;
+    this.permissions.add("read", file!);
+    for (const file of listLogFiles(loggers)) this.#addLogFile(file);
+    if (health !== undefined) this.permissions.add("net", health.text);
+    if (isolation === "process") this.#addProcesses(config);
+    else await this.#addWorker(config);
+    this.permissions.addFrom(sdkPermissions(process.env));
+    await this.#addQueue(queue, config);
+    if (typeof failures === "object") await this.#addQueue(failures, config);
   }
-}
 
-/** The container starts processes, and builds their environment. */
-function addProcesses(
-  permissions: PermissionSet,
-  config: ContainerConfig,
-): void {
-  const { allowAll, allowEnv, allowRun } = config;
-  const names = allowEnv?.split(",") ?? [];
-  permissions.add("run", process.execPath);
-  permissions.add("env", "NODE_V8_COVERAGE", ...DENO_ENV);
-  if (allowRun !== undefined) permissions.add("env", "PATH");
-  // A pattern passes variables on: the container must read all of them.
-  const isOpen = names.some((name) => name === "true" || name.endsWith("*"));
-  if (allowAll || isOpen) permissions.addAll("env");
-  else permissions.add("env", ...names);
-}
-
-/** A rotating log file is read for its size and renamed. */
-function addLogFile(permissions: PermissionSet, file: LogFileConfig): void {
-  const { path, oldFiles } = file;
-  permissions.add("write", path);
-  if (oldFiles === 0) return;
-  if (oldFiles > MAX_LISTED_FILES) {
-    permissions.add("read", dirname(path));
-    permissions.add("write", dirname(path));
-    return;
+  async #addWorker({ worker, file }: ContainerConfig): Promise<void> {
+    const { text, specifier } = worker as WorkerSpec;
+    // A program from JSR imports modules of JSR and npm without permissions.
+    if (!specifier.startsWith("file:")) return;
+    try {
+      const { paths, hosts } = await listModules(specifier);
+      this.permissions.add("read", ...paths);
+      this.permissions.add("import", ...hosts);
+    } catch (error) {
+      if (!(error instanceof ModuleGraphError)) throw error;
+      throw new ConfigError(
+        `Cannot list what worker "${text}" of ${file} imports: ${error.message}`,
+        { cause: error },
+      );
+    }
   }
-  const old = Array.from(
-    { length: oldFiles },
-    (_, number) => `${path}.${number + 1}`,
-  );
-  permissions.add("read", path, ...old.slice(0, -1));
-  permissions.add("write", ...old);
-}
 
-async function addQueues(
-  permissions: PermissionSet,
-  hints: Set<string>,
-  config: ContainerConfig,
-): Promise<void> {
-  const { env } = process;
-  permissions.addFrom(sdkPermissions(env));
-  const { queue, failures } = config;
-  const refs = typeof failures === "string" ? [queue] : [queue, failures];
-  for (const ref of refs) {
+  /** The container starts processes, and builds their environment. */
+  #addProcesses({ allowAll, allowEnv, allowRun }: ContainerConfig): void {
+    const names = allowEnv?.split(",") ?? [];
+    this.permissions.add("run", process.execPath);
+    this.permissions.add("env", "NODE_V8_COVERAGE", ...DENO_ENV);
+    if (allowRun !== undefined) this.permissions.add("env", "PATH");
+    // A pattern passes variables on: the container must read all of them.
+    const isOpen = names.some((name) => name === "true" || name.endsWith("*"));
+    if (allowAll || isOpen) this.permissions.addAll("env");
+    else this.permissions.add("env", ...names);
+  }
+
+  /** A rotating log file is read for its size and renamed. */
+  #addLogFile({ path, oldFiles }: LogFileConfig): void {
+    this.permissions.add("write", path);
+    if (oldFiles === 0) return;
+    if (oldFiles > MAX_LISTED_FILES) {
+      this.permissions.add("read", dirname(path));
+      this.permissions.add("write", dirname(path));
+      return;
+    }
+    const old = Array.from({ length: oldFiles }, (_, i) => `${path}.${i + 1}`);
+    this.permissions.add("read", path, ...old.slice(0, -1));
+    this.permissions.add("write", ...old);
+  }
+
+  async #addQueue(ref: QueueRef, config: ContainerConfig): Promise<void> {
+    const { env } = process;
+    const { findSqsServer } = await loadSqs();
     const options = connectOptions(config);
     const given = regionOf(ref, options);
-    const { findSqsServer } = await loadSqs();
     const { url, region } = await findSqsServer(
       { ...options, ...(given === undefined ? {} : { region: given }) },
       ref.origin,
     );
-    addServer(permissions, url.href, env);
+    addServer(this.permissions, url.href, env);
     if (given === undefined) {
-      const access = await regionAccess(env, region);
-      permissions.addFrom(access.permissions);
-      hints.add(
-        `Queue ${ref.name} is in region ${region}, ${access.source}`,
-      );
+      const { source, permissions } = await regionAccess(env, region);
+      this.permissions.addFrom(permissions);
+      this.hints.add(`Queue ${ref.name} is in region ${region}, ${source}`);
     }
-    const access = await credentialAccess(env, region);
-    permissions.addFrom(access.permissions);
-    hints.add(`Credentials come from ${access.source}`);
-    if (access.note !== undefined) hints.add(access.note);
+    const { source, permissions, note } = await credentialAccess(env, region);
+    this.permissions.addFrom(permissions);
+    this.hints.add(`Credentials come from ${source}`);
+    if (note !== undefined) this.hints.add(note);
   }
 }

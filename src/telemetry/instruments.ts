@@ -36,85 +36,72 @@ const BOUNDARIES = [
   10,
 ];
 
-/** SQS's operations, as the conventions name and type them. */
+/** Operations by their names at SQS: how the conventions name and type them. */
 const OPERATIONS = {
-  send: { name: "send", type: "send" },
-  receive: { name: "receive", type: "receive" },
-  delete: { name: "delete", type: "settle" },
-  changeVisibility: { name: "change_visibility", type: "settle" },
-  process: { name: "process", type: "process" },
+  SendMessage: ["send", "send"],
+  ReceiveMessage: ["receive", "receive"],
+  DeleteMessage: ["delete", "settle"],
+  ChangeMessageVisibility: ["change_visibility", "settle"],
+  process: ["process", "process"],
 } as const;
 
 /** One of SQS's operations, or the processing of a message. */
 export type OperationKey = keyof typeof OPERATIONS;
 
-/** The instruments that count and measure. */
-export interface Instruments {
-  readonly sent: Counter;
-  readonly consumed: Counter;
-  readonly emptyReceives: Counter;
-  readonly jobs: Counter;
-  readonly released: Counter;
-  readonly leasesLost: Counter;
-  readonly process: Histogram;
-  readonly requests: Histogram;
+/** The instruments that count and measure; the same name gives the same one. */
+export class Instruments {
+  readonly sent: Counter = counter(
+    "messaging.client.sent.messages",
+    "message",
+    "Number of messages producer attempted to send to the broker.",
+  );
+  readonly consumed: Counter = counter(
+    "messaging.client.consumed.messages",
+    "message",
+    "Number of messages that were delivered to the application.",
+  );
+  readonly emptyReceives: Counter = counter(
+    "zsqs.receives.empty",
+    "request",
+    "Number of receives that returned no message.",
+  );
+  readonly jobs: Counter = counter(
+    "zsqs.jobs",
+    "job",
+    "Number of jobs, by how they ended.",
+  );
+  readonly released: Counter = counter(
+    "zsqs.messages.released",
+    "message",
+    "Number of messages returned to the queue before or while their job ran.",
+  );
+  readonly leasesLost: Counter = counter(
+    "zsqs.leases.lost",
+    "message",
+    "Number of messages whose visibility timeout ended before they were settled.",
+  );
+  readonly process: Histogram = duration(
+    "messaging.process.duration",
+    "Duration of processing operation.",
+  );
+  readonly requests: Histogram = duration(
+    "messaging.client.operation.duration",
+    "Duration of messaging operation initiated by a producer or consumer client.",
+  );
 }
 
-/** Makes the instruments; the same name gives the same one again. */
-export function createInstruments(): Instruments {
-  const meter = metrics.getMeter(SCOPE);
-  const counter = (name: string, unit: string, description: string) =>
-    meter.createCounter(name, { unit: `{${unit}}`, description });
-  const duration = (name: string, description: string) =>
-    meter.createHistogram(name, {
-      unit: "s",
-      description,
-      advice: { explicitBucketBoundaries: BOUNDARIES },
-    });
-  return {
-    sent: counter(
-      "messaging.client.sent.messages",
-      "message",
-      "Number of messages producer attempted to send to the broker.",
-    ),
-    consumed: counter(
-      "messaging.client.consumed.messages",
-      "message",
-      "Number of messages that were delivered to the application.",
-    ),
-    process: duration(
-      "messaging.process.duration",
-      "Duration of processing operation.",
-    ),
-    emptyReceives: counter(
-      "zsqs.receives.empty",
-      "request",
-      "Number of receives that returned no message.",
-    ),
-    jobs: counter("zsqs.jobs", "job", "Number of jobs, by how they ended."),
-    released: counter(
-      "zsqs.messages.released",
-      "message",
-      "Number of messages returned to the queue before or while their job ran.",
-    ),
-    leasesLost: counter(
-      "zsqs.leases.lost",
-      "message",
-      "Number of messages whose visibility timeout ended before they were settled.",
-    ),
-    requests: duration(
-      "messaging.client.operation.duration",
-      "Duration of messaging operation initiated by a producer or consumer client.",
-    ),
-  };
+function counter(name: string, unit: string, description: string): Counter {
+  return metrics.getMeter(SCOPE)
+    .createCounter(name, { unit: `{${unit}}`, description });
 }
 
-/** SQS's operations, as the conventions name them. */
-const REQUESTS: Readonly<Record<Operation, OperationKey>> = {
-  ReceiveMessage: "receive",
-  DeleteMessage: "delete",
-  ChangeMessageVisibility: "changeVisibility",
-};
+function duration(name: string, description: string): Histogram {
+  return metrics.getMeter(SCOPE).createHistogram(name, {
+    unit: "s",
+    description,
+    advice: { explicitBucketBoundaries: BOUNDARIES },
+  });
+}
 
 /** Makes metrics of what happens in a container. */
 export class Metrics implements ContainerEvents {
@@ -128,7 +115,7 @@ export class Metrics implements ContainerEvents {
 
   requested(operation: Operation, ms: number, error?: unknown): void {
     recordMs(this.#instruments.requests, ms, {
-      ...attributesOf(REQUESTS[operation], this.#queue),
+      ...attributesOf(operation, this.#queue),
       ...(error === undefined ? {} : errorType(error)),
     });
   }
@@ -136,7 +123,7 @@ export class Metrics implements ContainerEvents {
   received(messages: number): void {
     quietly(() => {
       const { consumed, emptyReceives } = this.#instruments;
-      const attributes = attributesOf("receive", this.#queue);
+      const attributes = attributesOf("ReceiveMessage", this.#queue);
       if (messages > 0) consumed.add(messages, attributes);
       else emptyReceives.add(1, attributes);
     });
@@ -167,7 +154,7 @@ export function attributesOf(
   operation: OperationKey,
   queue: TelemetryQueue,
 ): Attributes {
-  const { name, type } = OPERATIONS[operation];
+  const [name, type] = OPERATIONS[operation];
   return {
     "messaging.system.name": "aws.sqs",
     "messaging.destination.name": queue.name,

@@ -11,6 +11,7 @@ import {
   type Attributes,
   type Context,
   context,
+  type Link,
   propagation,
   ROOT_CONTEXT,
   type Span,
@@ -30,12 +31,12 @@ import {
   MAX_BYTES,
   type OutgoingMessage,
   type SendConnection,
+  type WireAttributes,
 } from "../sqs/connection.ts";
 import {
   attributesOf,
-  createInstruments,
   errorType,
-  type Instruments,
+  Instruments,
   Metrics,
   type OperationKey,
   quietly,
@@ -60,32 +61,32 @@ interface Thrown {
 export function createTelemetry(): Telemetry | undefined {
   return quietly(() => {
     const tracer = trace.getTracer(SCOPE);
-    const instruments = createInstruments();
+    const instruments = new Instruments();
     return {
-      producer: (queue) => new Producer(tracer, instruments, queue),
+      producer: (queue) => new Producer({ tracer, instruments, queue }),
       container: (queue) => ({
         events: new Metrics(instruments, queue),
-        trace: (runner) => new SpanRunner(runner, tracer, instruments, queue),
+        trace: (runner) =>
+          new SpanRunner({ tracer, instruments, queue }, runner),
       }),
     };
   });
 }
 
+/** What spans and metrics of a queue are made with. */
+interface Scope {
+  readonly tracer: Tracer;
+  readonly instruments: Instruments;
+  readonly queue: TelemetryQueue;
+}
+
 class Producer implements ProducerTelemetry {
-  readonly #tracer: Tracer;
-  readonly #instruments: Instruments;
-  readonly #queue: TelemetryQueue;
+  readonly #scope: Scope;
   readonly #attributes: Attributes;
 
-  constructor(
-    tracer: Tracer,
-    instruments: Instruments,
-    queue: TelemetryQueue,
-  ) {
-    this.#tracer = tracer;
-    this.#instruments = instruments;
-    this.#queue = queue;
-    this.#attributes = attributesOf("send", queue);
+  constructor(scope: Scope) {
+    this.#scope = scope;
+    this.#attributes = attributesOf("SendMessage", scope.queue);
   }
 
   connection(connection: SendConnection): SendConnection {
@@ -99,10 +100,14 @@ class Producer implements ProducerTelemetry {
           failure = { error };
           throw error;
         } finally {
-          recordMs(this.#instruments.requests, performance.now() - startMs, {
-            ...this.#attributes,
-            ...typeOf(failure),
-          });
+          recordMs(
+            this.#scope.instruments.requests,
+            performance.now() - startMs,
+            {
+              ...this.#attributes,
+              ...typeOf(failure),
+            },
+          );
         }
       },
     };
@@ -124,21 +129,20 @@ class Producer implements ProducerTelemetry {
       throw error;
     } finally {
       quietly(() => {
-        const { sent } = this.#instruments;
-        sent.add(1, { ...this.#attributes, ...typeOf(failure) });
+        const attributes = { ...this.#attributes, ...typeOf(failure) };
+        this.#scope.instruments.sent.add(1, attributes);
       });
       end(span, failure);
     }
   }
 
   #start({ attributes }: OutgoingMessage): Span {
+    const { tracer, queue } = this.#scope;
     // A context that the caller put there is kept, and linked to.
-    const given = trace.getSpanContext(
-      contextOf(attributes[CARRIER]?.value),
-    );
-    return this.#tracer.startSpan(`send ${this.#queue.name}`, {
+    const given = trace.getSpanContext(contextOf(attributes));
+    return tracer.startSpan(`send ${queue.name}`, {
       kind: given === undefined ? SpanKind.PRODUCER : SpanKind.CLIENT,
-      attributes: spanAttributes("send", this.#queue),
+      attributes: spanAttributes("SendMessage", queue),
       links: linksTo(given),
     });
   }
@@ -146,21 +150,12 @@ class Producer implements ProducerTelemetry {
 
 /** Runs each job in a span, a child of the span that sent it. */
 class SpanRunner implements Runner {
+  readonly #scope: Scope;
   readonly #runner: Runner;
-  readonly #tracer: Tracer;
-  readonly #instruments: Instruments;
-  readonly #queue: TelemetryQueue;
 
-  constructor(
-    runner: Runner,
-    tracer: Tracer,
-    instruments: Instruments,
-    queue: TelemetryQueue,
-  ) {
+  constructor(scope: Scope, runner: Runner) {
+    this.#scope = scope;
     this.#runner = runner;
-    this.#tracer = tracer;
-    this.#instruments = instruments;
-    this.#queue = queue;
   }
 
   async run(message: JobMessage, control: JobControl): Promise<Outcome> {
@@ -172,8 +167,8 @@ class SpanRunner implements Runner {
     quietly(() => context.with(started.context, run));
     const outcome = await run();
     const failure = outcome.kind === "done" ? undefined : outcome;
-    recordMs(this.#instruments.process, performance.now() - startMs, {
-      ...attributesOf("process", this.#queue),
+    recordMs(this.#scope.instruments.process, performance.now() - startMs, {
+      ...attributesOf("process", this.#scope.queue),
       ...typeOf(failure),
     });
     end(started.span, failure);
@@ -183,11 +178,12 @@ class SpanRunner implements Runner {
   #start(
     { attributes, messageId, receiveCount }: JobMessage,
   ): { readonly span: Span; readonly context: Context } {
-    const parent = contextOf(attributes[CARRIER]?.value);
-    const span = this.#tracer.startSpan(`process ${this.#queue.name}`, {
+    const { tracer, queue } = this.#scope;
+    const parent = contextOf(attributes);
+    const span = tracer.startSpan(`process ${queue.name}`, {
       kind: SpanKind.CONSUMER,
       attributes: {
-        ...spanAttributes("process", this.#queue),
+        ...spanAttributes("process", queue),
         "messaging.message.id": messageId,
         "zsqs.receive_count": receiveCount,
       },
@@ -198,8 +194,7 @@ class SpanRunner implements Runner {
 }
 
 function typeOf(failure: Thrown | undefined): Attributes {
-  return failure === undefined ? {} : quietly(() => errorType(failure.error)) ??
-    {};
+  return (failure && quietly(() => errorType(failure.error))) ?? {};
 }
 
 function spanAttributes(
@@ -229,24 +224,19 @@ function withContext(
   return fits ? { ...message, attributes } : message;
 }
 
-/** The context that a message attribute carries, if it does. */
-function contextOf(value: unknown): Context {
+/** The context that message attributes carry, if they do. */
+function contextOf({ [CARRIER]: carrier }: WireAttributes): Context {
   // Nothing else that is active here is the cause of a job.
-  return typeof value === "string"
-    ? propagation.extract(ROOT_CONTEXT, { [CARRIER]: value })
+  return typeof carrier?.value === "string"
+    ? propagation.extract(ROOT_CONTEXT, { [CARRIER]: carrier.value })
     : ROOT_CONTEXT;
 }
 
-function linksTo(
-  linked: SpanContext | undefined,
-): { readonly context: SpanContext }[] {
+function linksTo(linked: SpanContext | undefined): Link[] {
   return linked === undefined ? [] : [{ context: linked }];
 }
 
-function end(
-  span: Span | undefined,
-  failure: Thrown | undefined,
-): void {
+function end(span: Span | undefined, failure: Thrown | undefined): void {
   if (span === undefined) return;
   quietly(() => {
     if (failure === undefined) return;

@@ -53,16 +53,13 @@ export class FailureQueue {
   /**
    * Sends a failed message there.
    *
+   * @param maxBytes The size that the queue accepts, reason included.
    * @throws {Error} If it could not be sent: the message must not be deleted.
    */
-  send(message: ReceivedMessage, failure: Failure): Promise<void> {
-    return this.#sendWithin(message, failure, MAX_BYTES);
-  }
-
-  async #sendWithin(
+  async send(
     message: ReceivedMessage,
     failure: Failure,
-    maxBytes: number,
+    maxBytes = MAX_BYTES,
   ): Promise<void> {
     // The reason of an earlier failure gives way to this one.
     const { [FAILURE_ATTRIBUTE]: _former, ...attributes } = message.attributes;
@@ -77,11 +74,8 @@ export class FailureQueue {
       ) throw error;
       // Only a refusal shows the queue's own limit. If it refuses again, the
       // limit leaves no room for a reason.
-      return await this.#sendWithin(
-        message,
-        failure,
-        limit < maxBytes ? limit : 0,
-      );
+      const room = limit < maxBytes ? limit : 0;
+      return await this.send(message, failure, room);
     }
     if (withReason !== undefined) return;
     this.#options.logger.warn(
@@ -100,9 +94,7 @@ export class FailureQueue {
     const [result] = await connection.send(url, [{
       body,
       attributes,
-      ...(groupId === undefined
-        ? (fifo ? { groupId: queue } : {})
-        : { groupId }),
+      ...(fifo || groupId !== undefined ? { groupId: groupId ?? queue } : {}),
       // Its own id: equal jobs that fail must not be taken for one.
       ...(fifo ? { deduplicationId: messageId } : {}),
     }]);
@@ -118,21 +110,14 @@ export class FailureQueue {
     maxBytes: number,
   ): WireAttributes | undefined {
     if (Object.keys(attributes).length >= MAX_ATTRIBUTES) return undefined;
-    const empty = { type: "String", value: "" };
-    const room = maxBytes -
-      messageBytes(message.body, {
-        ...attributes,
-        [FAILURE_ATTRIBUTE]: empty,
-      });
-    const value = reasonText(
-      message,
-      failure,
-      this.#options.now(),
-      Math.min(MAX_REASON_BYTES, room),
-    );
-    return value === undefined
-      ? undefined
-      : { ...attributes, [FAILURE_ATTRIBUTE]: { type: "String", value } };
+    const withValue = (value: string) => ({
+      ...attributes,
+      [FAILURE_ATTRIBUTE]: { type: "String", value },
+    });
+    const room = maxBytes - messageBytes(message.body, withValue(""));
+    const length = Math.min(MAX_REASON_BYTES, room);
+    const text = reasonText(message, failure, this.#options.now(), length);
+    return text === undefined ? undefined : withValue(text);
   }
 }
 
@@ -176,17 +161,15 @@ function reasonText(
   nowMs: number,
   maxBytes: number,
 ): string | undefined {
+  const { messageId, receiveCount } = message;
+  const time = new Date(nowMs).toISOString();
   const described = nameAndMessage(error);
+  const name = described.name.slice(0, 100);
   let { message: text } = described;
   for (;;) {
-    const json = asciiJson({
-      queue,
-      messageId: message.messageId,
-      error: described.name.slice(0, 100),
-      message: text,
-      receiveCount: message.receiveCount,
-      time: new Date(nowMs).toISOString(),
-    });
+    const json = asciiJson(
+      { queue, messageId, error: name, message: text, receiveCount, time },
+    );
     if (json.length <= maxBytes) return json;
     if (text === "") return undefined;
     const over = json.length - maxBytes;

@@ -114,6 +114,8 @@ export class Container implements AttachedConsumer {
         ? config.failures as "delete" | "keep"
         : openFailures(failures, this.#logger, telemetry),
     });
+    follow(this.#stop.signal, () => this.#engine.stop());
+    follow(this.#force.signal, () => this.#engine.forceStop());
   }
 
   get summary(): ContainerSummary {
@@ -164,7 +166,7 @@ export class Container implements AttachedConsumer {
   ): Promise<ContainerSummary> {
     this.#stop.abort();
     if (force) this.#force.abort();
-    if (!this.#isRunning) this.#stopOnDouble(force).catch(() => {});
+    if (!this.#isRunning) this.#stopOnDouble().catch(() => {});
     return this.finished;
   }
 
@@ -177,9 +179,7 @@ export class Container implements AttachedConsumer {
     await this.#round;
   }
 
-  async #stopOnDouble(force: boolean): Promise<void> {
-    if (force) this.#engine.forceStop();
-    else this.#engine.stop();
+  async #stopOnDouble(): Promise<void> {
     await this.#round?.catch(() => {});
     await this.close(this.#force.signal);
   }
@@ -285,11 +285,7 @@ export class Container implements AttachedConsumer {
         `Stopping: no new receive from ${queue}; running jobs finish`,
       ));
     await this.#whileOpen(async () => {
-      const running = this.#engine.run({
-        signal: this.#stop.signal,
-        forceSignal: this.#force.signal,
-        drain,
-      });
+      const running = this.#engine.run({ drain });
       // Once the first receive is on its way, which does not wait for it.
       setImmediate(() => this.#learnVisibility());
       await running;

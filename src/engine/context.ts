@@ -45,15 +45,18 @@ export interface EngineContext {
   readonly events: ContainerEvents;
 }
 
+/** The part of a context that a request needs. */
+export type Requesting = Pick<EngineContext, "connection" | "url" | "events">;
+
 /** Makes a request to SQS and reports it. */
 export async function request<T>(
-  { events }: Pick<EngineContext, "events">,
+  { events, connection, url }: Requesting,
   operation: Operation,
-  call: () => Promise<T>,
+  call: (connection: EngineConnection, url: string) => Promise<T>,
 ): Promise<T> {
   const startMs = performance.now();
   try {
-    const answer = await call();
+    const answer = await call(connection, url);
     events.requested(operation, performance.now() - startMs);
     return answer;
   } catch (error) {

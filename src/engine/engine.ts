@@ -18,7 +18,7 @@ import type { FailureQueue } from "./failure_queue.ts";
 import type { HeldLease, SentReceive } from "./lease.ts";
 import { Leases } from "./leases.ts";
 import { Outcomes } from "./outcomes.ts";
-import { type Demand, Receiver } from "./receiver.ts";
+import { Receiver } from "./receiver.ts";
 import { Settler, type SettlingDecision } from "./settler.ts";
 
 /** How many receives in a row must be empty before a drain ends. */
@@ -36,19 +36,6 @@ export interface EngineParts {
   readonly failures: "delete" | "keep" | FailureQueue;
   /** Whether nobody has seen yet that the queue can be used. */
   readonly isUnseen?: boolean;
-}
-
-/** How a run is ended. */
-export interface EngineRunOptions {
-  /**
-   * Ends the run: no receive starts, those in flight are awaited and their
-   * messages released, and running jobs finish.
-   */
-  readonly signal: AbortSignal;
-  /** Ends it now: drops the receives, aborts running jobs and releases them. */
-  readonly forceSignal: AbortSignal;
-  /** Ends the run when the queue is empty. */
-  readonly drain: boolean;
 }
 
 /** Runs one container's jobs. */
@@ -93,6 +80,8 @@ export class Engine {
       onChange,
     });
     this.#receiver = new Receiver(context, {
+      leases: this.#leases,
+      settler: this.#settler,
       isUnseen: parts.isUnseen ?? false,
       onUnusable: (error) => this.#abandon(error),
       onMessages: (messages, sent) => this.#receive(messages, sent),
@@ -111,10 +100,7 @@ export class Engine {
    * failures queue. The testing double looks at them.
    */
   get jobs(): ReadonlySet<object> {
-    const running = [...this.#leases].filter(({ state }) =>
-      state === "running"
-    );
-    return new Set([...running, ...this.#outcomes.sending]);
+    return new Set([...this.#running, ...this.#outcomes.sending]);
   }
 
   /** Resolves when something happens: a job ends, a message is settled. */
@@ -125,7 +111,7 @@ export class Engine {
   /** Receives and runs the visible messages, for the testing double. */
   async runVisible(): Promise<void> {
     while (this.#accepts) {
-      const received = await this.#receiver.receiveVisible(this.#demand);
+      const received = await this.#receiver.receiveVisible();
       this.#step();
       while (!this.#isIdle) await this.changed;
       if (received === 0) return;
@@ -133,28 +119,20 @@ export class Engine {
   }
 
   /**
-   * Receives messages and runs their jobs until a signal, or a drain, ends it.
+   * Receives messages and runs their jobs until it is stopped, or until a drain
+   * has found the queue empty.
    *
    * @throws {SqsError} If the queue cannot be used.
    */
-  async run(options: EngineRunOptions): Promise<void> {
-    const { signal, forceSignal } = options;
-    this.#isDraining = options.drain;
+  async run({ drain }: { readonly drain: boolean }): Promise<void> {
+    this.#isDraining = drain;
     this.#isPolling = true;
-    const stop = () => this.stop();
-    const force = () => this.forceStop();
-    signal.addEventListener("abort", stop, { once: true });
-    forceSignal.addEventListener("abort", force, { once: true });
-    if (signal.aborted) stop();
-    if (forceSignal.aborted) force();
     this.#step();
     await this.#ended.promise;
     this.#hasEnded = true;
     this.#cancelForceLimit?.();
-    this.#leases.clearTimers();
+    this.#leases.heartbeat.clearTimers();
     this.#settler.clearTimers();
-    signal.removeEventListener("abort", stop);
-    forceSignal.removeEventListener("abort", force);
     if (this.#failure !== undefined) throw this.#failure.error;
   }
 
@@ -164,7 +142,7 @@ export class Engine {
    */
   pause(): void {
     this.#isPaused = true;
-    this.#releaseAll(this.#leases.takeWaiting());
+    this.#releaseAll(this.#leases.waiting.takeAll());
     this.#settler.flush();
     this.#step();
   }
@@ -184,8 +162,8 @@ export class Engine {
     return this.#leases.hasNoJobs && this.#leases.settling === 0;
   }
 
-  get #demand(): Demand {
-    return { ...this.#leases.load, retrying: this.#settler.retrying };
+  get #running(): HeldLease[] {
+    return [...this.#leases].filter(({ state }) => state === "running");
   }
 
   /** Ends the run with an error: the queue cannot be used. */
@@ -194,20 +172,25 @@ export class Engine {
     this.forceStop();
   }
 
-  /** Starts no receive and no job any more, and releases what waits. */
+  /**
+   * Starts no receive and no job any more; the receives in flight are awaited and
+   * their messages released, and running jobs finish.
+   */
   stop(): void {
+    if (this.#isStopping) return;
     this.#isStopping = true;
     this.#receiver.stop();
-    this.#releaseAll(this.#leases.takeWaiting());
+    this.#releaseAll(this.#leases.waiting.takeAll());
     this.#settler.flush();
     this.#step();
   }
 
-  /** Stops, drops the receives, and aborts and releases the running jobs. */
+  /** Stops now: drops the receives, aborts running jobs and releases them. */
   forceStop(): void {
+    if (this.#hasEnded || this.#force.signal.aborted) return;
     this.stop();
     this.#force.abort();
-    if (this.#isPolling && this.#cancelForceLimit === undefined) {
+    if (this.#isPolling) {
       const { clock, queue } = this.#context;
       // What SQS does not answer must not keep the process.
       this.#cancelForceLimit = clock.timer(FORCE_LIMIT_MS, () => {
@@ -224,9 +207,7 @@ export class Engine {
   }
 
   #giveUpJobs(): void {
-    const running = [...this.#leases].filter(({ state }) =>
-      state === "running"
-    );
+    const running = this.#running;
     if (running.length === 0) return;
     for (const lease of running) {
       lease.job!.giveUp();
@@ -250,7 +231,7 @@ export class Engine {
     const isDrained = this.#isDraining && this.#isIdle && inFlight === 0 &&
       emptyInRow >= DRAIN_POLLS;
     if (isDrained) this.#isStopping = true;
-    if (this.#accepts) this.#receiver.start(this.#demand);
+    if (this.#accepts) this.#receiver.start();
     const { running, settling } = this.#leases;
     if (
       this.#isStopping && inFlight === 0 && running === 0 && settling === 0
@@ -339,7 +320,7 @@ export class Engine {
 
   /** Releases the later messages of a group, as they must not overtake. */
   #releaseBehind(lease: HeldLease): void {
-    const behind = this.#leases.takeBehind(lease);
+    const behind = this.#leases.waiting.takeBehind(lease);
     this.#releaseAll(behind);
     if (behind.length > 0) this.#settler.flush();
   }

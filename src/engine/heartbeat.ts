@@ -32,14 +32,6 @@ export type HeartbeatContext = Omit<
   "fifo" | "options" | "random"
 >;
 
-/** The leases that a heartbeat extends. */
-export interface HeartbeatLeases {
-  /** All that may need an extension, whenever it is iterated. */
-  readonly leases: Iterable<Lease>;
-  /** Called once for each lease that is lost. */
-  readonly onLost: (lease: Lease) => void;
-}
-
 /** One extension of a lease. */
 interface Extension {
   readonly lease: Lease;
@@ -57,9 +49,14 @@ export class Heartbeat {
   /** Whether the last request failed: a streak is logged once. */
   #isFailing = false;
 
+  /**
+   * @param leases All that may need an extension, whenever it is iterated.
+   * @param onLost Called once for each lease that is lost.
+   */
   constructor(
     context: HeartbeatContext,
-    { leases, onLost }: HeartbeatLeases,
+    leases: Iterable<Lease>,
+    onLost: (lease: Lease) => void,
   ) {
     this.#context = context;
     this.#leases = leases;
@@ -136,51 +133,43 @@ export class Heartbeat {
     let next = Infinity;
     for (const lease of this.#leases) {
       if (!lease.isExtended) continue;
-      const { deadlineMs, extendAtMs, extension } = lease;
-      next = Math.min(
-        next,
-        deadlineMs,
-        extension === undefined ? extendAtMs : Infinity,
-      );
+      next = Math.min(next, lease.deadlineMs);
+      if (!lease.extension) next = Math.min(next, lease.extendAtMs);
     }
     this.#alarm.setBy(next);
   }
 
   #extendAll(leases: readonly Lease[]): void {
     const now = this.#context.clock.now();
-    const extensions = leases.flatMap((lease) => {
-      // Losing another lease may have released this one meanwhile.
-      const extension = lease.isExtended
-        ? this.#extensionOf(lease, now)
-        : undefined;
-      return extension === undefined ? [] : [extension];
-    });
+    // Losing another lease may have released one meanwhile.
+    const extensions = leases.filter(({ isExtended }) => isExtended)
+      .flatMap((lease) => this.#extensionOf(lease, now));
     if (extensions.length === 0) return;
     const answered = this.#request(extensions);
     for (const { lease } of extensions) lease.extension = answered;
   }
 
-  #extensionOf(lease: Lease, now: number): Extension | undefined {
+  #extensionOf(lease: Lease, now: number): Extension[] {
     const { seconds } = this.#context.visibility;
     const visibilityTimeoutSeconds = Math.min(seconds, lease.secondsLeft(now));
     const deadlineMs = now + visibilityTimeoutSeconds * 1000;
     const { receiptHandle } = lease;
     if (deadlineMs > lease.deadlineMs) {
-      return { lease, receiptHandle, visibilityTimeoutSeconds, deadlineMs };
+      return [{ lease, receiptHandle, visibilityTimeoutSeconds, deadlineMs }];
     }
     // SQS hides a message for 12 hours in all: the lease ends there.
     const isLast = visibilityTimeoutSeconds < seconds;
     lease.extendAtMs = isLast ? Infinity : this.#dueMs(lease);
+    return [];
   }
 
   async #request(extensions: readonly Extension[]): Promise<void> {
-    const { connection, url } = this.#context;
     let results: readonly EntryResult[];
     try {
       results = await request(
         this.#context,
         "ChangeMessageVisibility",
-        () => connection.changeVisibility(url, extensions),
+        (connection, url) => connection.changeVisibility(url, extensions),
       );
       this.#isFailing = false;
     } catch (error) {
@@ -215,13 +204,11 @@ export class Heartbeat {
 
   #logFailure(count: number, error: unknown): void {
     const { loggers, queue } = this.#context;
-    if (!this.#isFailing) {
-      loggers.get("zsqs").warn(
-        `Extending ${count} ${
-          count === 1 ? "lease" : "leases"
-        } of ${queue} failed; retrying: ${messageOf(error)}`,
-      );
-    }
+    if (this.#isFailing) return;
     this.#isFailing = true;
+    const leases = count === 1 ? "1 lease" : `${count} leases`;
+    loggers.get("zsqs").warn(
+      `Extending ${leases} of ${queue} failed; retrying: ${messageOf(error)}`,
+    );
   }
 }

@@ -17,60 +17,35 @@ import {
 } from "./lease.ts";
 import { WaitingMessages } from "./waiting_messages.ts";
 
-/** How many messages a container holds. */
-export interface Load {
-  readonly waiting: number;
-  /** Those whose job could start now: on FIFO queues one for each group. */
-  readonly startable: number;
-  readonly running: number;
-  readonly settling: number;
-}
-
 /** The leases of a container. */
 export class Leases implements Iterable<HeldLease> {
   readonly #context: EngineContext;
-  readonly #heartbeat: Heartbeat;
-  readonly #waiting: WaitingMessages;
+  readonly heartbeat: Heartbeat;
+  /** Messages whose job has not started. */
+  readonly waiting: WaitingMessages;
   /** A message that is received again is known by its id. */
   readonly #byId = new Map<string, Lease>();
-  #running = 0;
-  #settling = 0;
+  /** How many jobs run. */
+  running = 0;
+  /** How many messages are being settled. */
+  settling = 0;
 
   /** @param onLost Called once for each lease that is lost. */
   constructor(context: EngineContext, onLost: (lease: HeldLease) => void) {
     this.#context = context;
-    this.#waiting = new WaitingMessages(context.fifo);
-    this.#heartbeat = new Heartbeat(context, {
-      leases: this.#held(),
-      onLost: (lease) => {
-        // A job that runs keeps its lease until it ends.
-        if (lease.job === undefined) this.end(lease);
-        else lease.job.abort("lease lost");
-        onLost(lease);
-      },
+    this.waiting = new WaitingMessages(context.fifo);
+    const held = { [Symbol.iterator]: () => this.#byId.values() };
+    this.heartbeat = new Heartbeat(context, held, (lease) => {
+      // A job that runs keeps its lease until it ends.
+      if (lease.job === undefined) this.end(lease);
+      else lease.job.abort("lease lost");
+      onLost(lease);
     });
-  }
-
-  get load(): Load {
-    return {
-      waiting: this.#waiting.size,
-      startable: this.#waiting.startable,
-      running: this.#running,
-      settling: this.#settling,
-    };
-  }
-
-  get settling(): number {
-    return this.#settling;
-  }
-
-  get running(): number {
-    return this.#running;
   }
 
   /** Whether no job runs or waits. */
   get hasNoJobs(): boolean {
-    return this.#running === 0 && this.#waiting.size === 0;
+    return this.running === 0 && this.waiting.size === 0;
   }
 
   [Symbol.iterator](): Iterator<HeldLease> {
@@ -105,8 +80,8 @@ export class Leases implements Iterable<HeldLease> {
         blocked.add(message.groupId);
       } else {
         this.#byId.set(message.messageId, lease);
-        this.#waiting.add(lease);
-        this.#heartbeat.extend(lease);
+        this.waiting.add(lease);
+        this.heartbeat.extend(lease);
       }
     }
     return released;
@@ -115,15 +90,15 @@ export class Leases implements Iterable<HeldLease> {
   /** Starts the next message that may run. */
   startNext(): HeldLease | undefined {
     for (;;) {
-      const lease = this.#waiting.takeNext();
+      const lease = this.waiting.takeNext();
       if (lease === undefined) return undefined;
       if (this.#context.clock.now() < lease.deadlineMs) {
         lease.state = "running";
         lease.job = new JobControl();
-        this.#running++;
+        this.running++;
         return lease;
       }
-      this.#heartbeat.lose(lease, "it ended while the message waited");
+      this.heartbeat.lose(lease, "it ended while the message waited");
     }
   }
 
@@ -132,56 +107,28 @@ export class Leases implements Iterable<HeldLease> {
     this.#move(lease, "settling");
   }
 
-  /** Leaves a lease to its deadline. */
-  stopExtending(lease: HeldLease): void {
-    this.#heartbeat.stopExtending(lease);
-  }
-
   /**
    * Forgets a message's id. It may be received again before the answer to its
    * settlement is read: that is a separate message then.
    */
   forget(lease: HeldLease): void {
-    this.stopExtending(lease);
+    this.heartbeat.stopExtending(lease);
     const { messageId } = lease.message;
     if (this.#byId.get(messageId) === lease) this.#byId.delete(messageId);
   }
 
   /** A message is settled, or given up: the next one of its group may run. */
   end(lease: HeldLease): void {
-    if (lease.state === "waiting") this.#waiting.remove(lease);
-    this.#waiting.free(lease);
+    if (lease.state === "waiting") this.waiting.remove(lease);
+    this.waiting.free(lease);
     this.forget(lease);
     this.#move(lease, "gone");
   }
 
-  /** Whether messages of the same group wait behind one. */
-  hasBehind(lease: HeldLease): boolean {
-    return this.#waiting.hasBehind(lease);
-  }
-
-  /** Takes out the messages that wait behind one in its group. */
-  takeBehind(lease: HeldLease): HeldLease[] {
-    return this.#waiting.takeBehind(lease);
-  }
-
-  /** Takes out all messages that wait. */
-  takeWaiting(): HeldLease[] {
-    return this.#waiting.takeAll();
-  }
-
-  clearTimers(): void {
-    this.#heartbeat.clearTimers();
-  }
-
-  #held(): Iterable<Lease> {
-    return { [Symbol.iterator]: () => this.#byId.values() };
-  }
-
   #move(lease: Lease, state: LeaseState): void {
-    if (lease.state === "running") this.#running--;
-    if (lease.state === "settling") this.#settling--;
-    if (state === "settling") this.#settling++;
+    if (lease.state === "running") this.running--;
+    if (lease.state === "settling") this.settling--;
+    if (state === "settling") this.settling++;
     lease.state = state;
   }
 
@@ -190,7 +137,7 @@ export class Leases implements Iterable<HeldLease> {
     const held = this.#byId.get(again.message.messageId);
     if (held === undefined) return false;
     if (!held.lost && this.#context.clock.now() >= held.deadlineMs) {
-      this.#heartbeat.lose(held, "it was received again");
+      this.heartbeat.lose(held, "it was received again");
     }
     if (held.state === "gone") return false;
     // An answer that comes late brings an older handle.
@@ -203,7 +150,7 @@ export class Leases implements Iterable<HeldLease> {
     // twice. If the job returns, this handle deletes the message.
     if (held.lost) return true;
     held.receiveCount = again.receiveCount;
-    if (held.isExtended) this.#heartbeat.extend(held);
+    if (held.isExtended) this.heartbeat.extend(held);
     return true;
   }
 }

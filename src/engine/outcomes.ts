@@ -86,7 +86,7 @@ export class Outcomes {
       return await this.#carryOut(lease, decision, outcome.error);
     } catch (error) {
       // A thrown value may break the code that looks at it.
-      this.#options.leases.stopExtending(lease);
+      this.#options.leases.heartbeat.stopExtending(lease);
       this.#context.loggers.get("zsqs").error(
         `Settling failed, so that the message will be received again: ${
           this.#name(lease)
@@ -102,23 +102,21 @@ export class Outcomes {
     decision: Decision,
     error: unknown,
   ): Promise<boolean> {
-    switch (decision.action) {
-      case "delete":
-        return await this.#send(lease, decision);
-      case "sendToFailures": {
-        const next = await this.#sendToFailures(lease, error)
-          ? { action: "delete" } as const
-          // Not sent: the message is retried as any other is.
-          : this.#decide(lease, { kind: "aborted", error });
-        return await this.#carryOut(lease, next, error);
-      }
-      case "changeVisibility":
-        await this.#hide(lease, decision.seconds);
-        return false;
-      case "leave":
-        await this.#hide(lease, this.#learnedSeconds(lease));
-        return false;
+    if (decision.action === "delete") return await this.#send(lease, decision);
+    if (decision.action === "sendToFailures") {
+      const next = await this.#sendToFailures(lease, error)
+        ? { action: "delete" } as const
+        // Not sent: the message is retried as any other is.
+        : this.#decide(lease, { kind: "aborted", error });
+      return await this.#carryOut(lease, next, error);
     }
+    await this.#hide(
+      lease,
+      decision.action === "leave"
+        ? this.#learnedSeconds(lease)
+        : decision.seconds,
+    );
+    return false;
   }
 
   /**
@@ -132,7 +130,7 @@ export class Outcomes {
 
   async #hide(lease: HeldLease, seconds: number | undefined): Promise<void> {
     const { clock, loggers } = this.#context;
-    this.#options.leases.stopExtending(lease);
+    this.#options.leases.heartbeat.stopExtending(lease);
     if (lease.lost || seconds === undefined) return;
     const left = lease.secondsLeft(clock.now());
     if (left < seconds) {
@@ -154,10 +152,10 @@ export class Outcomes {
 
   #send(lease: HeldLease, decision: SettlingDecision): Promise<boolean> {
     const { leases, settler } = this.#options;
-    leases.stopExtending(lease);
+    leases.heartbeat.stopExtending(lease);
     const settled = settler.settle(lease, decision);
     // Nothing will join the batch, or something waits for it.
-    if (leases.hasNoJobs || leases.hasBehind(lease)) settler.flush();
+    if (leases.hasNoJobs || leases.waiting.hasBehind(lease)) settler.flush();
     return settled;
   }
 

@@ -10,7 +10,8 @@ import { messageOf, SqsError } from "../errors.ts";
 import { MAX_BATCH, type ReceivedMessage } from "../sqs/connection.ts";
 import { type EngineContext, request } from "./context.ts";
 import type { SentReceive } from "./lease.ts";
-import type { Load } from "./leases.ts";
+import type { Leases } from "./leases.ts";
+import type { Settler } from "./settler.ts";
 
 /** How much longer than its wait a receive may take, in milliseconds. */
 const GRACE_MS = 10_000;
@@ -35,6 +36,8 @@ const DROPPED = new DOMException("The receive was dropped", "AbortError");
 
 /** What a receiver reports to its engine. */
 export interface ReceiverOptions {
+  readonly leases: Leases;
+  readonly settler: Settler;
   /** Whether nobody has seen yet that the queue can be used. */
   readonly isUnseen: boolean;
   /** Called if the first receive shows that the queue cannot be used. */
@@ -45,12 +48,6 @@ export interface ReceiverOptions {
   ) => void;
   /** Called when a receive has ended, or may start again. */
   readonly onChange: () => void;
-}
-
-/** The messages that a container holds, and the refused settlements. */
-export interface Demand extends Load {
-  /** How many settlements were refused and are being tried again. */
-  readonly retrying: number;
 }
 
 /** The receives of one container. */
@@ -101,13 +98,15 @@ export class Receiver {
   }
 
   /** Starts as many receives as there is room and reason for. */
-  start(demand: Demand): void {
+  start(): void {
+    const { startable } = this.#options.leases.waiting;
+    const room = this.#roomFor(startable);
     while (
       this.#cancelPause === undefined && this.#inFlight < this.#allowed
     ) {
-      const max = Math.min(MAX_BATCH, this.#roomFor(demand) - this.#reserved);
+      const max = Math.min(MAX_BATCH, room - this.#reserved);
       const isWanted = max === MAX_BATCH ||
-        (max > 0 && demand.startable === 0 && this.#inFlight === 0);
+        (max > 0 && startable === 0 && this.#inFlight === 0);
       if (!isWanted) return;
       this.#poll(max).then(() => this.#options.onChange());
     }
@@ -118,10 +117,11 @@ export class Receiver {
    *
    * @returns How many messages it brought.
    */
-  async receiveVisible(demand: Demand): Promise<number> {
+  async receiveVisible(): Promise<number> {
     for (;;) {
       try {
-        const max = Math.min(MAX_BATCH, this.#roomFor(demand));
+        const { startable } = this.#options.leases.waiting;
+        const max = Math.min(MAX_BATCH, this.#roomFor(startable));
         const messages = await this.#receive(max, 0);
         this.#recover();
         return messages.length;
@@ -146,7 +146,9 @@ export class Receiver {
   }
 
   /** How many more messages the container may hold. */
-  #roomFor({ waiting, startable, running, settling, retrying }: Demand) {
+  #roomFor(startable: number): number {
+    const { leases, settler: { retrying } } = this.#options;
+    const { running, settling, waiting: { size: waiting } } = leases;
     const { concurrency, prefetch } = this.#context.options;
     const capacity = concurrency + prefetch;
     // zc.sqs, one job at a time, settles a message before it receives the next,
@@ -196,11 +198,18 @@ export class Receiver {
     this.#alarm.setBy(deadline.dueMs);
     if (this.#isAborted) deadline.abort(DROPPED);
     try {
-      const receiving = this.#request(deadline.signal, sent, {
-        maxMessages,
-        waitTimeSeconds,
-        ...(attemptId === undefined ? {} : { attemptId }),
-      });
+      const receiving = request(
+        this.#context,
+        "ReceiveMessage",
+        (connection, url) =>
+          connection.receive(url, {
+            maxMessages,
+            waitTimeSeconds,
+            visibilityTimeoutSeconds: sent.visibilitySeconds,
+            signal: deadline.signal,
+            ...(attemptId === undefined ? {} : { attemptId }),
+          }),
+      );
       // The SDK does not look at the signal while it waits for credentials.
       const messages = await deadline.wait(receiving);
       if (messages === undefined) {
@@ -220,28 +229,6 @@ export class Receiver {
       if (!deadline.signal.aborted) this.#unused.push(deadline);
       if (this.#deadlines.length === 0) this.#alarm.off();
     }
-  }
-
-  #request(
-    signal: AbortSignal,
-    { visibilitySeconds }: SentReceive,
-    options: {
-      readonly maxMessages: number;
-      readonly waitTimeSeconds: number;
-      readonly attemptId?: string;
-    },
-  ): Promise<ReceivedMessage[]> {
-    const { connection, url } = this.#context;
-    return request(
-      this.#context,
-      "ReceiveMessage",
-      () =>
-        connection.receive(url, {
-          ...options,
-          signal,
-          visibilityTimeoutSeconds: visibilitySeconds,
-        }),
-    );
   }
 
   #take(messages: readonly ReceivedMessage[], sent: SentReceive): void {

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { Alarm, sleep } from "../clock.ts";
+import { Alarm, type Clock, sleep } from "../clock.ts";
 import type { Decision } from "../job/decide.ts";
 import { nameJobs } from "../job/runner.ts";
 import {
@@ -14,7 +14,12 @@ import {
   MAX_BATCH,
   UNANSWERED,
 } from "../sqs/connection.ts";
-import { type EngineContext, request } from "./context.ts";
+import type { Operation } from "../telemetry/events.ts";
+import {
+  type EngineConnection,
+  type EngineContext,
+  request,
+} from "./context.ts";
 import { saysLost } from "./heartbeat.ts";
 import type { HeldLease } from "./lease.ts";
 
@@ -65,8 +70,15 @@ export class Settler {
     this.#context = context;
     this.#forceSignal = forceSignal;
     this.#onRetry = onRetry;
-    this.#deletes = this.#batch((entries) => this.#sendDeletes(entries));
-    this.#changes = this.#batch((entries) => this.#sendChanges(entries));
+    this.#deletes = this.#batch(
+      "DeleteMessage",
+      (entries, connection, url) =>
+        connection.delete(url, entries.map(({ lease }) => lease.receiptHandle)),
+    );
+    this.#changes = this.#batch(
+      "ChangeMessageVisibility",
+      (entries, ...to) => this.#change(entries, ...to),
+    );
   }
 
   /** How many settlements were refused and are being tried again. */
@@ -85,11 +97,9 @@ export class Settler {
       : this.#context.clock.now() + decision.seconds * 1000;
     return new Promise((resolve) => {
       const entry = { lease, untilMs, resolve, refusals: 0 };
-      if (untilMs === undefined || lease.extension === undefined) {
-        this.#send(entry);
-      } else {
-        this.#sendAfter(lease.extension, entry);
-      }
+      const extension = untilMs === undefined ? undefined : lease.extension;
+      if (extension === undefined) this.#send(entry);
+      else this.#sendAfter(extension, entry);
     });
   }
 
@@ -117,33 +127,30 @@ export class Settler {
     this.#changes.flush();
   }
 
-  #batch(
-    send: (entries: readonly Settlement[]) => Promise<EntryResult[]>,
-  ): Batch {
-    const onAnswer: OnAnswer = (...answer) => this.#answer(...answer);
-    return new Batch(this.#context, send, onAnswer);
+  #batch(operation: Operation, call: Call): Batch {
+    return new Batch(this.#context.clock, async (entries) => {
+      let results: readonly EntryResult[];
+      try {
+        results = await request(
+          this.#context,
+          operation,
+          (...to) => call(entries, ...to),
+        );
+      } catch (error) {
+        results = entries.map(() => ({ ok: false, failure: failureOf(error) }));
+      }
+      this.#answer(entries, results);
+    });
   }
 
-  #sendDeletes(entries: readonly Settlement[]): Promise<EntryResult[]> {
-    const { connection, url } = this.#context;
-    const handles = entries.map(({ lease }) => lease.receiptHandle);
-    return request(
-      this.#context,
-      "DeleteMessage",
-      () => connection.delete(url, handles),
-    );
-  }
-
-  #sendChanges(entries: readonly Settlement[]): Promise<EntryResult[]> {
-    const { connection, url, clock } = this.#context;
-    const changes = entries.map(({ lease, untilMs = 0 }) => ({
-      receiptHandle: lease.receiptHandle,
-      visibilityTimeoutSeconds: secondsUntil(untilMs, clock.now()),
-    }));
-    return request(
-      this.#context,
-      "ChangeMessageVisibility",
-      () => connection.changeVisibility(url, changes),
+  #change(...[entries, connection, url]: Parameters<Call>): ReturnType<Call> {
+    const now = this.#context.clock.now();
+    return connection.changeVisibility(
+      url,
+      entries.map(({ lease: { receiptHandle }, untilMs = 0 }) => ({
+        receiptHandle,
+        visibilityTimeoutSeconds: secondsUntil(untilMs, now),
+      })),
     );
   }
 
@@ -220,30 +227,25 @@ export class Settler {
   }
 }
 
-/** Takes the results of a request, by the positions of its entries. */
-type OnAnswer = (
+/** Requests a batch. */
+type Call = (
   entries: readonly Settlement[],
-  results: readonly EntryResult[],
-) => void;
+  connection: EngineConnection,
+  url: string,
+) => Promise<EntryResult[]>;
 
 /** Gathers entries until there are ten, or the first may wait no longer. */
 class Batch {
-  readonly #context: EngineContext;
-  readonly #send: (entries: readonly Settlement[]) => Promise<EntryResult[]>;
-  readonly #onAnswer: OnAnswer;
+  readonly #clock: Clock;
+  readonly #send: (entries: readonly Settlement[]) => void;
   readonly #alarm: Alarm;
   #entries: Settlement[] = [];
   #flushAtMs = Infinity;
 
-  constructor(
-    context: EngineContext,
-    send: (entries: readonly Settlement[]) => Promise<EntryResult[]>,
-    onAnswer: OnAnswer,
-  ) {
-    this.#context = context;
+  constructor(clock: Clock, send: (entries: readonly Settlement[]) => void) {
+    this.#clock = clock;
     this.#send = send;
-    this.#onAnswer = onAnswer;
-    this.#alarm = new Alarm(context.clock, () => this.#ring());
+    this.#alarm = new Alarm(clock, () => this.#ring());
   }
 
   add(entry: Settlement, latestMs: number): void {
@@ -258,7 +260,7 @@ class Batch {
     const entries = this.#entries;
     this.#entries = [];
     this.#flushAtMs = Infinity;
-    this.#request(entries);
+    this.#send(entries);
   }
 
   clearTimers(): void {
@@ -267,19 +269,8 @@ class Batch {
 
   /** Those for which the alarm was set may have been sent with others. */
   #ring(): void {
-    if (this.#flushAtMs <= this.#context.clock.now()) this.flush();
+    if (this.#flushAtMs <= this.#clock.now()) this.flush();
     else this.#alarm.setBy(this.#flushAtMs);
-  }
-
-  async #request(entries: readonly Settlement[]): Promise<void> {
-    let results: readonly EntryResult[];
-    try {
-      results = await this.#send(entries);
-    } catch (error) {
-      const failure = failureOf(error);
-      results = entries.map(() => ({ ok: false, failure }));
-    }
-    this.#onAnswer(entries, results);
   }
 }
 

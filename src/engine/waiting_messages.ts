@@ -67,9 +67,11 @@ export class WaitingMessages {
   /** Takes out the messages of the same group, as they must not overtake it. */
   takeBehind(lease: Lease): Lease[] {
     if (!this.hasBehind(lease)) return [];
-    const group = groupOf(lease);
-    const behind = this.#leases.filter((each) => groupOf(each) === group);
-    this.#leases = this.#leases.filter((each) => groupOf(each) !== group);
+    const { behind = [], rest = [] } = Object.groupBy(
+      this.#leases,
+      (each) => groupOf(each) === groupOf(lease) ? "behind" : "rest",
+    );
+    this.#leases = rest;
     return behind;
   }
 

@@ -77,16 +77,17 @@ export class Sweep implements AsyncDisposable {
     this.#signal = signal;
     this.#startedMs = clock.now();
     const logger = { debug() {}, info() {}, warn, error: warn, critical: warn };
-    this.#heartbeat = new Heartbeat({
-      ...open,
-      queue: ref.name,
-      loggers: { get: () => logger },
-      events: new Counters(),
-      visibility: new Visibility(SWEEP_VISIBILITY_SECONDS),
-    }, {
-      leases: { [Symbol.iterator]: () => this.#leases.values() },
-      onLost: () => {},
-    });
+    this.#heartbeat = new Heartbeat(
+      {
+        ...open,
+        queue: ref.name,
+        loggers: { get: () => logger },
+        events: new Counters(),
+        visibility: new Visibility(SWEEP_VISIBILITY_SECONDS),
+      },
+      { [Symbol.iterator]: () => this.#leases.values() },
+      () => {},
+    );
   }
 
   /**

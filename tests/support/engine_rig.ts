@@ -10,11 +10,7 @@ import { connectTo } from "../../src/double/connection.ts";
 import { TestServer } from "../../src/double/server.ts";
 import type { DoubleQueue } from "../../src/double/queue.ts";
 import type { EngineContext, EngineOptions } from "../../src/engine/context.ts";
-import {
-  Engine,
-  type EngineParts,
-  type EngineRunOptions,
-} from "../../src/engine/engine.ts";
+import { Engine, type EngineParts } from "../../src/engine/engine.ts";
 import { Visibility } from "../../src/engine/visibility.ts";
 import { type Handler, LocalRunner } from "../../src/job/run_job.ts";
 import type { Logger } from "../../src/logging/loggers.ts";
@@ -94,8 +90,6 @@ export class EngineRig {
   /** Calls that are replaced from now on. */
   faults: CallFaults = {};
   readonly #counters: Counters;
-  readonly #stop = new AbortController();
-  readonly #force = new AbortController();
   #end: Promise<void> | undefined;
   /** Whether the run has ended. */
   ended = false;
@@ -154,13 +148,8 @@ export class EngineRig {
   }
 
   /** Polls until the engine ends. */
-  run(options: Partial<EngineRunOptions> = {}): Promise<void> {
-    this.#end = this.engine.run({
-      signal: this.#stop.signal,
-      forceSignal: this.#force.signal,
-      drain: false,
-      ...options,
-    }).finally(() => this.ended = true);
+  run({ drain = false } = {}): Promise<void> {
+    this.#end = this.engine.run({ drain }).finally(() => this.ended = true);
     return this.#end;
   }
 
@@ -171,14 +160,13 @@ export class EngineRig {
 
   /** Asks it to stop. */
   async stop(): Promise<void> {
-    this.#stop.abort();
+    this.engine.stop();
     await turn();
   }
 
   /** Asks it to stop at once. */
   async force(): Promise<void> {
-    this.#stop.abort();
-    this.#force.abort();
+    this.engine.forceStop();
     await turn();
   }
 

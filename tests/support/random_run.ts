@@ -351,11 +351,9 @@ class Game implements Disposable {
           : {}),
       },
     );
-    engine.run({
-      signal: runner.stop.signal,
-      forceSignal: runner.force.signal,
-      drain,
-    }).then(() => this.#end(runner));
+    runner.stop.signal.onabort = () => engine.stop();
+    runner.force.signal.onabort = () => engine.forceStop();
+    engine.run({ drain }).then(() => this.#end(runner));
     return runner;
   }
 

@@ -83,15 +83,8 @@ export function childCommand(
   }
   return {
     ...command,
-    args: [
-      "run",
-      "--quiet",
-      "--no-prompt",
-      ...configFlag(),
-      ...permissionFlags(config),
-      // For standard input, Deno finds the same deno.json as for this program.
-      "-",
-    ],
+    // For standard input, Deno finds the same deno.json as for this program.
+    args: ["run", "--quiet", "--no-prompt", ...flagsOf(config), "-"],
     input: entryPoint(worker),
   };
 }
@@ -142,10 +135,10 @@ function configFlag(): string[] {
   return url.protocol === "file:" ? [`--config=${fileURLToPath(url)}`] : [];
 }
 
-/** At least one flag: without any, Deno grants all permissions. */
-function permissionFlags(config: IsolationConfig): string[] {
-  if (config.allowAll) return ["--allow-all"];
-  const flags: string[] = [];
+/** At least one grants something: without any, Deno grants all permissions. */
+function flagsOf(config: IsolationConfig): string[] {
+  const flags = configFlag();
+  if (config.allowAll) return [...flags, "--allow-all"];
   for (const [name, key] of Object.entries(PERMISSION_KEYS)) {
     const value = config[key];
     if (value === "true") flags.push(`--allow-${name}`);
@@ -169,19 +162,17 @@ function registryHost(): string {
 function childEnv(config: IsolationConfig): Record<string, string> {
   const all = config.allowAll || config.allowEnv === "true";
   const named = config.allowEnv?.split(",") ?? [];
-  const names = new Set([
-    ...DENO_ENV,
-    ...(config.allowRun === undefined ? [] : ["PATH"]),
-    ...named.filter((name) => !name.endsWith("*")),
-  ]);
   const prefixes = named.filter((name) => name.endsWith("*"))
     .map((name) => name.slice(0, -1));
   // Listing all names needs permission for all of the environment.
   const seen = all || prefixes.length > 0 ? Object.keys(process.env) : [];
-  for (const name of seen) {
-    const isNamed = prefixes.some((prefix) => name.startsWith(prefix));
-    if (isNamed || (all && !name.startsWith("AWS_"))) names.add(name);
-  }
+  const names = [
+    ...[...DENO_ENV, ...named, ...(config.allowRun ? ["PATH"] : [])],
+    ...seen.filter((name) =>
+      prefixes.some((prefix) => name.startsWith(prefix)) ||
+      (all && !name.startsWith("AWS_"))
+    ),
+  ];
   const env: Record<string, string> = {};
   for (const name of names) {
     const value = process.env[name];

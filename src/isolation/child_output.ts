@@ -22,30 +22,22 @@ const MAX_LINE_BYTES = 16 * 1_048_576;
 export async function passLines(stream: Readable, fd: 1 | 2): Promise<void> {
   let held: Buffer[] = [];
   let size = 0;
-  const flush = () => {
-    if (size > 0) writeAll(fd, Buffer.concat(held));
-    held = [];
-    size = 0;
-  };
-  const hold = (bytes: Buffer) => {
-    held.push(bytes);
-    size += bytes.length;
-  };
   try {
-    for await (const chunk of stream) {
-      const bytes = chunk as Buffer;
-      const end = bytes.lastIndexOf(10) + 1;
+    for await (const chunk of stream as AsyncIterable<Buffer>) {
+      const isLong = size + chunk.length > MAX_LINE_BYTES;
+      const end = isLong ? chunk.length : chunk.lastIndexOf(10) + 1;
       if (end > 0) {
-        hold(bytes.subarray(0, end));
-        flush();
+        writeAll(fd, Buffer.concat([...held, chunk.subarray(0, end)]));
+        held = [];
+        size = 0;
       }
-      hold(bytes.subarray(end));
-      if (size > MAX_LINE_BYTES) flush();
+      held.push(chunk.subarray(end));
+      size += chunk.length - end;
     }
   } catch {
     // The stream was cut off with its process.
   }
-  flush();
+  writeAll(fd, Buffer.concat(held));
 }
 
 /** Writes synchronously, as the console does, and ignores errors. */

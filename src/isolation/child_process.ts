@@ -9,7 +9,7 @@ import { randomUUID } from "node:crypto";
 import { LostJobError } from "../errors.ts";
 import type { Outcome } from "../job/decide.ts";
 import type { JobControl, Runner } from "../job/runner.ts";
-import type { WorkerConfig } from "../job/worker.ts";
+import { type WorkerConfig, workerSubject } from "../job/worker.ts";
 import type { WorkerSpec } from "../job/worker_spec.ts";
 import { decodeError } from "../logging/error_data.ts";
 import type { JobMessage } from "../sqs/connection.ts";
@@ -26,6 +26,7 @@ import {
   type ToChild,
   type Untrusted,
 } from "./protocol.ts";
+import { startProblem } from "./start_problem.ts";
 
 /**
  * How long a process's exit and the close of its channel wait for each other,
@@ -39,6 +40,7 @@ export interface ChildOptions {
   readonly worker: WorkerSpec;
   /** The ini file's path as the user gave it, for messages. */
   readonly file?: string | undefined;
+  readonly workerConfig?: WorkerConfig;
   readonly onLog: (line: LogText, errors: readonly unknown[]) => void;
 }
 
@@ -117,27 +119,33 @@ export class Child implements Runner {
     return this.#jobs.size;
   }
 
-  /** The operating system's id, or `undefined` if it could not be started. */
-  get pid(): number | undefined {
-    return this.#process.pid;
-  }
-
-  /** Makes it import the worker. */
+  /**
+   * Makes it import the worker.
+   *
+   * @throws {Error} If that fails, with the option that helps if there is one.
+   */
   async load(): Promise<void> {
-    await this.#greeted.promise;
-    const { worker, file, command } = this.#options;
-    await this.#do({
-      type: "load",
-      keys: this.#keys,
-      worker,
-      file,
-      denied: command.denied,
-    });
+    await this.#greeted.promise.catch((error) => this.#cannotStart(error));
+    const { worker, file, command: { denied } } = this.#options;
+    const keys = this.#keys;
+    await this.#start({ type: "load", keys, worker, file, denied });
   }
 
-  /** Makes it call the worker's factory. */
-  make(config: WorkerConfig, queue: string): Promise<void> {
-    return this.#do({ type: "make", config, queue });
+  /** Makes it call the worker's factory; throws as `load` does. */
+  make(queue: string): Promise<void> {
+    const { workerConfig: config = {} } = this.#options;
+    return this.#start({ type: "make", config, queue });
+  }
+
+  #start(frame: ToChild): Promise<void> {
+    return this.#do(frame).catch((error) => this.#cannotStart(error));
+  }
+
+  #cannotStart(error: unknown): never {
+    // If there is no process, this program may not start any.
+    if (this.#process.pid === undefined) throw error;
+    const { worker, file } = this.#options;
+    throw startProblem(error, workerSubject(worker, file));
   }
 
   /**
@@ -191,16 +199,12 @@ export class Child implements Runner {
   }
 
   #take(text: unknown): void {
-    if (text === HELLO && this.#step === undefined) {
-      return this.#greeted.resolve();
-    }
-    if (typeof text === "string" && isTooLong(text)) {
-      return this.kill("was killed as it sent more than 1 MiB at once");
-    }
-    const frame = typeof text === "string"
-      ? decodeFromChild(this.#keys.fromChild, text)
-      : undefined;
-    if (frame === undefined || !this.#handle(frame)) {
+    if (text === HELLO && this.#step === undefined) this.#greeted.resolve();
+    else if (typeof text === "string" && isTooLong(text)) {
+      this.kill("was killed as it sent more than 1 MiB at once");
+    } else {
+      const frame = decodeFromChild(this.#keys.fromChild, text);
+      if (frame !== undefined && this.#handle(frame)) return;
       this.kill("was killed as a job wrote to its channel");
     }
   }
@@ -220,9 +224,8 @@ export class Child implements Runner {
         return this.#jobs.has(id);
       case "ended": {
         const outcome = decodeOutcome(frame);
-        if (outcome === undefined) return false;
-        this.#jobs.get(id)?.resolve(outcome);
-        return this.#jobs.delete(id);
+        if (outcome !== undefined) this.#jobs.get(id)?.resolve(outcome);
+        return outcome !== undefined && this.#jobs.delete(id);
       }
       case "log": {
         const line = decodeLog(frame);

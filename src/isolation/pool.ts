@@ -16,7 +16,7 @@ import type { JobMessage } from "../sqs/connection.ts";
 import { childCommand, type IsolationConfig } from "./child_command.ts";
 import { Child } from "./child_process.ts";
 import { MAX_BACK_OFF_SECONDS, Slot } from "./slot.ts";
-import { startProblem, withOption } from "./start_problem.ts";
+import { withOption } from "./start_problem.ts";
 
 /** How long a job may take to end after its timeout, in seconds. */
 export const KILL_GRACE_SECONDS = 2;
@@ -30,10 +30,7 @@ export interface PoolOptions {
 /** The part of a container's configuration that a pool needs. */
 export type PoolConfig =
   & IsolationConfig
-  & Pick<
-    ContainerConfig,
-    "concurrency" | "workerConfig" | "file"
-  >
+  & Pick<ContainerConfig, "concurrency" | "workerConfig" | "file">
   & { readonly worker: WorkerSpec; readonly processes: number };
 
 /** A worker that runs its jobs in child processes. */
@@ -58,16 +55,13 @@ export class Pool implements Runner {
     const pool = new Pool(config, options);
     try {
       for (let i = 0; i < config.processes; i++) {
-        pool.#slots.push(
-          new Slot({
-            clock: options.clock,
-            spawn: () => pool.#spawn(),
-            make: (child) => pool.#make(child),
-            startProblem: (error) => startProblem(error, pool.#subject),
-            onReady: () => pool.#assign(),
-            onBackOff: (seconds, why) => pool.#logBackOff(seconds, why),
-          }),
-        );
+        const slot = new Slot({
+          clock: options.clock,
+          spawn: () => pool.#spawn(),
+          onReady: () => pool.#assign(),
+          onBackOff: (seconds, why) => pool.#logBackOff(seconds, why),
+        });
+        pool.#slots.push(slot);
       }
       await pool.#all((child) => child.load());
       return pool;
@@ -90,8 +84,8 @@ export class Pool implements Runner {
    */
   async make(queue: string): Promise<this> {
     this.#queue = queue;
-    await this.#all((child) => this.#make(child));
-    for (const slot of this.#slots) slot.open();
+    await this.#all((child) => child.make(queue));
+    for (const slot of this.#slots) slot.open(queue);
     return this;
   }
 
@@ -148,30 +142,18 @@ export class Pool implements Runner {
 
   /** Takes a step of the start in all processes; the first error counts. */
   async #all(step: (child: Child) => Promise<void>): Promise<void> {
-    const results = await Promise.allSettled(
-      this.#slots.map(({ child }) => step(child)),
-    );
-    for (const [i, result] of results.entries()) {
-      if (result.status === "fulfilled") continue;
-      // If there is no process, this program may not start any.
-      const isHere = this.#slots[i]!.child.pid === undefined;
-      throw isHere ? result.reason : startProblem(result.reason, this.#subject);
-    }
+    const steps = this.#slots.map(({ child }) => step(child));
+    await Promise.allSettled(steps);
+    await Promise.all(steps);
   }
 
   #spawn(): Child {
-    const { worker, file } = this.#config;
     return new Child({
-      command: childCommand(worker, this.#config),
-      worker,
-      file,
+      ...this.#config,
+      command: childCommand(this.#config.worker, this.#config),
       onLog: ({ name, level, text }, errors) =>
         this.#options.loggers.get(name)[level](text, ...errors),
     });
-  }
-
-  #make(child: Child): Promise<void> {
-    return child.make(this.#config.workerConfig, this.#queue);
   }
 
   /** Gives the jobs that wait to the processes that have the fewest. */
@@ -199,14 +181,11 @@ export class Pool implements Runner {
     control.onTimeout = undefined;
     cancel?.();
     this.#assign();
-    if (!("error" in outcome)) {
-      this.#isHealthy(slot);
-      return outcome;
-    }
-    const { error, kind } = outcome;
+    const error = "error" in outcome ? outcome.error : undefined;
     if (!(error instanceof LostJobError)) this.#isHealthy(slot);
+    if (!("error" in outcome)) return outcome;
     // The child may have ended the job before it was told of the abort.
-    return control.aborted && kind !== "transient"
+    return control.aborted && outcome.kind !== "transient"
       ? { kind: "aborted", error }
       : { ...outcome, error: withOption(error) };
   }

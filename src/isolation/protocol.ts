@@ -137,9 +137,9 @@ export function encodeFromChild(key: string, frame: FromChild): string {
  */
 export function decodeFromChild(
   key: string,
-  text: string,
+  text: unknown,
 ): Untrusted | undefined {
-  if (!text.startsWith(key)) return undefined;
+  if (typeof text !== "string" || !text.startsWith(key)) return undefined;
   try {
     return Object(parse(text.slice(key.length)));
   } catch {

@@ -17,10 +17,6 @@ export interface SlotOptions {
   readonly clock: Clock;
   /** Starts a process. */
   readonly spawn: () => Child;
-  /** Makes a loaded process ready for jobs. */
-  readonly make: (child: Child) => Promise<void>;
-  /** Explains an error of a start. */
-  readonly startProblem: (error: unknown) => unknown;
   /** Called when a process is ready for jobs. */
   readonly onReady: () => void;
   /** Called before a wait for a restart. */
@@ -60,10 +56,10 @@ export class Slot {
       : Math.min(MAX_BACK_OFF_SECONDS, 2 ** (this.#crashes - 2));
   }
 
-  /** Opens it for jobs; its process is ready. */
-  open(): void {
+  /** Opens it for jobs of a queue; its process is ready. */
+  open(queue: string): void {
     this.#ready = true;
-    this.#restarting();
+    this.#restarting(queue);
     this.#options.onReady();
   }
 
@@ -89,7 +85,7 @@ export class Slot {
     this.#child.kill("was killed as its container stopped");
   }
 
-  async #restarting(): Promise<void> {
+  async #restarting(queue: string): Promise<void> {
     while (!this.#closed) {
       let why = `Its process ${await this.#child.ended}`;
       this.#ready = false;
@@ -101,25 +97,24 @@ export class Slot {
           await this.#wait(seconds);
           if (this.#closed) return;
         }
-        why = await this.#restart();
+        why = await this.#restart(queue);
       }
     }
   }
 
   /** Returns why the process is not ready; empty if it is. */
-  async #restart(): Promise<string> {
-    const { spawn, make, startProblem, onReady } = this.#options;
+  async #restart(queue: string): Promise<string> {
     try {
-      this.#child = spawn();
+      this.#child = this.#options.spawn();
       await this.#child.load();
-      await make(this.#child);
+      await this.#child.make(queue);
     } catch (error) {
       this.#child.kill("was killed as it could not be started");
       await this.#child.ended;
-      return messageOf(startProblem(error));
+      return messageOf(error);
     }
     this.#ready = true;
-    onReady();
+    this.#options.onReady();
     return "";
   }
 

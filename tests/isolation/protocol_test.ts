@@ -281,7 +281,7 @@ Deno.test("a child refuses frames without its key, and an id that is running", a
   const frames: unknown[] = [];
   let answered = Promise.withResolvers<void>();
   child.on("message", (text) => {
-    frames.push(decodeFromChild(keys.fromChild, String(text)));
+    frames.push(decodeFromChild(keys.fromChild, text));
     answered.resolve();
   });
   const step = async (key: string, frame: ToChild) => {

@@ -9,136 +9,144 @@ import type {
   Connection,
   EntryResult,
   OutgoingMessage,
+  QueueAttributes,
+  ReceivedMessage,
+  ReceiveOptions,
+  Sent,
+  VisibilityChange,
 } from "../sqs/connection.ts";
 import { checkBatch, checkSize } from "./checks.ts";
-import { type CalledQueue, CallFaults } from "./fault_script.ts";
-import type { FaultOperation } from "./faults.ts";
+import { type Call, CallFaults } from "./fault_script.ts";
 import type { DoubleQueue } from "./queue.ts";
 import type { TestServer } from "./server.ts";
 
 /** A connection to the double. */
-export interface DoubleConnection extends Connection {
+export class DoubleConnection implements Connection {
   readonly server: TestServer;
-}
+  readonly region: string;
 
-/** Connects to the double. */
-export function connectTo(
-  server: TestServer,
-  region: string,
-): DoubleConnection {
-  const faultsOf = (operation: FaultOperation, queue: CalledQueue) =>
-    new CallFaults(server.faults, { operation, queue });
-
-  /** Makes a call, with the faults that hit it. */
-  async function call<T>(
-    operation: FaultOperation,
-    queue: CalledQueue,
-    { bodies = [], signal }: CallOptions & { bodies?: readonly string[] },
-    effect: (faults: CallFaults) => T | Promise<T>,
-  ): Promise<T> {
-    signal?.throwIfAborted();
-    const faults = faultsOf(operation, queue);
-    faults.before(bodies);
-    const answer = await effect(faults);
-    await faults.after(bodies, signal);
-    return answer;
+  constructor(server: TestServer, region: string) {
+    this.server = server;
+    this.region = region;
   }
 
-  /** Deletes messages, or changes their visibility, by receipt handle. */
-  async function settle<E extends { readonly receiptHandle: string }>(
-    operation: FaultOperation,
-    queue: DoubleQueue,
-    entries: readonly E[],
-    options: CallOptions,
-    effect: (entry: E) => EntryResult,
-  ): Promise<EntryResult[]> {
-    checkBatch(entries);
-    const bodyOf = ({ receiptHandle }: E) =>
-      queue.messageOf(receiptHandle)?.body ?? "";
-    const bodies = entries.map(bodyOf);
-    return await call(
-      operation,
+  async queueUrl(name: string, options: CallOptions = {}): Promise<string> {
+    const queue = { name, fifo: name.endsWith(".fifo") };
+    const call = { operation: "GetQueueUrl", queue, bodies: [] } as const;
+    return await this.#call(
+      call,
+      options,
+      () => this.server.existing(name).url,
+    );
+  }
+
+  async attributes(
+    url: string,
+    options: CallOptions = {},
+  ): Promise<QueueAttributes> {
+    const queue = this.server.byUrl(url);
+    const call = {
+      operation: "GetQueueAttributes",
       queue,
-      { ...options, bodies },
+      bodies: [],
+    } as const;
+    return await this.#call(call, options, () => queue.attributes());
+  }
+
+  async send(
+    url: string,
+    messages: readonly OutgoingMessage[],
+    options: CallOptions = {},
+  ): Promise<EntryResult<Sent>[]> {
+    checkBatch(messages);
+    checkSize(messages);
+    const queue = this.server.byUrl(url);
+    const bodies = messages.map(({ body }) => body);
+    const call = { operation: "SendMessage", queue, bodies } as const;
+    return await this.#call(call, options, async (faults) => {
+      const accepted: OutgoingMessage[] = [];
+      const results = faults.entries((position) => {
+        const result = queue.send(messages[position]!);
+        if (result.ok) accepted.push(messages[position]!);
+        return result;
+      });
+      await this.server.hooks.sent?.(queue, accepted);
+      return results;
+    });
+  }
+
+  async receive(
+    url: string,
+    options: ReceiveOptions,
+  ): Promise<ReceivedMessage[]> {
+    const queue = this.server.byUrl(url);
+    const bodies: string[] = [];
+    const call = { operation: "ReceiveMessage", queue, bodies } as const;
+    return await this.#call(call, options, async (faults) => {
+      const messages = await queue.receive(options, faults);
+      bodies.push(...messages.map(({ body }) => body));
+      return messages;
+    });
+  }
+
+  async delete(
+    url: string,
+    handles: readonly string[],
+    options?: CallOptions,
+  ): Promise<EntryResult[]> {
+    const effect = (queue: DoubleQueue, position: number) =>
+      queue.delete(handles[position]!);
+    return await this.#settle("DeleteMessage", url, handles, effect, options);
+  }
+
+  async changeVisibility(
+    url: string,
+    changes: readonly VisibilityChange[],
+    options?: CallOptions,
+  ): Promise<EntryResult[]> {
+    const operation = "ChangeMessageVisibility";
+    const handles = changes.map(({ receiptHandle }) => receiptHandle);
+    const effect = (queue: DoubleQueue, position: number) =>
+      queue.changeVisibility(changes[position]!);
+    return await this.#settle(operation, url, handles, effect, options);
+  }
+
+  close(): void {}
+
+  /** Deletes messages, or changes their visibility, by receipt handle. */
+  async #settle(
+    operation: Call["operation"],
+    url: string,
+    handles: readonly string[],
+    effect: (queue: DoubleQueue, position: number) => EntryResult,
+    options: CallOptions = {},
+  ): Promise<EntryResult[]> {
+    const queue = this.server.byUrl(url);
+    checkBatch(handles);
+    const bodies = handles.map((each) => queue.messageOf(each)?.body ?? "");
+    return await this.#call(
+      { operation, queue, bodies },
+      options,
       (faults) =>
-        faults.entries(
-          entries,
-          bodies,
-          (entry) =>
-            faults.hit("expiredHandle", [bodyOf(entry)])
-              ? queue.expire(entry.receiptHandle)
-              : effect(entry),
+        faults.entries((position) =>
+          faults.hit("expiredHandle", [bodies[position]!])
+            ? queue.expire(handles[position]!)
+            : effect(queue, position)
         ),
     );
   }
 
-  return {
-    region,
-    server,
-    async queueUrl(name, options = {}) {
-      const called = { name, fifo: name.endsWith(".fifo") };
-      const effect = () => server.existing(name).url;
-      return await call("GetQueueUrl", called, options, effect);
-    },
-    async attributes(url, options = {}) {
-      const queue = server.byUrl(url);
-      const effect = () => queue.attributes();
-      return await call("GetQueueAttributes", queue, options, effect);
-    },
-    async send(url, messages, options = {}) {
-      checkBatch(messages);
-      checkSize(messages);
-      const queue = server.byUrl(url);
-      const bodies = messages.map(({ body }) => body);
-      return await call(
-        "SendMessage",
-        queue,
-        { ...options, bodies },
-        async (faults) => {
-          const accepted: OutgoingMessage[] = [];
-          const results = faults.entries(messages, bodies, (message) => {
-            const result = queue.send(message);
-            if (result.ok) accepted.push(message);
-            return result;
-          });
-          await server.hooks.sent?.(queue, accepted);
-          return results;
-        },
-      );
-    },
-    async receive(url, options) {
-      options.signal?.throwIfAborted();
-      const queue = server.byUrl(url);
-      const faults = faultsOf("ReceiveMessage", queue);
-      faults.before([]);
-      const messages = await queue.receive(options, faults);
-      const bodies = messages.map(({ body }) => body);
-      if (bodies.length > 0) await faults.after(bodies, options.signal);
-      return messages;
-    },
-    async delete(url, receiptHandles, options = {}) {
-      const queue = server.byUrl(url);
-      const entries = receiptHandles.map((receiptHandle) => ({
-        receiptHandle,
-      }));
-      return await settle(
-        "DeleteMessage",
-        queue,
-        entries,
-        options,
-        (entry) => queue.delete(entry.receiptHandle),
-      );
-    },
-    async changeVisibility(url, changes, options = {}) {
-      const queue = server.byUrl(url);
-      return await settle(
-        "ChangeMessageVisibility",
-        queue,
-        changes,
-        options,
-        (change) => queue.changeVisibility(change),
-      );
-    },
-    close() {},
-  };
+  /** Makes a call, with the faults that hit it. */
+  async #call<T>(
+    call: Call,
+    { signal }: CallOptions,
+    effect: (faults: CallFaults) => T | Promise<T>,
+  ): Promise<T> {
+    signal?.throwIfAborted();
+    const faults = new CallFaults(this.server.faults, call);
+    faults.before();
+    const answer = await effect(faults);
+    await faults.after(signal);
+    return answer;
+  }
 }

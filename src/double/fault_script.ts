@@ -17,64 +17,21 @@ import {
   type FaultOf,
   type FaultOperation,
   type InjectedFault,
-  namedOperations,
+  operationsOf,
 } from "./faults.ts";
 
-/** The queue that a call is for. */
-export interface CalledQueue {
-  readonly name: string;
-  readonly fifo: boolean;
-}
-
 /** A call to the double. */
-interface Call {
+export interface Call {
   readonly operation: FaultOperation;
-  readonly queue: CalledQueue;
+  readonly queue: { readonly name: string; readonly fifo: boolean };
+  /** The bodies of its messages; a receive learns them from its answer. */
+  readonly bodies: readonly string[];
 }
 
-class ScriptedFault implements InjectedFault {
+interface ScriptedFault extends InjectedFault {
   readonly fault: Fault;
-  hits = 0;
-  #removed = false;
-  readonly #untilMs: number;
-  readonly #operations: readonly FaultOperation[];
-  readonly #times: number;
-
-  constructor(fault: Fault, nowMs: number) {
-    this.fault = fault;
-    this.#operations = namedOperations(fault) ??
-      FAULT_KINDS[fault.kind].operations.filter((each) =>
-        !each.startsWith("GetQueue")
-      );
-    this.#untilMs = fault.kind === "throttle"
-      ? nowMs + fault.durationSeconds * 1000
-      : Infinity;
-    const once = fault.probability === undefined && fault.kind !== "throttle";
-    this.#times = fault.times ?? (once ? 1 : Infinity);
-  }
-
-  isOver(nowMs: number): boolean {
-    return this.#removed || this.hits >= this.#times || this.#untilMs <= nowMs;
-  }
-
-  matches({ operation, queue }: Call, entries: number): boolean {
-    const { kind, queue: name } = this.fault;
-    const positions = kind === "partialFailure"
-      ? this.fault.entries
-      : undefined;
-    return this.#operations.includes(operation) &&
-      (name === undefined || name === queue.name) &&
-      !(queue.fifo && FAULT_KINDS[kind].standardOnly) &&
-      (positions === undefined || positions.some((each) => each < entries));
-  }
-
-  remove(): void {
-    this.#removed = true;
-  }
-
-  [Symbol.dispose](): void {
-    this.remove();
-  }
+  readonly untilMs: number;
+  hits: number;
 }
 
 /** The faults in force, and the record of their hits. */
@@ -84,7 +41,7 @@ export class FaultScript {
   readonly random: Random;
   readonly clockWait: ClockWait;
   readonly #clock: Clock;
-  #faults: ScriptedFault[] = [];
+  readonly #faults = new Set<ScriptedFault>();
 
   constructor(clock: Clock, clockWait: ClockWait, random: Random) {
     this.#clock = clock;
@@ -94,42 +51,54 @@ export class FaultScript {
 
   inject(fault: Fault): InjectedFault {
     checkFault(fault);
-    const scripted = new ScriptedFault({ ...fault }, this.#clock.now());
-    this.#faults.push(scripted);
+    const remove = () => void this.#faults.delete(scripted);
+    const scripted: ScriptedFault = {
+      fault: { ...fault },
+      untilMs: fault.kind === "throttle"
+        ? this.#clock.now() + fault.durationSeconds * 1000
+        : Infinity,
+      hits: 0,
+      remove,
+      [Symbol.dispose]: remove,
+    };
+    this.#faults.add(scripted);
     return scripted;
   }
 
-  /**
-   * The fault of a kind that hits a call now, if any.
-   *
-   * @param hitBodies Chooses the bodies that the fault hits, for the record.
-   */
-  hit<K extends Fault["kind"]>(
-    kind: K,
-    call: Call,
-    bodies: readonly string[],
-    hitBodies: (fault: FaultOf<K>) => readonly string[] = () => bodies,
-  ): FaultOf<K> | undefined {
-    if (this.#faults.length === 0) return undefined;
-    const now = this.#clock.now();
-    this.#faults = this.#faults.filter((each) => !each.isOver(now));
-    const scripted = this.#faults.find((each) => {
-      const { probability = 1 } = each.fault;
-      return each.fault.kind === kind && each.matches(call, bodies.length) &&
-        (probability === 1 || this.random() < probability);
-    });
-    if (scripted === undefined) return undefined;
-    scripted.hits++;
-    const fault = scripted.fault as FaultOf<K>;
-    this.hits.push({
-      at: new Date(now),
-      kind,
-      operation: call.operation,
-      queue: call.queue.name,
-      bodies: hitBodies(fault),
-    });
-    return fault;
+  /** The fault of a kind that hits a call now, if any. It counts as a hit. */
+  find<K extends Fault["kind"]>(kind: K, call: Call): FaultOf<K> | undefined {
+    for (const scripted of this.#faults) {
+      const { fault, untilMs } = scripted;
+      const { probability, times } = fault;
+      if (fault.kind !== kind || untilMs <= this.#clock.now()) continue;
+      if (!matches(fault, call)) continue;
+      if (probability !== undefined && this.random() >= probability) continue;
+      scripted.hits++;
+      const isOnce = probability === undefined && kind !== "throttle";
+      if (scripted.hits >= (times ?? (isOnce ? 1 : Infinity))) {
+        scripted.remove();
+      }
+      return fault as FaultOf<K>;
+    }
   }
+
+  /** Records a hit. */
+  record(
+    kind: Fault["kind"],
+    { operation, queue }: Call,
+    bodies: readonly string[],
+  ): void {
+    const at = new Date(this.#clock.now());
+    this.hits.push({ at, kind, operation, queue: queue.name, bodies });
+  }
+}
+
+function matches(fault: Fault, { operation, queue, bodies }: Call): boolean {
+  const entries = fault.kind === "partialFailure" ? fault.entries : undefined;
+  return operationsOf(fault).includes(operation) &&
+    (fault.queue === undefined || fault.queue === queue.name) &&
+    !(queue.fifo && FAULT_KINDS[fault.kind].standardOnly) &&
+    (entries === undefined || entries.some((each) => each < bodies.length));
 }
 
 const REFUSED_ENTRY: EntryFailure = {
@@ -154,9 +123,11 @@ export class CallFaults {
   /** The fault of a kind that hits this call, if any. */
   hit<K extends Fault["kind"]>(
     kind: K,
-    bodies: readonly string[],
+    bodies = this.#call.bodies,
   ): FaultOf<K> | undefined {
-    return this.#script.hit(kind, this.#call, bodies);
+    const fault = this.#script.find(kind, this.#call);
+    if (fault !== undefined) this.#script.record(kind, this.#call, bodies);
+    return fault;
   }
 
   /** The chance to mix visible messages with, if a fault reorders them. */
@@ -171,69 +142,59 @@ export class CallFaults {
   }
 
   /** Throws if a fault hits the call before its effect. */
-  before(bodies: readonly string[]): void {
-    if (this.hit("throttle", bodies) !== undefined) {
+  before(): void {
+    if (this.hit("throttle") !== undefined) {
       throw this.#error(
         "RequestThrottled",
         "The request was denied due to request throttling.",
       );
     }
-    const fault = this.hit("error", bodies);
+    const fault = this.hit("error");
     if (fault === undefined) return;
-    throw this.#error(
-      fault.code ?? "InternalError",
-      "a fault of the testing double, before the effect",
-      fault.senderFault,
-    );
+    const { code = "InternalError", senderFault } = fault;
+    const message = "a fault of the testing double, before the effect";
+    throw this.#error(code, message, senderFault);
   }
 
   /** Delays or throws if a fault hits the call after its effect. */
-  async after(
-    bodies: readonly string[],
-    signal: AbortSignal | undefined,
-  ): Promise<void> {
-    const late = this.hit("lateAnswer", bodies);
+  async after(signal: AbortSignal | undefined): Promise<void> {
+    const { operation, bodies } = this.#call;
+    if (operation === "ReceiveMessage" && bodies.length === 0) return;
+    const late = this.hit("lateAnswer");
     if (late !== undefined) {
       await this.#script.clockWait.sleep(late.delaySeconds * 1000, signal);
       signal?.throwIfAborted();
     }
-    if (this.hit("lostAnswer", bodies) !== undefined) {
-      throw this.#error(
-        "ECONNRESET",
-        "a fault of the testing double, after the effect",
-      );
+    if (this.hit("lostAnswer") !== undefined) {
+      const message = "a fault of the testing double, after the effect";
+      throw this.#error("ECONNRESET", message);
     }
   }
 
   /** The result of each entry of a batch; a fault may refuse some entries. */
-  entries<E, T>(
-    entries: readonly E[],
-    bodies: readonly string[],
-    effect: (entry: E) => EntryResult<T>,
-  ): EntryResult<T>[] {
+  entries<T>(effect: (position: number) => EntryResult<T>): EntryResult<T>[] {
+    const { bodies } = this.#call;
+    const fault = this.#script.find("partialFailure", this.#call);
     let refused: readonly number[] = [];
-    const fault = this.#script.hit(
-      "partialFailure",
-      this.#call,
-      bodies,
-      ({ entries = this.#drawPositions(bodies.length) }) => {
-        refused = entries.filter((each) => each < bodies.length);
-        return refused.map((position) => bodies[position]!);
-      },
-    );
-    return entries.map((entry, position) => {
-      if (!refused.includes(position)) return effect(entry);
-      if (fault?.afterEffect) effect(entry);
+    if (fault !== undefined) {
+      const { entries = this.#drawPositions() } = fault;
+      refused = entries.filter((each) => each < bodies.length);
+      const hit = refused.map((position) => bodies[position]!);
+      this.#script.record("partialFailure", this.#call, hit);
+    }
+    return bodies.map((_, position) => {
+      if (!refused.includes(position)) return effect(position);
+      if (fault?.afterEffect) effect(position);
       return { ok: false, failure: REFUSED_ENTRY };
     });
   }
 
   /** Draws positions, at least one. */
-  #drawPositions(length: number): number[] {
+  #drawPositions(): number[] {
     const { random } = this.#script;
-    const one = Math.floor(random() * length);
-    return Array.from({ length }, (_, i) => i)
-      .filter((position) => random() < 0.5 || position === one);
+    const positions = [...this.#call.bodies.keys()];
+    const one = Math.floor(random() * positions.length);
+    return positions.filter((position) => random() < 0.5 || position === one);
   }
 
   #error(code: string, message: string, senderFault = false): SqsError {

@@ -231,11 +231,13 @@ export const FAULT_KINDS: Readonly<Record<Fault["kind"], FaultKind>> = {
   reordering: { operations: ["ReceiveMessage"], standardOnly: true },
 };
 
-/** The operations that a fault names. */
-export function namedOperations(
-  { operation }: FaultTarget,
-): readonly FaultOperation[] | undefined {
-  return typeof operation === "string" ? [operation] : operation;
+/** The operations that a fault can hit. */
+export function operationsOf(fault: Fault): readonly FaultOperation[] {
+  const { kind, operation } = fault;
+  if (operation !== undefined) return [operation].flat();
+  return FAULT_KINDS[kind].operations.filter((each) =>
+    !each.startsWith("GetQueue")
+  );
 }
 
 /**
@@ -250,13 +252,13 @@ export function checkFault(fault: Fault): void {
   const { kind, operation: _, ...options } = fault;
   const { operations, options: own, required, standardOnly } =
     FAULT_KINDS[kind];
-  const named = namedOperations(fault);
-  for (const each of named ?? []) {
+  const hit = operationsOf(fault);
+  for (const each of hit) {
     checkOption(action, "operation", each, oneOf(operations));
   }
   // A receive gives up on its own. Any other call would never end.
   const mayBeNever = kind === "lateAnswer" && fault.delaySeconds === Infinity &&
-    named?.every((each) => each === "ReceiveMessage");
+    hit.every((each) => each === "ReceiveMessage");
   checkOptions(action, options, {
     queue: { wanted: "the name of a queue", fits: isText },
     times: integer(1),

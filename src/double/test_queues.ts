@@ -16,7 +16,7 @@ import { bodyText } from "../message/body.ts";
 import type { Connection } from "../sqs/connection.ts";
 import { show } from "../text.ts";
 import { BOOLEAN, checkOptions, numeric } from "./check_options.ts";
-import { connectTo } from "./connection.ts";
+import { DoubleConnection } from "./connection.ts";
 import { Consumer } from "./consumer.ts";
 import type { Fault, FaultHit, InjectedFault } from "./faults.ts";
 import type { TestQueueOptions } from "./queue_settings.ts";
@@ -262,7 +262,7 @@ export class Queues implements TestQueues {
 
   #connect(region: string): Connection {
     this.#print(`Connected to region ${region}.`);
-    return connectTo(this.#server, region);
+    return new DoubleConnection(this.#server, region);
   }
 
   async #attach(container: AttachedConsumer): Promise<void> {

@@ -6,7 +6,7 @@
  */
 
 import type { Connection, OutgoingMessage } from "../../src/sqs/connection.ts";
-import { connectTo } from "../../src/double/connection.ts";
+import { DoubleConnection } from "../../src/double/connection.ts";
 import { TestServer } from "../../src/double/server.ts";
 import type { DoubleQueue } from "../../src/double/queue.ts";
 import type { EngineContext, EngineOptions } from "../../src/engine/context.ts";
@@ -112,7 +112,7 @@ export class EngineRig {
     };
     const made = makeEngine(noting, {
       connection: withFaults(
-        connect?.(this.clock) ?? connectTo(server, "us-east-1"),
+        connect?.(this.clock) ?? new DoubleConnection(server, "us-east-1"),
         () => this.faults,
       ),
       url,

@@ -44,37 +44,3 @@ export function deduplicationIdOf(message: OutgoingMessage): string {
   return message.deduplicationId ??
     createHash("sha256").update(message.body).digest("hex");
 }
-
-/** A FIFO message's place in its queue, 20 digits as SQS writes it. */
-export function sequenceNumber(position: number): string {
-  return String(position + 1).padStart(20, "0");
-}
-
-/** What a receive with an attempt id took. */
-interface Attempt {
-  readonly taken: readonly {
-    readonly message: StoredMessage;
-    readonly receiptHandle: string;
-  }[];
-  visibleAtMs: number;
-}
-
-/** The receives with an attempt id. */
-export class Attempts extends RecentIds<Attempt> {
-  /**
-   * The attempt of a repeated id, as long as nobody has touched any of its
-   * messages (SQS, "ReceiveRequestAttemptId").
-   */
-  untouched(
-    id: string,
-    messages: ReadonlySet<StoredMessage>,
-  ): Attempt | undefined {
-    const attempt = this.get(id);
-    const untouched = attempt?.taken.every(({ message, receiptHandle }) =>
-      messages.has(message) && message.note.hidden &&
-      message.receiptHandle === receiptHandle &&
-      message.visibleAtMs === attempt.visibleAtMs
-    );
-    return untouched ? attempt : undefined;
-  }
-}

@@ -16,11 +16,6 @@ export class Heap<T> {
   readonly #nodes: Node<T>[] = [];
   #order = 0;
 
-  /** How many items it holds. */
-  get size(): number {
-    return this.#nodes.length;
-  }
-
   /** The smallest number, `Infinity` if it is empty. */
   get key(): number {
     return this.#nodes[0]?.key ?? Infinity;
@@ -32,47 +27,37 @@ export class Heap<T> {
   }
 
   add(key: number, item: T): void {
-    const nodes = this.#nodes;
-    const node = { key, order: this.#order++, item };
-    let at = nodes.push(node) - 1;
+    let at = this.#nodes.push({ key, order: this.#order++, item }) - 1;
     while (at > 0) {
       const parent = (at - 1) >> 1;
-      if (!before(node, nodes[parent]!)) break;
-      nodes[at] = nodes[parent]!;
+      if (this.#first(parent, at) === parent) break;
+      this.#swap(at, parent);
       at = parent;
     }
-    nodes[at] = node;
   }
 
   /** Takes out the item with the smallest number. */
   take(): T | undefined {
-    const nodes = this.#nodes;
-    const first = nodes[0];
-    const last = nodes.pop();
-    if (first === undefined || last === undefined) return undefined;
-    if (nodes.length > 0) this.#sink(last);
-    return first.item;
-  }
-
-  /** Replaces the first node, and moves the new one down. */
-  #sink(node: Node<T>): void {
-    const nodes = this.#nodes;
-    let at = 0;
-    for (;;) {
-      let child = 2 * at + 1;
-      if (child >= nodes.length) break;
-      const right = child + 1;
-      if (right < nodes.length && before(nodes[right]!, nodes[child]!)) {
-        child = right;
-      }
-      if (!before(nodes[child]!, node)) break;
-      nodes[at] = nodes[child]!;
-      at = child;
+    this.#swap(0, this.#nodes.length - 1);
+    const taken = this.#nodes.pop();
+    for (let at = 0;;) {
+      const first = this.#first(at, this.#first(2 * at + 1, 2 * at + 2));
+      if (first === at) return taken?.item;
+      this.#swap(at, first);
+      at = first;
     }
-    nodes[at] = node;
   }
-}
 
-function before(a: Node<unknown>, b: Node<unknown>): boolean {
-  return a.key < b.key || (a.key === b.key && a.order < b.order);
+  /** Which of two places has the item to take first; `b` may be empty. */
+  #first(a: number, b: number): number {
+    const [one, other] = [this.#nodes[a], this.#nodes[b]];
+    if (one === undefined || other === undefined) return a;
+    const order = one.key - other.key || one.order - other.order;
+    return order < 0 ? a : b;
+  }
+
+  #swap(a: number, b: number): void {
+    const nodes = this.#nodes;
+    if (a < b || b < a) [nodes[a], nodes[b]] = [nodes[b]!, nodes[a]!];
+  }
 }

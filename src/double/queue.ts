@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { Clock } from "../clock.ts";
+import { type Clock, sleep } from "../clock.ts";
 import {
   type EntryFailure,
   type EntryResult,
@@ -26,33 +26,28 @@ import {
   refusalOf,
   visibilityRefusal,
 } from "./checks.ts";
-import { Copies } from "./copies.ts";
-import {
-  Attempts,
-  deduplicationIdOf,
-  RecentIds,
-  sequenceNumber,
-} from "./deduplication.ts";
+import { deduplicationIdOf, RecentIds } from "./deduplication.ts";
 import type { ReceiveFaults } from "./fault_script.ts";
 import { Heap } from "./heap.ts";
-import { LongPolls } from "./long_polls.ts";
 import { countReceive, received, type StoredMessage } from "./message.ts";
-import { arnOf, type QueueSettings } from "./queue_settings.ts";
-import {
-  FifoOrder,
-  type ReceiveOrder,
-  StandardOrder,
-} from "./receive_order.ts";
+import { arnOf, type QueueSettings, urlOf } from "./queue_settings.ts";
+import { ReceiveOrder } from "./receive_order.ts";
 
 /** What a queue needs of its server. */
 export interface QueueContext {
   readonly clock: Clock;
   /** Makes a message id or receipt handle. */
   newId(): string;
-  /** Puts a message into a dead-letter queue. */
-  redrive(message: StoredMessage, deadLetterQueue: string): void;
+  /** Moves a message of a queue to its dead-letter queue. */
+  redrive(message: StoredMessage, from: DoubleQueue, to: string): void;
   /** Reports a deleted message. */
   deleted(message: StoredMessage): void;
+}
+
+/** What a receive with an attempt id took. */
+interface Attempt {
+  readonly messages: readonly ReceivedMessage[];
+  visibleAtMs: number;
 }
 
 /** A queue of the double. */
@@ -71,27 +66,22 @@ export class DoubleQueue {
   /** By the time when their retention ends; some of them have left. */
   readonly #retained = new Heap<StoredMessage>();
   /** Messages to deliver again, although received or deleted. */
-  readonly #copies = new Copies();
+  #copies: { readonly atMs: number; readonly message: StoredMessage }[] = [];
   readonly #sentIds: RecentIds<Sent>;
-  readonly #attempts: Attempts;
-  readonly #polls: LongPolls;
+  readonly #attempts: RecentIds<Attempt>;
+  /** Aborts when the messages change, which wakes the long polls. */
+  #change = new AbortController();
   #positions = 0;
 
-  constructor(
-    name: string,
-    url: string,
-    settings: QueueSettings,
-    context: QueueContext,
-  ) {
+  constructor(name: string, settings: QueueSettings, context: QueueContext) {
     this.name = name;
-    this.url = url;
+    this.url = urlOf(name);
     this.fifo = name.endsWith(".fifo");
     this.settings = settings;
     this.#context = context;
-    this.#order = this.fifo ? new FifoOrder() : new StandardOrder();
+    this.#order = new ReceiveOrder(this.fifo);
     this.#sentIds = new RecentIds(context.clock);
-    this.#attempts = new Attempts(context.clock);
-    this.#polls = new LongPolls(context.clock);
+    this.#attempts = new RecentIds(context.clock);
   }
 
   get #now(): number {
@@ -111,8 +101,10 @@ export class DoubleQueue {
       if (this.#isHidden(top) && top.visibleAtMs === this.#hidden.key) break;
       this.#hidden.take();
     }
-    const copyMs = this.#copies.nextAfter(this.#now);
-    return Math.min(this.#hidden.key, copyMs);
+    // A copy that is due waits for the next receive, not for the clock.
+    const copies = this.#copies.map(({ atMs }) => atMs);
+    const later = copies.filter((atMs) => atMs > this.#now);
+    return Math.min(this.#hidden.key, ...later);
   }
 
   /** The message of a receipt handle, from any receive. */
@@ -123,22 +115,20 @@ export class DoubleQueue {
   send(message: OutgoingMessage): EntryResult<Sent> {
     const refusal = refusalOf(message, this);
     if (refusal !== undefined) return refuse(refusal);
-    const ids = this.fifo
-      ? { deduplicationId: deduplicationIdOf(message) }
-      : undefined;
-    const known = ids && this.#sentIds.get(ids.deduplicationId);
-    if (known !== undefined) return { ok: true, value: known };
-    const sent: Sent = {
-      messageId: this.#context.newId(),
-      ...(this.fifo && { sequenceNumber: sequenceNumber(this.#positions) }),
-    };
-    if (ids !== undefined) this.#sentIds.set(ids.deduplicationId, sent);
+    const deduplicationId = deduplicationIdOf(message);
+    const known = this.fifo && this.#sentIds.get(deduplicationId);
+    if (known) return { ok: true, value: known };
+    const messageId = this.#context.newId();
+    // SQS writes 20 digits.
+    const sequenceNumber = String(this.#positions + 1).padStart(20, "0");
+    const sent = this.fifo ? { messageId, sequenceNumber } : { messageId };
+    if (this.fifo) this.#sentIds.set(deduplicationId, sent);
     const { delaySeconds = this.settings.delaySeconds, ...content } = message;
     const sentAtMs = this.#now;
     this.#add({
       ...content,
-      ...ids,
-      messageId: sent.messageId,
+      ...(this.fifo && { deduplicationId }),
+      messageId,
       sentAtMs,
       receiveCount: 0,
       visibleAtMs: sentAtMs + delaySeconds * 1000,
@@ -151,11 +141,12 @@ export class DoubleQueue {
    * count stay, and on standard queues the time when it was sent (SQS, "Setting
    * up dead-letter queue retention").
    */
-  takeDeadLetter(message: StoredMessage): void {
+  takeDeadLetter(message: StoredMessage, from: DoubleQueue): void {
+    const deadLetterSource = arnOf(from.name);
     const { receiptHandle: _h, receivedAtMs: _r, ...content } = message;
     const visibleAtMs = this.#now;
     const sentAtMs = this.fifo ? visibleAtMs : message.sentAtMs;
-    this.#add({ ...content, sentAtMs, visibleAtMs });
+    this.#add({ ...content, sentAtMs, visibleAtMs, deadLetterSource });
   }
 
   async receive(
@@ -173,7 +164,12 @@ export class DoubleQueue {
       const left = deadline - this.#now;
       if (messages.length > 0 || left <= 0) return messages;
       const hiddenMs = this.nextVisibleMs - this.#now;
-      await this.#polls.wait(Math.min(left, hiddenMs), options.signal);
+      const wakers = [this.#change.signal, options.signal];
+      await sleep(
+        this.#context.clock,
+        Math.min(left, hiddenMs),
+        AbortSignal.any(wakers.filter((each) => each !== undefined)),
+      );
     }
   }
 
@@ -191,7 +187,7 @@ export class DoubleQueue {
     this.#remove(message);
     this.deleted.push(message);
     this.#context.deleted(message);
-    this.#polls.wake();
+    this.#wakePolls();
     return DONE;
   }
 
@@ -210,7 +206,7 @@ export class DoubleQueue {
       return refuse(BEYOND_MAX_VISIBILITY);
     }
     this.#hideUntil(message, untilMs);
-    this.#polls.wake();
+    this.#wakePolls();
     return DONE;
   }
 
@@ -222,7 +218,7 @@ export class DoubleQueue {
       message?.receiptHandle === receiptHandle && this.#messages.has(message)
     ) {
       this.#hideUntil(message, this.#now);
-      this.#polls.wake();
+      this.#wakePolls();
     }
     return refuse(this.fifo ? EXPIRED_HANDLE : INVALID_HANDLE);
   }
@@ -259,7 +255,7 @@ export class DoubleQueue {
     const retentionMs = this.settings.messageRetentionSeconds * 1000;
     this.#retained.add(message.sentAtMs + retentionMs, message);
     this.#hideUntil(message, message.visibleAtMs);
-    this.#polls.wake();
+    this.#wakePolls();
   }
 
   #isHidden(message: StoredMessage): boolean {
@@ -283,10 +279,16 @@ export class DoubleQueue {
     this.#order.remove(message);
   }
 
+  #wakePolls(): void {
+    const change = this.#change;
+    this.#change = new AbortController();
+    change.abort();
+  }
+
   /** Removes a message for good: no duplicate of it comes either. */
   #drop(message: StoredMessage): void {
     if (this.#messages.has(message)) this.#remove(message);
-    this.#copies.drop(message);
+    this.#copies = this.#copies.filter((each) => each.message !== message);
   }
 
   /** Catches up with the clock. */
@@ -302,12 +304,16 @@ export class DoubleQueue {
 
   /** Shows the messages that a duplicate fault delivers again now. */
   #showCopies(): void {
-    for (const message of this.#copies.takeDue(this.#now)) {
+    const now = this.#now;
+    const due = this.#copies.filter(({ atMs }) => atMs <= now);
+    this.#copies = this.#copies.filter(({ atMs }) => atMs > now);
+    for (const { message } of due) {
       if (!this.#messages.has(message)) {
         this.#messages.add(message);
+        this.#order.add(message);
         message.note.hidden = true;
       }
-      this.#hideUntil(message, this.#now);
+      this.#hideUntil(message, now);
     }
   }
 
@@ -319,12 +325,12 @@ export class DoubleQueue {
     this.#showCopies();
     const now = this.#now;
     const visibleAtMs = this.#visibleAfter(options);
-    const taken = this.#order.take({
-      max: options.maxMessages,
-      accept: (message) =>
-        this.#messages.has(message) && !this.#redrive(message),
-      reorder: () => faults.reordering(),
-    }).map((message) => {
+    const taken = this.#order.take(
+      options.maxMessages,
+      (message) => !this.#redrive(message),
+      () => faults.reordering(),
+    );
+    const messages = taken.map((message) => {
       countReceive(message, this.name, now);
       const receiptHandle = this.#context.newId();
       this.#handles.set(receiptHandle, message);
@@ -335,32 +341,41 @@ export class DoubleQueue {
       this.#hideUntil(message, visibleAtMs);
       const copyIn = faults.duplicate(message.body);
       if (copyIn !== undefined) {
-        this.#copies.add(now + copyIn * 1000, message);
+        this.#copies.push({ atMs: now + copyIn * 1000, message });
       }
-      return { message, receiptHandle };
+      return received(message, receiptHandle);
     });
     const { attemptId } = options;
-    if (attemptId !== undefined && taken.length > 0) {
-      this.#attempts.set(attemptId, { taken, visibleAtMs });
+    if (attemptId !== undefined && messages.length > 0) {
+      this.#attempts.set(attemptId, { messages, visibleAtMs });
     }
-    return taken.map(({ message, receiptHandle }) =>
-      received(message, receiptHandle)
-    );
+    return messages;
   }
 
-  /** Repeats the answer for a known attempt id, and hides its messages anew. */
+  /**
+   * Repeats the answer for a known attempt id, and hides its messages anew, as
+   * long as nobody has touched any of them (SQS, "ReceiveRequestAttemptId").
+   */
   #receiveAgain(options: ReceiveOptions): ReceivedMessage[] | undefined {
     const { attemptId } = options;
     if (!this.fifo || attemptId === undefined) return undefined;
     this.#update();
-    const attempt = this.#attempts.untouched(attemptId, this.#messages);
+    const attempt = this.#attempts.get(attemptId);
     if (attempt === undefined) return undefined;
+    const stored = attempt.messages.map(({ receiptHandle }) =>
+      this.#handles.get(receiptHandle)!
+    );
+    const isUntouched = stored.every((message, i) =>
+      this.#isHidden(message) && message.visibleAtMs === attempt.visibleAtMs &&
+      message.receiptHandle === attempt.messages[i]!.receiptHandle
+    );
+    if (!isUntouched) return undefined;
     attempt.visibleAtMs = this.#visibleAfter(options);
-    return attempt.taken.map(({ message, receiptHandle }) => {
+    for (const message of stored) {
       message.receivedAtMs = this.#now;
       this.#hideUntil(message, attempt.visibleAtMs);
-      return received(message, receiptHandle);
-    });
+    }
+    return [...attempt.messages];
   }
 
   #visibleAfter({ visibilityTimeoutSeconds }: ReceiveOptions): number {
@@ -375,10 +390,7 @@ export class DoubleQueue {
       return false;
     }
     this.#drop(message);
-    this.#context.redrive(
-      { ...message, deadLetterSource: arnOf(this.name) },
-      redrive.deadLetterQueue,
-    );
+    this.#context.redrive(message, this, redrive.deadLetterQueue);
     return true;
   }
 }

@@ -72,6 +72,11 @@ export function arnOf(name: string): string {
   return `arn:aws:sqs:us-east-1:000000000000:${name}`;
 }
 
+/** The URL of a queue of the double, the same for every region. */
+export function urlOf(name: string): string {
+  return `https://sqs.us-east-1.amazonaws.com/000000000000/${name}`;
+}
+
 /** SQS's defaults (SQS, "CreateQueue"), except for deduplication. */
 const DEFAULTS = {
   visibilityTimeoutSeconds: 30,

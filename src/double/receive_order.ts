@@ -1,6 +1,8 @@
 /**
  * Which visible messages of a queue of the testing double a receive takes, and
- * in which order.
+ * in which order: as sent, without the groups that have a message in flight
+ * (SQS, "FIFO queue delivery logic"). In a standard queue, each message is a
+ * group of its own.
  *
  * @module
  */
@@ -13,70 +15,26 @@ import { shuffle } from "./random.ts";
 /** How many visible messages a reordering mixes. */
 const REORDERED = 100;
 
-/** Which messages a receive takes. */
-export interface TakeOptions {
-  readonly max: number;
-  /** Looks at the next message; `false` passes over it. */
-  accept(message: StoredMessage): boolean;
-  /** The chance to mix visible messages with, if this receive mixes them. */
-  reorder(): Random | undefined;
-}
-
-/** The messages of a queue, in the order in which receives take them. */
-export type ReceiveOrder = StandardOrder | FifoOrder;
-
-/** The order of a standard queue: as sent, unless a fault mixes it. */
-export class StandardOrder {
-  /** By position; some of these messages have left. */
-  readonly #visible = new Heap<StoredMessage>();
-
-  add(_message: StoredMessage): void {}
-
-  hide(_message: StoredMessage): void {}
-
-  remove(_message: StoredMessage): void {}
-
-  show(message: StoredMessage): void {
-    this.#visible.add(message.note.position, message);
-  }
-
-  take({ max, accept, reorder }: TakeOptions): StoredMessage[] {
-    const take = (count: number) => {
-      const taken: StoredMessage[] = [];
-      while (taken.length < count) {
-        const message = this.#visible.take();
-        if (message === undefined) break;
-        if (!message.note.hidden && accept(message)) taken.push(message);
-      }
-      return taken;
-    };
-    const taken = take(max);
-    const random = taken.length > 0 ? reorder() : undefined;
-    if (random === undefined) return taken;
-    const mixed = shuffle([...taken, ...take(REORDERED - max)], random);
-    for (const message of mixed.slice(max)) this.show(message);
-    return mixed.slice(0, max);
-  }
-}
-
 /** A message group. */
 interface Group {
   readonly messages: Set<StoredMessage>;
   readonly inFlight: Set<StoredMessage>;
 }
 
-/**
- * The order of a FIFO queue: as sent, without the groups that have a message in
- * flight (SQS, "FIFO queue delivery logic").
- */
-export class FifoOrder {
+/** The messages of a queue, in the order in which receives take them. */
+export class ReceiveOrder {
+  readonly #fifo: boolean;
   readonly #groups = new Map<string, Group>();
   /** By the position of the group's first message. */
   readonly #ready = new Heap<Group>();
 
+  constructor(fifo: boolean) {
+    this.#fifo = fifo;
+  }
+
   /** A message has come, hidden. */
   add(message: StoredMessage): void {
-    const id = message.groupId!;
+    const id = this.#idOf(message);
     const group = this.#groups.get(id) ??
       { messages: new Set(), inFlight: new Set() };
     this.#groups.set(id, group);
@@ -100,12 +58,36 @@ export class FifoOrder {
     const group = this.#groupOf(message);
     group.messages.delete(message);
     group.inFlight.delete(message);
-    if (group.messages.size === 0) this.#groups.delete(message.groupId!);
+    if (group.messages.size === 0) this.#groups.delete(this.#idOf(message));
     else this.#offer(group);
   }
 
-  /** Takes visible messages out; the caller hides them. */
-  take({ max, accept }: TakeOptions): StoredMessage[] {
+  /**
+   * Takes visible messages out; the caller hides them.
+   *
+   * @param max How many messages.
+   * @param accept Looks at the next message; `false` passes over it.
+   * @param reorder The chance to mix visible messages with, if a fault mixes
+   * what this receive finds.
+   */
+  take(
+    max: number,
+    accept: (message: StoredMessage) => boolean,
+    reorder: () => Random | undefined,
+  ): StoredMessage[] {
+    const taken = this.#takeFirst(max, accept);
+    const random = taken.length > 0 ? reorder() : undefined;
+    if (random === undefined) return taken;
+    taken.push(...this.#takeFirst(REORDERED - max, accept));
+    shuffle(taken, random);
+    for (const message of taken.slice(max)) this.show(message);
+    return taken.slice(0, max);
+  }
+
+  #takeFirst(
+    max: number,
+    accept: (message: StoredMessage) => boolean,
+  ): StoredMessage[] {
     const taken: StoredMessage[] = [];
     const walks = new Map<
       Group,
@@ -133,8 +115,12 @@ export class FifoOrder {
     return taken;
   }
 
+  #idOf({ groupId, messageId }: StoredMessage): string {
+    return this.#fifo ? groupId! : messageId;
+  }
+
   #groupOf(message: StoredMessage): Group {
-    return this.#groups.get(message.groupId!)!;
+    return this.#groups.get(this.#idOf(message))!;
   }
 
   #offer(group: Group): void {
@@ -148,5 +134,5 @@ export class FifoOrder {
 function isVisible(
   message: StoredMessage | undefined,
 ): message is StoredMessage {
-  return message !== undefined && !message.note.hidden;
+  return message?.note.hidden === false;
 }

@@ -10,7 +10,7 @@ import { list, quote } from "../text.ts";
 import { callError } from "./checks.ts";
 import { ClockWait } from "./clock_wait.ts";
 import { FaultScript } from "./fault_script.ts";
-import { DoubleQueue } from "./queue.ts";
+import { DoubleQueue, type QueueContext } from "./queue.ts";
 import { settingsOf, type TestQueueOptions } from "./queue_settings.ts";
 import { randomOf, uuidOf } from "./random.ts";
 import type { StoredMessage } from "./message.ts";
@@ -42,7 +42,7 @@ export interface TestServerOptions {
 const SEED = 1;
 
 /** SQS in memory. */
-export class TestServer {
+export class TestServer implements QueueContext {
   readonly clock: Clock;
   readonly clockWait: ClockWait;
   readonly faults: FaultScript;
@@ -51,7 +51,7 @@ export class TestServer {
   readonly queues = new Map<string, DoubleQueue>();
   readonly hooks: ServerHooks;
   readonly #anyName: boolean;
-  readonly #newId: () => string;
+  readonly newId: () => string;
 
   constructor({ clock, seed, queues, hooks = {} }: TestServerOptions) {
     this.clock = clock;
@@ -63,9 +63,7 @@ export class TestServer {
     this.random = source(0);
     this.faults = new FaultScript(clock, this.clockWait, source(1));
     const ids = source(2);
-    this.#newId = seed === undefined
-      ? () => crypto.randomUUID()
-      : () => uuidOf(ids);
+    this.newId = () => seed === undefined ? crypto.randomUUID() : uuidOf(ids);
     this.#anyName = queues === undefined;
     for (const queue of queues ?? []) {
       this.create(typeof queue === "string" ? { name: queue } : queue);
@@ -74,26 +72,24 @@ export class TestServer {
 
   /** Makes a queue. */
   create(options: TestQueueOptions): DoubleQueue {
-    const { name } = options;
-    const settings = settingsOf(options);
-    const url = `https://sqs.us-east-1.amazonaws.com/000000000000/${name}`;
-    const queue = new DoubleQueue(name, url, settings, {
-      clock: this.clock,
-      newId: this.#newId,
-      deleted: (message) => this.hooks.deleted?.(message),
-      redrive: (message, deadLetterQueue) => {
-        const target = this.find(deadLetterQueue);
-        if (target === undefined) {
-          throw new Error(
-            `Cannot move message ${message.messageId} of "${name}" to its dead-letter queue "${deadLetterQueue}" as that does not exist: ${this.listed}`,
-          );
-        }
-        target.takeDeadLetter(message);
-        this.hooks.redriven?.(target);
-      },
-    });
-    this.queues.set(name, queue);
+    const queue = new DoubleQueue(options.name, settingsOf(options), this);
+    this.queues.set(queue.name, queue);
     return queue;
+  }
+
+  deleted(message: StoredMessage): void {
+    this.hooks.deleted?.(message);
+  }
+
+  redrive(message: StoredMessage, from: DoubleQueue, to: string): void {
+    const target = this.find(to);
+    if (target === undefined) {
+      throw new Error(
+        `Cannot move message ${message.messageId} of "${from.name}" to its dead-letter queue "${to}" as that does not exist: ${this.listed}`,
+      );
+    }
+    target.takeDeadLetter(message, from);
+    this.hooks.redriven?.(target);
   }
 
   /** A queue; made now if every queue exists. */

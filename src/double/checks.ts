@@ -23,7 +23,7 @@ import {
   type WireAttribute,
   type WireAttributes,
 } from "../sqs/connection.ts";
-import type { QueueSettings } from "./queue_settings.ts";
+import type { DoubleQueue } from "./queue.ts";
 
 /** SQS never issued the receipt handle. */
 export const INVALID_HANDLE: EntryFailure = refusal(
@@ -54,37 +54,32 @@ export function visibilityRefusal(seconds: number): EntryFailure | undefined {
 
 /** Checks a receive's parameters (SQS, "ReceiveMessage"). */
 export function checkReceive(options: ReceiveOptions): void {
-  const { maxMessages, waitTimeSeconds, visibilityTimeoutSeconds = 0 } =
-    options;
-  const wrong =
-    rangeRefusal("MaxNumberOfMessages", maxMessages, 1, MAX_BATCH) ??
-      rangeRefusal("WaitTimeSeconds", waitTimeSeconds, 0, MAX_WAIT_SECONDS) ??
-      visibilityRefusal(visibilityTimeoutSeconds);
+  const { maxMessages: max, waitTimeSeconds: wait } = options;
+  const wrong = rangeRefusal("MaxNumberOfMessages", max, 1, MAX_BATCH) ??
+    rangeRefusal("WaitTimeSeconds", wait, 0, MAX_WAIT_SECONDS) ??
+    visibilityRefusal(options.visibilityTimeoutSeconds ?? 0);
   if (wrong !== undefined) throw new SqsError(wrong.message, wrong);
 }
 
 /** Checks how many entries a batch has. */
-export function checkBatch(entries: readonly unknown[]): void {
-  if (entries.length === 0) {
-    throw callError(
-      "EmptyBatchRequest",
-      "There should be at least one entry.",
-    );
+export function checkBatch({ length }: readonly unknown[]): void {
+  if (length === 0) {
+    throw callError("EmptyBatchRequest", "There should be at least one entry.");
   }
-  if (entries.length > MAX_BATCH) {
+  if (length > MAX_BATCH) {
     throw callError(
       "TooManyEntriesInBatchRequest",
-      `Maximum number of entries per request are ${MAX_BATCH}. You have sent ${entries.length}.`,
+      `Maximum number of entries per request are ${MAX_BATCH}. You have sent ${length}.`,
     );
   }
 }
 
 /** Checks the size of a batch of messages, attributes included. */
 export function checkSize(messages: readonly OutgoingMessage[]): void {
-  const bytes = messages.reduce(
-    (sum, { body, attributes }) => sum + messageBytes(body, attributes),
-    0,
-  );
+  let bytes = 0;
+  for (const { body, attributes } of messages) {
+    bytes += messageBytes(body, attributes);
+  }
   if (bytes <= MAX_BYTES) return;
   throw callError(
     "BatchRequestTooLong",
@@ -98,13 +93,7 @@ export function callError(code: string, message: string): SqsError {
 }
 
 /** The queue that a message is sent to. */
-export interface Recipient {
-  readonly fifo: boolean;
-  readonly settings: Pick<
-    QueueSettings,
-    "maximumMessageSize" | "contentBasedDeduplication"
-  >;
-}
+type Recipient = Pick<DoubleQueue, "fifo" | "settings">;
 
 /** Why SQS refuses a message, or `undefined` if it takes the message. */
 export function refusalOf(
@@ -119,10 +108,10 @@ export function refusalOf(
       "Invalid characters in the message body",
     );
   }
-  const { maximumMessageSize } = queue.settings;
-  if (messageBytes(body, attributes) > maximumMessageSize) {
+  const { maximumMessageSize: max } = queue.settings;
+  if (messageBytes(body, attributes) > max) {
     return invalid(
-      `One or more parameters are invalid. Reason: Message must be shorter than ${maximumMessageSize} bytes.`,
+      `One or more parameters are invalid. Reason: Message must be shorter than ${max} bytes.`,
     );
   }
   return attributesRefusal(attributes) ?? delayRefusal(message, queue) ??
@@ -139,9 +128,9 @@ function attributesRefusal(
     );
   }
   for (const [name, attribute] of entries) {
-    const reason = !isAttributeName(name)
-      ? "its name is not valid"
-      : attributeProblem(attribute);
+    const reason = isAttributeName(name)
+      ? attributeProblem(attribute)
+      : "its name is not valid";
     if (reason !== undefined) {
       return invalid(`The message attribute '${name}' is invalid: ${reason}.`);
     }
@@ -159,10 +148,9 @@ function attributeProblem({ type, value }: WireAttribute): string | undefined {
   }
   if (typeof value !== "string") return undefined;
   if (FORBIDDEN.test(value)) return "it contains invalid characters";
+  if (kind === "String") return undefined;
   const isNumber = value.trim() !== "" && Number.isFinite(Number(value));
-  return kind === "Number" && !isNumber
-    ? "it cannot be cast to a number"
-    : undefined;
+  return isNumber ? undefined : "it cannot be cast to a number";
 }
 
 function delayRefusal(
@@ -170,7 +158,7 @@ function delayRefusal(
   { fifo }: Recipient,
 ): EntryFailure | undefined {
   if (delay === undefined) return undefined;
-  if (fifo) return invalidForType("DelaySeconds", String(delay));
+  if (fifo) return invalidForType("DelaySeconds", delay);
   return rangeRefusal("DelaySeconds", delay, 0, MAX_DELAY_SECONDS);
 }
 
@@ -178,17 +166,9 @@ function groupRefusal(
   { groupId, deduplicationId }: OutgoingMessage,
   { fifo, settings }: Recipient,
 ): EntryFailure | undefined {
-  const ids = {
-    MessageGroupId: groupId,
-    MessageDeduplicationId: deduplicationId,
-  };
-  for (const [name, id] of Object.entries(ids)) {
-    if (id !== undefined && !/^[\x21-\x7e]{1,128}$/.test(id)) {
-      return invalid(
-        `Value ${id} for parameter ${name} is invalid. Reason: ${name} can only include alphanumeric and punctuation characters. 1 to 128 in length.`,
-      );
-    }
-  }
+  const wrong = idRefusal("MessageGroupId", groupId) ??
+    idRefusal("MessageDeduplicationId", deduplicationId);
+  if (wrong !== undefined) return wrong;
   if (!fifo) {
     return deduplicationId === undefined
       ? undefined
@@ -210,6 +190,17 @@ function invalid(message: string): EntryFailure {
   return refusal("InvalidParameterValue", message);
 }
 
+/** A parameter's value is invalid. */
+function invalidValue(
+  name: string,
+  value: unknown,
+  reason: string,
+): EntryFailure {
+  return invalid(
+    `Value ${value} for parameter ${name} is invalid. Reason: ${reason}`,
+  );
+}
+
 function rangeRefusal(
   name: string,
   value: number,
@@ -217,15 +208,21 @@ function rangeRefusal(
   to: number,
 ): EntryFailure | undefined {
   if (Number.isInteger(value) && value >= from && value <= to) return undefined;
-  return invalid(
-    `Value ${value} for parameter ${name} is invalid. Reason: Must be between ${from} and ${to}, if provided.`,
-  );
+  const reason = `Must be between ${from} and ${to}, if provided.`;
+  return invalidValue(name, value, reason);
 }
 
-function invalidForType(name: string, value: string): EntryFailure {
-  return invalid(
-    `Value ${value} for parameter ${name} is invalid. Reason: The request include parameter that is not valid for this queue type.`,
-  );
+function idRefusal(name: string, id = "none"): EntryFailure | undefined {
+  if (/^[\x21-\x7e]{1,128}$/.test(id)) return undefined;
+  const reason =
+    `${name} can only include alphanumeric and punctuation characters. 1 to 128 in length.`;
+  return invalidValue(name, id, reason);
+}
+
+function invalidForType(name: string, value: unknown): EntryFailure {
+  const reason =
+    "The request include parameter that is not valid for this queue type.";
+  return invalidValue(name, value, reason);
 }
 
 function missing(name: string): EntryFailure {

@@ -13,6 +13,7 @@ import { FaultScript } from "./fault_script.ts";
 import { DoubleQueue, type QueueContext } from "./queue.ts";
 import { settingsOf, type TestQueueOptions } from "./queue_settings.ts";
 import { randomOf, uuidOf } from "./random.ts";
+import type { SetUpOptions } from "./test_queues.ts";
 import type { StoredMessage } from "./message.ts";
 
 /** Reports what happens in the queues. */
@@ -26,16 +27,6 @@ export interface ServerHooks {
   deleted?(message: StoredMessage): void;
   /** A message moved to this dead-letter queue. */
   redriven?(queue: DoubleQueue): void;
-}
-
-/** Options of a server. */
-export interface TestServerOptions {
-  readonly clock: Clock;
-  /** The source of all chance. Without a seed, only message ids differ. */
-  readonly seed?: number | undefined;
-  /** The queues that exist; `undefined` means every queue. */
-  readonly queues?: readonly (string | TestQueueOptions)[] | undefined;
-  readonly hooks?: ServerHooks;
 }
 
 /** The seed if none is given: every run draws the same. */
@@ -53,7 +44,11 @@ export class TestServer implements QueueContext {
   readonly #anyName: boolean;
   readonly newId: () => string;
 
-  constructor({ clock, seed, queues, hooks = {} }: TestServerOptions) {
+  constructor(
+    clock: Clock,
+    { seed, queues }: Pick<SetUpOptions, "seed" | "queues">,
+    hooks: ServerHooks = {},
+  ) {
     this.clock = clock;
     this.clockWait = new ClockWait(clock);
     this.hooks = hooks;

@@ -140,23 +140,16 @@ export class Queues implements TestQueues {
       },
       seed: numeric("a whole number", Number.isSafeInteger),
     });
-    const { queues, seed, startTime, silent = false } = options;
-    this.#clock = new VirtualClock(startTime?.getTime() ?? Date.now());
+    const { startTime = new Date(), silent = false } = options;
+    this.#clock = new VirtualClock(startTime.getTime());
     this.#silent = silent;
-    this.#server = new TestServer({
-      clock: this.#clock,
-      seed,
-      queues,
-      hooks: {
-        sent: async (queue, messages) => {
-          if (this.#consumers.has(queue.url)) {
-            return await this.#runVisible(queue.url);
-          }
-          for (const { body } of messages) this.#print(bodyText(body));
-        },
-        deleted: ({ body }) => this.#print(`deleted '${bodyText(body)}'`),
-        redriven: ({ url }) => this.#redriven.add(url),
+    this.#server = new TestServer(this.#clock, options, {
+      sent: async ({ url }, messages) => {
+        if (this.#consumers.has(url)) return await this.#runVisible(url);
+        for (const { body } of messages) this.#print(bodyText(body));
       },
+      deleted: ({ body }) => this.#print(`deleted '${bodyText(body)}'`),
+      redriven: ({ url }) => this.#redriven.add(url),
     });
     this.#before = setTestMode({
       clock: this.#clock,
@@ -181,10 +174,9 @@ export class Queues implements TestQueues {
   get(name: string): TestQueue {
     const queue = this.#server.find(name);
     if (queue === undefined) {
+      const shown = show(name);
       throw new Error(
-        `Cannot get queue ${
-          show(name)
-        } as it does not exist: ${this.#server.listed}`,
+        `Cannot get queue ${shown} as it does not exist: ${this.#server.listed}`,
       );
     }
     return viewQueue(queue, this.#clock.now());
@@ -201,9 +193,8 @@ export class Queues implements TestQueues {
       );
     }
     await turns();
-    const running = [...this.#consumers.values()].flatMap(({ jobs }) => [
-      ...jobs,
-    ]);
+    const consumers = [...this.#consumers.values()];
+    const running = consumers.flatMap(({ jobs }) => [...jobs]);
     const endMs = this.#clock.now() + seconds * 1000;
     await this.#server.clockWait.during(running, () => this.#advanceTo(endMs));
   }

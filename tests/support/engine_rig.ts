@@ -103,7 +103,7 @@ export class EngineRig {
       ...engine
     } = options;
     const name = fifo ? "adder.fifo" : "adder";
-    const server = new TestServer({ clock: this.clock, queues: [] });
+    const server = new TestServer(this.clock, { queues: [] });
     this.queue = server.create({ name, visibilityTimeoutSeconds });
     const { url } = this.queue;
     const noting: Handler = (...args) => {

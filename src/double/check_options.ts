@@ -13,6 +13,7 @@ export interface OptionCheck {
   readonly wanted: string;
   /** Another number throws a `RangeError`. */
   readonly isNumber?: boolean;
+  readonly isRequired?: boolean;
   fits(value: unknown): boolean;
 }
 
@@ -60,8 +61,10 @@ export function checkOptions(
   checks: Readonly<Record<string, OptionCheck>>,
 ): void {
   refuseUnknown(options, Object.keys(checks), action);
-  for (const [name, value] of Object.entries(options)) {
-    if (value !== undefined) checkOption(action, name, value, checks[name]!);
+  for (const [name, check] of Object.entries(checks)) {
+    const value = Reflect.get(options, name);
+    if (value === undefined && !check.isRequired) continue;
+    checkOption(action, name, value, check);
   }
 }
 

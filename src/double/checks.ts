@@ -11,7 +11,7 @@ import {
   messageBytes,
 } from "../message/attributes.ts";
 import {
-  type EntryFailure,
+  type EntryResult,
   MAX_ATTRIBUTES,
   MAX_BATCH,
   MAX_BYTES,
@@ -25,30 +25,33 @@ import {
 } from "../sqs/connection.ts";
 import type { DoubleQueue } from "./queue.ts";
 
+/** The result of a refused entry. */
+export type Refusal = Extract<EntryResult, { ok: false }>;
+
 /** SQS never issued the receipt handle. */
-export const INVALID_HANDLE: EntryFailure = refusal(
+export const INVALID_HANDLE: Refusal = refusal(
   "ReceiptHandleIsInvalid",
   "The specified receipt handle isn't valid.",
 );
 
 /** The lease of a FIFO queue's receipt handle has ended. */
-export const EXPIRED_HANDLE: EntryFailure = invalid(
+export const EXPIRED_HANDLE: Refusal = invalid(
   "The value for parameter ReceiptHandle is invalid. Reason: The receipt handle has expired.",
 );
 
 /** The message is visible, deleted, or received again. */
-export const NOT_IN_FLIGHT: EntryFailure = refusal(
+export const NOT_IN_FLIGHT: Refusal = refusal(
   "MessageNotInflight",
   "The specified message isn't in flight.",
 );
 
 /** The message would stay hidden for more than 12 hours after its receive. */
-export const BEYOND_MAX_VISIBILITY: EntryFailure = invalid(
+export const BEYOND_MAX_VISIBILITY: Refusal = invalid(
   `Total VisibilityTimeout for the message is beyond the limit [${MAX_VISIBILITY_SECONDS} seconds]`,
 );
 
 /** Why SQS refuses a visibility timeout in itself, or `undefined`. */
-export function visibilityRefusal(seconds: number): EntryFailure | undefined {
+export function visibilityRefusal(seconds?: number): Refusal | undefined {
   return rangeRefusal("VisibilityTimeout", seconds, 0, MAX_VISIBILITY_SECONDS);
 }
 
@@ -57,8 +60,8 @@ export function checkReceive(options: ReceiveOptions): void {
   const { maxMessages: max, waitTimeSeconds: wait } = options;
   const wrong = rangeRefusal("MaxNumberOfMessages", max, 1, MAX_BATCH) ??
     rangeRefusal("WaitTimeSeconds", wait, 0, MAX_WAIT_SECONDS) ??
-    visibilityRefusal(options.visibilityTimeoutSeconds ?? 0);
-  if (wrong !== undefined) throw new SqsError(wrong.message, wrong);
+    visibilityRefusal(options.visibilityTimeoutSeconds);
+  if (wrong) throw new SqsError(wrong.failure.message, wrong.failure);
 }
 
 /** Checks how many entries a batch has. */
@@ -92,15 +95,12 @@ export function callError(code: string, message: string): SqsError {
   return new SqsError(message, { code, senderFault: true });
 }
 
-/** The queue that a message is sent to. */
-type Recipient = Pick<DoubleQueue, "fifo" | "settings">;
-
 /** Why SQS refuses a message, or `undefined` if it takes the message. */
 export function refusalOf(
   message: OutgoingMessage,
-  queue: Recipient,
-): EntryFailure | undefined {
-  const { body, attributes } = message;
+  { fifo, settings }: Pick<DoubleQueue, "fifo" | "settings">,
+): Refusal | undefined {
+  const { body, attributes, delaySeconds, groupId, deduplicationId } = message;
   if (body === "") return missing("MessageBody");
   if (FORBIDDEN.test(body)) {
     return refusal(
@@ -108,19 +108,31 @@ export function refusalOf(
       "Invalid characters in the message body",
     );
   }
-  const { maximumMessageSize: max } = queue.settings;
+  const { maximumMessageSize: max } = settings;
   if (messageBytes(body, attributes) > max) {
     return invalid(
       `One or more parameters are invalid. Reason: Message must be shorter than ${max} bytes.`,
     );
   }
-  return attributesRefusal(attributes) ?? delayRefusal(message, queue) ??
-    groupRefusal(message, queue);
+  const wrong = attributesRefusal(attributes) ??
+    (fifo
+      ? refusalForType("DelaySeconds", delaySeconds)
+      : rangeRefusal("DelaySeconds", delaySeconds, 0, MAX_DELAY_SECONDS)) ??
+    idRefusal("MessageGroupId", groupId) ??
+    idRefusal("MessageDeduplicationId", deduplicationId);
+  if (wrong !== undefined) return wrong;
+  if (!fifo) return refusalForType("MessageDeduplicationId", deduplicationId);
+  if (groupId === undefined) return missing("MessageGroupId");
+  if (deduplicationId === undefined && !settings.contentBasedDeduplication) {
+    return invalid(
+      "The queue should either have ContentBasedDeduplication enabled or MessageDeduplicationId provided explicitly",
+    );
+  }
 }
 
 function attributesRefusal(
   attributes: WireAttributes,
-): EntryFailure | undefined {
+): Refusal | undefined {
   const entries = Object.entries(attributes);
   if (entries.length > MAX_ATTRIBUTES) {
     return invalid(
@@ -153,40 +165,11 @@ function attributeProblem({ type, value }: WireAttribute): string | undefined {
   return isNumber ? undefined : "it cannot be cast to a number";
 }
 
-function delayRefusal(
-  { delaySeconds: delay }: OutgoingMessage,
-  { fifo }: Recipient,
-): EntryFailure | undefined {
-  if (delay === undefined) return undefined;
-  if (fifo) return invalidForType("DelaySeconds", delay);
-  return rangeRefusal("DelaySeconds", delay, 0, MAX_DELAY_SECONDS);
+function refusal(code: string, message: string): Refusal {
+  return { ok: false, failure: { code, message, senderFault: true } };
 }
 
-function groupRefusal(
-  { groupId, deduplicationId }: OutgoingMessage,
-  { fifo, settings }: Recipient,
-): EntryFailure | undefined {
-  const wrong = idRefusal("MessageGroupId", groupId) ??
-    idRefusal("MessageDeduplicationId", deduplicationId);
-  if (wrong !== undefined) return wrong;
-  if (!fifo) {
-    return deduplicationId === undefined
-      ? undefined
-      : invalidForType("MessageDeduplicationId", deduplicationId);
-  }
-  if (groupId === undefined) return missing("MessageGroupId");
-  if (deduplicationId === undefined && !settings.contentBasedDeduplication) {
-    return invalid(
-      "The queue should either have ContentBasedDeduplication enabled or MessageDeduplicationId provided explicitly",
-    );
-  }
-}
-
-function refusal(code: string, message: string): EntryFailure {
-  return { code, message, senderFault: true };
-}
-
-function invalid(message: string): EntryFailure {
+function invalid(message: string): Refusal {
   return refusal("InvalidParameterValue", message);
 }
 
@@ -195,7 +178,7 @@ function invalidValue(
   name: string,
   value: unknown,
   reason: string,
-): EntryFailure {
+): Refusal {
   return invalid(
     `Value ${value} for parameter ${name} is invalid. Reason: ${reason}`,
   );
@@ -203,29 +186,31 @@ function invalidValue(
 
 function rangeRefusal(
   name: string,
-  value: number,
+  value: number | undefined,
   from: number,
   to: number,
-): EntryFailure | undefined {
+): Refusal | undefined {
+  if (value === undefined) return undefined;
   if (Number.isInteger(value) && value >= from && value <= to) return undefined;
   const reason = `Must be between ${from} and ${to}, if provided.`;
   return invalidValue(name, value, reason);
 }
 
-function idRefusal(name: string, id = "none"): EntryFailure | undefined {
+function idRefusal(name: string, id = "none"): Refusal | undefined {
   if (/^[\x21-\x7e]{1,128}$/.test(id)) return undefined;
   const reason =
     `${name} can only include alphanumeric and punctuation characters. 1 to 128 in length.`;
   return invalidValue(name, id, reason);
 }
 
-function invalidForType(name: string, value: unknown): EntryFailure {
+function refusalForType(name: string, value: unknown): Refusal | undefined {
+  if (value === undefined) return undefined;
   const reason =
     "The request include parameter that is not valid for this queue type.";
   return invalidValue(name, value, reason);
 }
 
-function missing(name: string): EntryFailure {
+function missing(name: string): Refusal {
   return refusal(
     "MissingParameter",
     `The request must contain the parameter ${name}.`,

@@ -9,11 +9,6 @@ import type {
   Connection,
   EntryResult,
   OutgoingMessage,
-  QueueAttributes,
-  ReceivedMessage,
-  ReceiveOptions,
-  Sent,
-  VisibilityChange,
 } from "../sqs/connection.ts";
 import { checkBatch, checkSize } from "./checks.ts";
 import { type Call, CallFaults } from "./fault_script.ts";
@@ -30,7 +25,7 @@ export class DoubleConnection implements Connection {
     this.region = region;
   }
 
-  async queueUrl(name: string, options: CallOptions = {}): Promise<string> {
+  readonly queueUrl: Connection["queueUrl"] = async (name, options = {}) => {
     const queue = { name, fifo: name.endsWith(".fifo") };
     const call = { operation: "GetQueueUrl", queue, bodies: [] } as const;
     return await this.#call(
@@ -38,12 +33,9 @@ export class DoubleConnection implements Connection {
       options,
       () => this.server.existing(name).url,
     );
-  }
+  };
 
-  async attributes(
-    url: string,
-    options: CallOptions = {},
-  ): Promise<QueueAttributes> {
+  readonly attributes: Connection["attributes"] = async (url, options = {}) => {
     const queue = this.server.byUrl(url);
     const call = {
       operation: "GetQueueAttributes",
@@ -51,13 +43,9 @@ export class DoubleConnection implements Connection {
       bodies: [],
     } as const;
     return await this.#call(call, options, () => queue.attributes());
-  }
+  };
 
-  async send(
-    url: string,
-    messages: readonly OutgoingMessage[],
-    options: CallOptions = {},
-  ): Promise<EntryResult<Sent>[]> {
+  readonly send: Connection["send"] = async (url, messages, options = {}) => {
     checkBatch(messages);
     checkSize(messages);
     const queue = this.server.byUrl(url);
@@ -73,12 +61,9 @@ export class DoubleConnection implements Connection {
       await this.server.hooks.sent?.(queue, accepted);
       return results;
     });
-  }
+  };
 
-  async receive(
-    url: string,
-    options: ReceiveOptions,
-  ): Promise<ReceivedMessage[]> {
+  readonly receive: Connection["receive"] = async (url, options) => {
     const queue = this.server.byUrl(url);
     const bodies: string[] = [];
     const call = { operation: "ReceiveMessage", queue, bodies } as const;
@@ -87,29 +72,25 @@ export class DoubleConnection implements Connection {
       bodies.push(...messages.map(({ body }) => body));
       return messages;
     });
-  }
+  };
 
-  async delete(
-    url: string,
-    handles: readonly string[],
-    options?: CallOptions,
-  ): Promise<EntryResult[]> {
+  readonly delete: Connection["delete"] = async (url, handles, options) => {
     const effect = (queue: DoubleQueue, position: number) =>
       queue.delete(handles[position]!);
     return await this.#settle("DeleteMessage", url, handles, effect, options);
-  }
+  };
 
-  async changeVisibility(
-    url: string,
-    changes: readonly VisibilityChange[],
-    options?: CallOptions,
-  ): Promise<EntryResult[]> {
+  readonly changeVisibility: Connection["changeVisibility"] = async (
+    url,
+    changes,
+    options,
+  ) => {
     const operation = "ChangeMessageVisibility";
     const handles = changes.map(({ receiptHandle }) => receiptHandle);
     const effect = (queue: DoubleQueue, position: number) =>
       queue.changeVisibility(changes[position]!);
     return await this.#settle(operation, url, handles, effect, options);
-  }
+  };
 
   close(): void {}
 

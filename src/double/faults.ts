@@ -186,8 +186,6 @@ interface FaultKind {
   readonly operations: readonly FaultOperation[];
   /** The options of this kind only. */
   readonly options?: Readonly<Record<string, OptionCheck>>;
-  /** The option that must be there. */
-  readonly required?: string;
   /** SQS rules it out on FIFO queues. */
   readonly standardOnly?: boolean;
 }
@@ -214,8 +212,7 @@ export const FAULT_KINDS: Readonly<Record<Fault["kind"], FaultKind>> = {
   },
   throttle: {
     operations: ALL_OPERATIONS,
-    options: { durationSeconds: SECONDS },
-    required: "durationSeconds",
+    options: { durationSeconds: { ...SECONDS, isRequired: true } },
   },
   duplicate: {
     operations: ["ReceiveMessage"],
@@ -224,8 +221,7 @@ export const FAULT_KINDS: Readonly<Record<Fault["kind"], FaultKind>> = {
   },
   lateAnswer: {
     operations: ALL_OPERATIONS,
-    options: { delaySeconds: SECONDS },
-    required: "delaySeconds",
+    options: { delaySeconds: { ...SECONDS, isRequired: true } },
   },
   expiredHandle: { operations: BY_HANDLE },
   reordering: { operations: ["ReceiveMessage"], standardOnly: true },
@@ -250,8 +246,7 @@ export function checkFault(fault: Fault): void {
   const action = "inject fault";
   checkOption(action, "kind", fault?.kind, oneOf(Object.keys(FAULT_KINDS)));
   const { kind, operation: _, ...options } = fault;
-  const { operations, options: own, required, standardOnly } =
-    FAULT_KINDS[kind];
+  const { operations, options: own, standardOnly } = FAULT_KINDS[kind];
   const hit = operationsOf(fault);
   for (const each of hit) {
     checkOption(action, "operation", each, oneOf(operations));
@@ -269,9 +264,6 @@ export function checkFault(fault: Fault): void {
     ...own,
     ...(mayBeNever && { delaySeconds: numeric("Infinity", () => true) }),
   });
-  if (required !== undefined && Reflect.get(fault, required) === undefined) {
-    checkOption(action, required, undefined, SECONDS);
-  }
   if (standardOnly && fault.queue?.endsWith(".fifo")) {
     throw new TypeError(
       `Cannot ${action} "${kind}" into "${fault.queue}": SQS rules it out on FIFO queues`,

@@ -7,7 +7,6 @@
 
 import { type Clock, sleep } from "../clock.ts";
 import {
-  type EntryFailure,
   type EntryResult,
   MAX_VISIBILITY_SECONDS,
   type OutgoingMessage,
@@ -32,17 +31,7 @@ import { Heap } from "./heap.ts";
 import { countReceive, received, type StoredMessage } from "./message.ts";
 import { arnOf, type QueueSettings, urlOf } from "./queue_settings.ts";
 import { ReceiveOrder } from "./receive_order.ts";
-
-/** What a queue needs of its server. */
-export interface QueueContext {
-  readonly clock: Clock;
-  /** Makes a message id or receipt handle. */
-  newId(): string;
-  /** Moves a message of a queue to its dead-letter queue. */
-  redrive(message: StoredMessage, from: DoubleQueue, to: string): void;
-  /** Reports a deleted message. */
-  deleted(message: StoredMessage): void;
-}
+import type { TestServer } from "./server.ts";
 
 /** What a receive with an attempt id took. */
 interface Attempt {
@@ -57,7 +46,7 @@ export class DoubleQueue {
   readonly fifo: boolean;
   readonly settings: QueueSettings;
   readonly deleted: StoredMessage[] = [];
-  readonly #context: QueueContext;
+  readonly #server: TestServer;
   readonly #messages = new Set<StoredMessage>();
   readonly #handles = new Map<string, StoredMessage>();
   readonly #order: ReceiveOrder;
@@ -73,19 +62,19 @@ export class DoubleQueue {
   #change = new AbortController();
   #positions = 0;
 
-  constructor(name: string, settings: QueueSettings, context: QueueContext) {
+  constructor(name: string, settings: QueueSettings, server: TestServer) {
     this.name = name;
     this.url = urlOf(name);
     this.fifo = name.endsWith(".fifo");
     this.settings = settings;
-    this.#context = context;
+    this.#server = server;
     this.#order = new ReceiveOrder(this.fifo);
-    this.#sentIds = new RecentIds(context.clock);
-    this.#attempts = new RecentIds(context.clock);
+    this.#sentIds = new RecentIds(server.clock);
+    this.#attempts = new RecentIds(server.clock);
   }
 
   get #now(): number {
-    return this.#context.clock.now();
+    return this.#server.clock.now();
   }
 
   /** The messages in the queue, visible or not, oldest first. */
@@ -114,11 +103,11 @@ export class DoubleQueue {
 
   send(message: OutgoingMessage): EntryResult<Sent> {
     const refusal = refusalOf(message, this);
-    if (refusal !== undefined) return refuse(refusal);
+    if (refusal !== undefined) return refusal;
     const deduplicationId = deduplicationIdOf(message);
     const known = this.fifo && this.#sentIds.get(deduplicationId);
     if (known) return { ok: true, value: known };
-    const messageId = this.#context.newId();
+    const messageId = this.#server.newId();
     // SQS writes 20 digits.
     const sequenceNumber = String(this.#positions + 1).padStart(20, "0");
     const sent = this.fifo ? { messageId, sequenceNumber } : { messageId };
@@ -166,7 +155,7 @@ export class DoubleQueue {
       const hiddenMs = this.nextVisibleMs - this.#now;
       const wakers = [this.#change.signal, options.signal];
       await sleep(
-        this.#context.clock,
+        this.#server.clock,
         Math.min(left, hiddenMs),
         AbortSignal.any(wakers.filter((each) => each !== undefined)),
       );
@@ -176,17 +165,17 @@ export class DoubleQueue {
   delete(receiptHandle: string): EntryResult {
     this.#update();
     const message = this.#handles.get(receiptHandle);
-    if (message === undefined) return refuse(INVALID_HANDLE);
+    if (message === undefined) return INVALID_HANDLE;
     if (!this.#messages.has(message)) return DONE;
     const current = message.receiptHandle === receiptHandle;
     if (this.fifo && !(current && message.note.hidden)) {
-      return refuse(EXPIRED_HANDLE);
+      return EXPIRED_HANDLE;
     }
     // SQS reports success for an older handle, and deletes nothing.
     if (!current) return DONE;
     this.#remove(message);
     this.deleted.push(message);
-    this.#context.deleted(message);
+    this.#server.hooks.deleted?.(message);
     this.#wakePolls();
     return DONE;
   }
@@ -195,15 +184,18 @@ export class DoubleQueue {
     this.#update();
     const { receiptHandle, visibilityTimeoutSeconds: seconds } = change;
     const refusal = visibilityRefusal(seconds);
-    if (refusal !== undefined) return refuse(refusal);
+    if (refusal !== undefined) return refusal;
     const message = this.#handles.get(receiptHandle);
-    if (message === undefined) return refuse(INVALID_HANDLE);
+    if (message === undefined) return INVALID_HANDLE;
     const inFlight = message.receiptHandle === receiptHandle &&
       this.#isHidden(message);
-    if (!inFlight) return refuse(NOT_IN_FLIGHT);
+    if (!inFlight) return NOT_IN_FLIGHT;
     const untilMs = this.#now + seconds * 1000;
-    if (untilMs > latestVisibleMs(message)) {
-      return refuse(BEYOND_MAX_VISIBILITY);
+    // However often its visibility timeout changes, SQS hides a message for at
+    // most 12 hours after its receive (SQS, "ChangeMessageVisibility").
+    const latestMs = message.receivedAtMs! + MAX_VISIBILITY_SECONDS * 1000;
+    if (untilMs > latestMs) {
+      return BEYOND_MAX_VISIBILITY;
     }
     this.#hideUntil(message, untilMs);
     this.#wakePolls();
@@ -220,7 +212,7 @@ export class DoubleQueue {
       this.#hideUntil(message, this.#now);
       this.#wakePolls();
     }
-    return refuse(this.fifo ? EXPIRED_HANDLE : INVALID_HANDLE);
+    return this.fifo ? EXPIRED_HANDLE : INVALID_HANDLE;
   }
 
   attributes(): QueueAttributes {
@@ -332,7 +324,7 @@ export class DoubleQueue {
     );
     const messages = taken.map((message) => {
       countReceive(message, this.name, now);
-      const receiptHandle = this.#context.newId();
+      const receiptHandle = this.#server.newId();
       this.#handles.set(receiptHandle, message);
       message.receiptHandle = receiptHandle;
       message.receivedAtMs = now;
@@ -390,22 +382,9 @@ export class DoubleQueue {
       return false;
     }
     this.#drop(message);
-    this.#context.redrive(message, this, redrive.deadLetterQueue);
+    this.#server.redrive(message, this, redrive.deadLetterQueue);
     return true;
   }
 }
 
 const DONE: EntryResult = { ok: true, value: undefined };
-
-/**
- * The 12-hour limit: however often its visibility timeout changes, SQS hides a
- * message for at most 12 hours after its receive (SQS,
- * "ChangeMessageVisibility").
- */
-function latestVisibleMs({ receivedAtMs }: StoredMessage): number {
-  return receivedAtMs! + MAX_VISIBILITY_SECONDS * 1000;
-}
-
-function refuse(failure: EntryFailure): EntryResult<never> {
-  return { ok: false, failure };
-}

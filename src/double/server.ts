@@ -10,7 +10,7 @@ import { list, quote } from "../text.ts";
 import { callError } from "./checks.ts";
 import { ClockWait } from "./clock_wait.ts";
 import { FaultScript } from "./fault_script.ts";
-import { DoubleQueue, type QueueContext } from "./queue.ts";
+import { DoubleQueue } from "./queue.ts";
 import { settingsOf, type TestQueueOptions } from "./queue_settings.ts";
 import { randomOf, uuidOf } from "./random.ts";
 import type { SetUpOptions } from "./test_queues.ts";
@@ -33,7 +33,7 @@ export interface ServerHooks {
 const SEED = 1;
 
 /** SQS in memory. */
-export class TestServer implements QueueContext {
+export class TestServer {
   readonly clock: Clock;
   readonly clockWait: ClockWait;
   readonly faults: FaultScript;
@@ -42,6 +42,7 @@ export class TestServer implements QueueContext {
   readonly queues = new Map<string, DoubleQueue>();
   readonly hooks: ServerHooks;
   readonly #anyName: boolean;
+  /** Makes a message id or receipt handle. */
   readonly newId: () => string;
 
   constructor(
@@ -72,10 +73,7 @@ export class TestServer implements QueueContext {
     return queue;
   }
 
-  deleted(message: StoredMessage): void {
-    this.hooks.deleted?.(message);
-  }
-
+  /** Moves a message of a queue to its dead-letter queue. */
   redrive(message: StoredMessage, from: DoubleQueue, to: string): void {
     const target = this.find(to);
     if (target === undefined) {

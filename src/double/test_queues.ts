@@ -211,19 +211,13 @@ export class Queues implements TestQueues {
     setTestMode(this.#before);
     const consumers = [...this.#consumers.values()];
     this.#consumers.clear();
-    const closed = await Promise.allSettled(
-      consumers.map((consumer) => consumer.close()),
-    );
-    const errors = closed.flatMap((result) =>
-      result.status === "rejected" ? [result.reason] : []
-    );
+    const errors: unknown[] = [];
+    const noteError = (error: unknown) => errors.push(error);
+    await Promise.all(consumers.map((each) => each.close().catch(noteError)));
     if (errors.length === 1) throw errors[0];
-    if (errors.length > 1) {
-      throw new AggregateError(
-        errors,
-        `Cannot dispose workers: ${errors.map(messageOf).join("; ")}`,
-      );
-    }
+    if (errors.length === 0) return;
+    const messages = errors.map(messageOf).join("; ");
+    throw new AggregateError(errors, `Cannot dispose workers: ${messages}`);
   }
 
   async #advanceTo(endMs: number): Promise<void> {
@@ -244,11 +238,9 @@ export class Queues implements TestQueues {
 
   /** When the next timer ends or message becomes visible, at most `endMs`. */
   #nextStop(endMs: number): number {
-    let next = Math.min(endMs, this.#clock.next);
-    for (const { nextVisibleMs } of this.#server.queues.values()) {
-      next = Math.min(next, nextVisibleMs);
-    }
-    return next;
+    const queues = [...this.#server.queues.values()];
+    const visible = queues.map(({ nextVisibleMs }) => nextVisibleMs);
+    return Math.min(endMs, this.#clock.next, ...visible);
   }
 
   #connect(region: string): Connection {

@@ -8,14 +8,14 @@ import { type Clock, sleep } from "../clock.ts";
 
 /** Calls of the double, and jobs, that wait for the clock. */
 export class ClockWait {
-  readonly #clock: Clock;
+  readonly clock: Clock;
   /** For each move of the clock in progress, the jobs that ran before it. */
   readonly #moves = new Set<ReadonlySet<object>>();
   #sleeping = 0;
   #fallsAsleep = Promise.withResolvers<void>();
 
   constructor(clock: Clock) {
-    this.#clock = clock;
+    this.clock = clock;
   }
 
   /** Whether a call of the double waits for the clock. */
@@ -42,7 +42,7 @@ export class ClockWait {
     this.#fallsAsleep.resolve();
     this.#fallsAsleep = Promise.withResolvers();
     try {
-      await sleep(this.#clock, ms, signal);
+      await sleep(this.clock, ms, signal);
     } finally {
       this.#sleeping--;
     }

@@ -12,6 +12,7 @@ import type {
 } from "../sqs/connection.ts";
 import { checkBatch, checkSize } from "./checks.ts";
 import { type Call, CallFaults } from "./fault_script.ts";
+import type { FaultOperation } from "./faults.ts";
 import type { DoubleQueue } from "./queue.ts";
 import type { TestServer } from "./server.ts";
 
@@ -27,22 +28,14 @@ export class DoubleConnection implements Connection {
 
   readonly queueUrl: Connection["queueUrl"] = async (name, options = {}) => {
     const queue = { name, fifo: name.endsWith(".fifo") };
-    const call = { operation: "GetQueueUrl", queue, bodies: [] } as const;
-    return await this.#call(
-      call,
-      options,
-      () => this.server.existing(name).url,
-    );
+    const effect = () => this.server.existing(name).url;
+    return await this.#call("GetQueueUrl", queue, [], options, effect);
   };
 
   readonly attributes: Connection["attributes"] = async (url, options = {}) => {
     const queue = this.server.byUrl(url);
-    const call = {
-      operation: "GetQueueAttributes",
-      queue,
-      bodies: [],
-    } as const;
-    return await this.#call(call, options, () => queue.attributes());
+    const effect = () => queue.attributes();
+    return await this.#call("GetQueueAttributes", queue, [], options, effect);
   };
 
   readonly send: Connection["send"] = async (url, messages, options = {}) => {
@@ -50,8 +43,7 @@ export class DoubleConnection implements Connection {
     checkSize(messages);
     const queue = this.server.byUrl(url);
     const bodies = messages.map(({ body }) => body);
-    const call = { operation: "SendMessage", queue, bodies } as const;
-    return await this.#call(call, options, async (faults) => {
+    const effect = async (faults: CallFaults) => {
       const accepted: OutgoingMessage[] = [];
       const results = faults.entries((position) => {
         const result = queue.send(messages[position]!);
@@ -60,24 +52,25 @@ export class DoubleConnection implements Connection {
       });
       await this.server.hooks.sent?.(queue, accepted);
       return results;
-    });
+    };
+    return await this.#call("SendMessage", queue, bodies, options, effect);
   };
 
   readonly receive: Connection["receive"] = async (url, options) => {
     const queue = this.server.byUrl(url);
     const bodies: string[] = [];
-    const call = { operation: "ReceiveMessage", queue, bodies } as const;
-    return await this.#call(call, options, async (faults) => {
+    const effect = async (faults: CallFaults) => {
       const messages = await queue.receive(options, faults);
       bodies.push(...messages.map(({ body }) => body));
       return messages;
-    });
+    };
+    return await this.#call("ReceiveMessage", queue, bodies, options, effect);
   };
 
   readonly delete: Connection["delete"] = async (url, handles, options) => {
-    const effect = (queue: DoubleQueue, position: number) =>
-      queue.delete(handles[position]!);
-    return await this.#settle("DeleteMessage", url, handles, effect, options);
+    const queue = this.server.byUrl(url);
+    const effect = (position: number) => queue.delete(handles[position]!);
+    return await this.#settle("DeleteMessage", queue, handles, effect, options);
   };
 
   readonly changeVisibility: Connection["changeVisibility"] = async (
@@ -86,44 +79,44 @@ export class DoubleConnection implements Connection {
     options,
   ) => {
     const operation = "ChangeMessageVisibility";
+    const queue = this.server.byUrl(url);
     const handles = changes.map(({ receiptHandle }) => receiptHandle);
-    const effect = (queue: DoubleQueue, position: number) =>
+    const effect = (position: number) =>
       queue.changeVisibility(changes[position]!);
-    return await this.#settle(operation, url, handles, effect, options);
+    return await this.#settle(operation, queue, handles, effect, options);
   };
 
   close(): void {}
 
   /** Deletes messages, or changes their visibility, by receipt handle. */
   async #settle(
-    operation: Call["operation"],
-    url: string,
+    operation: FaultOperation,
+    queue: DoubleQueue,
     handles: readonly string[],
-    effect: (queue: DoubleQueue, position: number) => EntryResult,
+    effect: (position: number) => EntryResult,
     options: CallOptions = {},
   ): Promise<EntryResult[]> {
-    const queue = this.server.byUrl(url);
     checkBatch(handles);
     const bodies = handles.map((each) => queue.messageOf(each)?.body ?? "");
-    return await this.#call(
-      { operation, queue, bodies },
-      options,
-      (faults) =>
-        faults.entries((position) =>
-          faults.hit("expiredHandle", [bodies[position]!])
-            ? queue.expire(handles[position]!)
-            : effect(queue, position)
-        ),
-    );
+    const all = (faults: CallFaults) =>
+      faults.entries((position) =>
+        faults.hit("expiredHandle", [bodies[position]!])
+          ? queue.expire(handles[position]!)
+          : effect(position)
+      );
+    return await this.#call(operation, queue, bodies, options, all);
   }
 
   /** Makes a call, with the faults that hit it. */
   async #call<T>(
-    call: Call,
+    operation: FaultOperation,
+    queue: Call["queue"],
+    bodies: readonly string[],
     { signal }: CallOptions,
     effect: (faults: CallFaults) => T | Promise<T>,
   ): Promise<T> {
     signal?.throwIfAborted();
+    const call = { operation, queue, bodies };
     const faults = new CallFaults(this.server.faults, call);
     faults.before();
     const answer = await effect(faults);

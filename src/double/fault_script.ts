@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { Clock, Random } from "../clock.ts";
+import type { Random } from "../clock.ts";
 import { SqsError } from "../errors.ts";
 import type { EntryFailure, EntryResult } from "../sqs/connection.ts";
 import type { ClockWait } from "./clock_wait.ts";
@@ -40,11 +40,9 @@ export class FaultScript {
   readonly hits: FaultHit[] = [];
   readonly random: Random;
   readonly clockWait: ClockWait;
-  readonly #clock: Clock;
   readonly #faults = new Set<ScriptedFault>();
 
-  constructor(clock: Clock, clockWait: ClockWait, random: Random) {
-    this.#clock = clock;
+  constructor(clockWait: ClockWait, random: Random) {
     this.clockWait = clockWait;
     this.random = random;
   }
@@ -55,7 +53,7 @@ export class FaultScript {
     const scripted: ScriptedFault = {
       fault: { ...fault },
       untilMs: fault.kind === "throttle"
-        ? this.#clock.now() + fault.durationSeconds * 1000
+        ? this.clockWait.clock.now() + fault.durationSeconds * 1000
         : Infinity,
       hits: 0,
       remove,
@@ -70,7 +68,9 @@ export class FaultScript {
     for (const scripted of this.#faults) {
       const { fault, untilMs } = scripted;
       const { probability, times } = fault;
-      if (fault.kind !== kind || untilMs <= this.#clock.now()) continue;
+      if (fault.kind !== kind || untilMs <= this.clockWait.clock.now()) {
+        continue;
+      }
       if (!matches(fault, call)) continue;
       if (probability !== undefined && this.random() >= probability) continue;
       scripted.hits++;
@@ -88,7 +88,7 @@ export class FaultScript {
     { operation, queue }: Call,
     bodies: readonly string[],
   ): void {
-    const at = new Date(this.#clock.now());
+    const at = new Date(this.clockWait.clock.now());
     this.hits.push({ at, kind, operation, queue: queue.name, bodies });
   }
 }

@@ -104,19 +104,19 @@ export class DoubleQueue {
   send(message: OutgoingMessage): EntryResult<Sent> {
     const refusal = refusalOf(message, this);
     if (refusal !== undefined) return refusal;
-    const deduplicationId = deduplicationIdOf(message);
-    const known = this.fifo && this.#sentIds.get(deduplicationId);
+    const ids = this.fifo && { deduplicationId: deduplicationIdOf(message) };
+    const known = ids && this.#sentIds.get(ids.deduplicationId);
     if (known) return { ok: true, value: known };
     const messageId = this.#server.newId();
     // SQS writes 20 digits.
     const sequenceNumber = String(this.#positions + 1).padStart(20, "0");
     const sent = this.fifo ? { messageId, sequenceNumber } : { messageId };
-    if (this.fifo) this.#sentIds.set(deduplicationId, sent);
+    if (ids) this.#sentIds.set(ids.deduplicationId, sent);
     const { delaySeconds = this.settings.delaySeconds, ...content } = message;
     const sentAtMs = this.#now;
     this.#add({
       ...content,
-      ...(this.fifo && { deduplicationId }),
+      ...ids,
       messageId,
       sentAtMs,
       receiveCount: 0,

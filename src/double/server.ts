@@ -57,7 +57,7 @@ export class TestServer {
     const source = (use: number) =>
       randomOf(((seed ?? SEED) + Math.imul(use, 0x9e3779b9)) | 0);
     this.random = source(0);
-    this.faults = new FaultScript(clock, this.clockWait, source(1));
+    this.faults = new FaultScript(this.clockWait, source(1));
     const ids = source(2);
     this.newId = () => seed === undefined ? crypto.randomUUID() : uuidOf(ids);
     this.#anyName = queues === undefined;

@@ -31,11 +31,8 @@
  * @module
  */
 
-import {
-  Queues,
-  type SetUpOptions,
-  type TestQueues,
-} from "./src/double/test_queues.ts";
+import type { SetUpOptions } from "./src/double/queue_settings.ts";
+import { Queues, type TestQueues } from "./src/double/test_queues.ts";
 
 export type {
   Fault,
@@ -44,9 +41,12 @@ export type {
   FaultTarget,
   InjectedFault,
 } from "./src/double/faults.ts";
-export type { TestQueueOptions } from "./src/double/queue_settings.ts";
+export type {
+  SetUpOptions,
+  TestQueueOptions,
+} from "./src/double/queue_settings.ts";
 export type { TestMessage, TestQueue } from "./src/double/test_queue.ts";
-export type { SetUpOptions, TestQueues } from "./src/double/test_queues.ts";
+export type { TestQueues } from "./src/double/test_queues.ts";
 
 /**
  * Replaces SQS with the double until the scope ends, in this process and for

@@ -23,7 +23,7 @@ import {
   type WireAttribute,
   type WireAttributes,
 } from "../sqs/connection.ts";
-import type { DoubleQueue } from "./queue.ts";
+import type { QueueSettings } from "./queue_settings.ts";
 
 /** The result of a refused entry. */
 export type Refusal = Extract<EntryResult, { ok: false }>;
@@ -98,7 +98,10 @@ export function callError(code: string, message: string): SqsError {
 /** Why SQS refuses a message, or `undefined` if it takes the message. */
 export function refusalOf(
   message: OutgoingMessage,
-  { fifo, settings }: Pick<DoubleQueue, "fifo" | "settings">,
+  { fifo, settings }: {
+    readonly fifo: boolean;
+    readonly settings: QueueSettings;
+  },
 ): Refusal | undefined {
   const { body, attributes, delaySeconds, groupId, deduplicationId } = message;
   if (body === "") return missing("MessageBody");

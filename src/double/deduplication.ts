@@ -8,7 +8,6 @@
 import { createHash } from "node:crypto";
 import type { Clock } from "../clock.ts";
 import type { OutgoingMessage } from "../sqs/connection.ts";
-import type { StoredMessage } from "./message.ts";
 
 /** SQS's deduplication interval (SQS, "SendMessage" and "ReceiveMessage"). */
 const DEDUPLICATION_MS = 5 * 60_000;

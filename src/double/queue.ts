@@ -31,7 +31,14 @@ import { Heap } from "./heap.ts";
 import { countReceive, received, type StoredMessage } from "./message.ts";
 import { arnOf, type QueueSettings, urlOf } from "./queue_settings.ts";
 import { ReceiveOrder } from "./receive_order.ts";
-import type { TestServer } from "./server.ts";
+
+/** What a queue needs of its server. */
+export interface QueueServer {
+  readonly clock: Clock;
+  readonly hooks: { deleted?(message: StoredMessage): void };
+  newId(): string;
+  redrive(message: StoredMessage, from: DoubleQueue, to: string): void;
+}
 
 /** What a receive with an attempt id took. */
 interface Attempt {
@@ -46,7 +53,7 @@ export class DoubleQueue {
   readonly fifo: boolean;
   readonly settings: QueueSettings;
   readonly deleted: StoredMessage[] = [];
-  readonly #server: TestServer;
+  readonly #server: QueueServer;
   readonly #messages = new Set<StoredMessage>();
   readonly #handles = new Map<string, StoredMessage>();
   readonly #order: ReceiveOrder;
@@ -62,7 +69,7 @@ export class DoubleQueue {
   #change = new AbortController();
   #positions = 0;
 
-  constructor(name: string, settings: QueueSettings, server: TestServer) {
+  constructor(name: string, settings: QueueSettings, server: QueueServer) {
     this.name = name;
     this.url = urlOf(name);
     this.fifo = name.endsWith(".fifo");

@@ -1,5 +1,6 @@
 /**
- * The settings of a queue of the testing double, with SQS's defaults and ranges.
+ * The options of the testing double and the settings of its queues, with SQS's
+ * defaults and ranges.
  *
  * @module
  */
@@ -12,6 +13,36 @@ import {
 import { parseQueueRef, QUEUE_REF_HINT } from "../sqs/queue_ref.ts";
 import { show } from "../text.ts";
 import { BOOLEAN, checkOptions, integer } from "./check_options.ts";
+
+/** Options of {@linkcode setUp}. */
+export interface SetUpOptions {
+  /**
+   * The queues that exist, by name or with settings.
+   *
+   * @default {undefined} every queue exists
+   */
+  readonly queues?: readonly (string | TestQueueOptions)[] | undefined;
+  /**
+   * Whether to print nothing.
+   *
+   * @default {false}
+   */
+  readonly silent?: boolean | undefined;
+  /**
+   * The time at which the clock starts.
+   *
+   * @default {undefined} now
+   */
+  readonly startTime?: Date | undefined;
+  /**
+   * The source of all chance: faults with a probability, reordering, pauses,
+   * delays with jitter, message ids. A whole number. The same seed gives the
+   * same run.
+   *
+   * @default {undefined} the same chance each time, but new message ids
+   */
+  readonly seed?: number | undefined;
+}
 
 /** A queue of the double, with SQS's own settings. */
 export interface TestQueueOptions {

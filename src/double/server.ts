@@ -11,9 +11,12 @@ import { callError } from "./checks.ts";
 import { ClockWait } from "./clock_wait.ts";
 import { FaultScript } from "./fault_script.ts";
 import { DoubleQueue } from "./queue.ts";
-import { settingsOf, type TestQueueOptions } from "./queue_settings.ts";
+import {
+  settingsOf,
+  type SetUpOptions,
+  type TestQueueOptions,
+} from "./queue_settings.ts";
 import { randomOf, uuidOf } from "./random.ts";
-import type { SetUpOptions } from "./test_queues.ts";
 import type { StoredMessage } from "./message.ts";
 
 /** Reports what happens in the queues. */

@@ -19,40 +19,10 @@ import { BOOLEAN, checkOptions, numeric } from "./check_options.ts";
 import { DoubleConnection } from "./connection.ts";
 import { Consumer } from "./consumer.ts";
 import type { Fault, FaultHit, InjectedFault } from "./faults.ts";
-import type { TestQueueOptions } from "./queue_settings.ts";
+import type { SetUpOptions } from "./queue_settings.ts";
 import { TestServer } from "./server.ts";
 import { type TestQueue, viewQueue } from "./test_queue.ts";
 import { VirtualClock } from "./virtual_clock.ts";
-
-/** Options of {@linkcode setUp}. */
-export interface SetUpOptions {
-  /**
-   * The queues that exist, by name or with settings.
-   *
-   * @default {undefined} every queue exists
-   */
-  readonly queues?: readonly (string | TestQueueOptions)[] | undefined;
-  /**
-   * Whether to print nothing.
-   *
-   * @default {false}
-   */
-  readonly silent?: boolean | undefined;
-  /**
-   * The time at which the clock starts.
-   *
-   * @default {undefined} now
-   */
-  readonly startTime?: Date | undefined;
-  /**
-   * The source of all chance: faults with a probability, reordering, pauses,
-   * delays with jitter, message ids. A whole number. The same seed gives the
-   * same run.
-   *
-   * @default {undefined} the same chance each time, but new message ids
-   */
-  readonly seed?: number | undefined;
-}
 
 /** The testing double, from {@linkcode setUp}. Disposing it removes it. */
 export interface TestQueues extends Disposable, AsyncDisposable {

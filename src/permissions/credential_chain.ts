@@ -171,19 +171,16 @@ class Chain {
     const profile = this.#known.profiles.get(name);
     if (profile === undefined || visited.includes(name)) return undefined;
     const isSource = visited.length > 0;
-    const keys = ["aws_access_key_id", "aws_secret_access_key"];
-    const isStatic = hasAll(profile, ...keys);
+    const isStatic = profile.aws_access_key_id && profile.aws_secret_access_key;
+    const { role_arn: role, credential_source: source } = profile;
     if (isStatic && isSource) return "";
-    if (
-      hasAll(profile, "role_arn", "source_profile") ||
-      hasAll(profile, "role_arn", "credential_source") ||
-      (hasAll(profile, "credential_source") && isSource)
-    ) {
+    const isRole = role && (source || profile.source_profile);
+    if (isRole || (source && isSource)) {
       return this.#assumedRole(profile, [...visited, name]);
     }
     if (isStatic) return "";
-    if (hasAll(profile, "web_identity_token_file", "role_arn")) {
-      this.#webIdentity(profile.web_identity_token_file!);
+    if (role && profile.web_identity_token_file) {
+      this.#webIdentity(profile.web_identity_token_file);
       return ", a role by web identity";
     }
     return this.#byHand(name, profile);
@@ -194,7 +191,7 @@ class Chain {
       this.#sts(profile.region ?? this.#region);
     }
     const { credential_source: source, source_profile: name } = profile;
-    if (source === undefined) this.#profile(name!, visited);
+    if (!source) this.#profile(name!, visited);
     else if (source !== "Environment") this.#remote();
     return ", an assumed role";
   }
@@ -294,8 +291,4 @@ function instanceUrl(env: Environment, profile: ProfileSettings): string {
   return env.AWS_EC2_METADATA_SERVICE_ENDPOINT ||
     profile.ec2_metadata_service_endpoint ||
     (mode === "IPv6" ? INSTANCE_HOST_IPV6 : INSTANCE_HOST);
-}
-
-function hasAll(profile: ProfileSettings, ...names: string[]): boolean {
-  return names.every((name) => profile[name] !== undefined);
 }

@@ -48,10 +48,9 @@ export class PermissionSet {
   flags(): string[] {
     return PERMISSION_NAMES.flatMap((name) => {
       if (this.hasAll(name)) return [`--allow-${name}`];
-      const holdsPaths = name === "read" || name === "write";
-      const values = holdsPaths
-        ? grantable(this.values(name))
-        : this.values(name);
+      const given = this.values(name);
+      const isOfPaths = name === "read" || name === "write";
+      const values = isOfPaths ? grantable(given) : given;
       return values.length === 0 ? [] : [`--allow-${name}=${values.join(",")}`];
     });
   }

@@ -65,7 +65,7 @@ export async function describeError(
   if (error instanceof ConfigError) {
     return { lines: error.problems, status: USAGE };
   }
-  // The arguments that functions refuse so are those of the command line.
+  // Functions refuse arguments with these; they came from the command line.
   const refused = [NonExistentQueueError, TypeError, RangeError];
   if (refused.some((type) => error instanceof type)) {
     return { lines: [line], status: USAGE };

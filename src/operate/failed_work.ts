@@ -27,7 +27,7 @@ export interface FailedWorkOptions extends SweepOptions {
 /** One pass over the messages of a queue; its counts grow while it runs. */
 export class FailedWork {
   readonly #options: FailedWorkOptions;
-  /** Counts the messages that were looked at, and those that stay. */
+  /** Counts the messages that were seen, came meanwhile, or stay hidden. */
   readonly sweep: Sweep;
   selected = 0;
   /** Messages listed, redriven, or deleted. */

@@ -21,7 +21,7 @@ import { isShared, SendFailure, SendQueue } from "../sending/send_queue.ts";
 
 /**
  * Where a message was sent, that it failed again after this redrive had sent it,
- * or why it stays: a problem of its own, or an error that all would share.
+ * or why it stays: its own problem, or an error that all messages would share.
  */
 export type RedriveResult =
   | { readonly sentTo: string }

@@ -126,7 +126,7 @@ export class Sweep implements AsyncDisposable {
     }
   }
 
-  /** Deletes messages; those that SQS refuses are not released either. */
+  /** Deletes messages. A message that SQS refuses stays hidden at the end. */
   async delete(messages: readonly ReceivedMessage[]): Promise<Refused> {
     const { connection, url } = this.#open;
     const leases = messages.map(({ messageId }) =>
@@ -233,7 +233,7 @@ export class Sweep implements AsyncDisposable {
     }
   }
 
-  /** Holds a received message; returns whether it is to be looked at. */
+  /** Holds a received message; returns whether it must be looked at. */
   #hold(message: ReceivedMessage, atMs: number): boolean {
     // A lease may be held for long: do not keep bodies in memory.
     const lease = new Lease(

@@ -23,17 +23,20 @@ export type ErrorData =
     /** The stack without its heading: lines that begin with `    at `. */
     readonly frames: string;
     /** The brands of this package that the error has. */
-    readonly brands?: readonly string[];
+    readonly brands: readonly string[];
     /** Further members, such as `code`. */
-    readonly data?: Readonly<Record<string, unknown>>;
+    readonly data: Readonly<Record<string, Plain>>;
     readonly cause?: ErrorData;
     /** The errors of an `AggregateError` or a `SuppressedError`. */
-    readonly errors?: readonly ErrorData[];
+    readonly errors: readonly ErrorData[];
   }
   /** A value that JSON holds unchanged. */
   | { readonly value: string | number | boolean | null }
   /** Any other value, as the console shows it. */
   | { readonly text: string };
+
+/** A member of an error that crosses processes. */
+type Plain = string | number | boolean | string[];
 
 /** Which frames of stacks are kept. */
 type Frames = "all" | "user";
@@ -113,7 +116,7 @@ export function reasonOf(thrown: unknown): string {
  */
 export function errorText(data: ErrorData): string {
   if (!("message" in data)) return shownValue(data).replaceAll("\n", "\n  ");
-  const { frames, cause, errors = [] } = data;
+  const { frames, cause, errors } = data;
   const lines = [heading(data).replaceAll("\n", "\n  ")];
   if (frames !== "") lines.push(frames);
   for (const [index, error] of errors.entries()) {
@@ -140,7 +143,7 @@ export function errorJson(data: ErrorData): unknown {
     message,
     stack: stackOf(data),
     ...(cause === undefined ? {} : { cause: errorJson(cause) }),
-    ...(errors === undefined ? {} : { errors: errors.map(errorJson) }),
+    ...(errors.length === 0 ? {} : { errors: errors.map(errorJson) }),
   };
 }
 
@@ -171,13 +174,8 @@ class Walk {
     const errors = this.#errors(innerErrors(thrown, name), depth + 1);
     const cause = read(thrown, "cause");
     return {
-      name,
-      message,
-      frames,
-      ...(brands.length === 0 ? {} : { brands }),
-      ...(Object.keys(data).length === 0 ? {} : { data }),
+      ...{ name, message, frames, brands, data, errors },
       ...(cause === undefined ? {} : { cause: this.encode(cause, depth + 1) }),
-      ...(errors.length === 0 ? {} : { errors }),
     };
   }
 
@@ -200,16 +198,13 @@ class Walk {
     return typeof value === "string" ? { value: text } : { text };
   }
 
-  #membersOf(error: Error): Record<string, unknown> {
-    const members: Record<string, unknown> = {};
-    for (const name of MEMBERS) {
-      const value = read(error, name);
-      if (!isPlainMember(value)) continue;
-      members[name] = typeof value === "string"
-        ? this.#take(value)
-        : Array.isArray(value)
-        ? value.map((each) => this.#take(each))
-        : value;
+  #membersOf(error: Error): Record<string, Plain> {
+    const members = plainMembers(error);
+    for (const [name, value] of Object.entries(members)) {
+      if (typeof value === "string") members[name] = this.#take(value);
+      if (Array.isArray(value)) {
+        members[name] = value.map((text) => this.#take(text));
+      }
     }
     return members;
   }
@@ -283,10 +278,14 @@ function memberText(error: Error, member: string): string {
     : valueText(value);
 }
 
-/** Whether a member crosses processes: text, a number, a list of texts. */
-function isPlainMember(
-  value: unknown,
-): value is string | number | boolean | string[] {
+function plainMembers(source: object): Record<string, Plain> {
+  const members = MEMBERS.map((name) => [name, read(source, name)] as const);
+  return Object.fromEntries(
+    members.filter(([, value]) => isPlain(value)),
+  ) as Record<string, Plain>;
+}
+
+function isPlain(value: unknown): boolean {
   if (typeof value === "string") return value !== UNREADABLE;
   if (typeof value === "boolean" || Number.isFinite(value)) return true;
   try {
@@ -324,30 +323,21 @@ function decode(data: unknown, depth: number): unknown {
     fields.message,
     "cause" in fields ? { cause: decode(fields.cause, depth + 1) } : undefined,
   );
-  const set = (name: string, value: unknown) =>
-    Object.defineProperty(error, name, {
-      value,
-      writable: true,
-      configurable: true,
-    });
   const name = textOf(fields.name);
   const frames = textOf(fields.frames);
-  set("name", name);
-  set("stack", stackOf({ name, message: fields.message, frames }));
-  const members = Object(fields.data) as Record<string, unknown>;
-  for (const name of MEMBERS) {
-    if (isPlainMember(members[name])) set(name, members[name]);
-  }
+  const stack = stackOf({ name, message: fields.message, frames });
+  Object.assign(error, { name, stack, ...plainMembers(Object(fields.data)) });
   const brands: unknown[] = Array.isArray(fields.brands) ? fields.brands : [];
   for (const brand of BRANDS) if (brands.includes(brand)) mark(error, brand);
-  if (Array.isArray(fields.errors)) {
-    const errors = fields.errors.map((each) => decode(each, depth + 1));
-    if (name === "SuppressedError") {
-      set("error", errors[0]);
-      set("suppressed", errors[1]);
-    } else set("errors", errors);
-  }
-  return error;
+  if (!Array.isArray(fields.errors) || fields.errors.length === 0) return error;
+  const errors = fields.errors.map((each) => decode(each, depth + 1));
+  const [first, second] = errors;
+  return Object.assign(
+    error,
+    name === "SuppressedError"
+      ? { error: first, suppressed: second }
+      : { errors },
+  );
 }
 
 function textOf(value: unknown): string {

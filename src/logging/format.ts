@@ -42,6 +42,9 @@ type Field = readonly [
   get: (record: LogRecord, asctime: DateFormatter) => string | number,
 ];
 
+/** Writes a record, whose time a date format writes, or a part of it. */
+type Writer = (record: LogRecord, asctime: DateFormatter) => string;
+
 const FIELDS: ReadonlyMap<string, Field> = new Map<string, Field>([
   ["asctime", ["text", ({ datetime }, asctime) => asctime(datetime)]],
   ["created", ["float", ({ datetime }) => datetime.getTime() / 1000]],
@@ -75,9 +78,6 @@ const MAX_PRECISION = 50;
 /** Digits that hold the exact value of any number that is not tiny. */
 const EXACT_DIGITS = 100;
 
-/** Writes a part of a format for a record. */
-type PartWriter = (record: LogRecord) => string;
-
 /**
  * Compiles a format in Python's `%` style.
  *
@@ -86,18 +86,13 @@ type PartWriter = (record: LogRecord) => string;
  *
  * @param text The format, such as `%(levelname)s %(message)s`; empty, the
  * message alone.
- * @param asctime Writes the time for the field of that name.
  * @param problems Gets what is wrong with it: clauses, such as `"%d" names no
  * field`.
  * @returns Writes a record, with the errors that were logged with it below.
  */
-export function compileFormat(
-  text: string,
-  asctime: DateFormatter,
-  problems: string[],
-): RecordFormatter {
+export function compileFormat(text: string, problems: string[]): Writer {
   const format = text || "%(message)s";
-  const writers: PartWriter[] = [];
+  const writers: Writer[] = [];
   let end = 0;
   let hasField = false;
   for (const match of format.matchAll(CONVERSION)) {
@@ -105,15 +100,15 @@ export function compileFormat(
     const isPercent = match[0] === "%%";
     writers.push(
       () => between,
-      isPercent ? () => "%" : compileField(match, asctime, problems),
+      isPercent ? () => "%" : compileField(match, problems),
     );
     hasField ||= !isPercent;
     end = match.index + match[0].length;
   }
   if (!hasField) problems.push("it has no field, such as %(message)s");
   const rest = format.slice(end);
-  return (record) => {
-    const text = writers.map((write) => write(record)).join("") + rest;
+  return (record, asctime) => {
+    const text = writers.map((write) => write(record, asctime)).join("") + rest;
     return errorsOf(record).reduce((text, error) => {
       const newline = text.endsWith("\n") ? "" : "\n";
       return `${text}${newline}  ${printableLines(errorText(error))}`;
@@ -152,9 +147,8 @@ function errorsOf(record: LogRecord): readonly ErrorData[] {
 function compileField(
   [all, name, flags = "", width = "0", point, digits = "0", type = ""]:
     RegExpExecArray,
-  asctime: DateFormatter,
   problems: string[],
-): PartWriter {
+): Writer {
   const field = FIELDS.get(name ?? "");
   if (field === undefined) {
     problems.push(fieldProblem(all, name));
@@ -165,7 +159,7 @@ function compileField(
   const conversion = { flags, width: Number(width), precision, type };
   const problem = conversionProblem(conversion, kind);
   if (problem !== undefined) problems.push(`${quote(all)} ${problem}`);
-  return (record) =>
+  return (record, asctime) =>
     printableLines(convert(get(record, asctime), kind, conversion));
 }
 

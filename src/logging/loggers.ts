@@ -83,11 +83,13 @@ export const LOG_METHODS: readonly Method[] = [
   "critical",
 ];
 
+const message = compileFormat("%(message)s", []);
+
 /** What Python falls back on if a record would reach no handler. */
 const LAST_RESORT = new StreamHandler(
   "STDERR",
   LogLevels.WARN,
-  compileFormat("%(message)s", String, []),
+  (record) => message(record, String),
 );
 
 /** The level of Python's root logger where it is not configured. */

@@ -11,7 +11,15 @@ import {
   compileFormat,
   type RecordFormatter,
 } from "./format.ts";
-import { BOOLEAN, COUNT, LEVEL, NAME, SIZE, type ValueType } from "./values.ts";
+import {
+  BOOLEAN,
+  COUNT,
+  LEVEL,
+  NAME,
+  SIZE,
+  TEXT,
+  type ValueType,
+} from "./values.ts";
 import {
   parseZConfig,
   type ZConfigProblem,
@@ -57,18 +65,27 @@ export interface ParsedLoggers {
   readonly problems: readonly ZConfigProblem[];
 }
 
+const FORMAT = {
+  wanted: "a format",
+  // The escapes that ZConfig knows mean the same in JSON.
+  parse: (text: string, problems: string[]) =>
+    compileFormat(
+      text.replace(/\\[bfnrt]/g, (escape) => JSON.parse(`"${escape}"`)),
+      problems,
+    ),
+};
+const DATE_FORMAT = { wanted: "a date format", parse: compileAsctime };
+
+const DEFAULT_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s";
+
 /** ZConfig's defaults. */
-const DEFAULT_FORMAT = "------\n%(asctime)s %(levelname)s %(name)s %(message)s";
-const DEFAULT_DATE_FORMAT = "%Y-%m-%dT%H:%M:%S";
+const ZCONFIG_FORMAT = compileFormat(`------\n${DEFAULT_FORMAT}`, []);
+const ASCTIME = compileAsctime("%Y-%m-%dT%H:%M:%S", []);
+
+const write = compileFormat(DEFAULT_FORMAT, []);
 
 /** Without the option: INFO on standard error. */
-const DEFAULT = rootOnly(
-  compileFormat(
-    "%(asctime)s %(levelname)s %(name)s %(message)s",
-    compileAsctime(DEFAULT_DATE_FORMAT, []),
-    [],
-  ),
-);
+const DEFAULT = rootOnly((record) => write(record, ASCTIME));
 
 const JSON_LINES = rootOnly("json");
 
@@ -78,12 +95,10 @@ function rootOnly(format: LogFileConfig["format"]): LoggersConfig {
   return [{ name: "", level: 20, propagate: true, files, line: 1 }];
 }
 
-const TEXT: ValueType<string> = { wanted: "text", parse: (text) => text };
-
 const LOGGER_KEYS = { level: LEVEL, name: NAME, propagate: BOOLEAN };
 const LOGFILE_KEYS = {
-  dateformat: TEXT,
-  format: TEXT,
+  dateformat: DATE_FORMAT,
+  format: FORMAT,
   level: LEVEL,
   "max-size": SIZE,
   "old-files": COUNT,
@@ -182,6 +197,7 @@ class Reader {
     const values = this.#read(section, LOGFILE_KEYS);
     const { path = "", level = 0 } = values;
     const { "max-size": maxSize = 0, "old-files": oldFiles = 0 } = values;
+    const { format = ZCONFIG_FORMAT, dateformat = ASCTIME } = values;
     const problem = logFileProblem(
       path,
       "max-size" in values && values["max-size"] !== 0,
@@ -191,7 +207,7 @@ class Reader {
     return {
       path,
       level,
-      format: this.#format(section, values),
+      format: (record) => format(record, dateformat),
       maxSize,
       oldFiles,
       line: section.line,
@@ -226,8 +242,12 @@ class Reader {
       } else if (!Object.hasOwn(types, name)) {
         this.#problem(line, unknownKey(name, type, Object.keys(types)));
       } else {
+        const problems: string[] = [];
         const { wanted, parse } = types[name]!;
-        values[name] = parse(value);
+        values[name] = parse(value, problems);
+        for (const problem of problems) {
+          this.#problem(line, `has a bad "${name}" in <${type}>: ${problem}`);
+        }
         if (values[name] !== undefined) continue;
         this.#problem(
           line,
@@ -238,25 +258,6 @@ class Reader {
       }
     }
     return values as Values<T>;
-  }
-
-  #format(
-    { keys }: ZConfigSection,
-    values: Values<typeof LOGFILE_KEYS>,
-  ): RecordFormatter {
-    const { format = DEFAULT_FORMAT, dateformat = DEFAULT_DATE_FORMAT } =
-      values;
-    const problems = { dateformat: [], format: [] };
-    const asctime = compileAsctime(dateformat, problems.dateformat);
-    const text = unescape(format);
-    const formatter = compileFormat(text, asctime, problems.format);
-    for (const [name, texts] of Object.entries(problems)) {
-      const line = keys.find((key) => key.name === name)?.line;
-      for (const text of texts) {
-        this.#problem(line!, `has a bad "${name}" in <logfile>: ${text}`);
-      }
-    }
-    return formatter;
   }
 
   #problem(line: number, text: string): void {
@@ -308,9 +309,4 @@ function logFileProblem(
   return hasSize
     ? 'has "max-size" in <logfile> without "old-files": add how many full files to keep, at least 1'
     : 'has "old-files" in <logfile> without "max-size": add the size at which a file is full, such as 10MB';
-}
-
-/** The escapes that ZConfig knows mean the same in JSON. */
-function unescape(text: string): string {
-  return text.replace(/\\[bfnrt]/g, (escape) => JSON.parse(`"${escape}"`));
 }

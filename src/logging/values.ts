@@ -25,9 +25,18 @@ const MAX_OLD_FILES = 10_000;
 export interface ValueType<T> {
   /** What it must be, for example `true or false`. */
   readonly wanted: string;
-  /** Gives `undefined` for a value that it cannot be. */
-  readonly parse: (text: string) => T | undefined;
+  /**
+   * Gives `undefined` for a value that it cannot be. Problems with a part of the
+   * value are added to the list.
+   */
+  readonly parse: (text: string, problems: string[]) => T | undefined;
 }
+
+/** Any text. */
+export const TEXT: ValueType<string> = {
+  wanted: "text",
+  parse: (text) => text,
+};
 
 /** A level by name or number. */
 export const LEVEL: ValueType<number> = {

@@ -167,18 +167,13 @@ export async function startContainer<Config = WorkerConfig>(
   const mode = testMode();
   if (mode !== undefined) {
     await mode.attach(container);
-    if (signal?.aborted) container.stop().catch(() => {});
-    signal?.addEventListener(
-      "abort",
-      () => container.stop().catch(() => {}),
-      { once: true },
-    );
+    const stop = () => void container.stop();
+    if (signal?.aborted) stop();
+    signal?.addEventListener("abort", stop, { once: true });
   } else {
-    container.run({
-      drain,
-      strayErrors: "own",
-      ...(signal === undefined ? {} : { signal }),
-    }).catch(() => {}); // `finished` rejects, too.
+    const given = signal === undefined ? {} : { signal };
+    // `finished` rejects, too.
+    container.run({ drain, strayErrors: "own", ...given }).catch(() => {});
   }
   return {
     get summary() {

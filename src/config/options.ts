@@ -84,12 +84,9 @@ type GivenPermissions = {
 };
 
 /** A row of {@linkcode CONTAINER_OPTIONS}. */
-export interface ContainerOption extends Row {
+export interface ContainerOption {
   /** The name in the `[container]` section: `wait_time`. */
   readonly name: string;
-}
-
-interface Row {
   /** The name in {@linkcode ContainerSettings}: `waitTimeSeconds`. */
   readonly key: keyof ContainerSettings;
   /** The name in {@linkcode ContainerConfig}, if it is another one. */
@@ -114,6 +111,8 @@ interface Row {
    */
   readonly check: (value: unknown, folder: string) => unknown;
 }
+
+type Row = Omit<ContainerOption, "name">;
 
 type Default =
   | string

@@ -32,13 +32,11 @@ export interface ContainerSettings<Config = WorkerConfig> {
    * The argument of the `worker` function or class. For a `worker` given as
    * `MODULE:expr`, all values must be strings. In ini files: the section
    * `[worker]`.
-   *
    * @default {{}}
    */
   readonly workerConfig?: Config | undefined;
   /**
    * The AWS region. In ini files: `region`.
-   *
    * @default {undefined} the region of the queue's URL or ARN, of the
    * environment or of the AWS profile
    */
@@ -46,28 +44,24 @@ export interface ContainerSettings<Config = WorkerConfig> {
   /**
    * The http or https URL of an SQS server other than AWS. In ini files:
    * `endpoint`.
-   *
    * @default {undefined} the environment's or AWS's
    */
   readonly endpoint?: string | undefined;
   /**
    * The loggers: ZConfig text with `<logger>` sections, or `json` for lines of
    * JSON on standard error. In ini files: `loggers`.
-   *
    * @default {undefined} level INFO and above on standard error
    */
   readonly loggers?: string | undefined;
   /**
    * The number of jobs that run at a time, 1 to 1000. In ini files:
    * `concurrency`.
-   *
    * @default {1}
    */
   readonly concurrency?: number | undefined;
   /**
    * The number of messages to receive ahead of the running jobs, 0 to 1000. In
    * ini files: `prefetch`.
-   *
    * @default {undefined} 0 if `concurrency` is 1; otherwise `concurrency`, at
    * most 10
    */
@@ -75,28 +69,24 @@ export interface ContainerSettings<Config = WorkerConfig> {
   /**
    * The seconds that a poll waits for messages, 1 to 20. In ini files:
    * `wait_time`.
-   *
    * @default {20}
    */
   readonly waitTimeSeconds?: number | undefined;
   /**
    * The visibility timeout of received messages, in seconds, 1 to 43,200. In
    * ini files: `visibility_timeout`.
-   *
    * @default {undefined} the queue's
    */
   readonly visibilityTimeoutSeconds?: number | undefined;
   /**
    * The seconds to hold a delete to fill a batch of 10, 0 to 10. In ini files:
    * `delete_delay`.
-   *
    * @default {1}
    */
   readonly deleteDelaySeconds?: number | undefined;
   /**
    * The seconds after which a job's signal aborts and an isolated job is ended,
    * 1 to 43,200. In ini files: `timeout`.
-   *
    * @default {undefined} no limit
    */
   readonly timeoutSeconds?: number | undefined;
@@ -104,7 +94,6 @@ export interface ContainerSettings<Config = WorkerConfig> {
    * The seconds until a job is retried whose error names no delay: a whole
    * number from 0 to 43,200. In a range, the delays double with each receive.
    * In ini files: `retry_delay`, for example `30` or `1..600`.
-   *
    * @default {undefined} until the visibility timeout ends
    */
   readonly retryDelaySeconds?:
@@ -115,7 +104,6 @@ export interface ContainerSettings<Config = WorkerConfig> {
    * Whether to delete failed messages, to keep them in the queue and retry
    * them, or to send them to another queue with the reason. In ini files:
    * `failures`, either `delete`, `keep`, or the queue's name, URL or ARN.
-   *
    * @default {"delete"}
    */
   readonly failures?:
@@ -126,7 +114,6 @@ export interface ContainerSettings<Config = WorkerConfig> {
   /**
    * The seconds from a stop until running jobs are aborted and their messages
    * released, 0 to 3600. In ini files: `shutdown_timeout`.
-   *
    * @default {25}
    */
   readonly shutdownTimeoutSeconds?: number | undefined;
@@ -135,42 +122,36 @@ export interface ContainerSettings<Config = WorkerConfig> {
    * all receives have failed for a minute and while stopping. Port 0 takes a
    * free port, which is logged. The testing double ignores it. In ini files:
    * `health`.
-   *
    * @default {undefined} no server
    */
   readonly health?: string | undefined;
   /**
    * Whether jobs run in child processes, which needs a `worker` given as
    * `MODULE:expr`. In ini files: `isolation`.
-   *
    * @default {"none"}
    */
   readonly isolation?: "none" | "process" | undefined;
   /**
    * The number of child processes that share the jobs, 1 to 64, at most
    * `concurrency`. In ini files: `processes`.
-   *
    * @default {1}
    */
   readonly processes?: number | undefined;
   /**
    * The hosts and ports that isolated jobs may reach; `true` allows all. In ini
    * files: `allow_net`.
-   *
    * @default {undefined} none
    */
   readonly allowNet?: Permission | undefined;
   /**
    * The paths that isolated jobs may read, relative to the current folder;
    * `true` allows all. In ini files: `allow_read`.
-   *
    * @default {undefined} none
    */
   readonly allowRead?: Permission | undefined;
   /**
    * The paths that isolated jobs may write, relative to the current folder;
    * `true` allows all. In ini files: `allow_write`.
-   *
    * @default {undefined} none
    */
   readonly allowWrite?: Permission | undefined;
@@ -178,49 +159,42 @@ export interface ContainerSettings<Config = WorkerConfig> {
    * The environment variables that isolated jobs get, for example `APP_*`;
    * `true` passes all except `AWS_*`. In ini files:
    * `allow_env`.
-   *
    * @default {undefined} none
    */
   readonly allowEnv?: Permission | undefined;
   /**
    * The programs that isolated jobs may start; `true` allows all. In ini files:
    * `allow_run`.
-   *
    * @default {undefined} none
    */
   readonly allowRun?: Permission | undefined;
   /**
    * The system information that isolated jobs may read, for example
    * `osRelease`; `true` allows all. In ini files: `allow_sys`.
-   *
    * @default {undefined} none
    */
   readonly allowSys?: Permission | undefined;
   /**
    * The native libraries that isolated jobs may load; `true` allows all. In ini
    * files: `allow_ffi`.
-   *
    * @default {undefined} none
    */
   readonly allowFfi?: Permission | undefined;
   /**
    * The hosts that isolated jobs may import code from, besides the host of this
    * package; `true` allows all. In ini files: `allow_import`.
-   *
    * @default {undefined} none
    */
   readonly allowImport?: Permission | undefined;
   /**
    * Whether isolated jobs have every Deno permission. In ini files:
    * `allow_all`.
-   *
    * @default {false}
    */
   readonly allowAll?: boolean | undefined;
   /**
    * The path of the ini file that the settings are from, for messages and for
    * relative paths of `worker`. Not in ini files.
-   *
    * @default {undefined} none
    */
   readonly file?: string | undefined;

@@ -86,19 +86,18 @@ export class Container implements AttachedConsumer {
   private constructor(parts: Parts) {
     const { config, loggers, queues, worker, telemetry } = parts;
     const { source, failures } = queues;
+    const { url, ref } = source;
+    const { name, fifo } = ref;
     this.#parts = parts;
     this.#logger = loggers.get("zsqs");
     this.#visibility = new Visibility(config.visibilityTimeoutSeconds);
     // Whoever awaits it hears of a failure; nobody must.
     this.#finished.promise.catch(() => {});
-    const traced = telemetry?.container({
-      name: source.ref.name,
-      url: source.url,
-    });
+    const traced = telemetry?.container({ name, url });
     const context: EngineContext = {
       ...source,
-      queue: source.ref.name,
-      fifo: source.ref.fifo,
+      queue: name,
+      fifo,
       loggers,
       options: config,
       visibility: this.#visibility,
@@ -109,7 +108,7 @@ export class Container implements AttachedConsumer {
     this.#engine = new Engine(context, {
       runner: traced?.trace(worker.runner) ?? worker.runner,
       // What was looked up by its name is there.
-      isUnseen: source.ref.url !== undefined,
+      isUnseen: ref.url !== undefined,
       failures: failures === undefined
         ? config.failures as "delete" | "keep"
         : openFailures(failures, this.#logger, telemetry),
@@ -188,11 +187,9 @@ export class Container implements AttachedConsumer {
   async run(options: ContainerRunOptions): Promise<void> {
     const { loggers, config } = this.#parts;
     const { signal, forceSignal, drain = false } = options;
+    const { strayErrors: whose = "all" } = options;
     this.#isRunning = true;
-    using _errors = logStrayErrors({
-      loggers,
-      whose: options.strayErrors ?? "all",
-    });
+    using _errors = logStrayErrors({ loggers, whose });
     using _stop = follow(signal, () => this.stop());
     using _force = follow(forceSignal, () => this.stop({ force: true }));
     using _late = abortAfter(
@@ -241,15 +238,12 @@ export class Container implements AttachedConsumer {
   #learnVisibility(): Promise<void> {
     const { config, queues: { source } } = this.#parts;
     if (config.visibilityTimeoutSeconds !== undefined) return Promise.resolve();
-    return this.#learned ??= learnVisibility(
-      this.#visibility,
-      { ...source, name: source.ref.name },
-      {
-        clock: source.clock,
-        logger: this.#logger,
-        signal: this.#closed.signal,
-      },
-    );
+    const queue = { ...source, name: source.ref.name };
+    return this.#learned ??= learnVisibility(this.#visibility, queue, {
+      clock: source.clock,
+      logger: this.#logger,
+      signal: this.#closed.signal,
+    });
   }
 
   /** An error in here says that the queue cannot be used. */
@@ -265,35 +259,31 @@ export class Container implements AttachedConsumer {
 
   /** The testing double polls nothing: there is nothing to check. */
   async #serveHealth(): Promise<void> {
-    const { config: { health, queue }, queues } = this.#parts;
-    if (health === undefined || queues.source.clock.manual) return;
-    this.#health = await serveHealth({
-      address: health,
-      problem: () => this.#engine.problem,
-    });
+    const { config: { health: address, queue }, queues } = this.#parts;
+    if (address === undefined || queues.source.clock.manual) return;
+    const problem = () => this.#engine.problem;
+    this.#health = await serveHealth({ address, problem });
     this.#logger.info(`Answering for ${queue.text} at ${this.#health.url}`);
   }
 
   async #poll(drain: boolean): Promise<void> {
     const { config, queues } = this.#parts;
     const queue = config.queue.text;
-    this.#logger.info(
-      `Listening to ${queue} in ${queues.source.connection.region}`,
-    );
-    using _logged = follow(this.#stop.signal, () =>
-      this.#logger.info(
-        `Stopping: no new receive from ${queue}; running jobs finish`,
-      ));
+    const { region } = queues.source.connection;
+    this.#logger.info(`Listening to ${queue} in ${region}`);
+    const { signal } = this.#stop;
+    const stopping =
+      `Stopping: no new receive from ${queue}; running jobs finish`;
+    using _logged = follow(signal, () => this.#logger.info(stopping));
     await this.#whileOpen(async () => {
       const running = this.#engine.run({ drain });
       // Once the first receive is on its way, which does not wait for it.
       setImmediate(() => this.#learnVisibility());
       await running;
     });
-    this.#logger.info(
-      `Stopped listening to ${queue}: ${summaryText(this.summary)}`,
-    );
-    if (drain && !this.#stop.signal.aborted) await this.#logRemaining();
+    const summary = summaryText(this.summary);
+    this.#logger.info(`Stopped listening to ${queue}: ${summary}`);
+    if (drain && !signal.aborted) await this.#logRemaining();
   }
 
   async #disposeWorker(forceSignal: AbortSignal | undefined): Promise<void> {
@@ -310,12 +300,8 @@ export class Container implements AttachedConsumer {
         );
       }
     } catch (error) {
-      throw new Error(
-        `Cannot dispose the worker of ${config.queue.text}: ${
-          messageOf(error)
-        }`,
-        { cause: error },
-      );
+      const what = `Cannot dispose the worker of ${config.queue.text}`;
+      throw new Error(`${what}: ${messageOf(error)}`, { cause: error });
     }
   }
 

@@ -39,30 +39,27 @@ export async function serveHealth(
   { address, problem }: HealthOptions,
 ): Promise<HealthServer> {
   const { createServer } = await import("node:http");
-  const server = createServer({
-    requestTimeout: REQUEST_MS,
-    headersTimeout: REQUEST_MS,
-  }, (request, response) => {
-    const [path] = request.url!.split("?");
-    const answer = path !== PATH
-      ? { status: 404, text: `Not found: ask for ${PATH}` }
-      : request.method !== "GET" && request.method !== "HEAD"
-      ? { status: 405, text: "Use GET or HEAD" }
-      : answerOf(problem());
-    const body = new TextEncoder().encode(`${answer.text}\n`);
-    response.writeHead(answer.status, {
+  const limits = { requestTimeout: REQUEST_MS, headersTimeout: REQUEST_MS };
+  const server = createServer(limits, ({ url, method = "" }, response) => {
+    const found = url!.split("?")[0] === PATH;
+    const why = problem();
+    const [status, text] = !found
+      ? [404, `Not found: ask for ${PATH}`]
+      : !["GET", "HEAD"].includes(method)
+      ? [405, "Use GET or HEAD"]
+      : why === undefined
+      ? [200, "ok"]
+      : [503, why];
+    const body = new TextEncoder().encode(`${text}\n`);
+    response.writeHead(status, {
       "content-type": "text/plain; charset=utf-8",
       "content-length": body.byteLength,
       "cache-control": "no-store",
-      ...(answer.status === 405 ? { allow: "GET, HEAD" } : {}),
+      ...(status === 405 ? { allow: "GET, HEAD" } : {}),
     });
-    response.end(request.method === "HEAD" ? undefined : body);
+    response.end(method === "HEAD" ? undefined : body);
   });
-  try {
-    await listen(server, address);
-  } catch (error) {
-    throw listenError(address.text, error);
-  }
+  await listen(server, address);
   const own = server.address() as AddressInfo;
   const shown = own.family === "IPv6" ? `[${own.address}]` : own.address;
   return {
@@ -74,18 +71,9 @@ export async function serveHealth(
   };
 }
 
-function answerOf(problem: string | undefined): {
-  readonly status: number;
-  readonly text: string;
-} {
-  return problem === undefined
-    ? { status: 200, text: "ok" }
-    : { status: 503, text: problem };
-}
-
 async function listen(
   server: Server,
-  { host, port }: Address,
+  { text, host, port }: Address,
 ): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   server.once("error", reject);
@@ -94,32 +82,33 @@ async function listen(
   try {
     server.listen(port, host, resolve);
     await promise;
+  } catch (error) {
+    throw listenError(text, error);
   } finally {
     server.off("error", reject);
     process.off("uncaughtException", reject);
   }
 }
 
+/** Deno reports `EINVAL` for another machine's address. */
+const FOREIGN: ReadonlySet<string | undefined> = new Set(
+  ["EINVAL", "EADDRNOTAVAIL", "ENOTFOUND", "EAI_AGAIN"],
+);
+
 function listenError(address: string, error: unknown): unknown {
   const { code, name } = error as { code?: string; name?: string };
   if (name === "NotCapable") return error;
   const what = `Cannot start container as "health" cannot listen on ${address}`;
-  switch (code) {
-    case "EADDRINUSE":
-      return new Error(
-        `${what}, which is in use: stop the program that uses it, or give another port`,
-        { cause: error },
-      );
-    // Deno reports EINVAL for another machine's address.
-    case "EINVAL":
-    case "EADDRNOTAVAIL":
-    case "ENOTFOUND":
-    case "EAI_AGAIN":
-      return new ConfigError(
-        `${what}, which is not an address of this machine: give one that is, or 0.0.0.0 for all`,
-        { cause: error },
-      );
-    default:
-      return new Error(`${what}: ${messageOf(error)}`, { cause: error });
+  if (code === "EADDRINUSE") {
+    return new Error(
+      `${what}, which is in use: stop the program that uses it, or give another port`,
+      { cause: error },
+    );
   }
+  return FOREIGN.has(code)
+    ? new ConfigError(
+      `${what}, which is not an address of this machine: give one that is, or 0.0.0.0 for all`,
+      { cause: error },
+    )
+    : new Error(`${what}: ${messageOf(error)}`, { cause: error });
 }

@@ -100,26 +100,21 @@ async function load(
   config: ContainerConfig,
   loggers: Loggers,
 ): Promise<LoadedWorker> {
-  const { isolation, worker, processes } = config;
+  const { isolation, worker, processes = 1 } = config;
   if (isolation === "none") {
     const make = await loadWorker(config);
     return {
       async make(queue) {
         const { handler, dispose } = await make();
-        return {
-          runner: new LocalRunner({ handler, queue, loggers }),
-          dispose,
-        };
+        const runner = new LocalRunner({ handler, queue, loggers });
+        return { runner, dispose };
       },
     };
   }
   const { clock } = timeAndChance();
   const { Pool } = await import("../isolation/pool.ts");
-  return await Pool.load({
-    ...config,
-    worker: worker as WorkerSpec,
-    processes: processes!,
-  }, { loggers, clock });
+  const given = { ...config, worker: worker as WorkerSpec, processes };
+  return await Pool.load(given, { loggers, clock });
 }
 
 async function openQueues(

@@ -80,10 +80,9 @@ export function decide(
 function retry(
   delaySeconds: number | undefined,
   { retryDelay }: Policy,
-  { receiveCount, random }: Attempt,
+  attempt: Attempt,
 ): Decision {
-  const seconds = delaySeconds ??
-    (retryDelay && retryDelaySeconds(retryDelay, receiveCount, random));
+  const seconds = delaySeconds ?? (retryDelay && delayOf(retryDelay, attempt));
   return seconds === undefined
     ? { action: "leave" }
     : { action: "changeVisibility", seconds };
@@ -98,20 +97,14 @@ export interface RetryDelay {
 }
 
 /**
- * The delay of a message: fixed, or doubling per receive with full jitter, so
- * that jobs which failed together are not retried together.
- *
- * @returns Whole seconds.
+ * Seconds: fixed, or doubling per receive with full jitter, so that jobs which
+ * failed together are not retried together.
  */
-export function retryDelaySeconds(
+function delayOf(
   { minSeconds, maxSeconds }: RetryDelay,
-  receiveCount: number,
-  random: number,
+  { receiveCount, random }: Attempt,
 ): number {
   if (minSeconds === maxSeconds) return minSeconds;
-  const longest = Math.min(
-    maxSeconds,
-    Math.max(1, minSeconds) * 2 ** (receiveCount - 1),
-  );
-  return 1 + Math.floor(random * longest);
+  const longest = Math.max(1, minSeconds) * 2 ** (receiveCount - 1);
+  return 1 + Math.floor(random * Math.min(maxSeconds, longest));
 }

@@ -150,11 +150,8 @@ export function checkSettings(
     ...checkTogether(config),
     ...checkIsolation(given, place, config),
   ];
-  return {
-    config: Object.freeze(config),
-    problems: problems.map((text) => `Cannot start container as ${text}`),
-    wrong,
-  };
+  const lines = problems.map((text) => `Cannot start container as ${text}`);
+  return { config: Object.freeze(config), problems: lines, wrong };
 }
 
 function* checkNames(given: Given): Problems {
@@ -204,9 +201,7 @@ function* checkTable(
   const folder = path === undefined ? resolve() : dirname(resolve(path));
   for (const option of CONTAINER_OPTIONS) {
     const { key, target = key, check, required } = option;
-    const value = given[key] === undefined
-      ? defaultOf(option, config)
-      : given[key];
+    const { [key]: value = defaultOf(option, config) } = given;
     if (value === undefined) {
       const isGiven = key === "worker" && handler !== undefined;
       if (required && !isGiven) yield place.missing(option);
@@ -265,32 +260,28 @@ function* checkTogether(config: Draft): Problems {
   yield `"failures" must be another queue than "queue": current ${values}`;
 }
 
-function* checkIsolation(
-  given: Given,
-  place: Place,
-  config: Draft,
-): Problems {
+function* checkIsolation(given: Given, place: Place, config: Draft): Problems {
   const subject = (key: keyof ContainerSettings) =>
     place.subject(CONTAINER_OPTIONS.find((option) => option.key === key)!);
   const { isolation, worker, concurrency, processes = 1, allowAll } = config;
   if (concurrency !== undefined && concurrency < processes) {
-    yield `${
-      subject("concurrency")
-    } must be at least "processes", because each child process runs a job: current values are ${concurrency} and ${processes}`;
+    const values = `${concurrency} and ${processes}`;
+    yield subject("concurrency") +
+      ` must be at least "processes", because each child process runs a job: current values are ${values}`;
   }
   const allowed = Object.values(PERMISSION_KEYS)
     .filter((key) => config[key] !== undefined);
   if (isolation === "process") {
+    const all = subject("allowAll");
     for (const key of allowAll === true ? allowed : []) {
-      yield `${subject(key)} must not be given if ${
-        subject("allowAll")
-      } is "true": give one of them`;
+      yield `${
+        subject(key)
+      } must not be given if ${all} is "true": give one of them`;
     }
     if (worker !== undefined && !("specifier" in worker)) {
       const shown = show(given.worker ?? given.handler);
-      yield `${
-        subject("worker")
-      } must be MODULE:expr if "isolation" is "process": current value is ${shown}`;
+      yield subject("worker") +
+        ` must be MODULE:expr if "isolation" is "process": current value is ${shown}`;
     }
   } else if (isolation === "none") {
     for (const key of ["processes", ...allowed, "allowAll"] as const) {

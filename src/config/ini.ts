@@ -54,13 +54,17 @@ export function parseIni(text: string, file: string): IniFile {
   const skeleton = entries
     .map(({ value }, i) => value === undefined ? `[${i}]` : `${i} = ${i}`);
   const groups = parse<Record<string, object>>(skeleton.join("\n"));
+  const repeated = (line: number, what: string, first: { line: number }) =>
+    new ConfigError(
+      `Cannot read ${file} as line ${line} repeats ${what}: it is first given on line ${first.line}`,
+    );
   const own = new Map<string, IniSection & { options: Options }>();
   for (const [header, group] of Object.entries(groups)) {
     const { name, line } = entries[Number(header)]!;
     const shown = `[${printable(name)}]`;
     const first = own.get(name);
     if (first !== undefined && name !== DEFAULT_SECTION) {
-      throw repeated(file, line, `section ${shown}`, first);
+      throw repeated(line, `section ${shown}`, first);
     }
     const options = first?.options ?? new Map();
     if (first === undefined) own.set(name, { name, line, options });
@@ -70,7 +74,7 @@ export function parseIni(text: string, file: string): IniFile {
       const earlier = options.get(lowerName);
       if (earlier !== undefined) {
         const what = `option ${quote(option.name)} of ${shown}`;
-        throw repeated(file, option.line, what, earlier);
+        throw repeated(option.line, what, earlier);
       }
       const fromDefault = name === DEFAULT_SECTION;
       const text = stripEnd(value.join("\n"));
@@ -143,17 +147,6 @@ function lineProblem(content: string, inSection: boolean): string {
   return /^[=:]/.test(content)
     ? `has no option name before "${content[0]}"${shown}`
     : `has no "=" or ":" after an option name, and is not indented to continue a value${shown}`;
-}
-
-function repeated(
-  file: string,
-  line: number,
-  what: string,
-  first: { readonly line: number },
-): ConfigError {
-  return new ConfigError(
-    `Cannot read ${file} as line ${line} repeats ${what}: it is first given on line ${first.line}`,
-  );
 }
 
 /** Strips white space as Python does: also separators, but no byte-order mark. */

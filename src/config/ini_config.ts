@@ -49,12 +49,9 @@ import {
  * ```
  */
 export async function readConfig(file: string): Promise<ContainerSettings> {
-  const { settings, place, problems } = readSettings(
-    await readText(file),
-    file,
-  );
-  validOrThrow(checkSettings(settings, place, problems));
-  return settings as unknown as ContainerSettings;
+  const given = readSettings(await readText(file), file);
+  validOrThrow(checkSettings(...given));
+  return given[0] as unknown as ContainerSettings;
 }
 
 /**
@@ -80,8 +77,7 @@ export async function inspectConfig(file: string): Promise<CheckedSettings> {
 
 /** Checks the text of an ini file; paths in it are relative to the file. */
 export function checkText(text: string, file: string): CheckedSettings {
-  const { settings, place, problems } = readSettings(text, file);
-  return checkSettings(settings, place, problems);
+  return checkSettings(...readSettings(text, file));
 }
 
 async function readText(file: string): Promise<string> {
@@ -115,14 +111,10 @@ function readProblem(file: string, error: unknown): string {
   }
 }
 
-/** An ini file's settings, and problems that only the file has. */
-interface FileSettings {
-  readonly settings: Readonly<Record<string, unknown>>;
-  readonly place: Place;
-  readonly problems: readonly string[];
-}
-
-function readSettings(text: string, file: string): FileSettings {
+function readSettings(
+  text: string,
+  file: string,
+): Parameters<typeof checkSettings> {
   const ini = parseIni(text, file);
   const problems = unknownSections(ini, file);
   const container = ini.get("container");
@@ -143,11 +135,8 @@ function readSettings(text: string, file: string): FileSettings {
     const value = container.options.get(name)?.value;
     if (value !== undefined) settings[key] = fromText?.(value) ?? value;
   }
-  return {
-    settings,
-    place: inFile(container, file),
-    problems: [...problems, ...unknownOptions(container, file)],
-  };
+  problems.push(...unknownOptions(container, file));
+  return [settings, inFile(container, file), problems];
 }
 
 function inFile({ options }: IniSection, file: string): Place {

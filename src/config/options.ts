@@ -7,12 +7,7 @@
 
 import { MAX_VISIBILITY_SECONDS } from "../errors.ts";
 import type { RetryDelay } from "../job/decide.ts";
-import type {
-  GivenHandler,
-  WorkerConfig,
-  WorkerFactory,
-} from "../job/worker.ts";
-import type { WorkerSpec } from "../job/worker_spec.ts";
+import type { LoadWorkerOptions } from "../job/worker.ts";
 import type { LoggersConfig } from "../logging/loggers_text.ts";
 import {
   isHttpUrl,
@@ -36,10 +31,7 @@ import {
 } from "./values.ts";
 
 /** A container's configuration: checked, parsed, and with defaults. */
-export interface ContainerConfig extends GivenPermissions {
-  readonly worker: WorkerSpec | WorkerFactory | GivenHandler;
-  /** For a function or class, whatever it takes. */
-  readonly workerConfig: WorkerConfig;
+export interface ContainerConfig extends LoadWorkerOptions, GivenPermissions {
   readonly queue: QueueRef;
   readonly region?: string;
   readonly endpoint?: string;
@@ -59,8 +51,6 @@ export interface ContainerConfig extends GivenPermissions {
   readonly isolation: "none" | "process";
   readonly processes?: number;
   readonly allowAll?: boolean;
-  /** The ini file's path as the user gave it, for messages. */
-  readonly file?: string;
 }
 
 /** The permissions of isolated jobs, as Deno names them, and their options. */

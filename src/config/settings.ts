@@ -8,18 +8,19 @@ import type { WorkerConfig, WorkerFactory, WorkerLike } from "../job/worker.ts";
 
 /**
  * The settings of a container: a `queue`, and a `worker` or a `handler`. All
- * others have defaults.
+ * others have defaults. Ini files have the same names, except for those that
+ * stand in parentheses.
  *
  * @typeParam Config The type of `workerConfig`, which a `worker` function or
  * class takes.
  */
 export interface ContainerSettings<Config = WorkerConfig> {
-  /** The SQS queue's name, URL or ARN. In ini files: `queue`. */
+  /** The SQS queue's name, URL or ARN. */
   readonly queue: string;
   /**
    * The worker: a function or class that takes `workerConfig` and makes a
    * handler, or `MODULE:expr` as in an ini file. A relative path starts at the
-   * folder of `file`, or else at the current one. In ini files: `worker`.
+   * folder of `file`, or else at the current one.
    */
   readonly worker?: string | WorkerFactory<Config> | undefined;
   /**
@@ -30,70 +31,65 @@ export interface ContainerSettings<Config = WorkerConfig> {
   readonly handler?: WorkerLike | undefined;
   /**
    * The argument of the `worker` function or class. For a `worker` given as
-   * `MODULE:expr`, all values must be strings. In ini files: the section
-   * `[worker]`.
+   * `MODULE:expr`, all values must be strings (section `[worker]`).
    * @default {{}}
    */
   readonly workerConfig?: Config | undefined;
   /**
-   * The AWS region. In ini files: `region`.
+   * The AWS region.
    * @default {undefined} the region of the queue's URL or ARN, of the
    * environment or of the AWS profile
    */
   readonly region?: string | undefined;
   /**
-   * The http or https URL of an SQS server other than AWS. In ini files:
-   * `endpoint`.
+   * The http or https URL of an SQS server other than AWS.
    * @default {undefined} the environment's or AWS's
    */
   readonly endpoint?: string | undefined;
   /**
    * The loggers: ZConfig text with `<logger>` sections, or `json` for lines of
-   * JSON on standard error. In ini files: `loggers`.
+   * JSON on standard error.
    * @default {undefined} level INFO and above on standard error
    */
   readonly loggers?: string | undefined;
   /**
-   * The number of jobs that run at a time, 1 to 1000. In ini files:
-   * `concurrency`.
+   * The number of jobs that run at a time, 1 to 1000.
    * @default {1}
    */
   readonly concurrency?: number | undefined;
   /**
-   * The number of messages to receive ahead of the running jobs, 0 to 1000. In
-   * ini files: `prefetch`.
+   * The number of messages to receive ahead of the running jobs, 0 to 1000.
    * @default {undefined} 0 if `concurrency` is 1; otherwise `concurrency`, at
    * most 10
    */
   readonly prefetch?: number | undefined;
   /**
-   * The seconds that a poll waits for messages, 1 to 20. In ini files:
-   * `wait_time`.
+   * The seconds that a poll waits for messages, 1 to 20 (`wait_time`).
    * @default {20}
    */
   readonly waitTimeSeconds?: number | undefined;
   /**
-   * The visibility timeout of received messages, in seconds, 1 to 43,200. In
-   * ini files: `visibility_timeout`.
+   * The visibility timeout of received messages, in seconds, 1 to 43,200
+   * (`visibility_timeout`).
    * @default {undefined} the queue's
    */
   readonly visibilityTimeoutSeconds?: number | undefined;
   /**
-   * The seconds to hold a delete to fill a batch of 10, 0 to 10. In ini files:
-   * `delete_delay`.
+   * The seconds to hold a delete to fill a batch of 10, 0 to 10
+   * (`delete_delay`).
    * @default {1}
    */
   readonly deleteDelaySeconds?: number | undefined;
   /**
    * The seconds after which a job's signal aborts and an isolated job is ended,
-   * 1 to 43,200. In ini files: `timeout`.
+   * 1 to 43,200 (`timeout`).
    * @default {undefined} no limit
    */
   readonly timeoutSeconds?: number | undefined;
   /**
    * The seconds until a job is retried whose error names no delay: a whole
-   * number from 0 to 43,200. In a range, the delays double with each receive.
-   * In ini files: `retry_delay`, for example `30` or `1..600`.
+   * number from 0 to 43,200, or a range in which the delays double with each
+   * receive (`retry_delay`, for example `30` or `1..600`).
    * @default {undefined} until the visibility timeout ends
    */
   readonly retryDelaySeconds?:
@@ -102,8 +98,8 @@ export interface ContainerSettings<Config = WorkerConfig> {
     | undefined;
   /**
    * Whether to delete failed messages, to keep them in the queue and retry
-   * them, or to send them to another queue with the reason. In ini files:
-   * `failures`, either `delete`, `keep`, or the queue's name, URL or ARN.
+   * them, or to send them to another queue with the reason. In ini
+   * files: `delete`, `keep`, or the queue's name, URL or ARN.
    * @default {"delete"}
    */
   readonly failures?:
@@ -113,82 +109,76 @@ export interface ContainerSettings<Config = WorkerConfig> {
     | undefined;
   /**
    * The seconds from a stop until running jobs are aborted and their messages
-   * released, 0 to 3600. In ini files: `shutdown_timeout`.
+   * released, 0 to 3600 (`shutdown_timeout`).
    * @default {25}
    */
   readonly shutdownTimeoutSeconds?: number | undefined;
   /**
    * The `host:port` that answers `GET /healthz`: 200, or 503 with the reason if
    * all receives have failed for a minute and while stopping. Port 0 takes a
-   * free port, which is logged. The testing double ignores it. In ini files:
-   * `health`.
+   * free port, which is logged. The testing double ignores it.
    * @default {undefined} no server
    */
   readonly health?: string | undefined;
   /**
    * Whether jobs run in child processes, which needs a `worker` given as
-   * `MODULE:expr`. In ini files: `isolation`.
+   * `MODULE:expr`.
    * @default {"none"}
    */
   readonly isolation?: "none" | "process" | undefined;
   /**
    * The number of child processes that share the jobs, 1 to 64, at most
-   * `concurrency`. In ini files: `processes`.
+   * `concurrency`.
    * @default {1}
    */
   readonly processes?: number | undefined;
   /**
-   * The hosts and ports that isolated jobs may reach; `true` allows all. In ini
-   * files: `allow_net`.
+   * The hosts and ports that isolated jobs may reach (`allow_net`).
    * @default {undefined} none
    */
   readonly allowNet?: Permission | undefined;
   /**
-   * The paths that isolated jobs may read, relative to the current folder;
-   * `true` allows all. In ini files: `allow_read`.
+   * The paths that isolated jobs may read, relative to the current folder
+   * (`allow_read`).
    * @default {undefined} none
    */
   readonly allowRead?: Permission | undefined;
   /**
-   * The paths that isolated jobs may write, relative to the current folder;
-   * `true` allows all. In ini files: `allow_write`.
+   * The paths that isolated jobs may write, relative to the current folder
+   * (`allow_write`).
    * @default {undefined} none
    */
   readonly allowWrite?: Permission | undefined;
   /**
    * The environment variables that isolated jobs get, for example `APP_*`;
-   * `true` passes all except `AWS_*`. In ini files:
-   * `allow_env`.
+   * `true` passes all except `AWS_*` (`allow_env`).
    * @default {undefined} none
    */
   readonly allowEnv?: Permission | undefined;
   /**
-   * The programs that isolated jobs may start; `true` allows all. In ini files:
-   * `allow_run`.
+   * The programs that isolated jobs may start (`allow_run`).
    * @default {undefined} none
    */
   readonly allowRun?: Permission | undefined;
   /**
-   * The system information that isolated jobs may read, for example
-   * `osRelease`; `true` allows all. In ini files: `allow_sys`.
+   * The system information that isolated jobs may read, for example `osRelease`
+   * (`allow_sys`).
    * @default {undefined} none
    */
   readonly allowSys?: Permission | undefined;
   /**
-   * The native libraries that isolated jobs may load; `true` allows all. In ini
-   * files: `allow_ffi`.
+   * The native libraries that isolated jobs may load (`allow_ffi`).
    * @default {undefined} none
    */
   readonly allowFfi?: Permission | undefined;
   /**
    * The hosts that isolated jobs may import code from, besides the host of this
-   * package; `true` allows all. In ini files: `allow_import`.
+   * package (`allow_import`).
    * @default {undefined} none
    */
   readonly allowImport?: Permission | undefined;
   /**
-   * Whether isolated jobs have every Deno permission. In ini files:
-   * `allow_all`.
+   * Whether isolated jobs have every Deno permission (`allow_all`).
    * @default {false}
    */
   readonly allowAll?: boolean | undefined;

@@ -43,8 +43,8 @@ export function checkFailures(
   value: unknown,
 ): "delete" | "keep" | QueueRef | undefined {
   if (value === "delete" || value === "keep") return value;
-  const members = membersOf(value);
-  return members.size === 1 ? checkQueue(members.get("queue")) : undefined;
+  const { queue, ...others } = Object(value);
+  return Object.keys(others).length === 0 ? checkQueue(queue) : undefined;
 }
 
 /** A program's `failures` for the text of an ini file. */
@@ -54,24 +54,18 @@ export function failuresFromText(text: string): unknown {
 
 /** Reads a retry delay: a number of seconds, or `min` and `max`. */
 export function checkRetryDelay(value: unknown): RetryDelay | undefined {
-  const members = membersOf(value);
-  const [minSeconds, maxSeconds] = members.size === 2
-    ? [members.get("min"), members.get("max")]
-    : [value, value];
-  return isVisibilitySeconds(minSeconds) && isVisibilitySeconds(maxSeconds) &&
-      minSeconds <= maxSeconds
-    ? { minSeconds, maxSeconds }
+  const { min = value, max = value, ...others } = Object(value);
+  if (!isVisibilitySeconds(min) || !isVisibilitySeconds(max)) return undefined;
+  return min <= max && Object.keys(others).length === 0
+    ? { minSeconds: min, maxSeconds: max }
     : undefined;
 }
 
 /** A program's retry delay for text such as `30` or `1..600`. */
 export function retryDelayFromText(text: string): unknown {
-  const match = /^(0|[1-9]\d*)(?:\.\.(0|[1-9]\d*))?$/.exec(text);
-  if (match === null) return text;
-  const [, min, max] = match;
-  return max === undefined
-    ? Number(min)
-    : { min: Number(min), max: Number(max) };
+  const [min, max, ...others] = text.split("..").map(integerFromText);
+  if (others.length > 0) return text;
+  return max === undefined ? min : { min, max };
 }
 
 /** Converts text to an integer if it is one. */
@@ -107,10 +101,4 @@ export function checkWorker(
 ): WorkerSpec | WorkerFactory | undefined {
   if (typeof value === "string") return parseWorkerSpec(value, folder);
   return typeof value === "function" ? value as WorkerFactory : undefined;
-}
-
-function membersOf(value: unknown): ReadonlyMap<string, unknown> {
-  return new Map(
-    typeof value === "object" && value !== null ? Object.entries(value) : [],
-  );
 }

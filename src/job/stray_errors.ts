@@ -6,7 +6,7 @@
  */
 
 import type { Logger } from "../logging/loggers.ts";
-import { currentScope, type Scope } from "./current_job.ts";
+import { currentScope } from "./current_job.ts";
 import { nameJobs } from "./runner.ts";
 
 /** Whose errors a container logs. */
@@ -30,7 +30,9 @@ export function logStrayErrors(options: StrayErrorsOptions): Disposable {
     if (!mine || event.defaultPrevented) return;
     event.preventDefault();
     const error = "reason" in event ? event.reason : event.error;
-    loggers.get("zsqs").error(whatHappened(scope), error);
+    const job = scope?.job && `: ${nameJobs(scope.job.queue, scope.job)}`;
+    const what = `Work that a job left behind failed${job ?? ""}`;
+    loggers.get("zsqs").error(what, error);
   };
   const listening = new AbortController();
   for (const name of ["unhandledrejection", "error"] as const) {
@@ -38,11 +40,4 @@ export function logStrayErrors(options: StrayErrorsOptions): Disposable {
     globalThis.addEventListener?.(name, listen, { signal: listening.signal });
   }
   return { [Symbol.dispose]: () => listening.abort() };
-}
-
-function whatHappened(scope: Scope | undefined): string {
-  const what = "Work that a job left behind failed";
-  return scope?.job === undefined
-    ? what
-    : `${what}: ${nameJobs(scope.job.queue, scope.job)}`;
 }

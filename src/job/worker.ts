@@ -68,6 +68,7 @@ export interface Worker {
 /** The part of a container's configuration that makes its worker. */
 export interface LoadWorkerOptions {
   readonly worker: WorkerSpec | WorkerFactory | GivenHandler;
+  /** For a function or class, whatever it takes. */
   readonly workerConfig: WorkerConfig;
   /** The ini file's path as the user gave it, for messages. */
   readonly file?: string;

@@ -5,24 +5,6 @@
  * The command line runs containers from ini files. Programs call
  * {@linkcode startContainer}, or {@linkcode runContainer} to wait for the end.
  *
- * ```ts
- * import { Queue } from "@zsqs/cli";
- * import { startContainer } from "@zsqs/cli/container";
- * import { setUp } from "@zsqs/cli/testing";
- * import { assertEquals } from "@std/assert";
- *
- * await using _queues = setUp({ silent: true }); // not in production
- *
- * const sums: number[] = [];
- * await using _container = await startContainer({
- *   queue: "adder",
- *   handler: (a: number, b: number) => sums.push(a + b),
- * });
- * await (await Queue("adder"))(1, 2);
- *
- * assertEquals(sums, [3]);
- * ```
- *
  * @module
  */
 
@@ -70,14 +52,12 @@ export interface RunOptions {
   /**
    * Stops the container, as {@linkcode RunningContainer.stop} does. It is first
    * looked at when the queue is open.
-   *
    * @default {undefined} only `stop()` does
    */
   readonly signal?: AbortSignal | undefined;
   /**
    * Whether to stop when the queue is empty (two empty polls). Delayed messages,
    * and messages whose visibility timeout runs, are not waited for.
-   *
    * @default {false}
    */
   readonly drain?: boolean | undefined;
@@ -88,7 +68,6 @@ export interface StopOptions {
   /**
    * Whether to stop at once: drop the receive, abort the running jobs and
    * release their messages, which are then received again.
-   *
    * @default {false}
    */
   readonly force?: boolean | undefined;
@@ -114,9 +93,7 @@ export interface RunningContainer extends AsyncDisposable {
    * Stops the container: it waits for the current receive (up to
    * `waitTimeSeconds`), releases messages whose jobs have not started, lets
    * running jobs finish (up to `shutdownTimeoutSeconds`), and disposes the
-   * worker. A second call may force a stop.
-   *
-   * @returns `finished`.
+   * worker. A second call may force a stop. It returns `finished`.
    */
   stop(options?: StopOptions): Promise<ContainerSummary>;
 }
@@ -202,10 +179,7 @@ export async function startContainer<Config = WorkerConfig>(
  * @param settings The settings, or the path of an ini file.
  * @param options When to stop the container.
  * @returns The container's counts.
- * @throws {ConfigError} If a setting is wrong, or the worker cannot be loaded.
- * @throws {NonExistentQueueError} If the queue does not exist.
- * @throws {SqsError} If SQS refuses a request or cannot be reached.
- * @throws {TypeError} If an option is unknown.
+ * @throws {Error} As {@linkcode startContainer} does.
  *
  * @example Run a container for an hour
  * ```ts no-assert
@@ -238,9 +212,7 @@ export async function runContainer<Config = WorkerConfig>(
  * @param args One argument, the path of an ini file; by default, the program's
  * arguments.
  * @throws {TypeError} If there is not exactly one argument.
- * @throws {ConfigError} If a setting is wrong, or the worker cannot be loaded.
- * @throws {NonExistentQueueError} If the queue does not exist.
- * @throws {SqsError} If SQS refuses a request or cannot be reached.
+ * @throws {Error} As {@linkcode startContainer} does.
  *
  * @example A program that runs a container
  * ```ts no-assert

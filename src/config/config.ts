@@ -1,6 +1,5 @@
 /**
- * A container's configuration: applies defaults, parses every option once, and
- * reports all problems together.
+ * Checks a container's options, and parses each once.
  *
  * @module
  */
@@ -20,7 +19,6 @@ import {
 } from "./options.ts";
 import type { ContainerSettings } from "./settings.ts";
 
-/** A configuration with all its problems. */
 export interface CheckedSettings {
   /** The options that are right, and defaults. */
   readonly config: Partial<ContainerConfig>;
@@ -65,18 +63,14 @@ export function checkConfig<Config = WorkerConfig>(
   return Object.freeze(filled) as unknown as ContainerSettings<Config>;
 }
 
-/**
- * Makes a container's configuration from a program's settings.
- *
- * @throws {ConfigError} If a setting is wrong. The error lists all problems.
- */
+/** A container's configuration from a program's settings, or throws. */
 export function configOf<Config>(
   settings: ContainerSettings<Config>,
 ): ContainerConfig {
   return validOrThrow(checkSettings({ ...settings }));
 }
 
-/** The configuration, if it has no problems. */
+/** Returns the configuration, or throws its problems. */
 export function validOrThrow(
   { config, problems }: CheckedSettings,
 ): ContainerConfig {
@@ -86,13 +80,10 @@ export function validOrThrow(
 
 /** How messages name options, by the place where they were given. */
 export interface Place {
-  /** The option, and its line. */
   subject(option: ContainerOption): string;
   /** That a required option is not there, and how to give it. */
   missing(option: ContainerOption): string;
-  /** The allowed values. */
   allowed(option: ContainerOption): string;
-  /** The value as it was given. */
   shown(option: ContainerOption, value: unknown): string;
   /** The option `loggers`; each of its problems names a line. */
   readonly loggers: string;
@@ -118,7 +109,6 @@ const SETTINGS: readonly string[] = [
 
 type Given = Readonly<Record<string, unknown>>;
 
-/** A configuration in the making. */
 type Draft = {
   -readonly [Key in keyof ContainerConfig]?: ContainerConfig[Key];
 };
@@ -126,13 +116,7 @@ type Draft = {
 /** What a problem is about, without `Cannot start container as`. */
 type Problems = Iterable<string>;
 
-/**
- * Applies defaults, and checks all options, each alone and together.
- *
- * @param given The settings as they were given.
- * @param place How messages name them.
- * @param earlier Problems found earlier, which come first.
- */
+/** Applies defaults, and checks all options, each alone and together. */
 export function checkSettings(
   given: Given,
   place: Place = IN_PROGRAM,
@@ -300,7 +284,6 @@ function defaultOf(
   return typeof value === "function" ? value(config) : value;
 }
 
-/** The server of a container's queues. */
 export function connectOptions(
   { region, endpoint }: Partial<ContainerConfig>,
 ): ConnectOptions {

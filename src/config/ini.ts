@@ -11,7 +11,6 @@ import { parse } from "@std/ini";
 import { ConfigError } from "../errors.ts";
 import { printable, quote } from "../text.ts";
 
-/** An option of an ini file. */
 export interface IniOption {
   /** The name as written; {@linkcode IniSection.options} has it in lower case. */
   readonly name: string;
@@ -25,7 +24,6 @@ export interface IniOption {
   readonly fromDefault: boolean;
 }
 
-/** A section of an ini file. */
 export interface IniSection {
   /** The name between the brackets, exactly: Python does not strip it. */
   readonly name: string;
@@ -38,16 +36,13 @@ export interface IniSection {
 /** The sections by name, in the file's order, without `[DEFAULT]`. */
 export type IniFile = ReadonlyMap<string, IniSection>;
 
-/** The section that gives its options to all others. */
 export const DEFAULT_SECTION = "DEFAULT";
 
 /**
- * Reads an ini file's text as `RawConfigParser()` with its default settings
- * would, but drops a byte-order mark, and reports only the first error.
+ * Reads an ini file's text as `RawConfigParser()` would, but drops a byte-order
+ * mark.
  *
- * @param text The file's text; lines end in CR, LF or CRLF.
- * @param file The file's path, for messages.
- * @throws {ConfigError} If Python would refuse the text. It names the line.
+ * @throws {ConfigError} If Python would refuse the text: its first error.
  */
 export function parseIni(text: string, file: string): IniFile {
   const entries = readEntries(text, file);

@@ -54,11 +54,7 @@ export async function readConfig(file: string): Promise<ContainerSettings> {
   return given[0] as unknown as ContainerSettings;
 }
 
-/**
- * Reads a container's configuration from an ini file.
- *
- * @throws {ConfigError} If the file cannot be read, or a setting is wrong.
- */
+/** Reads a container's configuration from an ini file, or throws. */
 export async function readContainerConfig(
   file: string,
 ): Promise<ContainerConfig> {

@@ -1,6 +1,5 @@
 /**
- * The table of the `[container]` options. Reading files, checking, messages and
- * the command line's help use it.
+ * The table of the options, for checks, messages and the command line's help.
  *
  * @module
  */
@@ -65,7 +64,6 @@ export const PERMISSION_KEYS = {
   import: "allowImport",
 } as const;
 
-/** A permission that an isolated job may have. */
 export type PermissionName = keyof typeof PERMISSION_KEYS;
 
 /** Permissions: values joined by commas, or `true` for all. */
@@ -238,7 +236,6 @@ const ROWS: readonly Row[] = [
   },
 ];
 
-/** The options of the `[container]` section. */
 export const CONTAINER_OPTIONS: readonly ContainerOption[] = ROWS.map(
   (row) => ({ name: iniName(row.key), ...row }),
 );

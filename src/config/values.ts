@@ -12,9 +12,7 @@ import type { WorkerFactory } from "../job/worker.ts";
 import { parseWorkerSpec, type WorkerSpec } from "../job/worker_spec.ts";
 import { parseQueueRef, type QueueRef } from "../sqs/queue_ref.ts";
 
-/** An address to listen on. */
 export interface Address {
-  /** The address as it was given. */
   readonly text: string;
   /** The host's name or IP address, an IPv6 address without brackets. */
   readonly host: string;
@@ -33,7 +31,6 @@ export function checkAddress(value: unknown): Address | undefined {
     : undefined;
 }
 
-/** Reads a queue's name, URL or ARN. */
 export function checkQueue(value: unknown): QueueRef | undefined {
   return typeof value === "string" ? parseQueueRef(value) : undefined;
 }
@@ -47,7 +44,6 @@ export function checkFailures(
   return Object.keys(others).length === 0 ? checkQueue(queue) : undefined;
 }
 
-/** A program's `failures` for the text of an ini file. */
 export function failuresFromText(text: string): unknown {
   return text === "delete" || text === "keep" ? text : { queue: text };
 }
@@ -68,12 +64,10 @@ export function retryDelayFromText(text: string): unknown {
   return max === undefined ? min : { min, max };
 }
 
-/** Converts text to an integer if it is one. */
 export function integerFromText(text: string): unknown {
   return /^(?:0|-?[1-9][0-9]*)$/.test(text) ? Number(text) : text;
 }
 
-/** Converts `true` and `false` to a boolean. */
 export function booleanFromText(text: string): unknown {
   return text === "true" ? true : text === "false" ? false : text;
 }
@@ -90,11 +84,6 @@ export function checkPermission(value: unknown): string | undefined {
   return trimmed.every(isItem) ? trimmed.join(",") : undefined;
 }
 
-/**
- * Reads a worker.
- *
- * @throws {SyntaxError} If it is text but not `MODULE:expr`.
- */
 export function checkWorker(
   value: unknown,
   folder: string,

@@ -15,22 +15,18 @@ const PATH = "/healthz";
 /** How long a client may take to send its request. */
 const REQUEST_MS = 5_000;
 
-/** Options of {@linkcode serveHealth}. */
 export interface HealthOptions {
-  /** The address to listen on. */
   readonly address: Address;
   /** Why the container is unhealthy, or `undefined`. */
   readonly problem: () => string | undefined;
 }
 
-/** Answers probes until it is disposed. */
 export interface HealthServer extends Disposable {
-  /** The URL that answers. */
   readonly url: string;
 }
 
 /**
- * Starts a health server.
+ * Answers probes until it is disposed.
  *
  * @throws {ConfigError} If the address does not belong to this machine.
  * @throws {Error} If the address is in use, or cannot be listened on.

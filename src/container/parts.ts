@@ -25,7 +25,6 @@ import {
 } from "../logging/loggers.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 
-/** How a container is started. */
 export interface StartOptions {
   /** Signs with made-up credentials, for a server on this machine. */
   readonly local?: boolean;
@@ -33,7 +32,6 @@ export interface StartOptions {
   readonly signal?: AbortSignal;
 }
 
-/** A worker that takes jobs. */
 export interface Worker {
   readonly runner: Runner;
   dispose(): Promise<void>;
@@ -41,14 +39,12 @@ export interface Worker {
   kill?(): void;
 }
 
-/** The queues of a container. */
 export interface Queues {
   readonly source: OpenQueue;
   /** The queue for failed messages, if there is one. */
   readonly failures: OpenQueue | undefined;
 }
 
-/** What a container holds until it is closed. */
 export interface Parts {
   readonly config: ContainerConfig;
   readonly loggers: Loggers;
@@ -134,7 +130,6 @@ async function openQueues(
   }
 }
 
-/** Closes the connections. */
 export function closeQueues({ source, failures }: Queues): void {
   failures?.connection.close();
   source.connection.close();

@@ -36,11 +36,9 @@ export interface Job {
   readonly signal: AbortSignal;
 }
 
-/** What code inside a container can ask for. */
 export interface Scope {
   readonly loggers: { get(name: string): Logger };
   readonly job?: Job;
-  /** The message that the job is of. */
   readonly message?: JobMessage;
 }
 
@@ -50,12 +48,10 @@ const shared = globalThis as { [SCOPE]?: AsyncLocalStorage<Scope> };
 
 const storage = shared[SCOPE] ??= new AsyncLocalStorage<Scope>();
 
-/** Runs a function in a scope, with all that it starts. */
 export function runInScope<T>(scope: Scope, run: () => T): T {
   return storage.run(scope, run);
 }
 
-/** The scope of the code that calls, if it runs inside a container. */
 export function currentScope(): Scope | undefined {
   return storage.getStore();
 }

@@ -1,6 +1,5 @@
 /**
- * What happens with a message once its job has ended: from the job's outcome and
- * the container's policy to one action on SQS.
+ * From a job's outcome and the container's policy to one action on SQS.
  *
  * @module
  */
@@ -29,13 +28,11 @@ export type Outcome =
 
 /** What a container does with messages whose jobs are not done. */
 export interface Policy {
-  /** What becomes of failed messages. */
   readonly failures: "delete" | "keep" | "send";
   /** The delay of a retry that names none; absent: the visibility timeout. */
   readonly retryDelay?: RetryDelay;
 }
 
-/** The receive that a job belongs to. */
 export interface Attempt {
   /** How often the message has been received, 1 or more. */
   readonly receiveCount: number;
@@ -43,7 +40,6 @@ export interface Attempt {
   readonly random: number;
 }
 
-/** What happens with a message. */
 export type Decision =
   | { readonly action: "delete" }
   /** Send a copy with the reason to the failures queue, then delete. */

@@ -27,12 +27,10 @@ const DONE: Outcome = { kind: "done" };
 /** The handler of a queue's jobs, and the loggers that they use. */
 export interface JobContext {
   readonly handler: Handler;
-  /** The queue's name. */
   readonly queue: string;
   readonly loggers: Scope["loggers"];
 }
 
-/** Runs jobs in this process. */
 export class LocalRunner implements Runner {
   readonly #context: JobContext;
 

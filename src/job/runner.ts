@@ -9,14 +9,9 @@ import { JobAbortedError, type JobAbortReason } from "../errors.ts";
 import type { JobMessage } from "../sqs/connection.ts";
 import type { Outcome } from "./decide.ts";
 
-/** Runs jobs. */
 export interface Runner {
   /**
-   * Runs the job of a message.
-   *
-   * @param message The message, as it was received.
-   * @param control Aborts the job's signal.
-   * @returns How the job ended. It never rejects.
+   * Runs the job of a message, and resolves to its end. It never rejects.
    */
   run(message: JobMessage, control: JobControl): Promise<Outcome>;
 }
@@ -36,12 +31,10 @@ export class JobControl {
   /** Called when the job times out, even after its signal has aborted. */
   onTimeout: (() => void) | undefined;
 
-  /** Whether the job's signal has aborted. */
   get aborted(): boolean {
     return this.#reason !== undefined;
   }
 
-  /** Aborts when the job must end. */
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
       this.#controller = new AbortController();

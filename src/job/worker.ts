@@ -58,14 +58,12 @@ export interface GivenHandler {
   readonly handler: WorkerLike;
 }
 
-/** A worker that takes jobs. */
 export interface Worker {
   readonly handler: Handler;
   /** Disposes the worker that the factory made, if it is disposable. */
   dispose(): Promise<void>;
 }
 
-/** The part of a container's configuration that makes its worker. */
 export interface LoadWorkerOptions {
   readonly worker: WorkerSpec | WorkerFactory | GivenHandler;
   /** For a function or class, whatever it takes. */
@@ -74,17 +72,14 @@ export interface LoadWorkerOptions {
   readonly file?: string;
 }
 
-/** Imports a module by its specifier. */
 export type ModuleLoader = (specifier: string) => Promise<object>;
 
 /**
  * Imports the worker's module and finds the factory in it.
  *
- * @param config The container's configuration.
- * @param load Imports a module by its specifier.
- * @returns A function that calls the factory and returns the worker. It throws
- * a `ConfigError` if the factory throws or returns no handler.
- * @throws {ConfigError} If the module cannot be imported, or lacks the export.
+ * @returns A function that calls the factory and returns the worker.
+ * @throws {ConfigError} If there is no such factory; later, if it fails or
+ * returns no handler.
  */
 export async function loadWorker(
   config: LoadWorkerOptions,
@@ -103,7 +98,6 @@ export async function loadWorker(
   return () => makeWorker(factory, workerConfig, subject);
 }
 
-/** How messages name a worker. */
 export function workerSubject(
   worker: WorkerSpec,
   file: string | undefined,

@@ -8,11 +8,9 @@ import { resolve, win32 } from "node:path";
 import { pathToFileURL } from "node:url";
 import { quote } from "../text.ts";
 
-/** A worker as `MODULE:expr` names it. */
 export interface WorkerSpec {
   /** The whole text as it was given, for messages. */
   readonly text: string;
-  /** `MODULE` as it was given. */
   readonly module: string;
   /** What to `import()`: a `file:` URL, or a `jsr:` or `npm:` specifier. */
   readonly specifier: string;
@@ -26,7 +24,6 @@ export interface WorkerSpec {
  * it, and if it does not end a scheme or a Windows drive letter. Otherwise, the
  * whole text is `MODULE`.
  *
- * @param text The option's value.
  * @param baseDir The absolute path of the folder that paths are relative to.
  * @throws {SyntaxError} For anything else. Its message starts with `must be`.
  */

@@ -76,16 +76,14 @@ export function nearest(
   const same = known.find((each) => fold(each) === given) ??
     known.find((each) => given !== "" && fold(each).startsWith(given));
   if (same !== undefined) return same;
-  let closest: string | undefined;
-  let fewest = Infinity;
-  for (const each of known) {
+  const [closest] = known.map((each) => {
     const wanted = fold(each);
     const edits = levenshteinDistance(given, wanted);
     // Four letters of ten: "prot" is near to "port", "proto" not to "worker".
-    const isNear = edits <= 0.4 * Math.max(given.length, wanted.length) + 0.5;
-    if (isNear && edits < fewest) [closest, fewest] = [each, edits];
-  }
-  return closest;
+    const most = 0.4 * Math.max(given.length, wanted.length) + 0.5;
+    return { each, edits, isNear: edits <= most };
+  }).filter(({ isNear }) => isNear).sort((a, b) => a.edits - b.edits);
+  return closest?.each;
 }
 
 /**

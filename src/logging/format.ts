@@ -35,7 +35,7 @@ interface Conversion {
   readonly type: string;
 }
 
-const LOADED_AT = Date.now();
+const LOADED = Date.now();
 
 type Field = readonly [
   kind: Kind,
@@ -57,7 +57,7 @@ const FIELDS: ReadonlyMap<string, Field> = new Map<string, Field>([
   ["processName", ["text", () => "MainProcess"]],
   ["relativeCreated", [
     "float",
-    ({ datetime }) => datetime.getTime() - LOADED_AT,
+    ({ datetime }) => datetime.getTime() - LOADED,
   ]],
   ["threadName", ["text", () => "MainThread"]],
 ]);

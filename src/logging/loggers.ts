@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type LevelName, LogLevels } from "@std/log/levels";
+import { type LevelName, LogLevelNames, LogLevels } from "@std/log/levels";
 import { Logger as StdLogger } from "@std/log/logger";
 import { ConfigError } from "../errors.ts";
 import { quote } from "../text.ts";
@@ -75,13 +75,8 @@ interface LoggerNode extends Pick<LoggerConfig, "level" | "propagate"> {
 type Method = keyof Logger;
 
 /** The methods of a logger. */
-export const LOG_METHODS: readonly Method[] = [
-  "debug",
-  "info",
-  "warn",
-  "error",
-  "critical",
-];
+export const LOG_METHODS: readonly Method[] = LogLevelNames.slice(1)
+  .map((name) => name.toLowerCase() as Method);
 
 const message = compileFormat("%(message)s", []);
 

@@ -5,6 +5,7 @@
  */
 
 import type { Dice } from "../support/dice.ts";
+import type { HttpAnswer } from "./http.ts";
 
 /** A fault of one request. */
 export type Fault =
@@ -21,7 +22,17 @@ export type Fault =
   /** Nothing more comes on this connection, and nobody says so. */
   | { readonly kind: "silent"; readonly after: boolean }
   /** Some entries of a batch are said to have failed; a part of those did. */
-  | { readonly kind: "partial" };
+  | { readonly kind: "partial" }
+  /** The server is away; it is not drawn, but asked for by the run. */
+  | { readonly kind: "outage"; readonly after: boolean }
+  /** The signature's time is too far from the server's; not drawn either. */
+  | { readonly kind: "skewed"; readonly refusal: HttpAnswer };
+
+/** A fault as it is noted and counted. */
+export function faultText(fault: Fault): string {
+  if (!("after" in fault)) return fault.kind;
+  return `${fault.kind} ${fault.after ? "after" : "before"} the effect`;
+}
 
 /** How often requests meet a fault. */
 export interface FaultRates {

@@ -10,16 +10,48 @@ export const GROUPS = 24;
 /** The queues that jobs are sent to. */
 export const STANDARD = "soak";
 export const FIFO = "soak.fifo";
+/** Its container runs 1,000 jobs at a time. */
+export const WIDE = "soak-wide";
 
 /** Where the failed messages of each are kept. */
 export const FAILED: Readonly<Record<string, string>> = {
   [STANDARD]: "soak-failed",
   [FIFO]: "soak-failed.fifo",
+  [WIDE]: "soak-failed",
 };
 
 /** Whether a queue keeps failed messages. */
 export function isFailedQueue(name: string): boolean {
   return Object.values(FAILED).includes(name);
+}
+
+/** How many jobs at a time fill the container of the wide queue. */
+export const WIDE_CONCURRENCY = 1_000;
+
+/** The most jobs of the wide queue. */
+const MAX_WIDE = 9_600;
+
+/** Jobs from the first number to before the last. */
+export interface JobRange {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Which jobs each queue gets. */
+export function rangesOf(jobs: number): Readonly<Record<string, JobRange>> {
+  const fifo = Math.floor(jobs / 10);
+  const wide = fifo + Math.min(MAX_WIDE, Math.floor(jobs * 0.4));
+  return {
+    [FIFO]: { from: 0, to: fifo },
+    [WIDE]: { from: fifo, to: wide },
+    [STANDARD]: { from: wide, to: jobs },
+  };
+}
+
+/** How many jobs of the wide queue run at a time, once all that fit do. */
+export function widthOf(jobs: number): number {
+  const { from, to } = rangesOf(jobs)[WIDE]!;
+  return Math.min(WIDE_CONCURRENCY, to - from);
 }
 
 /** A job's arguments. */

@@ -18,6 +18,10 @@ export const FILES = {
   requests: "requests.jsonl",
   /** Heaps of containers: {@linkcode MemoryLine}. */
   memory: "memory.jsonl",
+  /** Processes that the run killed or stopped: {@linkcode EndLine}. */
+  ends: "ends.jsonl",
+  /** When the server was away: {@linkcode OutageLine}. */
+  outages: "outages.jsonl",
 } as const;
 
 /** What a producer was told of a job. */
@@ -43,6 +47,10 @@ export interface DoneLine {
   readonly id: string;
   /** The container's process. */
   readonly by: string;
+  /** The operating system's id of the process that ran it. */
+  readonly pid: number;
+  /** How many jobs ran in this process, this one included. */
+  readonly running: number;
   /** How often the message had been received. */
   readonly count: number;
   readonly group?: string;
@@ -58,6 +66,28 @@ export interface MemoryLine {
   /** After how many jobs. */
   readonly count: number;
   readonly heapMb: number;
+}
+
+/** A process that the run killed, or that ended after it was told to stop. */
+export interface EndLine {
+  readonly t: number;
+  /** The process's name. */
+  readonly by: string;
+  readonly killed: boolean;
+  /** Which process of a container was killed, if not its own. */
+  readonly child?: number;
+  /** Processes that a container had started, and that still ran later. */
+  readonly orphans?: readonly number[];
+}
+
+/** How a server can be away. */
+export type OutageKind = "refused" | "reset" | "silent" | "unavailable";
+
+/** When the server was away. */
+export interface OutageLine {
+  readonly from: number;
+  readonly to: number;
+  readonly kind: OutageKind;
 }
 
 /** One message of a request. */

@@ -23,15 +23,19 @@ export interface ProducerTask {
   /** Its jobs: from the first to before the last. */
   readonly from: number;
   readonly to: number;
+  /** How many jobs are handed to `Queue` at a time. */
+  readonly wave: number;
+  /** How long it waits between them, in milliseconds. */
+  readonly pauseMs: number;
 }
 
-/** How many jobs are handed to `Queue` at a time. */
-const WAVE = 200;
+/** How long it waits before it opens its queue again, in milliseconds. */
+const OPEN_AGAIN_MS = 500;
 
 if (import.meta.main) await produce(JSON.parse(Deno.args[0]!));
 
 async function produce(task: ProducerTask): Promise<void> {
-  const { folder, endpoint, queue: name, by, from, to } = task;
+  const { folder, queue: name, by, from, to } = task;
   const path = join(folder, FILES.sent);
   const tried = new Set<number>();
   const accepted = new Set<number>();
@@ -42,10 +46,7 @@ async function produce(task: ProducerTask): Promise<void> {
   const journal = new Journal<SentLine>(path);
   const isFifo = name.endsWith(".fifo");
   const isFirst = by.endsWith("-1");
-  await using queue = await Queue<SoakArgs>(name, {
-    endpoint,
-    region: "us-east-1",
-  });
+  await using queue = await open(task);
   const jobs = Array.from({ length: to - from }, (_, i) => from + i);
   const note = (job: number, line: Partial<SentLine>) => {
     // What a killed process sent, it may not have noted.
@@ -54,13 +55,13 @@ async function produce(task: ProducerTask): Promise<void> {
     if (line.id !== undefined) accepted.add(job);
   };
   const rest = jobs.filter((job) => !accepted.has(job));
-  for (let i = 0; i < rest.length; i += WAVE) {
-    let wave = rest.slice(i, i + WAVE);
+  for (let i = 0; i < rest.length; i += task.wave) {
+    let wave = rest.slice(i, i + task.wave);
     while (wave.length > 0) {
       await (isFifo ? sendEach(wave) : sendAll(wave));
       wave = wave.filter((job) => !accepted.has(job));
     }
-    await setTimeout(WAVE / 10);
+    await setTimeout(task.pauseMs);
   }
 
   /** One call each, at the same time. */
@@ -90,5 +91,19 @@ async function produce(task: ProducerTask): Promise<void> {
             : { id: result.messageId },
         ),
     });
+  }
+}
+
+/** Opens a queue, as often as it takes: the server may be away. */
+async function open(
+  { queue, endpoint }: ProducerTask,
+): Promise<Queue<SoakArgs>> {
+  for (;;) {
+    try {
+      return await Queue<SoakArgs>(queue, { endpoint, region: "us-east-1" });
+    } catch (error) {
+      console.error(error);
+    }
+    await setTimeout(OPEN_AGAIN_MS);
   }
 }

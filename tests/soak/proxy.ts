@@ -7,7 +7,17 @@
 
 import { Buffer } from "node:buffer";
 import { createServer, type Server, type Socket } from "node:net";
-import type { Fault, Faults } from "./faults.ts";
+import {
+  entryIdsOf,
+  EntryReader,
+  errorAnswer,
+  NO_ENTRIES,
+  operationOf,
+  queueOf,
+  withEntries,
+  withFailed,
+} from "./answers.ts";
+import { type Fault, type Faults, faultText } from "./faults.ts";
 import {
   type HttpAnswer,
   type HttpRequest,
@@ -15,7 +25,14 @@ import {
   writeAnswer,
   writeTruncated,
 } from "./http.ts";
-import type { Journal, RequestEntry, RequestLine } from "./journal.ts";
+import type {
+  Journal,
+  OutageKind,
+  OutageLine,
+  RequestEntry,
+  RequestLine,
+} from "./journal.ts";
+import type { ServerClock } from "./server_clock.ts";
 
 /** Operations that meet faults; the others are for the start of a process. */
 const OPERATIONS: ReadonlySet<string> = new Set([
@@ -30,29 +47,9 @@ export interface ProxyOptions {
   /** The server's URL. */
   readonly upstream: string;
   readonly faults: Faults;
+  readonly clock: ServerClock;
   readonly journal: Pick<Journal<RequestLine>, "add">;
-}
-
-/** An entry of a batch, of its request or of its answer. */
-interface Entry {
-  readonly Id: string;
-  readonly MessageBody?: string;
-  readonly MessageGroupId?: string;
-  readonly ReceiptHandle?: string;
-  readonly MessageId?: string;
-  readonly SequenceNumber?: string;
-}
-
-interface BatchAnswer {
-  Successful?: Entry[];
-  Failed?: object[];
-}
-
-interface ReceiveAnswer {
-  readonly Messages?: readonly {
-    readonly MessageId: string;
-    readonly ReceiptHandle: string;
-  }[];
+  readonly outages: Pick<Journal<OutageLine>, "add">;
 }
 
 /** What became of a request. */
@@ -65,36 +62,38 @@ interface Handled {
 /** A proxy that injects faults. */
 export class FaultProxy implements AsyncDisposable {
   readonly #options: ProxyOptions;
-  readonly #server: Server;
+  #server: Server;
   readonly #sockets = new Set<Socket>();
-  /** Which message a receipt handle stands for. */
-  readonly #handles = new Map<string, string>();
+  readonly #reader = new EntryReader();
   /** Connections on which nothing comes any more. */
   readonly #silent = new Set<Socket>();
   /** Requests that a fault is being done to. */
   readonly #faulted = new Set<Promise<unknown>>();
   /** Aborts when no more faults are wanted. */
   readonly #calm = new AbortController();
+  #outage: OutageKind | undefined;
+  /** How many outages have begun. */
+  #outages = 0;
 
   private constructor(options: ProxyOptions) {
     this.#options = options;
-    this.#server = createServer((socket) => this.#serve(socket));
+    this.#server = this.#makeServer();
   }
 
   /** Starts a proxy on a free port of the loopback address. */
   static async start(options: ProxyOptions): Promise<FaultProxy> {
     const proxy = new FaultProxy(options);
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    proxy.#server.once("error", reject);
-    proxy.#server.listen(0, "127.0.0.1", resolve);
-    await promise;
+    await proxy.#listen(0);
     return proxy;
   }
 
-  /** The URL that zsqs is to use. */
+  /** The URL that zsqs uses. */
   get endpoint(): string {
-    const address = this.#server.address() as { port: number };
-    return `http://127.0.0.1:${address.port}`;
+    return `http://127.0.0.1:${this.#port}`;
+  }
+
+  get #port(): number {
+    return (this.#server.address() as { port: number }).port;
   }
 
   /**
@@ -113,6 +112,17 @@ export class FaultProxy implements AsyncDisposable {
     await closed;
   }
 
+  #makeServer(): Server {
+    return createServer((socket) => this.#serve(socket));
+  }
+
+  async #listen(port: number): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.#server.once("error", reject);
+    this.#server.listen(port, "127.0.0.1", resolve);
+    await promise;
+  }
+
   async #serve(socket: Socket): Promise<void> {
     this.#sockets.add(socket);
     socket.on("error", () => {});
@@ -122,8 +132,8 @@ export class FaultProxy implements AsyncDisposable {
     });
     try {
       for await (const request of readRequests(socket)) {
-        if (request.path === "/calm") {
-          await this.calm();
+        if (request.method === "GET") {
+          await this.#control(socket, request.path);
           writeAnswer(socket, { status: 200, headers: {}, body: "" });
         } else if (!await this.#handle(socket, request)) return;
       }
@@ -134,100 +144,138 @@ export class FaultProxy implements AsyncDisposable {
     }
   }
 
+  /** Does what the run asks for; answers when it is over. */
+  async #control(socket: Socket, path: string): Promise<void> {
+    const [, what, kind, ms] = path.split("/");
+    if (what === "calm") await this.calm();
+    if (what === "skew") this.#options.clock.skewMs = Number(ms);
+    if (what === "outage") {
+      await this.#beAway(kind as OutageKind, Number(ms), socket);
+    }
+  }
+
+  /** Lets no request through for some time. */
+  async #beAway(
+    kind: OutageKind,
+    ms: number,
+    control: Socket,
+  ): Promise<void> {
+    const from = Date.now();
+    const port = this.#port;
+    this.#outage = kind;
+    this.#outages++;
+    if (kind === "refused") this.#server.close();
+    for (const socket of this.#sockets) {
+      if (socket !== control) socket.resetAndDestroy();
+    }
+    await this.#pause(ms);
+    this.#outage = undefined;
+    for (const socket of this.#silent) socket.destroy();
+    if (kind === "refused") {
+      this.#server = this.#makeServer();
+      await this.#listen(port);
+    }
+    this.#options.outages.add({ from, to: Date.now(), kind });
+  }
+
   /** Tells whether the connection can be used on. */
   async #handle(socket: Socket, request: HttpRequest): Promise<boolean> {
     const t = Date.now();
     const op = operationOf(request);
-    if (!OPERATIONS.has(op)) {
-      writeAnswer(socket, await this.#forward(request));
-      return true;
-    }
-    const fault = this.#calm.signal.aborted
-      ? undefined
-      : this.#options.faults.draw(op);
-    const applying = this.#apply(op, request, fault);
+    const outages = this.#outages;
+    let fault = this.#faultOf(op, request);
+    const applying = this.#apply(request, fault);
     if (fault !== undefined) {
       this.#faulted.add(applying);
       applying.finally(() => this.#faulted.delete(applying));
     }
     const { answer, entries } = await applying;
-    this.#options.journal.add({
-      t,
-      op,
-      queue: queueOf(request),
-      ...(fault === undefined ? {} : { fault: faultText(fault) }),
-      ms: Date.now() - t,
-      entries,
-    });
+    // The connection was reset meanwhile.
+    if (this.#outages > outages) fault = { kind: "outage", after: true };
+    if (OPERATIONS.has(op)) {
+      this.#options.journal.add({
+        t,
+        op,
+        queue: queueOf(request),
+        ...(fault === undefined ? {} : { fault: faultText(fault) }),
+        ms: Date.now() - t,
+        entries,
+      });
+    }
     if (fault?.kind === "late" && fault.after) await this.#pause(fault.ms);
     return this.#answer(socket, answer, fault);
   }
 
+  /** What happens to a request. */
+  #faultOf(op: string, request: HttpRequest): Fault | undefined {
+    if (this.#outage !== undefined) return { kind: "outage", after: false };
+    const refusal = this.#options.clock.refusal(request);
+    if (refusal !== undefined) return { kind: "skewed", refusal };
+    return this.#calm.signal.aborted || !OPERATIONS.has(op)
+      ? undefined
+      : this.#options.faults.draw(op);
+  }
+
   /** Asks the server, or not, as the fault says. */
   async #apply(
-    op: string,
     request: HttpRequest,
     fault: Fault | undefined,
   ): Promise<Handled> {
-    if (fault?.kind === "throttled") {
-      return {
-        answer: errorAnswer(400, "RequestThrottled"),
-        entries: this.#asked(op, request),
-      };
+    switch (fault?.kind) {
+      case "outage":
+        return this.#refused(request, errorAnswer(503, "ServiceUnavailable"));
+      case "skewed":
+        return this.#refused(request, fault.refusal);
+      case "throttled":
+        return this.#refused(request, errorAnswer(400, "RequestThrottled"));
+      case "partial":
+        return await this.#partial(request);
+      case "error":
+      case "reset":
+      case "silent":
+        if (!fault.after) {
+          return this.#refused(request, errorAnswer(500, "InternalFailure"));
+        }
+        break;
+      case "late":
+        if (!fault.after) await this.#pause(fault.ms);
     }
-    if (fault?.kind === "partial") return await this.#partial(op, request);
-    const isBefore = fault !== undefined && "after" in fault && !fault.after;
-    if (isBefore && fault.kind !== "late") {
-      return {
-        ...(fault.kind === "error"
-          ? { answer: errorAnswer(500, "InternalFailure") }
-          : {}),
-        entries: this.#asked(op, request),
-      };
-    }
-    if (fault?.kind === "late" && !fault.after) await this.#pause(fault.ms);
     const answer = await this.#forward(request);
-    const entries = this.#entries(op, request, answer);
+    const entries = this.#entries(request, answer);
     return fault?.kind === "error"
       ? { answer: errorAnswer(503, "ServiceUnavailable"), entries }
       : { answer, entries };
   }
 
+  /** The server is not asked. */
+  #refused(request: HttpRequest, answer: HttpAnswer): Handled {
+    return { answer, entries: this.#entries(request, undefined) };
+  }
+
+  #entries(
+    request: HttpRequest,
+    answer: HttpAnswer | undefined,
+  ): readonly RequestEntry[] {
+    return OPERATIONS.has(operationOf(request))
+      ? this.#reader.read(request, answer)
+      : [];
+  }
+
   /** Forwards a part of a batch, and says of a part that it failed. */
-  async #partial(op: string, request: HttpRequest): Promise<Handled> {
-    const input = JSON.parse(request.body.toString()) as { Entries: Entry[] };
-    const draws = input.Entries.map(() => this.#options.faults.drawEntry());
+  async #partial(request: HttpRequest): Promise<Handled> {
     const failing = new Set<string>();
-    const forwarded = input.Entries.filter(({ Id }, i) => {
-      const { fails, forwarded } = draws[i]!;
-      if (fails) failing.add(Id);
-      return !fails || forwarded;
+    const forwarded = new Set<string>();
+    for (const id of entryIdsOf(request)) {
+      const drawn = this.#options.faults.drawEntry();
+      if (drawn.fails) failing.add(id);
+      if (!drawn.fails || drawn.forwarded) forwarded.add(id);
+    }
+    const answer = forwarded.size === 0 ? NO_ENTRIES : await this.#forward({
+      ...request,
+      body: Buffer.from(withEntries(request, forwarded)),
     });
-    const part = { ...input, Entries: forwarded };
-    const answer: HttpAnswer = forwarded.length === 0
-      ? { status: 200, headers: JSON_HEADERS, body: "{}" }
-      : await this.#forward({
-        ...request,
-        body: Buffer.from(JSON.stringify(part)),
-      });
-    const entries = this.#entries(op, request, answer);
-    if (answer.status !== 200) return { answer, entries };
-    const output = JSON.parse(answer.body) as BatchAnswer;
-    const body = JSON.stringify({
-      Successful: (output.Successful ?? []).filter(({ Id }) =>
-        !failing.has(Id)
-      ),
-      Failed: [
-        ...output.Failed ?? [],
-        ...[...failing].map((Id) => ({
-          Id,
-          Code: "InternalError",
-          Message: "The proxy says so",
-          SenderFault: false,
-        })),
-      ],
-    });
-    return { answer: { ...answer, body }, entries };
+    const entries = this.#entries(request, answer);
+    return { answer: withFailed(answer, failing), entries };
   }
 
   #answer(
@@ -235,21 +283,28 @@ export class FaultProxy implements AsyncDisposable {
     answer: HttpAnswer | undefined,
     fault: Fault | undefined,
   ): boolean {
-    switch (fault?.kind) {
+    const kind = fault?.kind === "outage" ? this.#outage : fault?.kind;
+    switch (kind) {
       case "silent":
         if (this.#calm.signal.aborted) socket.destroy();
         else this.#silent.add(socket);
         return false;
+      case "refused":
       case "reset":
         socket.resetAndDestroy();
         return false;
       case "truncated":
-        writeTruncated(socket, answer!);
+        writeTruncated(socket, this.#dated(answer!));
         return false;
       default:
-        writeAnswer(socket, answer!);
+        writeAnswer(socket, this.#dated(answer!));
         return true;
     }
+  }
+
+  #dated(answer: HttpAnswer): HttpAnswer {
+    const { date } = this.#options.clock;
+    return { ...answer, headers: { ...answer.headers, date } };
   }
 
   /** Waits, but no longer than faults are wanted. */
@@ -284,93 +339,7 @@ export class FaultProxy implements AsyncDisposable {
       body: await response.text(),
     };
   }
-
-  /** What a request that had no effect asked for. */
-  #asked(op: string, request: HttpRequest): RequestEntry[] {
-    return this.#entries(op, request, undefined);
-  }
-
-  #entries(
-    op: string,
-    request: HttpRequest,
-    answer: HttpAnswer | undefined,
-  ): RequestEntry[] {
-    const output = answer?.status === 200 && answer.body !== ""
-      ? JSON.parse(answer.body)
-      : {};
-    if (op === "ReceiveMessage") {
-      return ((output as ReceiveAnswer).Messages ?? []).map((message) => {
-        this.#handles.set(message.ReceiptHandle, message.MessageId);
-        return { id: message.MessageId, ok: true };
-      });
-    }
-    const done = new Map(
-      ((output as BatchAnswer).Successful ?? []).map((entry) =>
-        [entry.Id, entry] as const
-      ),
-    );
-    const input = JSON.parse(request.body.toString()) as { Entries: Entry[] };
-    return input.Entries.map((entry) => {
-      const answered = done.get(entry.Id);
-      const ok = answered !== undefined;
-      if (op === "SendMessageBatch") {
-        return { ...sentEntry(entry, answered), ok };
-      }
-      const handle = entry.ReceiptHandle!;
-      const id = this.#handles.get(handle);
-      return { ...(id === undefined ? {} : { id }), ok };
-    });
-  }
 }
-
-function sentEntry(
-  entry: Entry,
-  answered: Entry | undefined,
-): Omit<RequestEntry, "ok"> {
-  const [[job, by]] = JSON.parse(entry.MessageBody!);
-  return {
-    job,
-    by,
-    ...(answered === undefined ? {} : { id: answered.MessageId! }),
-    ...(entry.MessageGroupId === undefined
-      ? {}
-      : { group: entry.MessageGroupId }),
-    ...(answered?.SequenceNumber === undefined
-      ? {}
-      : { sequence: answered.SequenceNumber }),
-  };
-}
-
-const JSON_HEADERS = { "content-type": "application/x-amz-json-1.0" };
 
 /** The server's headers that are passed on. */
 const PASSED = /^(content-type$|x-amz)/;
-
-/** An error as SQS's JSON protocol writes it. */
-function errorAnswer(status: number, code: string): HttpAnswer {
-  const whose = status < 500 ? "Sender" : "Receiver";
-  return {
-    status,
-    headers: { ...JSON_HEADERS, "x-amzn-query-error": `${code};${whose}` },
-    body: JSON.stringify({
-      __type: `com.amazonaws.sqs#${code}`,
-      message: "The proxy says so",
-    }),
-  };
-}
-
-function operationOf(request: HttpRequest): string {
-  return (request.headers["x-amz-target"] ?? "").replace("AmazonSQS.", "");
-}
-
-/** The name of the queue that a request is about. */
-function queueOf(request: HttpRequest): string {
-  const { QueueUrl } = JSON.parse(request.body.toString());
-  return QueueUrl.split("/").at(-1);
-}
-
-/** A fault as it is noted and counted. */
-function faultText(fault: Fault): string {
-  if (!("after" in fault)) return fault.kind;
-  return `${fault.kind} ${fault.after ? "after" : "before"} the effect`;
-}

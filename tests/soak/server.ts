@@ -11,12 +11,15 @@ import { Dice } from "../support/dice.ts";
 import { type FaultRates, Faults } from "./faults.ts";
 import { FILES, Journal } from "./journal.ts";
 import { FaultProxy } from "./proxy.ts";
+import { ServerClock } from "./server_clock.ts";
 
 /** What the server is told. */
 export interface ServerTask {
   readonly folder: string;
   readonly seed: number;
   readonly rates: FaultRates;
+  /** How far the server's clock is ahead at first, in milliseconds. */
+  readonly skewMs: number;
 }
 
 /** What it tells. */
@@ -33,7 +36,9 @@ if (import.meta.main) {
   const proxy = await FaultProxy.start({
     upstream: server.endpoint,
     faults: new Faults(new Dice(task.seed), task.rates),
+    clock: new ServerClock(task.skewMs),
     journal: new Journal(join(task.folder, FILES.requests)),
+    outages: new Journal(join(task.folder, FILES.outages)),
   });
   const urls: ServerUrls = {
     direct: server.endpoint,

@@ -11,6 +11,7 @@
 
 import { parseArgs } from "@std/cli/parse-args";
 import process from "node:process";
+import { growthProblems, thirdMedians } from "./growth.ts";
 import { countsText, runSoak, type SoakResult } from "./soak_run.ts";
 
 const USAGE = "Usage: deno task soak [--jobs=200000] [--seed=N] [--minutes=M]";
@@ -22,11 +23,6 @@ interface Options {
   readonly seed: number;
   readonly minutes: number;
 }
-
-/** How much what is flat may grow. */
-const HEAP_GROWTH_MB = 2;
-const DESCRIPTOR_GROWTH = 8;
-const RESIDENT_GROWTH_MB = 64;
 
 /** How often progress is printed, in milliseconds. */
 const PROGRESS_MS = 10_000;
@@ -44,20 +40,25 @@ async function main(): Promise<number> {
   const result = await runSoak({
     ...options,
     folder,
-    containers: [4, 2],
-    producers: 4,
+    containers: { standard: 3, isolated: 2, fifo: 2, wide: 1 },
+    producers: 3,
     visibilitySeconds: 8,
     waitSeconds: 2,
     rates: { receives: 0.01, others: 0.05 },
     stopEvery: 1_500,
     cutEvery: 5_000,
+    shakeEvery: 10_000,
     onProgress: (text) => {
       if (Date.now() - printedAt < PROGRESS_MS) return;
       printedAt = Date.now();
       console.error(`${Math.round((printedAt - startedAt) / 1000)} s: ${text}`);
     },
   });
-  const problems = [...result.problems, ...growth(result)];
+  const problems = [
+    ...result.problems,
+    ...result.orphans,
+    ...growthProblems(result),
+  ];
   console.log(reportText(result));
   for (const problem of problems) console.log(`PROBLEM: ${problem}`);
   console.log(
@@ -92,7 +93,9 @@ function reportText(result: SoakResult): string {
     `${result.accepted} jobs accepted in ${Math.round(result.seconds)} s, ${
       result.accepted - result.done - result.kept
     } lost, ${result.kept} failed and kept; ${result.rejected} sends rejected, each made again`,
-    `Processes: ${countsText(result.processes)}`,
+    `Processes: ${
+      countsText(result.processes)
+    }; at most ${result.widest} jobs at a time in one`,
     `Faults: ${countsText(result.faults)}`,
     `Messages beyond a job's first: ${countsText(result.extraMessages)}`,
     `Messages whose job was done again: ${countsText(result.extraRuns)}`,
@@ -109,38 +112,6 @@ function reportText(result: SoakResult): string {
 
 function thirds(values: readonly number[]): string {
   return thirdMedians(values).map((value) => Math.round(value)).join(", ");
-}
-
-function thirdMedians(values: readonly number[]): number[] {
-  const length = Math.ceil(values.length / 3);
-  return [0, 1, 2].map((i) => {
-    const third = values.slice(i * length, (i + 1) * length)
-      .toSorted((a, b) => a - b);
-    return third[Math.floor(third.length / 2)] ?? NaN;
-  });
-}
-
-/** What grows that is to be flat: from the first third of a life to the last. */
-function growth({ heapMb, samples }: SoakResult): string[] {
-  const figures: [what: string, values: readonly number[], most: number][] = [
-    ["the heap, in MB", heapMb, HEAP_GROWTH_MB],
-    [
-      "descriptors",
-      samples.map(({ descriptors }) => descriptors),
-      DESCRIPTOR_GROWTH,
-    ],
-    [
-      "resident memory, in MB",
-      samples.map(({ residentMb }) => residentMb),
-      RESIDENT_GROWTH_MB,
-    ],
-  ];
-  return figures.flatMap(([what, values, most]) => {
-    const [first = 0, , last = 0] = thirdMedians(values);
-    return last - first > most
-      ? [`grows: ${what}, from ${first.toFixed(1)} to ${last.toFixed(1)}`]
-      : [];
-  });
 }
 
 if (import.meta.main) process.exitCode = await main();

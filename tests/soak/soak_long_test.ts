@@ -5,6 +5,7 @@
  */
 
 import { assert, assertEquals, assertGreater } from "@std/assert";
+import { WIDE_CONCURRENCY } from "./jobs.ts";
 import { runSoak } from "./soak_run.ts";
 import { Folder } from "../support/cli.ts";
 
@@ -16,13 +17,14 @@ Deno.test(`${JOBS} jobs survive faults, kills and stops, and every duplicate is 
     folder: folder.path,
     seed: 5,
     jobs: JOBS,
-    containers: [3, 1],
-    producers: 3,
+    containers: { standard: 2, isolated: 1, fifo: 1, wide: 1 },
+    producers: 2,
     visibilitySeconds: 4,
     waitSeconds: 1,
     rates: { receives: 0.015, others: 0.06 },
     stopEvery: 500,
     cutEvery: 1_000,
+    shakeEvery: 900,
   });
   assertEquals(result.problems, []);
   assertGreater(result.accepted, JOBS);
@@ -30,5 +32,9 @@ Deno.test(`${JOBS} jobs survive faults, kills and stops, and every duplicate is 
   assertGreater(result.kept, 0);
   assert(result.processes["producers killed"]! >= 1);
   assert(result.processes["containers started"]! >= 6);
+  assert(result.processes["isolated containers killed"]! >= 1);
+  assert(result.outages >= 1);
+  assert(result.faults["skewed"]! >= 1);
+  assertEquals(result.widest, WIDE_CONCURRENCY);
   assertGreater(Object.keys(result.faults).length, 5);
 });

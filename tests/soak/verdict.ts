@@ -4,20 +4,11 @@
  * @module
  */
 
+import { explainMessages, explainRuns } from "./duplicates.ts";
+import type { Evidence } from "./evidence.ts";
 import { isFailedQueue } from "./jobs.ts";
-import type { DoneLine, RequestLine, SentLine } from "./journal.ts";
-
-/** What a verdict is made of. */
-export interface Evidence {
-  readonly sent: readonly SentLine[];
-  /** In the order in which they were noted. */
-  readonly done: readonly DoneLine[];
-  readonly requests: readonly RequestLine[];
-  /** When processes were killed, by their names. */
-  readonly killed: ReadonlyMap<string, number>;
-  /** The log of each container, by its process's name. */
-  readonly logs: ReadonlyMap<string, string>;
-}
+import type { RequestLine } from "./journal.ts";
+import { Problems } from "./problems.ts";
 
 /** What is proved. */
 export interface Verdict {
@@ -33,20 +24,17 @@ export interface Verdict {
   readonly extraMessages: Readonly<Record<string, number>>;
   /** Times that a message's job was done again, by cause. */
   readonly extraRuns: Readonly<Record<string, number>>;
+  /** The most jobs that ran in a process at a time. */
+  readonly widest: number;
+  /** How often the server was away. */
+  readonly outages: number;
   /** Requests that met a fault, by fault. */
   readonly faults: Readonly<Record<string, number>>;
-  /** All that must not be. Empty where nothing was lost or is unexplained. */
+  /** Processes that outlived the container that had started them. */
+  readonly orphans: readonly string[];
+  /** All else that must not be. Empty where nothing was lost or is unexplained. */
   readonly problems: readonly string[];
 }
-
-/** A request this slow may have been given up and made again, in ms. */
-const SLOW_MS = 2_000;
-
-/** How long after a job its delete is on its way at the latest, in ms. */
-const DELETE_WITHIN_MS = 5_000;
-
-/** How many problems of a kind are listed. */
-const LISTED = 5;
 
 /** Judges a run by its notes. */
 export function judge(evidence: Evidence): Verdict {
@@ -68,6 +56,7 @@ export function judge(evidence: Evidence): Verdict {
     if (wrong) problems.add("done with other arguments than sent: job", job);
   }
   checkOrder(evidence, problems);
+  checkPolls(evidence, problems);
   return {
     accepted: accepted.size,
     rejected,
@@ -75,27 +64,17 @@ export function judge(evidence: Evidence): Verdict {
     kept: accepted.intersection(kept).size,
     extraMessages: explainMessages(evidence, problems),
     extraRuns: explainRuns(evidence, problems),
+    widest: evidence.done.reduce(
+      (most, { running }) => Math.max(most, running),
+      0,
+    ),
+    outages: evidence.outages.length,
     faults: faultsOf(evidence.requests),
+    orphans: evidence.ends.flatMap(({ by, orphans = [] }) =>
+      orphans.map((pid) => `outlived its container: process ${pid} of ${by}`)
+    ),
     problems: problems.lines,
   };
-}
-
-/** Problems by kind, of which some are listed. */
-class Problems {
-  readonly #kinds = new Map<string, (string | number)[]>();
-
-  add(kind: string, what: string | number): void {
-    const list = this.#kinds.get(kind) ?? [];
-    list.push(what);
-    this.#kinds.set(kind, list);
-  }
-
-  get lines(): string[] {
-    return [...this.#kinds].map(([kind, list]) => {
-      const more = list.length > LISTED ? `, ... (${list.length} in all)` : "";
-      return `${kind} ${list.slice(0, LISTED).join(", ")}${more}`;
-    });
-  }
 }
 
 /** What is deleted was done or kept before; tells which jobs were kept. */
@@ -168,151 +147,35 @@ function checkSendOrder(
   }
 }
 
-/** Why jobs have more than one message. */
-function explainMessages(
-  { sent, requests, killed }: Evidence,
-  problems: Problems,
-): Record<string, number> {
-  const told = new Set(sent.map(({ id }) => id));
-  /** By job: its messages, each with why its sender may have sent another. */
-  const messages = new Map<number, Map<string, string | undefined>>();
-  for (const { op, queue, fault, ms, entries } of requests) {
-    if (op !== "SendMessageBatch" || isFailedQueue(queue)) continue;
-    for (const { job, id, by, ok } of entries) {
-      if (!ok) continue;
-      const cause = fault !== undefined
-        ? "the answer of a send was lost"
-        : killed.has(by!) && !told.has(id)
-        ? "its producer was killed"
-        : ms > SLOW_MS
-        ? "the answer of a send was slow"
-        : undefined;
-      const ids = messages.get(job!) ?? new Map();
-      ids.set(id!, cause ?? ids.get(id!));
-      messages.set(job!, ids);
-    }
-  }
-  const counts: Record<string, number> = {};
-  for (const [job, ids] of messages) {
-    if (ids.size === 1) continue;
-    const causes = [...ids.values()];
-    // One of them needs none: that which was sent last, or all that was.
-    causes.splice(Math.max(0, causes.indexOf(undefined)), 1);
-    for (const cause of causes) {
-      if (cause === undefined) {
-        problems.add("sent twice, unexplained: job", job);
-      } else counts[cause] = (counts[cause] ?? 0) + 1;
-    }
-  }
-  return counts;
-}
+/** A poll was given up: when, and on which queue. */
+const POLL_GIVEN_UP =
+  /^(\S+) (\S+),(\d+) .*Receive from (\S+) failed.*no answer within/gm;
 
-/** Why a message's job was done more than once. */
-function explainRuns(
-  evidence: Evidence,
+/** How long before its log line the fault of a poll is, at most, in ms. */
+const POLL_MS = 45_000;
+
+/** How long after it came SQS's answer is late, in ms. */
+const LATE_POLL_MS = 5_000;
+
+/** A poll is given up only if its answer was kept back. */
+function checkPolls(
+  { logs, requests, outages }: Evidence,
   problems: Problems,
-): Record<string, number> {
-  const runs = Map.groupBy(evidence.done, ({ id }) => id);
-  const repeated = new Set(
-    [...runs].flatMap(([id, list]) => list.length > 1 ? [id] : []),
+): void {
+  const faulty = requests.filter(({ op, fault, ms }) =>
+    op === "ReceiveMessage" &&
+    (ms > LATE_POLL_MS || /^(silent|late|outage)/.test(fault ?? ""))
   );
-  const requests = requestsOf(evidence.requests, repeated);
-  const logged = loggedOf(evidence.logs);
-  const counts: Record<string, number> = {};
-  for (const id of repeated) {
-    const list = runs.get(id)!;
-    for (let i = 1; i < list.length; i++) {
-      const cause = causeOf(list[i - 1]!, list[i]!, {
-        killed: evidence.killed,
-        requests: requests.get(id) ?? [],
-        logged: logged.get(id) ?? new Set(),
-      });
-      if (cause === undefined) {
-        problems.add("done twice, unexplained: message", id);
-      } else counts[cause] = (counts[cause] ?? 0) + 1;
+  for (const [by, log] of logs) {
+    for (const [, day, time, millis, name] of log.matchAll(POLL_GIVEN_UP)) {
+      const at = Date.parse(`${day}T${time}.${millis}`);
+      const isNear = (from: number, to: number) =>
+        from <= at && to >= at - POLL_MS;
+      const isExplained = outages.some(({ from, to }) => isNear(from, to)) ||
+        faulty.some(({ queue, t }) => queue === name && isNear(t, t));
+      if (!isExplained) problems.add("gave up a poll for no reason:", by);
     }
   }
-  return counts;
-}
-
-/** What is known of a message. */
-interface Traces {
-  readonly killed: ReadonlyMap<string, number>;
-  readonly requests: readonly RequestLine[];
-  readonly logged: ReadonlySet<string>;
-}
-
-/** Why the message of a job that was done came again. */
-function causeOf(
-  first: DoneLine,
-  again: DoneLine,
-  { killed, requests, logged }: Traces,
-): string | undefined {
-  const killedAt = killed.get(first.by) ?? Infinity;
-  const soon = Math.min(again.t, first.t + DELETE_WITHIN_MS);
-  if (killedAt <= soon) return "its process was killed";
-  const faulty = (op: string, from: number) =>
-    requests.some((request) =>
-      request.op === op && request.t >= from && request.t <= again.t &&
-      request.fault !== undefined
-    );
-  if (faulty("DeleteMessageBatch", first.t)) {
-    return "a delete failed, or came late";
-  }
-  if (logged.has("lost") || faulty("ChangeMessageVisibilityBatch", 0)) {
-    return "its lease was lost";
-  }
-  if (logged.has("not kept")) return "it could not be kept";
-  if (logged.has("given up")) return "its process was stopped meanwhile";
-  if (
-    requests.some(({ op, ms, t }) =>
-      op !== "ReceiveMessage" && ms > SLOW_MS && t <= again.t
-    )
-  ) return "an answer was slow";
-  return undefined;
-}
-
-/** The requests about some messages. */
-function requestsOf(
-  requests: readonly RequestLine[],
-  ids: ReadonlySet<string>,
-): Map<string, RequestLine[]> {
-  const found = new Map<string, RequestLine[]>();
-  for (const request of requests) {
-    for (const { id } of request.entries) {
-      if (id === undefined || !ids.has(id)) continue;
-      const list = found.get(id) ?? [];
-      list.push(request);
-      found.set(id, list);
-    }
-  }
-  return found;
-}
-
-/** What lines of the log say of messages, by how they start. */
-const LOGGED: readonly [start: string, what: string][] = [
-  ["Lost a lease", "lost"],
-  ["Sending a failed message to its queue failed", "not kept"],
-  ["Gave up running jobs", "given up"],
-];
-
-/** What zsqs logged of messages. */
-function loggedOf(logs: ReadonlyMap<string, string>): Map<string, Set<string>> {
-  const found = new Map<string, Set<string>>();
-  const add = (id: string, what: string) => {
-    const set = found.get(id) ?? new Set();
-    found.set(id, set.add(what));
-  };
-  for (const log of logs.values()) {
-    for (const line of log.split("\n")) {
-      const [, what] = LOGGED.find(([start]) => line.includes(start)) ?? [];
-      if (what === undefined) continue;
-      for (const [, id] of line.matchAll(/message (\S+), receive \d/g)) {
-        add(id!, what);
-      }
-    }
-  }
-  return found;
 }
 
 function faultsOf(requests: readonly RequestLine[]): Record<string, number> {

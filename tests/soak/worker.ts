@@ -14,6 +14,9 @@ import { type DoneLine, Journal, type MemoryLine } from "./journal.ts";
 /** After how many jobs the heap is measured, where it can be collected. */
 const MEASURE_EVERY = 2_000;
 
+/** How long jobs wait for others to run with, in milliseconds. */
+const FILL_LIMIT_MS = 30_000;
+
 /** Makes the handler. */
 export function journal(
   config: WorkerConfig,
@@ -22,13 +25,36 @@ export function journal(
   const memory = new Journal<MemoryLine>(config.memory!);
   const by = config.by!;
   const longMs = Number(config.long_ms);
+  const pauseMs = Number(config.pause_ms ?? 0);
+  const full = Promise.withResolvers<void>();
   let count = 0;
-  return async (job, sender, text) => {
+  let running = 0;
+  return async (...args) => {
+    running++;
+    if (running >= Number(config.fill ?? 0)) full.resolve();
+    try {
+      await run(...args);
+    } finally {
+      running--;
+    }
+  };
+
+  /** The first jobs of the wide queue wait until all that fit are running. */
+  async function fillUp(signal: AbortSignal): Promise<void> {
+    await Promise.race([
+      full.promise,
+      setTimeout(FILL_LIMIT_MS, undefined, { signal, ref: false }),
+    ]);
+    await setTimeout(pauseMs, undefined, { signal });
+  }
+
+  async function run(...[job, sender, text]: SoakArgs): Promise<void> {
     const { messageId, receiveCount, groupId, signal } = currentJob();
     const behaviour = behaviourOf(job);
     if (behaviour === "transient" && receiveCount === 1) {
       throw new TransientError("not now", { delaySeconds: 1 });
     }
+    if (pauseMs > 0) await fillUp(signal);
     if (behaviour === "short") await setTimeout(job % 20);
     if (behaviour === "long") await setTimeout(longMs, undefined, { signal });
     done.add({
@@ -36,6 +62,8 @@ export function journal(
       job,
       id: messageId,
       by,
+      pid: Deno.pid,
+      running,
       count: receiveCount,
       ...(groupId === undefined ? {} : { group: groupId }),
       ...(behaviour === "bad" ? { failed: true } : {}),
@@ -49,5 +77,5 @@ export function journal(
       gc();
       memory.add({ by, count, heapMb: Deno.memoryUsage().heapUsed / 2 ** 20 });
     }
-  };
+  }
 }

@@ -1,0 +1,40 @@
+/**
+ * The options of a soak.
+ *
+ * @module
+ */
+
+import type { FaultRates } from "./faults.ts";
+
+/** How a soak is made. */
+export interface SoakOptions {
+  /** A folder for its files. */
+  readonly folder: string;
+  /** Decides the faults, and which process is killed or stopped how. */
+  readonly seed: number;
+  /** How many jobs are sent: `rangesOf()` says which go where. */
+  readonly jobs: number;
+  /** How many containers there are of each kind, one at least. */
+  readonly containers: Readonly<Record<ContainerKind, number>>;
+  /** Producers for the standard queue; each other queue has one. */
+  readonly producers: number;
+  readonly visibilitySeconds: number;
+  /** How long a poll waits. */
+  readonly waitSeconds: number;
+  readonly rates: FaultRates;
+  /** After how many jobs that were done a container is killed or stopped. */
+  readonly stopEvery: number;
+  /** After how many that were sent a producer is killed. */
+  readonly cutEvery: number;
+  /** After how many that were done the server's clock jumps, or it is away. */
+  readonly shakeEvery: number;
+  /** Ends the sending early. */
+  readonly minutes?: number;
+  readonly onProgress?: (text: string) => void;
+}
+
+/**
+ * What a container is: on the standard queue in one process, there with
+ * `isolation = process`, on the FIFO queue, or on the wide queue.
+ */
+export type ContainerKind = "standard" | "isolated" | "fifo" | "wide";

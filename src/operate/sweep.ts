@@ -114,11 +114,8 @@ export class Sweep implements AsyncDisposable {
         const received = await next;
         empty = received.length === 0 ? empty + 1 : 0;
         if (received.length === 0 || this.#signal.aborted) continue;
-        const batch = received.filter((message) => this.#isOurs(message));
+        const batch = received.filter((message) => this.#takeUp(message));
         this.seen += batch.length;
-        for (const { messageId } of batch) {
-          this.#leases.get(messageId)!.state = "settling";
-        }
         yield batch;
       }
     } finally {
@@ -253,10 +250,12 @@ export class Sweep implements AsyncDisposable {
     return lease.state === "waiting";
   }
 
-  /** Whether a message is still held, and by this receive of it. */
-  #isOurs({ messageId, receiptHandle }: ReceivedMessage): boolean {
+  /** Whether a message's turn has come: SQS may have delivered it twice. */
+  #takeUp({ messageId }: ReceivedMessage): boolean {
     const lease = this.#leases.get(messageId);
-    return lease?.receiptHandle === receiptHandle && !lease.lost;
+    if (lease?.state !== "waiting" || lease.lost) return false;
+    lease.state = "settling";
+    return true;
   }
 }
 

@@ -488,6 +488,23 @@ Deno.test("zsqs failed ends where messages come all the time, and leaves those",
   assertEquals(queues.get(KEPT).messages.length, 25 + came);
 });
 
+Deno.test("zsqs failed handles a message once if SQS delivers it twice", async () => {
+  await using queues = start();
+  await putKept(3);
+  using _calls = replaceCalls({
+    async receive(real, url, options) {
+      const messages = await real.receive(url, options);
+      return [...messages, ...messages];
+    },
+  });
+  assertEquals(await cli(["failed", "--redrive", KEPT]), {
+    status: 0,
+    stdout: ["Sent back 3 messages of adder-failed: 3 to adder"],
+    stderr: [],
+  });
+  assertEquals(numbers(queues, "adder"), upTo(3));
+});
+
 Deno.test("zsqs failed stops where it cannot delete, so that no more is there twice", async (t) => {
   const codes: [code: string, tries: number][] = [
     ["ECONNRESET", 4],

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { Clock } from "../clock.ts";
+import { type Clock, sleep } from "../clock.ts";
 import { messageOf } from "../errors.ts";
 import type { Child } from "./child_process.ts";
 
@@ -27,11 +27,10 @@ export interface SlotOptions {
 export class Slot {
   readonly #options: SlotOptions;
   #child: Child;
+  readonly #closing = new AbortController();
   #ready = false;
-  #closed = false;
   /** Processes in a row that ended without having ended a job. */
   #crashes = 0;
-  #endWait: (() => void) | undefined;
 
   /** Starts the first process. */
   constructor(options: SlotOptions) {
@@ -73,36 +72,36 @@ export class Slot {
    * that still has jobs was given up, and is left to {@linkcode close}.
    */
   async dispose(): Promise<void> {
-    this.#closed = true;
-    this.#endWait?.();
+    this.#closing.abort();
     if (this.isReady && this.#child.size === 0) await this.#child.dispose();
   }
 
   /** Kills the process, and starts no other. */
   close(): void {
-    this.#closed = true;
-    this.#endWait?.();
+    this.#closing.abort();
     this.#child.kill("was killed as its container stopped");
   }
 
   async #restarting(queue: string): Promise<void> {
-    while (!this.#closed) {
-      let why = `Its process ${await this.#child.ended}`;
+    const { clock, onBackOff } = this.#options;
+    const { signal } = this.#closing;
+    let problem = "";
+    for (;;) {
+      const how = await this.#child.ended;
+      if (signal.aborted) return;
       this.#ready = false;
-      while (!this.#ready && !this.#closed) {
-        this.#crashes++;
-        const seconds = this.backOffSeconds;
-        if (seconds > 0) {
-          this.#options.onBackOff(seconds, why);
-          await this.#wait(seconds);
-          if (this.#closed) return;
-        }
-        why = await this.#restart(queue);
+      this.#crashes++;
+      const seconds = this.backOffSeconds;
+      if (seconds > 0) {
+        onBackOff(seconds, problem || `Its process ${how}`);
+        await sleep(clock, seconds * 1000, signal);
+        if (signal.aborted) return;
       }
+      problem = await this.#restart(queue);
     }
   }
 
-  /** Returns why the process is not ready; empty if it is. */
+  /** Returns why the process could not be started; empty if it is ready. */
   async #restart(queue: string): Promise<string> {
     try {
       this.#child = this.#options.spawn();
@@ -110,21 +109,10 @@ export class Slot {
       await this.#child.make(queue);
     } catch (error) {
       this.#child.kill("was killed as it could not be started");
-      await this.#child.ended;
       return messageOf(error);
     }
     this.#ready = true;
     this.#options.onReady();
     return "";
-  }
-
-  #wait(seconds: number): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const cancel = this.#options.clock.timer(seconds * 1000, resolve);
-    this.#endWait = () => {
-      cancel();
-      resolve();
-    };
-    return promise;
   }
 }

@@ -39,8 +39,8 @@ export function startProblem(thrown: unknown, subject: string): unknown {
 /** Adds the option to an error that names a flag of Deno's. */
 export function withOption(error: unknown): unknown {
   if (!isLoadDenied(error)) return error;
-  const add = (text: string | undefined) =>
-    text?.replace(
+  const add = (text = "") =>
+    text.replace(
       /run again with the --allow-([a-z]+) flag/,
       (hint, name) =>
         Object.hasOwn(PERMISSION_KEYS, name)

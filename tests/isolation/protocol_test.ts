@@ -228,7 +228,7 @@ Deno.test("a child is killed for a frame that its program never sends", async ()
     'process.send("zsqs")',
     'process.send(keys.fromChild + "{")',
     "process.send({ toString: 1, valueOf: 1 })",
-    'send({ type: "log", level: "info", text: "", name: { toString: 1 } })',
+    'send({ type: "log", level: "info", text: "", name: { toString: 1 }, errors: [] })',
     'send({ type: "log", level: "info", text: "", name: "" })',
   ];
   for (const code of forged) {

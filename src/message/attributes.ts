@@ -47,8 +47,14 @@ export function toWire(attributes: Attributes): WireAttributes {
     );
   }
   return Object.fromEntries(names.map((name) => {
-    checkName(name);
-    return [name, wireAttribute(name, attributes[name])];
+    if (isAttributeName(name)) {
+      return [name, wireAttribute(name, attributes[name])];
+    }
+    throw new TypeError(
+      `Cannot send job as SQS refuses the attribute name ${
+        quote(name)
+      }: use up to 256 letters, digits, "_", "-" and single "." inside, without "AWS." or "Amazon." at the start`,
+    );
   }));
 }
 
@@ -88,16 +94,6 @@ export function sizeLimit(refusal: string): number | undefined {
 export function isAttributeName(name: string): boolean {
   return /^[\w-]+(?:\.[\w-]+)*$/.test(name) && name.length <= 256 &&
     !/^(?:aws|amazon)\./i.test(name);
-}
-
-function checkName(name: string): void {
-  if (!isAttributeName(name)) {
-    throw new TypeError(
-      `Cannot send job as SQS refuses the attribute name ${
-        quote(name)
-      }: use up to 256 letters, digits, "_", "-" and single "." inside, without "AWS." or "Amazon." at the start`,
-    );
-  }
 }
 
 function wireAttribute(name: string, value: unknown): WireAttribute {

@@ -61,22 +61,18 @@ export interface DecodedJob {
  * ```
  */
 export function kwargs<T extends object>(members: T): Kwargs<T> {
-  if (
-    typeof members !== "object" || members === null || Array.isArray(members)
-  ) {
+  if (!isRecord(members)) {
     throw new TypeError(
       `Cannot make keyword arguments of ${
         Array.isArray(members) ? "an array" : String(members)
       }: wanted an object`,
     );
   }
-  const copy = Object.defineProperties(
-    Object.create(Object.getPrototypeOf(members)),
-    Object.getOwnPropertyDescriptors(members),
-  );
-  Object.defineProperty(copy, KWARGS, { value: true });
-  Object.defineProperty(copy, Symbol.toStringTag, { value: "Kwargs" });
-  return copy;
+  return Object.create(Object.getPrototypeOf(members), {
+    ...Object.getOwnPropertyDescriptors(members),
+    [KWARGS]: { value: true },
+    [Symbol.toStringTag]: { value: "Kwargs" },
+  });
 }
 
 /**
@@ -102,15 +98,13 @@ export function encodeBody(
       `Cannot send job as args[${misplaced}] is keyword arguments: they go in the last place`,
     );
   }
-  const keywords = isKwargs(last)
-    ? strictJson(last, "kwargs", "send job")
-    : "{}";
+  const keywords = isKwargs(last) ? strictJson(last, "kwargs") : "{}";
   if (!keywords.startsWith("{")) {
     throw new TypeError(
       `Cannot send job as kwargs is written as ${keywords}: wanted an object`,
     );
   }
-  const text = `[${strictJson(positional, "args", "send job")},${keywords}]`;
+  const text = `[${strictJson(positional, "args")},${keywords}]`;
   return encoding === "base64" ? Buffer.from(text).toString("base64") : text;
 }
 
@@ -130,10 +124,9 @@ export function decodeBody(body: string): DecodedJob {
     );
   }
   const job = json.value;
-  if (
-    !Array.isArray(job) || job.length !== 2 || !Array.isArray(job[0]) ||
-    typeof job[1] !== "object" || job[1] === null || Array.isArray(job[1])
-  ) {
+  const isJob = Array.isArray(job) && job.length === 2 &&
+    Array.isArray(job[0]) && isRecord(job[1]);
+  if (!isJob) {
     throw new TypeError(
       "Cannot read message body: it is JSON, but not [args, kwargs], an array and an object in an array",
     );
@@ -162,6 +155,10 @@ export function checkCount(count: number, action: string): void {
 /** Whether a value was made by {@linkcode kwargs}, of any copy. */
 function isKwargs(value: unknown): boolean {
   return typeof value === "object" && value !== null && KWARGS in value;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** The JSON in a body, plain or in Base64. */

@@ -11,27 +11,21 @@
 const ESCAPED = /[\p{C}\p{Zl}\p{Zp}]|[\u{fffe}-\u{10ffff}]/gu;
 
 /**
- * Writes a value as JSON text that reads back deeply equal.
+ * Writes a job's value as JSON text that reads back deeply equal.
  *
  * @param value The value.
  * @param path The value's name in errors, for example `args`.
- * @param action What fails if the value is refused, for example `send job`.
  * @returns JSON text, in characters that every SQS server takes.
  * @throws {TypeError} If JSON would drop or change a part of the value. The
  * message names the part.
  */
-export function strictJson(
-  value: unknown,
-  path: string,
-  action: string,
-): string {
-  const writer = new Writer(action);
+export function strictJson(value: unknown, path: string): string {
   try {
-    return writer.write(value, path, "");
+    return write(value, path, "", new Set());
   } catch (error) {
     // V8's message when the stack overflows.
     if (error instanceof RangeError && /call stack/i.test(error.message)) {
-      throw writer.refusal(path, "nested too deeply");
+      throw refusal(path, "nested too deeply");
     }
     throw error;
   }
@@ -50,84 +44,87 @@ function escapeUnits(character: string): string {
   return text;
 }
 
-class Writer {
-  readonly #action: string;
-  /** The objects around the one that is being written. */
-  readonly #open = new Set<object>();
+function refusal(path: string, what: string): TypeError {
+  return new TypeError(
+    `Cannot send job as ${path} is ${what}: arguments must survive JSON unchanged`,
+  );
+}
 
-  constructor(action: string) {
-    this.#action = action;
+/**
+ * Writes a value in the objects that are open. Its `toJSON()` gets the key, as
+ * from `JSON.stringify()`.
+ */
+function write(
+  value: unknown,
+  path: string,
+  key: string,
+  open: Set<object>,
+): string {
+  const plain = hasToJson(value) ? value.toJSON(key) : value;
+  // An invalid Date's toJSON() returns null.
+  if (plain === null && value instanceof Date) {
+    throw refusal(path, "an invalid Date");
   }
-
-  refusal(path: string, what: string): TypeError {
-    return new TypeError(
-      `Cannot ${this.#action} as ${path} is ${what}: arguments must survive JSON unchanged`,
-    );
+  switch (typeof plain) {
+    case "string":
+      return jsonString(plain);
+    case "number":
+      if (!Number.isFinite(plain)) throw refusal(path, String(plain));
+      return Object.is(plain, -0) ? "-0" : String(plain);
+    case "boolean":
+      return String(plain);
+    case "undefined":
+      throw refusal(path, "undefined");
+    case "object":
+      return plain === null ? "null" : writeObject(plain, path, open);
+    default:
+      throw refusal(path, `a ${typeof plain}`);
   }
+}
 
-  /** Writes a value. Its `toJSON()` gets the key, as from `JSON.stringify()`. */
-  write(value: unknown, path: string, key: string): string {
-    const plain = hasToJson(value) ? value.toJSON(key) : value;
-    // An invalid Date's toJSON() returns null.
-    if (plain === null && value instanceof Date) {
-      throw this.refusal(path, "an invalid Date");
-    }
-    switch (typeof plain) {
-      case "string":
-        return jsonString(plain);
-      case "number":
-        if (!Number.isFinite(plain)) throw this.refusal(path, String(plain));
-        return Object.is(plain, -0) ? "-0" : String(plain);
-      case "boolean":
-        return String(plain);
-      case "undefined":
-        throw this.refusal(path, "undefined");
-      case "object":
-        return plain === null ? "null" : this.#object(plain, path);
-      default:
-        throw this.refusal(path, `a ${typeof plain}`);
-    }
-  }
-
-  #object(value: object, path: string): string {
-    if (this.#open.has(value)) throw this.refusal(path, "a cycle");
-    this.#open.add(value);
-    const text = Array.isArray(value)
-      ? this.#array(value, path)
-      : this.#record(value, path);
-    this.#open.delete(value);
-    return text;
-  }
-
-  #array(value: readonly unknown[], path: string): string {
+function writeObject(value: object, path: string, open: Set<object>): string {
+  if (open.has(value)) throw refusal(path, "a cycle");
+  open.add(value);
+  const isPlain = Array.isArray(value)
     // Array.prototype is an array itself, in every realm.
-    if (!Array.isArray(Object.getPrototypeOf(value))) {
-      throw this.refusal(path, instanceOf(value));
-    }
-    const parts: string[] = [];
-    for (let i = 0; i < value.length; i++) {
-      parts.push(this.write(value[i], `${path}[${i}]`, String(i)));
-    }
-    // The indices come first.
-    const extra = ownKeys(value)[value.length];
-    if (extra !== undefined) {
-      throw this.refusal(memberPath(path, extra), "a named member of an array");
-    }
-    return `[${parts.join(",")}]`;
-  }
+    ? Array.isArray(Object.getPrototypeOf(value))
+    : isPlainObject(value);
+  if (!isPlain) throw refusal(path, instanceOf(value));
+  const text = Array.isArray(value)
+    ? `[${writeElements(value, path, open).join(",")}]`
+    : `{${writeMembers(value, path, open).join(",")}}`;
+  open.delete(value);
+  return text;
+}
 
-  #record(value: object, path: string): string {
-    if (!isPlainObject(value)) throw this.refusal(path, instanceOf(value));
-    const parts = ownKeys(value).map((key) => {
-      const inner = memberPath(path, key);
-      if (typeof key === "symbol") {
-        throw this.refusal(inner, "named by a symbol");
-      }
-      const member = (value as Record<string, unknown>)[key];
-      return `${jsonString(key)}:${this.write(member, inner, key)}`;
-    });
-    return `{${parts.join(",")}}`;
+function writeElements(
+  value: readonly unknown[],
+  path: string,
+  open: Set<object>,
+): string[] {
+  const parts: string[] = [];
+  for (let i = 0; i < value.length; i++) {
+    parts.push(write(value[i], `${path}[${i}]`, String(i), open));
   }
+  // The indices come first.
+  const extra = ownKeys(value)[value.length];
+  if (extra !== undefined) {
+    throw refusal(memberPath(path, extra), "a named member of an array");
+  }
+  return parts;
+}
+
+function writeMembers(
+  value: object,
+  path: string,
+  open: Set<object>,
+): string[] {
+  return ownKeys(value).map((key) => {
+    const inner = memberPath(path, key);
+    if (typeof key === "symbol") throw refusal(inner, "named by a symbol");
+    const member = (value as Record<string, unknown>)[key];
+    return `${jsonString(key)}:${write(member, inner, key, open)}`;
+  });
 }
 
 function hasToJson(

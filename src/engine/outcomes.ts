@@ -198,6 +198,11 @@ export class Outcomes {
           `Job will be received again: ${name}: start the container with the Deno permission that its worker needs`,
           error,
         );
+      case "workerError":
+        return logger.error(
+          `Job will be received again: ${name}: fix the worker`,
+          error,
+        );
     }
   }
 

@@ -180,6 +180,7 @@ export function decodeOutcome(frame: Untrusted): Outcome | undefined {
       };
     case "aborted":
     case "notCapable":
+    case "workerError":
     case "failed":
       return { kind, error: decodeError(error) };
   }

@@ -18,11 +18,12 @@ export type Outcome =
   /**
    * `aborted`: the handler threw after its signal had aborted, or its process
    * ended. `notCapable`: Deno denied a permission, so that the deployment is
-   * wrong, not the message. `failed`: the handler threw anything else, or the
-   * body is not a job.
+   * wrong, not the message. `workerError`: the handler returned code that never
+   * ran, such as a generator, so that the worker is wrong. `failed`: the handler
+   * threw anything else, or the body is not a job.
    */
   | {
-    readonly kind: "aborted" | "notCapable" | "failed";
+    readonly kind: "aborted" | "notCapable" | "workerError" | "failed";
     readonly error: unknown;
   };
 
@@ -69,6 +70,7 @@ export function decide(
       return retry(outcome.delaySeconds, policy, attempt);
     case "aborted":
     case "notCapable":
+    case "workerError":
       return retry(undefined, policy, attempt);
   }
 }

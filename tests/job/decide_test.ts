@@ -9,6 +9,7 @@ const LATER: Outcome = { kind: "transient", error: ERROR, delaySeconds: 7 };
 const NOW: Outcome = { kind: "transient", error: ERROR, delaySeconds: 0 };
 const ABORTED: Outcome = { kind: "aborted", error: ERROR };
 const NOT_CAPABLE: Outcome = { kind: "notCapable", error: ERROR };
+const WORKER_ERROR: Outcome = { kind: "workerError", error: ERROR };
 
 const FIXED = { minSeconds: 30, maxSeconds: 30 };
 const DOUBLING = { minSeconds: 1, maxSeconds: 600 };
@@ -40,6 +41,9 @@ const TABLE: [Outcome, Policy, number, number, ReturnType<typeof decide>][] = [
   [ABORTED, { failures: "send", retryDelay: FIXED }, 1, 0, hide(30)],
   [NOT_CAPABLE, { failures: "delete" }, 1, 0, LEAVE],
   [NOT_CAPABLE, { failures: "delete", retryDelay: FIXED }, 1, 0, hide(30)],
+  [WORKER_ERROR, { failures: "delete" }, 1, 0, LEAVE],
+  [WORKER_ERROR, { failures: "send" }, 9, 0, LEAVE],
+  [WORKER_ERROR, { failures: "delete", retryDelay: FIXED }, 1, 0, hide(30)],
   // Full jitter: from 1 second to what has doubled with each receive.
   [TRANSIENT, { failures: "keep", retryDelay: DOUBLING }, 1, 0.99, hide(1)],
   [TRANSIENT, { failures: "keep", retryDelay: DOUBLING }, 4, 0, hide(1)],

@@ -111,7 +111,7 @@ export class Container implements AttachedConsumer {
       isUnseen: ref.url !== undefined,
       failures: failures === undefined
         ? config.failures as "delete" | "keep"
-        : openFailures(failures, this.#logger, telemetry),
+        : openFailures(failures, ref.name, this.#logger, telemetry),
     });
     follow(this.#stop.signal, () => this.#engine.stop());
     follow(this.#force.signal, () => this.#engine.forceStop());
@@ -238,9 +238,9 @@ export class Container implements AttachedConsumer {
   #learnVisibility(): Promise<void> {
     const { config, queues: { source } } = this.#parts;
     if (config.visibilityTimeoutSeconds !== undefined) return Promise.resolve();
-    const queue = { ...source, name: source.ref.name };
-    return this.#learned ??= learnVisibility(this.#visibility, queue, {
-      clock: source.clock,
+    return this.#learned ??= learnVisibility(this.#visibility, {
+      ...source,
+      name: source.ref.name,
       logger: this.#logger,
       signal: this.#closed.signal,
     });

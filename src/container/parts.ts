@@ -138,6 +138,7 @@ export function closeQueues({ source, failures }: Queues): void {
 /** The queue for failed messages, whose requests are measured. */
 export function openFailures(
   { ref, url, connection, clock }: OpenQueue,
+  source: string,
   logger: Logger,
   telemetry: Telemetry | undefined,
 ): FailureQueue {
@@ -147,6 +148,7 @@ export function openFailures(
     connection: timed ?? connection,
     url,
     fifo: ref.fifo,
+    source,
     logger,
     now: () => clock.now(),
   });

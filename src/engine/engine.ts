@@ -83,7 +83,10 @@ export class Engine {
       leases: this.#leases,
       settler: this.#settler,
       isUnseen: parts.isUnseen ?? false,
-      onUnusable: (error) => this.#abandon(error),
+      onUnusable: (error) => {
+        this.#failure ??= { error };
+        this.forceStop();
+      },
       onMessages: (messages, sent) => this.#receive(messages, sent),
       onChange: () => this.#step(),
     });
@@ -166,12 +169,6 @@ export class Engine {
     return [...this.#leases].filter(({ state }) => state === "running");
   }
 
-  /** Ends the run with an error: the queue cannot be used. */
-  #abandon(error: unknown): void {
-    this.#failure ??= { error };
-    this.forceStop();
-  }
-
   /**
    * Starts no receive and no job any more; the receives in flight are awaited and
    * their messages released, and running jobs finish.
@@ -228,14 +225,12 @@ export class Engine {
     // What a job left, or a release, a poll before its end has not seen.
     if (!this.#isIdle) this.#receiver.emptyInRow = 0;
     const { inFlight, emptyInRow } = this.#receiver;
-    const isDrained = this.#isDraining && this.#isIdle && inFlight === 0 &&
-      emptyInRow >= DRAIN_POLLS;
-    if (isDrained) this.#isStopping = true;
+    const isQuiet = this.#isIdle && inFlight === 0;
+    if (isQuiet && this.#isDraining && emptyInRow >= DRAIN_POLLS) {
+      this.#isStopping = true;
+    }
     if (this.#accepts) this.#receiver.start();
-    const { running, settling } = this.#leases;
-    if (
-      this.#isStopping && inFlight === 0 && running === 0 && settling === 0
-    ) this.#ended.resolve();
+    else if (isQuiet && this.#isStopping) this.#ended.resolve();
   }
 
   #happened(): void {
@@ -269,13 +264,10 @@ export class Engine {
     const control = lease.job!;
     let endMs = Infinity;
     if (timeoutSeconds !== undefined) {
-      const timeoutMs = timeoutSeconds * 1000;
+      const ms = timeoutSeconds * 1000;
       control.onStart = () => {
-        endMs = clock.now() + timeoutMs;
-        control.onEnd = clock.timer(
-          timeoutMs,
-          () => control.abort("timed out"),
-        );
+        endMs = clock.now() + ms;
+        control.onEnd = clock.timer(ms, () => control.abort("timed out"));
       };
     }
     const outcome = await this.#runner.run(lease.message, control);

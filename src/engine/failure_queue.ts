@@ -25,18 +25,13 @@ export const FAILURE_ATTRIBUTE = "zsqs.failure";
 /** The longest reason, in bytes: it is ASCII. */
 const MAX_REASON_BYTES = 1024;
 
-/** A failed message's reason. */
-export interface Failure {
-  readonly error: unknown;
-  /** The name of the queue that it came from. */
-  readonly queue: string;
-}
-
 /** Where failed messages go. */
 export interface FailureQueueOptions {
   readonly connection: SendConnection;
   readonly url: string;
   readonly fifo: boolean;
+  /** The name of the queue that failed messages come from. */
+  readonly source: string;
   readonly logger: Logger;
   /** The time, in milliseconds since the Unix epoch. */
   readonly now: () => number;
@@ -58,29 +53,29 @@ export class FailureQueue {
    */
   async send(
     message: ReceivedMessage,
-    failure: Failure,
+    error: unknown,
     maxBytes = MAX_BYTES,
   ): Promise<void> {
     // The reason of an earlier failure gives way to this one.
     const { [FAILURE_ATTRIBUTE]: _former, ...attributes } = message.attributes;
-    const withReason = this.#withReason(message, attributes, failure, maxBytes);
+    const withReason = this.#withReason(message, attributes, error, maxBytes);
     try {
-      await this.#request(message, withReason ?? attributes, failure);
-    } catch (error) {
-      const limit = sizeLimit(messageOf(error));
+      await this.#request(message, withReason ?? attributes);
+    } catch (refusal) {
+      const limit = sizeLimit(messageOf(refusal));
       if (
         withReason === undefined || limit === undefined ||
         messageBytes(message.body, attributes) > limit
-      ) throw error;
+      ) throw refusal;
       // Only a refusal shows the queue's own limit. If it refuses again, the
       // limit leaves no room for a reason.
       const room = limit < maxBytes ? limit : 0;
-      return await this.send(message, failure, room);
+      return await this.send(message, error, room);
     }
     if (withReason !== undefined) return;
     this.#options.logger.warn(
       `Sent a failed message to its queue without its reason, as its attributes and size leave no room: ${
-        nameJobs(failure.queue, message)
+        nameJobs(this.#options.source, message)
       }`,
     );
   }
@@ -88,13 +83,12 @@ export class FailureQueue {
   async #request(
     { body, messageId, groupId }: ReceivedMessage,
     attributes: WireAttributes,
-    { queue }: Failure,
   ): Promise<void> {
-    const { connection, url, fifo } = this.#options;
+    const { connection, url, fifo, source } = this.#options;
     const [result] = await connection.send(url, [{
       body,
       attributes,
-      ...(fifo || groupId !== undefined ? { groupId: groupId ?? queue } : {}),
+      ...(fifo || groupId !== undefined ? { groupId: groupId ?? source } : {}),
       // Its own id: equal jobs that fail must not be taken for one.
       ...(fifo ? { deduplicationId: messageId } : {}),
     }]);
@@ -106,7 +100,7 @@ export class FailureQueue {
   #withReason(
     message: ReceivedMessage,
     attributes: WireAttributes,
-    failure: Failure,
+    error: unknown,
     maxBytes: number,
   ): WireAttributes | undefined {
     if (Object.keys(attributes).length >= MAX_ATTRIBUTES) return undefined;
@@ -116,8 +110,31 @@ export class FailureQueue {
     });
     const room = maxBytes - messageBytes(message.body, withValue(""));
     const length = Math.min(MAX_REASON_BYTES, room);
-    const text = reasonText(message, failure, this.#options.now(), length);
+    const text = this.#reason(message, error, length);
     return text === undefined ? undefined : withValue(text);
+  }
+
+  /** The reason as ASCII JSON, the error's message shortened until it fits. */
+  #reason(
+    message: ReceivedMessage,
+    error: unknown,
+    maxBytes: number,
+  ): string | undefined {
+    const { source: queue, now } = this.#options;
+    const { messageId, receiveCount } = message;
+    const time = new Date(now()).toISOString();
+    const described = nameAndMessage(error);
+    const name = described.name.slice(0, 100);
+    let { message: text } = described;
+    for (;;) {
+      const json = asciiJson(
+        { queue, messageId, error: name, message: text, receiveCount, time },
+      );
+      if (json.length <= maxBytes) return json;
+      if (text === "") return undefined;
+      const over = json.length - maxBytes;
+      text = text.slice(0, Math.max(0, text.length - Math.ceil(over / 6) - 1));
+    }
   }
 }
 
@@ -152,29 +169,6 @@ export function readReason(
       typeof receiveCount === "number"
     ? reason as unknown as FailureReason
     : undefined;
-}
-
-/** The reason as ASCII JSON, the error's message shortened until it fits. */
-function reasonText(
-  message: ReceivedMessage,
-  { error, queue }: Failure,
-  nowMs: number,
-  maxBytes: number,
-): string | undefined {
-  const { messageId, receiveCount } = message;
-  const time = new Date(nowMs).toISOString();
-  const described = nameAndMessage(error);
-  const name = described.name.slice(0, 100);
-  let { message: text } = described;
-  for (;;) {
-    const json = asciiJson(
-      { queue, messageId, error: name, message: text, receiveCount, time },
-    );
-    if (json.length <= maxBytes) return json;
-    if (text === "") return undefined;
-    const over = json.length - maxBytes;
-    text = text.slice(0, Math.max(0, text.length - Math.ceil(over / 6) - 1));
-  }
 }
 
 function asciiJson(value: Readonly<Record<string, string | number>>): string {

@@ -27,10 +27,7 @@ export function saysLost(code: string): boolean {
 }
 
 /** The part of an engine's context that a heartbeat needs. */
-export type HeartbeatContext = Omit<
-  EngineContext,
-  "fifo" | "options" | "random"
->;
+type Context = Omit<EngineContext, "fifo" | "options" | "random">;
 
 /** One extension of a lease. */
 interface Extension {
@@ -42,7 +39,7 @@ interface Extension {
 
 /** Extends leases. It and {@linkcode Leases} are the only writers of a lease. */
 export class Heartbeat {
-  readonly #context: HeartbeatContext;
+  readonly #context: Context;
   readonly #leases: Iterable<Lease>;
   readonly #onLost: (lease: Lease) => void;
   readonly #alarm: Alarm;
@@ -54,7 +51,7 @@ export class Heartbeat {
    * @param onLost Called once for each lease that is lost.
    */
   constructor(
-    context: HeartbeatContext,
+    context: Context,
     leases: Iterable<Lease>,
     onLost: (lease: Lease) => void,
   ) {
@@ -114,17 +111,13 @@ export class Heartbeat {
       if (!lease.isExtended) continue;
       if (lease.deadlineMs <= now) {
         this.lose(lease, "it could not be extended in time");
-      } else if (
-        lease.extension === undefined && lease.extendAtMs <= horizon
-      ) {
+      } else if (!lease.extension && lease.extendAtMs <= horizon) {
         anyDue ||= lease.extendAtMs <= now;
         due.push(lease);
       }
     }
-    if (anyDue) {
-      for (let i = 0; i < due.length; i += MAX_BATCH) {
-        this.#extendAll(due.slice(i, i + MAX_BATCH));
-      }
+    for (let i = 0; anyDue && i < due.length; i += MAX_BATCH) {
+      this.#extendAll(due.slice(i, i + MAX_BATCH));
     }
     this.#setAlarm();
   }

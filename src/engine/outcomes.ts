@@ -162,10 +162,10 @@ export class Outcomes {
   /** Sends a failed message to its queue; returns whether it is there. */
   async #sendToFailures(lease: HeldLease, error: unknown): Promise<boolean> {
     const { failures, onChange } = this.#options;
-    const { queue, loggers } = this.#context;
+    const { loggers } = this.#context;
     this.#sending.add(lease);
     try {
-      await (failures as FailureQueue).send(lease.message, { error, queue });
+      await (failures as FailureQueue).send(lease.message, error);
       return true;
     } catch (cause) {
       loggers.get("zsqs").error(
@@ -184,26 +184,19 @@ export class Outcomes {
     const { loggers } = this.#context;
     const logger = loggers.get("zsqs");
     const name = this.#name(lease);
-    switch (kind) {
-      case "failed":
-        logger.error(`Handling a message failed: ${name}`, error);
-        loggers.get("zsqs.messages").info(bodyText(lease.message.body));
-        return;
-      case "transient":
-        return logger.debug(`Job will be received again: ${name}`, error);
-      case "aborted":
-        return logger.warn(`Job will be received again: ${name}`, error);
-      case "notCapable":
-        return logger.error(
-          `Job will be received again: ${name}: start the container with the Deno permission that its worker needs`,
-          error,
-        );
-      case "workerError":
-        return logger.error(
-          `Job will be received again: ${name}: fix the worker`,
-          error,
-        );
+    const again = `Job will be received again: ${name}`;
+    if (kind === "transient") return logger.debug(again, error);
+    if (kind === "aborted") return logger.warn(again, error);
+    if (kind === "workerError") {
+      return logger.error(`${again}: fix the worker`, error);
     }
+    if (kind === "notCapable") {
+      const step =
+        "start the container with the Deno permission that its worker needs";
+      return logger.error(`${again}: ${step}`, error);
+    }
+    logger.error(`Handling a message failed: ${name}`, error);
+    loggers.get("zsqs.messages").info(bodyText(lease.message.body));
   }
 
   #name({ message }: HeldLease): string {

@@ -63,7 +63,8 @@ export class Receiver {
   readonly #attemptIds: string[] = [];
   /** How many messages the receives in flight may bring. */
   #reserved = 0;
-  #inFlight = 0;
+  /** How many receives are in flight. */
+  inFlight = 0;
   /** How many receives may be in flight. */
   #allowed = 1;
   /** How many receives in a row returned nothing. */
@@ -82,31 +83,24 @@ export class Receiver {
     this.#alarm = new Alarm(context.clock, () => this.#endLate());
   }
 
-  /** How many receives are in flight. */
-  get inFlight(): number {
-    return this.#inFlight;
-  }
-
   /** Why no messages come, once receives have failed for a minute. */
   get problem(): string | undefined {
     const ms = this.#context.clock.now() - this.#failingSinceMs;
     // After a single failure there may have been no room to try again.
     if (this.#failures < 2 || ms < PROBLEM_MS) return undefined;
-    return `Receives from ${this.#context.queue} have failed for ${
-      Math.floor(ms / 1000)
-    } s: ${messageOf(this.#lastError)}`;
+    const what = `Receives from ${this.#context.queue} have failed`;
+    const seconds = Math.floor(ms / 1000);
+    return `${what} for ${seconds} s: ${messageOf(this.#lastError)}`;
   }
 
   /** Starts as many receives as there is room and reason for. */
   start(): void {
     const { startable } = this.#options.leases.waiting;
     const room = this.#roomFor(startable);
-    while (
-      this.#cancelPause === undefined && this.#inFlight < this.#allowed
-    ) {
+    while (!this.#cancelPause && this.inFlight < this.#allowed) {
       const max = Math.min(MAX_BATCH, room - this.#reserved);
       const isWanted = max === MAX_BATCH ||
-        (max > 0 && startable === 0 && this.#inFlight === 0);
+        (max > 0 && startable === 0 && this.inFlight === 0);
       if (!isWanted) return;
       this.#poll(max).then(() => this.#options.onChange());
     }
@@ -164,13 +158,12 @@ export class Receiver {
 
   async #poll(max: number): Promise<void> {
     const { options, visibility } = this.#context;
-    this.#inFlight++;
+    this.inFlight++;
     this.#reserved += max;
     try {
-      const messages = await this.#receive(
-        max,
-        Math.min(options.waitTimeSeconds, visibility.longestWaitSeconds),
-      );
+      const { longestWaitSeconds } = visibility;
+      const wait = Math.min(options.waitTimeSeconds, longestWaitSeconds);
+      const messages = await this.#receive(max, wait);
       this.#adapt(messages.length, max);
     } catch (error) {
       if (this.#isStopped) return;
@@ -178,7 +171,7 @@ export class Receiver {
       if (isUnseen && !this.#hasAnswered && isFinal(error)) onUnusable(error);
       else this.#pause(error);
     } finally {
-      this.#inFlight--;
+      this.inFlight--;
       this.#reserved -= max;
     }
   }
@@ -188,8 +181,8 @@ export class Receiver {
     waitTimeSeconds: number,
   ): Promise<readonly ReceivedMessage[]> {
     const { fifo, clock, visibility } = this.#context;
-    const attemptId = fifo
-      ? this.#attemptIds.pop() ?? crypto.randomUUID()
+    const attempt = fifo
+      ? { attemptId: this.#attemptIds.pop() ?? crypto.randomUUID() }
       : undefined;
     const sent = { atMs: clock.now(), visibilitySeconds: visibility.seconds };
     const deadline = this.#unused.pop() ?? new ReceiveDeadline();
@@ -207,7 +200,7 @@ export class Receiver {
             waitTimeSeconds,
             visibilityTimeoutSeconds: sent.visibilitySeconds,
             signal: deadline.signal,
-            ...(attemptId === undefined ? {} : { attemptId }),
+            ...attempt,
           }),
       );
       // The SDK does not look at the signal while it waits for credentials.
@@ -221,7 +214,7 @@ export class Receiver {
       this.#take(messages, sent);
       return messages;
     } catch (error) {
-      if (attemptId !== undefined) this.#attemptIds.push(attemptId);
+      if (attempt !== undefined) this.#attemptIds.push(attempt.attemptId);
       throw error;
     } finally {
       this.#deadlines.splice(this.#deadlines.indexOf(deadline), 1);
@@ -244,8 +237,10 @@ export class Receiver {
         // A busy event loop fires this timer late, with the answer already
         // there and not yet read.
         const isLate = now - deadline.dueMs >= LATE_MS;
-        if (isLate && !deadline.isPutOff) deadline.putOff(now + EXTRA_MS);
-        else deadline.abort(noAnswer(deadline.limitMs));
+        if (isLate && !deadline.isPutOff) {
+          deadline.dueMs = now + EXTRA_MS;
+          deadline.isPutOff = true;
+        } else deadline.abort(noAnswer(deadline.limitMs));
       }
       this.#alarm.setBy(deadline.dueMs);
     }
@@ -325,11 +320,6 @@ class ReceiveDeadline {
       if (this.signal.aborted) resolve(undefined);
       answer.then(resolve, reject);
     });
-  }
-
-  putOff(dueMs: number): void {
-    this.dueMs = dueMs;
-    this.isPutOff = true;
   }
 
   /** The receive has ended: nothing of it is held. */

@@ -59,7 +59,8 @@ export class Settler {
   readonly #onRetry: () => void;
   readonly #deletes: Batch;
   readonly #changes: Batch;
-  #retrying = 0;
+  /** How many settlements were refused and are being tried again. */
+  retrying = 0;
 
   /** @param onRetry Called when an entry was refused for the first time. */
   constructor(
@@ -79,11 +80,6 @@ export class Settler {
       "ChangeMessageVisibility",
       (entries, ...to) => this.#change(entries, ...to),
     );
-  }
-
-  /** How many settlements were refused and are being tried again. */
-  get retrying(): number {
-    return this.#retrying;
   }
 
   /**
@@ -116,10 +112,7 @@ export class Settler {
   }
 
   /** SQS could take an extension under way after this change, and undo it. */
-  async #sendAfter(
-    extension: Promise<void>,
-    entry: Settlement,
-  ): Promise<void> {
+  async #sendAfter(extension: Promise<void>, entry: Settlement) {
     const answered = new AbortController();
     extension.then(() => answered.abort());
     await sleep(this.#context.clock, EXTENSION_MS, answered.signal);
@@ -149,7 +142,10 @@ export class Settler {
       url,
       entries.map(({ lease: { receiptHandle }, untilMs = 0 }) => ({
         receiptHandle,
-        visibilityTimeoutSeconds: secondsUntil(untilMs, now),
+        visibilityTimeoutSeconds: Math.max(
+          0,
+          Math.ceil((untilMs - now) / 1000),
+        ),
       })),
     );
   }
@@ -188,7 +184,7 @@ export class Settler {
         }
         this.#log("failed", [entry], said);
       }
-      if (entry.refusals > 0) this.#retrying--;
+      if (entry.refusals > 0) this.retrying--;
       entry.resolve(result.ok);
     }
     if (refused.length > 0) this.#log("failed; retrying", refused, why);
@@ -196,24 +192,20 @@ export class Settler {
 
   /** Whether another try is useless or too late. */
   #isFinal({ lease, refusals }: Settlement, code: string): boolean {
-    const isLastTry = this.#forceSignal.aborted &&
-      refusals >= MAX_LAST_REFUSALS;
-    return saysLost(code) || lease.lost || isLastTry ||
-      this.#context.clock.now() >= lease.deadlineMs;
+    return saysLost(code) || lease.lost ||
+      this.#context.clock.now() >= lease.deadlineMs ||
+      (this.#forceSignal.aborted && refusals >= MAX_LAST_REFUSALS);
   }
 
   /** Tries again while the lease lives, after a pause that grows. */
   async #tryAgain(entry: Settlement): Promise<void> {
     if (entry.refusals++ === 0) {
-      this.#retrying++;
+      this.retrying++;
       this.#onRetry();
     }
-    const pauseMs = RETRY_MS * 2 ** (entry.refusals - 1);
-    await sleep(
-      this.#context.clock,
-      Math.min(MAX_RETRY_MS, pauseMs),
-      this.#forceSignal.aborted ? undefined : this.#forceSignal,
-    );
+    const ms = Math.min(MAX_RETRY_MS, RETRY_MS * 2 ** (entry.refusals - 1));
+    const force = this.#forceSignal.aborted ? undefined : this.#forceSignal;
+    await sleep(this.#context.clock, ms, force);
     this.#send(entry);
   }
 
@@ -278,8 +270,4 @@ function failureOf(error: unknown): EntryFailure {
   const { code = "Error", message = String(error), senderFault = false } =
     error as Partial<EntryFailure>;
   return { code, message, senderFault };
-}
-
-function secondsUntil(untilMs: number, nowMs: number): number {
-  return Math.max(0, Math.ceil((untilMs - nowMs) / 1000));
 }

@@ -41,16 +41,12 @@ export class Visibility {
   }
 }
 
-/** The queue whose visibility timeout is asked for. */
-export interface VisibilitySource {
+/** Options of {@linkcode learnVisibility}. */
+export interface LearnOptions {
   readonly connection: Pick<Connection, "attributes">;
   readonly url: string;
   /** The queue's name. */
   readonly name: string;
-}
-
-/** Options of {@linkcode learnVisibility}. */
-export interface LearnOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   /** Ends the asking. */
@@ -64,8 +60,7 @@ export interface LearnOptions {
  */
 export async function learnVisibility(
   visibility: Visibility,
-  { connection, url, name }: VisibilitySource,
-  { clock, logger, signal }: LearnOptions,
+  { connection, url, name, clock, logger, signal }: LearnOptions,
 ): Promise<void> {
   let isLogged = false;
   const logOnce = (why: string) => {
@@ -77,21 +72,16 @@ export async function learnVisibility(
   };
   while (!signal.aborted) {
     try {
-      const { visibilityTimeoutSeconds } = await connection.attributes(
-        url,
-        { signal },
-      );
-      if (visibilityTimeoutSeconds) {
-        visibility.seconds = visibilityTimeoutSeconds;
-      } else logOnce("it is 0, and two containers would run each job");
+      const own = await connection.attributes(url, { signal });
+      const seconds = own.visibilityTimeoutSeconds;
+      if (seconds) visibility.seconds = seconds;
+      else logOnce("it is 0, and two containers would run each job");
       return;
     } catch (error) {
-      if (signal.aborted || isMissingQueue(error) || isNotCapable(error)) {
-        return;
-      }
-      if (isDenied(error)) {
-        return logOnce("sqs:GetQueueAttributes is not allowed");
-      }
+      const isHopeless = isMissingQueue(error) || isNotCapable(error);
+      if (signal.aborted || isHopeless) return;
+      const isForbidden = isDenied(error);
+      if (isForbidden) return logOnce("sqs:GetQueueAttributes is not allowed");
       logOnce(`it is not known yet: ${messageOf(error)}`);
     }
     await sleep(clock, RETRY_MS, signal);

@@ -30,31 +30,24 @@ export interface ContainerSummary {
 
 /** Counts events. */
 export class Counters implements ContainerEvents {
-  readonly #ends: Record<JobOutcome, number> = {
+  readonly #counts = {
+    received: 0,
     done: 0,
     failed: 0,
     retried: 0,
     released: 0,
-    lost: 0,
+    leasesLost: 0,
+    emptyReceives: 0,
   };
   readonly #requests: Record<Operation, number> = {
     ReceiveMessage: 0,
     DeleteMessage: 0,
     ChangeMessageVisibility: 0,
   };
-  #received = 0;
-  #emptyReceives = 0;
 
   /** The counts as they are now. */
   get summary(): ContainerSummary {
-    const { lost, ...ends } = this.#ends;
-    return {
-      received: this.#received,
-      ...ends,
-      leasesLost: lost,
-      emptyReceives: this.#emptyReceives,
-      requests: { ...this.#requests },
-    };
+    return { ...this.#counts, requests: { ...this.#requests } };
   }
 
   requested(operation: Operation): void {
@@ -62,11 +55,11 @@ export class Counters implements ContainerEvents {
   }
 
   received(messages: number): void {
-    this.#received += messages;
-    if (messages === 0) this.#emptyReceives++;
+    this.#counts.received += messages;
+    if (messages === 0) this.#counts.emptyReceives++;
   }
 
   ended(outcome: JobOutcome): void {
-    this.#ends[outcome]++;
+    this.#counts[outcome === "lost" ? "leasesLost" : outcome]++;
   }
 }

@@ -21,18 +21,7 @@ export const SCOPE = "@zsqs/cli";
 /** Of durations, in seconds, as the conventions give them. */
 const BOUNDARIES = [
   0.005,
-  0.01,
-  0.025,
-  0.05,
-  0.075,
-  0.1,
-  0.25,
-  0.5,
-  0.75,
-  1,
-  2.5,
-  5,
-  7.5,
+  ...[100, 10, 1].flatMap((parts) => [1, 2.5, 5, 7.5].map((n) => n / parts)),
   10,
 ];
 

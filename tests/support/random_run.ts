@@ -335,6 +335,7 @@ class Game implements Disposable {
             connection: own,
             url: failedUrl,
             fifo: this.#fifo,
+            source: this.#name,
             logger,
             now: () => this.#clock.now(),
           })

@@ -15,7 +15,7 @@ import type { ReceivedMessage } from "../sqs/connection.ts";
 import type { EngineContext } from "./context.ts";
 import { Turns } from "./cpu_turns.ts";
 import type { FailureQueue } from "./failure_queue.ts";
-import type { HeldLease, SentReceive } from "./lease.ts";
+import type { Lease, SentReceive } from "./lease.ts";
 import { Leases } from "./leases.ts";
 import { Outcomes } from "./outcomes.ts";
 import { Receiver } from "./receiver.ts";
@@ -66,7 +66,7 @@ export class Engine {
     this.#logger = context.loggers.get("zsqs");
     this.#turns = new Turns(context.clock, () => this.#step());
     const onChange = () => this.#happened();
-    const releaseBehind = (lease: HeldLease) => this.#releaseBehind(lease);
+    const releaseBehind = (lease: Lease) => this.#releaseBehind(lease);
     this.#leases = new Leases(context, (lease) => {
       releaseBehind(lease);
       onChange();
@@ -165,7 +165,7 @@ export class Engine {
     return this.#leases.hasNoJobs && this.#leases.settling === 0;
   }
 
-  get #running(): HeldLease[] {
+  get #running(): Lease[] {
     return [...this.#leases].filter(({ state }) => state === "running");
   }
 
@@ -247,10 +247,8 @@ export class Engine {
 
   #startJobs(): void {
     const { concurrency } = this.#context.options;
-    while (
-      this.#leases.running < concurrency && this.#accepts &&
-      !this.#turns.isPaused
-    ) {
+    while (this.#accepts && !this.#turns.isPaused) {
+      if (this.#leases.running >= concurrency) return;
       const lease = this.#leases.startNext();
       if (lease === undefined) return;
       this.#turns.begin();
@@ -259,7 +257,7 @@ export class Engine {
     }
   }
 
-  async #run(lease: HeldLease): Promise<void> {
+  async #run(lease: Lease): Promise<void> {
     const { clock, options: { timeoutSeconds } } = this.#context;
     const control = lease.job!;
     let endMs = Infinity;
@@ -277,18 +275,19 @@ export class Engine {
     // From here on, a forced stop leaves it to be settled.
     this.#leases.settle(lease);
     if (this.#turns.isLong) await this.#turns.pause();
-    // A job that kept the CPU was not told that its time was over.
+    // A job that kept the CPU was not told that its time was over. What it threw
+    // after that says nothing of its input.
     const isLate = now >= endMs || now >= lease.deadlineMs;
-    const settled = this.#outcomes.settle(
-      lease,
-      isLate ? asAborted(outcome) : outcome,
-    );
+    const known: Outcome = isLate && outcome.kind === "failed"
+      ? { ...outcome, kind: "aborted" }
+      : outcome;
+    const settled = this.#outcomes.settle(lease, known);
     this.#happened();
     this.#settled(lease, await settled);
   }
 
   /** A message is settled; if it stays, later ones of its group must, too. */
-  #settled(lease: HeldLease, deleted: boolean): void {
+  #settled(lease: Lease, deleted: boolean): void {
     // A delete that came late may have succeeded and deleted nothing.
     const isLate = lease.lost || this.#context.clock.now() >= lease.deadlineMs;
     if (!deleted || isLate) this.#releaseBehind(lease);
@@ -297,7 +296,7 @@ export class Engine {
   }
 
   /** Makes a message visible immediately. */
-  async #release(lease: HeldLease): Promise<void> {
+  async #release(lease: Lease): Promise<void> {
     this.#leases.forget(lease);
     if (lease.lost) return this.#leases.end(lease);
     this.#leases.settle(lease);
@@ -306,21 +305,14 @@ export class Engine {
     this.#settled(lease, true);
   }
 
-  #releaseAll(leases: readonly HeldLease[]): void {
+  #releaseAll(leases: readonly Lease[]): void {
     for (const lease of leases) this.#release(lease);
   }
 
   /** Releases the later messages of a group, as they must not overtake. */
-  #releaseBehind(lease: HeldLease): void {
+  #releaseBehind(lease: Lease): void {
     const behind = this.#leases.waiting.takeBehind(lease);
     this.#releaseAll(behind);
     if (behind.length > 0) this.#settler.flush();
   }
-}
-
-/** What a job threw after its time was over says nothing of its input. */
-function asAborted(outcome: Outcome): Outcome {
-  return outcome.kind === "failed"
-    ? { kind: "aborted", error: outcome.error }
-    : outcome;
 }

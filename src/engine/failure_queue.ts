@@ -115,11 +115,7 @@ export class FailureQueue {
   }
 
   /** The reason as ASCII JSON, the error's message shortened until it fits. */
-  #reason(
-    message: ReceivedMessage,
-    error: unknown,
-    maxBytes: number,
-  ): string | undefined {
+  #reason(message: ReceivedMessage, error: unknown, maxBytes: number) {
     const { source: queue, now } = this.#options;
     const { messageId, receiveCount } = message;
     const time = new Date(now()).toISOString();
@@ -155,11 +151,10 @@ export interface FailureReason {
 export function readReason(
   attributes: WireAttributes,
 ): FailureReason | undefined {
-  const value = attributes[FAILURE_ATTRIBUTE]?.value;
-  if (typeof value !== "string") return undefined;
+  const { value } = attributes[FAILURE_ATTRIBUTE] ?? {};
   let reason: Record<string, unknown>;
   try {
-    reason = Object(JSON.parse(value));
+    reason = Object(JSON.parse(String(value)));
   } catch {
     return undefined;
   }

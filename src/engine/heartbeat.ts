@@ -7,7 +7,11 @@
 import { Alarm } from "../clock.ts";
 import { messageOf } from "../errors.ts";
 import { nameJobs } from "../job/runner.ts";
-import { type EntryResult, MAX_BATCH } from "../sqs/connection.ts";
+import {
+  type EntryResult,
+  MAX_BATCH,
+  type VisibilityChange,
+} from "../sqs/connection.ts";
 import { type EngineContext, request } from "./context.ts";
 import type { Lease } from "./lease.ts";
 
@@ -15,25 +19,18 @@ import type { Lease } from "./lease.ts";
 const MIN_PAUSE_MS = 200;
 
 /** The codes with which SQS refuses a message that is no longer ours. */
-const LOST_CODES: ReadonlySet<string> = new Set([
+export const LOST_CODES: ReadonlySet<string> = new Set([
   "InvalidParameterValue",
   "MessageNotInflight",
   "ReceiptHandleIsInvalid",
 ]);
 
-/** Whether a refusal says that the message is no longer ours. */
-export function saysLost(code: string): boolean {
-  return LOST_CODES.has(code);
-}
-
 /** The part of an engine's context that a heartbeat needs. */
 type Context = Omit<EngineContext, "fifo" | "options" | "random">;
 
 /** One extension of a lease. */
-interface Extension {
+interface Extension extends VisibilityChange {
   readonly lease: Lease;
-  readonly receiptHandle: string;
-  readonly visibilityTimeoutSeconds: number;
   readonly deadlineMs: number;
 }
 
@@ -175,17 +172,15 @@ export class Heartbeat {
     this.#setAlarm();
   }
 
-  #answer(
-    { lease, receiptHandle, deadlineMs }: Extension,
-    result: EntryResult | undefined,
-  ): void {
+  #answer(extension: Extension, result: EntryResult | undefined): void {
+    const { lease, receiptHandle, deadlineMs } = extension;
     // Received again meanwhile: it has a new deadline.
     if (lease.receiptHandle !== receiptHandle) return;
     lease.extension = undefined;
     if (result?.ok) {
       lease.deadlineMs = deadlineMs;
       lease.extendAtMs = this.#dueMs(lease);
-    } else if (result !== undefined && saysLost(result.failure.code)) {
+    } else if (result !== undefined && LOST_CODES.has(result.failure.code)) {
       if (lease.isExtended) this.lose(lease, result.failure.message);
     } else {
       const now = this.#context.clock.now();

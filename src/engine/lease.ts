@@ -22,13 +22,11 @@ export interface SentReceive {
   readonly visibilitySeconds: number;
 }
 
-/** A message that this container holds. Its registry alone changes it. */
+/** A message that this container holds. {@linkcode Leases} and Heartbeat alone change it. */
 export class Lease {
   readonly message: ReceivedMessage;
-  /** When the receive was sent: SQS counts its 12 hours from there. */
-  readonly receivedAtMs: number;
-  /** The visibility timeout that the receive asked for. */
-  readonly visibilitySeconds: number;
+  /** Its receive: SQS counts its 12 hours from there. */
+  readonly sent: SentReceive;
   state: LeaseState = "waiting";
   /**
    * When the message may be visible again. It counts from the sending of the
@@ -54,17 +52,13 @@ export class Lease {
     this.message = message;
     this.receiptHandle = message.receiptHandle;
     this.receiveCount = message.receiveCount;
-    this.receivedAtMs = sent.atMs;
-    this.visibilitySeconds = sent.visibilitySeconds;
+    this.sent = sent;
     this.deadlineMs = sent.atMs + sent.visibilitySeconds * 1000;
   }
 
   /** The longest visibility timeout that SQS takes now, in seconds. */
   secondsLeft(nowMs: number): number {
-    const end = this.receivedAtMs + MAX_VISIBILITY_SECONDS * 1000;
+    const end = this.sent.atMs + MAX_VISIBILITY_SECONDS * 1000;
     return Math.max(0, Math.floor((end - nowMs) / 1000) - LIMIT_MARGIN_SECONDS);
   }
 }
-
-/** A lease, for those who only read it. */
-export type HeldLease = Readonly<Lease>;

@@ -9,16 +9,11 @@ import { JobControl } from "../job/runner.ts";
 import type { ReceivedMessage } from "../sqs/connection.ts";
 import type { EngineContext } from "./context.ts";
 import { Heartbeat } from "./heartbeat.ts";
-import {
-  type HeldLease,
-  Lease,
-  type LeaseState,
-  type SentReceive,
-} from "./lease.ts";
+import { Lease, type LeaseState, type SentReceive } from "./lease.ts";
 import { WaitingMessages } from "./waiting_messages.ts";
 
 /** The leases of a container. */
-export class Leases implements Iterable<HeldLease> {
+export class Leases implements Iterable<Lease> {
   readonly #context: EngineContext;
   readonly heartbeat: Heartbeat;
   /** Messages whose job has not started. */
@@ -31,7 +26,7 @@ export class Leases implements Iterable<HeldLease> {
   settling = 0;
 
   /** @param onLost Called once for each lease that is lost. */
-  constructor(context: EngineContext, onLost: (lease: HeldLease) => void) {
+  constructor(context: EngineContext, onLost: (lease: Lease) => void) {
     this.#context = context;
     this.waiting = new WaitingMessages(context.fifo);
     const held = { [Symbol.iterator]: () => this.#byId.values() };
@@ -48,7 +43,7 @@ export class Leases implements Iterable<HeldLease> {
     return this.running === 0 && this.waiting.size === 0;
   }
 
-  [Symbol.iterator](): Iterator<HeldLease> {
+  [Symbol.iterator](): Iterator<Lease> {
     return this.#byId.values();
   }
 
@@ -62,7 +57,7 @@ export class Leases implements Iterable<HeldLease> {
     messages: readonly ReceivedMessage[],
     sent: SentReceive,
     accepts: boolean,
-  ): HeldLease[] {
+  ): Lease[] {
     const { clock, fifo, events } = this.#context;
     const released: Lease[] = [];
     /** Groups of which a message stays: later messages must not overtake it. */
@@ -88,7 +83,7 @@ export class Leases implements Iterable<HeldLease> {
   }
 
   /** Starts the next message that may run. */
-  startNext(): HeldLease | undefined {
+  startNext(): Lease | undefined {
     for (;;) {
       const lease = this.waiting.takeNext();
       if (lease === undefined) return undefined;
@@ -103,7 +98,7 @@ export class Leases implements Iterable<HeldLease> {
   }
 
   /** A job has ended: its message is being settled, and still extended. */
-  settle(lease: HeldLease): void {
+  settle(lease: Lease): void {
     this.#move(lease, "settling");
   }
 
@@ -111,14 +106,14 @@ export class Leases implements Iterable<HeldLease> {
    * Forgets a message's id. It may be received again before the answer to its
    * settlement is read: that is a separate message then.
    */
-  forget(lease: HeldLease): void {
+  forget(lease: Lease): void {
     this.heartbeat.stopExtending(lease);
     const { messageId } = lease.message;
     if (this.#byId.get(messageId) === lease) this.#byId.delete(messageId);
   }
 
   /** A message is settled, or given up: the next one of its group may run. */
-  end(lease: HeldLease): void {
+  end(lease: Lease): void {
     if (lease.state === "waiting") this.waiting.remove(lease);
     this.waiting.free(lease);
     this.forget(lease);

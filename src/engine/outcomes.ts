@@ -9,9 +9,10 @@ import { messageOf } from "../errors.ts";
 import { decide, type Decision, type Outcome } from "../job/decide.ts";
 import { nameJobs } from "../job/runner.ts";
 import { bodyText } from "../message/body.ts";
+import type { Logger } from "../logging/loggers.ts";
 import type { EngineContext } from "./context.ts";
 import type { FailureQueue } from "./failure_queue.ts";
-import type { HeldLease } from "./lease.ts";
+import type { Lease } from "./lease.ts";
 import type { Leases } from "./leases.ts";
 import type { Settler, SettlingDecision } from "./settler.ts";
 
@@ -24,7 +25,7 @@ export interface OutcomesOptions {
   readonly settler: Settler;
   readonly failures: "delete" | "keep" | FailureQueue;
   /** Releases the messages that wait behind one in its group. */
-  readonly releaseBehind: (lease: HeldLease) => void;
+  readonly releaseBehind: (lease: Lease) => void;
   /** Called when a failed message was sent to the failures queue, or was not. */
   readonly onChange: () => void;
 }
@@ -34,7 +35,8 @@ export class Outcomes {
   readonly #context: EngineContext;
   readonly #options: OutcomesOptions;
   readonly #policy: Parameters<typeof decide>[1];
-  readonly #sending = new Set<HeldLease>();
+  /** Failed messages on their way to the failures queue. */
+  readonly sending = new Set<Lease>();
 
   constructor(context: EngineContext, options: OutcomesOptions) {
     this.#context = context;
@@ -47,39 +49,26 @@ export class Outcomes {
     };
   }
 
-  /** Failed messages on their way to the failures queue. */
-  get sending(): Iterable<HeldLease> {
-    return this.#sending;
-  }
-
   /**
    * Settles the message of a job.
    *
    * @returns Whether the message was deleted. Never rejects.
    */
-  settle(lease: HeldLease, outcome: Outcome): Promise<boolean> {
-    const decision = this.#decide(lease, outcome);
-    if (outcome.kind !== "done") {
-      return this.#settleUnfinished(lease, outcome, decision);
-    }
+  settle(lease: Lease, outcome: Outcome): Promise<boolean> {
+    if (outcome.kind !== "done") return this.#settleUnfinished(lease, outcome);
     // The way of most jobs: one promise each.
     this.#context.events.ended("done");
-    return this.#send(lease, decision as SettlingDecision);
+    return this.#send(lease, this.#decide(lease, outcome) as SettlingDecision);
   }
 
-  #decide({ message }: HeldLease, outcome: Outcome): Decision {
-    return decide(outcome, this.#policy, {
-      receiveCount: message.receiveCount,
-      random: this.#context.random(),
-    });
+  #decide({ message: { receiveCount } }: Lease, outcome: Outcome): Decision {
+    const random = this.#context.random();
+    return decide(outcome, this.#policy, { receiveCount, random });
   }
 
-  async #settleUnfinished(
-    lease: HeldLease,
-    outcome: Unfinished,
-    decision: Decision,
-  ): Promise<boolean> {
+  async #settleUnfinished(lease: Lease, outcome: Unfinished): Promise<boolean> {
     try {
+      const decision = this.#decide(lease, outcome);
       const isFailed = outcome.kind === "failed";
       this.#context.events.ended(isFailed ? "failed" : "retried");
       this.#log(lease, outcome);
@@ -87,7 +76,7 @@ export class Outcomes {
     } catch (error) {
       // A thrown value may break the code that looks at it.
       this.#options.leases.heartbeat.stopExtending(lease);
-      this.#context.loggers.get("zsqs").error(
+      this.#logger.error(
         `Settling failed, so that the message will be received again: ${
           this.#name(lease)
         }`,
@@ -98,7 +87,7 @@ export class Outcomes {
   }
 
   async #carryOut(
-    lease: HeldLease,
+    lease: Lease,
     decision: Decision,
     error: unknown,
   ): Promise<boolean> {
@@ -110,31 +99,21 @@ export class Outcomes {
         : this.#decide(lease, { kind: "aborted", error });
       return await this.#carryOut(lease, next, error);
     }
-    await this.#hide(
-      lease,
-      decision.action === "leave"
-        ? this.#learnedSeconds(lease)
-        : decision.seconds,
-    );
+    let { seconds = undefined } = decision as { readonly seconds?: number };
+    // A message that came before the queue's own visibility timeout was known
+    // stays away for as long as others do.
+    const { seconds: own } = this.#context.visibility;
+    if (lease.sent.visibilitySeconds < own) seconds ??= own;
+    await this.#hide(lease, seconds);
     return false;
   }
 
-  /**
-   * A message that came before the queue's own visibility timeout was known
-   * stays away for as long as others do.
-   */
-  #learnedSeconds({ visibilitySeconds }: HeldLease): number | undefined {
-    const { seconds } = this.#context.visibility;
-    return visibilitySeconds < seconds ? seconds : undefined;
-  }
-
-  async #hide(lease: HeldLease, seconds: number | undefined): Promise<void> {
-    const { clock, loggers } = this.#context;
+  async #hide(lease: Lease, seconds: number | undefined): Promise<void> {
     this.#options.leases.heartbeat.stopExtending(lease);
     if (lease.lost || seconds === undefined) return;
-    const left = lease.secondsLeft(clock.now());
+    const left = lease.secondsLeft(this.#context.clock.now());
     if (left < seconds) {
-      loggers.get("zsqs").warn(
+      this.#logger.warn(
         `Shortened a retry delay from ${seconds} s to ${left} s, as SQS hides a message for at most 12 hours after its receive: ${
           this.#name(lease)
         }`,
@@ -144,13 +123,11 @@ export class Outcomes {
     // messages of its group.
     this.#options.leases.forget(lease);
     this.#options.releaseBehind(lease);
-    await this.#send(lease, {
-      action: "changeVisibility",
-      seconds: Math.min(seconds, left),
-    });
+    seconds = Math.min(seconds, left);
+    await this.#send(lease, { action: "changeVisibility", seconds });
   }
 
-  #send(lease: HeldLease, decision: SettlingDecision): Promise<boolean> {
+  #send(lease: Lease, decision: SettlingDecision): Promise<boolean> {
     const { leases, settler } = this.#options;
     leases.heartbeat.stopExtending(lease);
     const settled = settler.settle(lease, decision);
@@ -160,29 +137,27 @@ export class Outcomes {
   }
 
   /** Sends a failed message to its queue; returns whether it is there. */
-  async #sendToFailures(lease: HeldLease, error: unknown): Promise<boolean> {
+  async #sendToFailures(lease: Lease, error: unknown): Promise<boolean> {
     const { failures, onChange } = this.#options;
-    const { loggers } = this.#context;
-    this.#sending.add(lease);
+    this.sending.add(lease);
     try {
       await (failures as FailureQueue).send(lease.message, error);
       return true;
     } catch (cause) {
-      loggers.get("zsqs").error(
+      this.#logger.error(
         `Sending a failed message to its queue failed, so that it will be received again: ${
           this.#name(lease)
         }: ${messageOf(cause)}`,
       );
       return false;
     } finally {
-      this.#sending.delete(lease);
+      this.sending.delete(lease);
       onChange();
     }
   }
 
-  #log(lease: HeldLease, { kind, error }: Unfinished): void {
-    const { loggers } = this.#context;
-    const logger = loggers.get("zsqs");
+  #log(lease: Lease, { kind, error }: Unfinished): void {
+    const logger = this.#logger;
     const name = this.#name(lease);
     const again = `Job will be received again: ${name}`;
     if (kind === "transient") return logger.debug(again, error);
@@ -196,10 +171,15 @@ export class Outcomes {
       return logger.error(`${again}: ${step}`, error);
     }
     logger.error(`Handling a message failed: ${name}`, error);
-    loggers.get("zsqs.messages").info(bodyText(lease.message.body));
+    const messages = this.#context.loggers.get("zsqs.messages");
+    messages.info(bodyText(lease.message.body));
   }
 
-  #name({ message }: HeldLease): string {
+  get #logger(): Logger {
+    return this.#context.loggers.get("zsqs");
+  }
+
+  #name({ message }: Lease): string {
     return nameJobs(this.#context.queue, message);
   }
 }

@@ -116,9 +116,9 @@ export class Receiver {
       try {
         const { startable } = this.#options.leases.waiting;
         const max = Math.min(MAX_BATCH, this.#roomFor(startable));
-        const messages = await this.#receive(max, 0);
+        const count = await this.#receive(max, 0);
         this.#recover();
-        return messages.length;
+        return count;
       } catch (error) {
         if (!(error instanceof SqsError)) throw error;
         await sleep(this.#context.clock, this.#fail(error));
@@ -163,8 +163,8 @@ export class Receiver {
     try {
       const { longestWaitSeconds } = visibility;
       const wait = Math.min(options.waitTimeSeconds, longestWaitSeconds);
-      const messages = await this.#receive(max, wait);
-      this.#adapt(messages.length, max);
+      const count = await this.#receive(max, wait);
+      this.#adapt(count, max);
     } catch (error) {
       if (this.#isStopped) return;
       const { isUnseen, onUnusable } = this.#options;
@@ -176,10 +176,8 @@ export class Receiver {
     }
   }
 
-  async #receive(
-    maxMessages: number,
-    waitTimeSeconds: number,
-  ): Promise<readonly ReceivedMessage[]> {
+  /** Receives once; returns how many messages that brought. */
+  async #receive(maxMessages: number, waitTimeSeconds: number) {
     const { fifo, clock, visibility } = this.#context;
     const attempt = fifo
       ? { attemptId: this.#attemptIds.pop() ?? crypto.randomUUID() }
@@ -212,7 +210,7 @@ export class Receiver {
       }
       this.#hasAnswered = true;
       this.#take(messages, sent);
-      return messages;
+      return messages.length;
     } catch (error) {
       if (attempt !== undefined) this.#attemptIds.push(attempt.attemptId);
       throw error;

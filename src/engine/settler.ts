@@ -20,8 +20,8 @@ import {
   type EngineContext,
   request,
 } from "./context.ts";
-import { saysLost } from "./heartbeat.ts";
-import type { HeldLease } from "./lease.ts";
+import { LOST_CODES } from "./heartbeat.ts";
+import type { Lease } from "./lease.ts";
 
 /** The pause before a refused entry is tried again, in milliseconds. */
 const RETRY_MS = 200;
@@ -43,7 +43,7 @@ export type SettlingDecision = Extract<
 
 /** A delete or a change of visibility on its way. */
 interface Settlement {
-  readonly lease: HeldLease;
+  readonly lease: Lease;
   /** When the message becomes visible again; absent for a delete. */
   readonly untilMs: number | undefined;
   readonly resolve: (settled: boolean) => void;
@@ -87,7 +87,7 @@ export class Settler {
    *
    * @returns Whether SQS says that it did. Never rejects.
    */
-  settle(lease: HeldLease, decision: SettlingDecision): Promise<boolean> {
+  settle(lease: Lease, decision: SettlingDecision): Promise<boolean> {
     const untilMs = decision.action === "delete"
       ? undefined
       : this.#context.clock.now() + decision.seconds * 1000;
@@ -156,7 +156,7 @@ export class Settler {
   }
 
   /** When an entry must be sent, so that its lease has time for retries. */
-  #latestMs(lease: HeldLease): number {
+  #latestMs(lease: Lease): number {
     const { clock, options } = this.#context;
     const now = clock.now();
     if (this.#forceSignal.aborted) return now;
@@ -165,10 +165,7 @@ export class Settler {
   }
 
   /** Settles each entry of a request by its own result. */
-  #answer(
-    entries: readonly Settlement[],
-    results: readonly EntryResult[],
-  ): void {
+  #answer(entries: readonly Settlement[], results: readonly EntryResult[]) {
     const refused: Settlement[] = [];
     let why = "";
     for (const [i, entry] of entries.entries()) {
@@ -192,7 +189,7 @@ export class Settler {
 
   /** Whether another try is useless or too late. */
   #isFinal({ lease, refusals }: Settlement, code: string): boolean {
-    return saysLost(code) || lease.lost ||
+    return LOST_CODES.has(code) || lease.lost ||
       this.#context.clock.now() >= lease.deadlineMs ||
       (this.#forceSignal.aborted && refusals >= MAX_LAST_REFUSALS);
   }

@@ -67,11 +67,9 @@ export class WaitingMessages {
   /** Takes out the messages of the same group, as they must not overtake it. */
   takeBehind(lease: Lease): Lease[] {
     if (!this.hasBehind(lease)) return [];
-    const { behind = [], rest = [] } = Object.groupBy(
-      this.#leases,
-      (each) => groupOf(each) === groupOf(lease) ? "behind" : "rest",
-    );
-    this.#leases = rest;
+    const group = groupOf(lease);
+    const behind = this.#leases.filter((each) => groupOf(each) === group);
+    this.#leases = this.#leases.filter((each) => groupOf(each) !== group);
     return behind;
   }
 

@@ -100,14 +100,9 @@ class Producer implements ProducerTelemetry {
           failure = { error };
           throw error;
         } finally {
-          recordMs(
-            this.#scope.instruments.requests,
-            performance.now() - startMs,
-            {
-              ...this.#attributes,
-              ...typeOf(failure),
-            },
-          );
+          const ms = performance.now() - startMs;
+          const attributes = { ...this.#attributes, ...typeOf(failure) };
+          recordMs(this.#scope.instruments.requests, ms, attributes);
         }
       },
     };
@@ -175,9 +170,7 @@ class SpanRunner implements Runner {
     return outcome;
   }
 
-  #start(
-    { attributes, messageId, receiveCount }: JobMessage,
-  ): { readonly span: Span; readonly context: Context } {
+  #start({ attributes, messageId, receiveCount }: JobMessage) {
     const { tracer, queue } = this.#scope;
     const parent = contextOf(attributes);
     const span = tracer.startSpan(`process ${queue.name}`, {

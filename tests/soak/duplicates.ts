@@ -7,7 +7,7 @@
 import type { Evidence } from "./evidence.ts";
 import { isFailedQueue } from "./jobs.ts";
 import type { DoneLine, EndLine, OutageLine, RequestLine } from "./journal.ts";
-import type { Problems } from "./problems.ts";
+import { Problems } from "./problems.ts";
 
 /** A request this slow may have been given up and made again, in ms. */
 const SLOW_MS = 2_000;
@@ -83,6 +83,22 @@ export function explainRuns(
     }
   }
   return counts;
+}
+
+/** Jobs that were done again where they had been done: it was known there. */
+export function findRepeats({ done, ends }: Evidence): string[] {
+  const killed = killedOf(ends);
+  const problems = new Problems();
+  for (const [id, runs] of Map.groupBy(done, ({ id }) => id)) {
+    // A message that was not kept is handled again, and rightly.
+    const known = runs.filter(({ failed, by, pid }) =>
+      !failed && !killed.has(`${by} ${pid}`)
+    );
+    if (new Set(known.map(({ by }) => by)).size < known.length) {
+      problems.add("done again by the container that had done it: message", id);
+    }
+  }
+  return problems.lines;
 }
 
 /** When processes were killed, by name or by name and id. */

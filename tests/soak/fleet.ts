@@ -36,7 +36,12 @@ const WIDE_WAVE = 1_200;
 /** How long the wide queue is empty between two waves. */
 const WIDE_DRY_MS = 4_000;
 
-const BY_URL = false;
+/**
+ * Whether containers have their queue by URL, too, and start while the server is
+ * away. Those that have it by URL do not start yet if the clock is wrong, and
+ * none starts if the server is away for more than two seconds.
+ */
+export const HARD_STARTS = false;
 
 /** A container or producer that runs all the time. */
 interface Slot {
@@ -89,7 +94,7 @@ export class Fleet implements AsyncDisposable {
       const kind = key as ContainerKind;
       for (let i = 0; i < count; i++) {
         // Every second container has its queue by URL.
-        const queue = i % 2 === 0 || !BY_URL
+        const queue = i % 2 === 0 || !HARD_STARTS
           ? QUEUES[kind]
           : `${endpoint}/000000000000/${QUEUES[kind]}`;
         const slot = { name: `${kind}-${i}`, kind, queue, generation: 1 };

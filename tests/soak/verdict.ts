@@ -4,7 +4,7 @@
  * @module
  */
 
-import { explainMessages, explainRuns } from "./duplicates.ts";
+import { explainMessages, explainRuns, findRepeats } from "./duplicates.ts";
 import type { Evidence } from "./evidence.ts";
 import { isFailedQueue } from "./jobs.ts";
 import type { RequestLine } from "./journal.ts";
@@ -32,6 +32,8 @@ export interface Verdict {
   readonly faults: Readonly<Record<string, number>>;
   /** Processes that outlived the container that had started them. */
   readonly orphans: readonly string[];
+  /** Messages whose job a container did again although it knew better. */
+  readonly repeats: readonly string[];
   /** All else that must not be. Empty where nothing was lost or is unexplained. */
   readonly problems: readonly string[];
 }
@@ -70,6 +72,7 @@ export function judge(evidence: Evidence): Verdict {
     ),
     outages: evidence.outages.length,
     faults: faultsOf(evidence.requests),
+    repeats: findRepeats(evidence),
     orphans: evidence.ends.flatMap(({ by, orphans = [] }) =>
       orphans.map((pid) => `outlived its container: process ${pid} of ${by}`)
     ),

@@ -7,7 +7,7 @@
 
 import { Alarm, sleep } from "../clock.ts";
 import { messageOf, SqsError } from "../errors.ts";
-import { MAX_BATCH, type ReceivedMessage } from "../sqs/connection.ts";
+import { isFinal, MAX_BATCH, type ReceivedMessage } from "../sqs/connection.ts";
 import { type EngineContext, request } from "./context.ts";
 import type { SentReceive } from "./lease.ts";
 import type { Leases } from "./leases.ts";
@@ -330,12 +330,6 @@ class ReceiveDeadline {
     this.#controller.abort(reason);
     this.#giveUp?.(undefined);
   }
-}
-
-/** Whether another try is useless: a first receive ends the run with that. */
-function isFinal(error: unknown): boolean {
-  return !(error instanceof SqsError) || error.senderFault ||
-    error.code === "CredentialsProviderError";
 }
 
 function noAnswer(limitMs: number): SqsError {

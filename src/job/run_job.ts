@@ -41,6 +41,9 @@ export class LocalRunner implements Runner {
   async run(message: JobMessage, control: JobControl): Promise<Outcome> {
     let decoded: DecodedJob;
     try {
+      if (message.unreadable !== undefined) {
+        throw new TypeError(`Cannot read message: ${message.unreadable}`);
+      }
       decoded = decodeBody(message.body);
       checkCount(decoded.args.length, "Cannot call the handler");
     } catch (error) {

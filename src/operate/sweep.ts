@@ -11,8 +11,7 @@ import { pause } from "../clock.ts";
 import type { OpenQueue } from "../connect/open_queue.ts";
 import {
   type EntryResult,
-  isDenied,
-  isMissingQueue,
+  isFinal,
   MAX_BATCH,
   type ReceivedMessage,
   UNANSWERED,
@@ -257,12 +256,6 @@ export class Sweep implements AsyncDisposable {
     lease.state = "settling";
     return true;
   }
-}
-
-/** Whether another try cannot help. */
-function isFinal(error: unknown): boolean {
-  return !(error instanceof SqsError) || isDenied(error) ||
-    isMissingQueue(error);
 }
 
 function noAnswer(): SqsError {

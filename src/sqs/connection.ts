@@ -60,6 +60,8 @@ export interface ReceivedMessage {
   readonly deduplicationId?: string;
   /** The ARN of the queue from which SQS moved it to this dead-letter queue. */
   readonly deadLetterSource?: string;
+  /** Why the message cannot be read; its job is bad input and never starts. */
+  readonly unreadable?: string;
 }
 
 /** The part of a message that a job sees; it cannot settle the message. */
@@ -71,6 +73,7 @@ export type JobMessage = Pick<
   | "receiveCount"
   | "sentAtMs"
   | "groupId"
+  | "unreadable"
 >;
 
 /** Why SQS refused an entry of a batch. */
@@ -211,4 +214,25 @@ export function isMissingQueue(error: unknown): boolean {
 /** Whether an error means that the AWS identity lacks a permission. */
 export function isDenied(error: unknown): boolean {
   return error instanceof SqsError && error.code === "AccessDenied";
+}
+
+/** The codes of refusals that stay: no credentials, or ones AWS knows nothing of. */
+const NO_CREDENTIALS: ReadonlySet<string> = new Set([
+  "CredentialsProviderError",
+  "InvalidAccessKeyId",
+  "InvalidClientTokenId",
+  "MissingAuthenticationToken",
+  "RegionDenied",
+  "UnrecognizedClientException",
+]);
+
+/**
+ * Whether no further try can help: the queue is missing, access is denied, there
+ * are no valid credentials, or the error is not SQS's. Everything else passes,
+ * also if SQS blames the sender: a skewed clock, too many messages in flight,
+ * expired credentials.
+ */
+export function isFinal(error: unknown): boolean {
+  return !(error instanceof SqsError) || isMissingQueue(error) ||
+    isDenied(error) || NO_CREDENTIALS.has(error.code);
 }

@@ -362,6 +362,19 @@ export function isNotCapable(error: unknown): boolean {
 }
 
 /**
+ * Whether Deno denied a permission to a job. Its class counts, too: a job may
+ * give an error any name and text that its input contains.
+ */
+export function threwNotCapable(error: unknown): boolean {
+  try {
+    return isNotCapable(error) &&
+      Object.getPrototypeOf(error).constructor.name === "NotCapable";
+  } catch {
+    return false; // A proxy, or a class without a name.
+  }
+}
+
+/**
  * Whether Deno denied a permission to load a module. Deno wraps a refused
  * import in a `TypeError`, which only its message gives away.
  */

@@ -6,7 +6,11 @@
 
 import { dirname, resolve } from "node:path";
 import { ConfigError, messageOf } from "../errors.ts";
-import type { WorkerConfig, WorkerLike } from "../job/worker.ts";
+import {
+  unrunHandler,
+  type WorkerConfig,
+  type WorkerLike,
+} from "../job/worker.ts";
 import { parseLoggers } from "../logging/loggers_text.ts";
 import type { ConnectOptions } from "../sqs/connection.ts";
 import { isSameQueue } from "../sqs/queue_ref.ts";
@@ -215,6 +219,8 @@ function* checkHandler(given: Given, config: Draft): Problems {
     const allowed = 'a function, or an object with a "handle" method';
     yield `"handler" must be ${allowed}: current value is ${show(handler)}`;
   }
+  const unrun = unrunHandler(handler);
+  if (unrun !== undefined) yield `"handler" is ${unrun}`;
   for (const key of ["worker", "workerConfig"]) {
     if (given[key] === undefined) continue;
     yield `"${key}" must not be given together with "handler": give one of them`;

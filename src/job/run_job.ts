@@ -7,9 +7,9 @@
 
 import type { Outcome } from "./decide.ts";
 import {
-  isNotCapable,
   isVisibilitySeconds,
   LostJobError,
+  threwNotCapable,
   TransientError,
 } from "../errors.ts";
 import { fromWire } from "../message/attributes.ts";
@@ -17,6 +17,7 @@ import { checkCount, decodeBody, type DecodedJob } from "../message/body.ts";
 import type { JobMessage } from "../sqs/connection.ts";
 import type { JobControl, Runner } from "./runner.ts";
 import { type Job, runInScope, type Scope } from "./current_job.ts";
+import { unrunCode } from "./unrun.ts";
 
 /** A worker's handler, as a job sees it. */
 // deno-lint-ignore no-explicit-any
@@ -54,14 +55,24 @@ export class LocalRunner implements Runner {
     try {
       const result = callHandler(this.#context.handler, scope, decoded);
       // Saves a turn of the event loop if nothing was returned.
-      if (result !== undefined) await result;
-      return DONE;
+      if (result === undefined) return DONE;
+      return await outcomeOfValue(await result);
     } catch (error) {
       return safeOutcome(error, control);
     } finally {
       scope.end();
     }
   }
+}
+
+/** A value that a handler returned is ignored, except for code. */
+async function outcomeOfValue(value: unknown): Promise<Outcome> {
+  const unrun = value === undefined ? undefined : await unrunCode(value);
+  if (unrun === undefined) return DONE;
+  const error = new TypeError(
+    `The handler returned ${unrun}, whose code has not run: run it in the handler, or return nothing`,
+  );
+  return { kind: "workerError", error };
 }
 
 function callHandler(
@@ -143,5 +154,5 @@ function outcomeOf(error: unknown, control: JobControl): Outcome {
   if (control.aborted || error instanceof LostJobError) {
     return { kind: "aborted", error };
   }
-  return { kind: isNotCapable(error) ? "notCapable" : "failed", error };
+  return { kind: threwNotCapable(error) ? "notCapable" : "failed", error };
 }

@@ -7,6 +7,7 @@
 import { ConfigError, isLoadDenied } from "../errors.ts";
 import type { Handler } from "./run_job.ts";
 import { list, nearest, quote, show } from "../text.ts";
+import { callableHint, isClass, uncallable } from "./unrun.ts";
 import type { WorkerSpec } from "./worker_spec.ts";
 
 /**
@@ -139,9 +140,10 @@ async function makeWorker(
 ): Promise<Worker> {
   let made: unknown;
   try {
+    const call = factory as (config: WorkerConfig) => unknown;
     made = isClass(factory)
-      ? new factory(config)
-      : await (factory as (config: WorkerConfig) => unknown)(config);
+      ? Reflect.construct(factory, [config])
+      : await call(config);
   } catch (error) {
     if (isLoadDenied(error)) throw error;
     throw problem(subject, `failed: ${firstLine(error)}`, error);
@@ -152,6 +154,8 @@ async function makeWorker(
       'return a function that takes a job\'s arguments, or an object with a "handle" method';
     throw problem(subject, `returned ${show(made)}: ${next}`);
   }
+  const unrun = unrunHandler(made);
+  if (unrun !== undefined) throw problem(subject, `returned ${unrun}`);
   return { handler, dispose: () => dispose(made) };
 }
 
@@ -168,6 +172,19 @@ function handlerOf(made: unknown): Handler | undefined {
   return typeof handle === "function"
     ? handle.bind(made) as Handler
     : undefined;
+}
+
+/**
+ * Why a call of a handler would run none of its code.
+ *
+ * @returns Text such as `a class: give an instance of it`, or `undefined`.
+ */
+export function unrunHandler(made: unknown): string | undefined {
+  const isBare = typeof made === "function";
+  const what = uncallable(isBare ? made : memberOf(made, "handle"));
+  if (what === undefined) return undefined;
+  const subject = isBare ? what : `an object whose "handle" method is ${what}`;
+  return `${subject}: ${callableHint(what)}`;
 }
 
 function memberOf(value: unknown, name: string): unknown {
@@ -203,12 +220,6 @@ function isMissing(error: unknown, specifier: string): boolean {
   return error instanceof Error &&
     /^module not found/i.test(error.message) &&
     error.message.includes(`"${specifier}"`);
-}
-
-function isClass(
-  factory: WorkerFactory,
-): factory is new (config: WorkerConfig) => { handle: Handler } {
-  return /^class\b/.test(Function.prototype.toString.call(factory));
 }
 
 function exportsHint(module: unknown, name?: string): string {

@@ -60,7 +60,8 @@ export function toWire(attributes: Attributes): WireAttributes {
 
 /**
  * Gives attributes as a user reads them. A number that JavaScript would change
- * stays text.
+ * stays text. Bytes are copies: a job may change them, and a message is kept as
+ * it came.
  */
 export function fromWire(attributes: WireAttributes): Attributes {
   return Object.fromEntries(
@@ -68,7 +69,9 @@ export function fromWire(attributes: WireAttributes): Attributes {
       name,
       type.startsWith("Number") && String(Number(value)) === value
         ? Number(value)
-        : value,
+        : typeof value === "string"
+        ? value
+        : new Uint8Array(value),
     ]),
   );
 }

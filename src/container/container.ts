@@ -107,6 +107,7 @@ export class Container implements AttachedConsumer {
     };
     this.#engine = new Engine(context, {
       runner: traced?.trace(worker.runner) ?? worker.runner,
+      room: worker.room,
       // What was looked up by its name is there.
       isUnseen: ref.url !== undefined,
       failures: failures === undefined

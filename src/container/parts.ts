@@ -15,7 +15,7 @@ import {
 import { FailureQueue } from "../engine/failure_queue.ts";
 import { jobContext, runInScope } from "../job/current_job.ts";
 import { LocalRunner } from "../job/run_job.ts";
-import type { Runner } from "../job/runner.ts";
+import type { JobRoom, Runner } from "../job/runner.ts";
 import { loadWorker } from "../job/worker.ts";
 import type { WorkerSpec } from "../job/worker_spec.ts";
 import {
@@ -34,6 +34,8 @@ export interface StartOptions {
 
 export interface Worker {
   readonly runner: Runner;
+  /** Absent if a job can always start. */
+  readonly room?: JobRoom;
   dispose(): Promise<void>;
   /** Ends its processes immediately. */
   kill?(): void;

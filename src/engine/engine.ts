@@ -9,7 +9,7 @@
  */
 
 import type { Outcome } from "../job/decide.ts";
-import { nameJobs, type Runner } from "../job/runner.ts";
+import { type JobRoom, nameJobs, type Runner } from "../job/runner.ts";
 import type { Logger } from "../logging/loggers.ts";
 import type { ReceivedMessage } from "../sqs/connection.ts";
 import type { EngineContext } from "./context.ts";
@@ -32,6 +32,8 @@ const SHOW: SettlingDecision = { action: "changeVisibility", seconds: 0 };
 /** The parts of an engine that a container chooses. */
 export interface EngineParts {
   readonly runner: Runner;
+  /** Absent if a job can always start. */
+  readonly room?: JobRoom | undefined;
   /** What becomes of failed messages. */
   readonly failures: "delete" | "keep" | FailureQueue;
   /** Whether nobody has seen yet that the queue can be used. */
@@ -42,6 +44,7 @@ export interface EngineParts {
 export class Engine {
   readonly #context: EngineContext;
   readonly #runner: Runner;
+  readonly #room: JobRoom | undefined;
   readonly #logger: Logger;
   readonly #leases: Leases;
   readonly #settler: Settler;
@@ -63,9 +66,11 @@ export class Engine {
   constructor(context: EngineContext, parts: EngineParts) {
     this.#context = context;
     this.#runner = parts.runner;
+    this.#room = parts.room;
     this.#logger = context.loggers.get("zsqs");
     this.#turns = new Turns(context.clock, () => this.#step());
     const onChange = () => this.#happened();
+    if (parts.room !== undefined) parts.room.onChange = onChange;
     const releaseBehind = (lease: Lease) => this.#releaseBehind(lease);
     this.#leases = new Leases(context, (lease) => {
       releaseBehind(lease);
@@ -95,7 +100,8 @@ export class Engine {
   /** Why it is unhealthy, or `undefined`. */
   get problem(): string | undefined {
     if (this.#isStopping) return "Stopping";
-    return this.#isPaused ? undefined : this.#receiver.problem;
+    if (this.#isPaused) return undefined;
+    return this.#room?.problem ?? this.#receiver.problem;
   }
 
   /**
@@ -145,8 +151,7 @@ export class Engine {
    */
   pause(): void {
     this.#isPaused = true;
-    this.#releaseAll(this.#leases.waiting.takeAll());
-    this.#settler.flush();
+    this.#releaseWaiting();
     this.#step();
   }
 
@@ -156,8 +161,14 @@ export class Engine {
     this.#step();
   }
 
-  get #accepts(): boolean {
+  /** Whether messages may wait for their jobs. */
+  get #admits(): boolean {
     return !this.#isStopping && !this.#isPaused;
+  }
+
+  /** Whether it receives, and starts jobs. */
+  get #accepts(): boolean {
+    return this.#admits && this.#room?.problem === undefined;
   }
 
   /** Whether nothing runs, waits or is being settled. */
@@ -177,8 +188,7 @@ export class Engine {
     if (this.#isStopping) return;
     this.#isStopping = true;
     this.#receiver.stop();
-    this.#releaseAll(this.#leases.waiting.takeAll());
-    this.#settler.flush();
+    this.#releaseWaiting();
     this.#step();
   }
 
@@ -219,6 +229,9 @@ export class Engine {
 
   /** Starts all that may start now, and notices when the run has ended. */
   #step(): void {
+    // A receive in flight would bring again what is released now.
+    const isAway = !this.#accepts && this.#receiver.inFlight === 0;
+    if (isAway && this.#leases.waiting.size > 0) this.#releaseWaiting();
     this.#startJobs();
     if (this.#leases.hasNoJobs) this.#settler.flush();
     if (!this.#isPolling) return;
@@ -241,14 +254,15 @@ export class Engine {
 
   #receive(messages: readonly ReceivedMessage[], sent: SentReceive): void {
     if (this.#hasEnded) return;
-    this.#releaseAll(this.#leases.admit(messages, sent, this.#accepts));
-    if (!this.#accepts) this.#settler.flush();
+    this.#releaseAll(this.#leases.admit(messages, sent, this.#admits));
+    if (!this.#admits) this.#settler.flush();
   }
 
   #startJobs(): void {
     const { concurrency } = this.#context.options;
     while (this.#accepts && !this.#turns.isPaused) {
       if (this.#leases.running >= concurrency) return;
+      if (this.#room?.hasRoom === false) return;
       const lease = this.#leases.startNext();
       if (lease === undefined) return;
       this.#turns.begin();
@@ -264,6 +278,7 @@ export class Engine {
     if (timeoutSeconds !== undefined) {
       const ms = timeoutSeconds * 1000;
       control.onStart = () => {
+        control.onEnd?.();
         endMs = clock.now() + ms;
         control.onEnd = clock.timer(ms, () => control.abort("timed out"));
       };
@@ -303,6 +318,11 @@ export class Engine {
     this.#context.events.ended("released");
     await this.#settler.settle(lease, SHOW);
     this.#settled(lease, true);
+  }
+
+  #releaseWaiting(): void {
+    this.#releaseAll(this.#leases.waiting.takeAll());
+    this.#settler.flush();
   }
 
   #releaseAll(leases: readonly Lease[]): void {

@@ -69,8 +69,9 @@ export class Outcomes {
   async #settleUnfinished(lease: Lease, outcome: Unfinished): Promise<boolean> {
     try {
       const decision = this.#decide(lease, outcome);
-      const isFailed = outcome.kind === "failed";
-      this.#context.events.ended(isFailed ? "failed" : "retried");
+      const { kind } = outcome;
+      const isCounted = kind === "failed" || kind === "released";
+      this.#context.events.ended(isCounted ? kind : "retried");
       this.#log(lease, outcome);
       return await this.#carryOut(lease, decision, outcome.error);
     } catch (error) {
@@ -161,6 +162,9 @@ export class Outcomes {
     const name = this.#name(lease);
     const again = `Job will be received again: ${name}`;
     if (kind === "transient") return logger.debug(again, error);
+    if (kind === "released") {
+      return logger.debug(`Job released before it ran: ${name}`, error);
+    }
     if (kind === "aborted") return logger.warn(again, error);
     if (kind === "workerError") {
       return logger.error(`${again}: fix the worker`, error);

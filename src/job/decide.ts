@@ -16,14 +16,19 @@ export type Outcome =
     readonly delaySeconds?: number;
   }
   /**
-   * `aborted`: the handler threw after its signal had aborted, or its process
-   * ended. `notCapable`: Deno denied a permission, so that the deployment is
+   * `aborted`: the handler threw after its signal had aborted, or it ended its
+   * process. `released`: no process could run it. `notCapable`: Deno denied a permission, so that the deployment is
    * wrong, not the message. `workerError`: the handler returned code that never
    * ran, such as a generator, so that the worker is wrong. `failed`: the handler
    * threw anything else, or the body is not a job.
    */
   | {
-    readonly kind: "aborted" | "notCapable" | "workerError" | "failed";
+    readonly kind:
+      | "aborted"
+      | "released"
+      | "notCapable"
+      | "workerError"
+      | "failed";
     readonly error: unknown;
   };
 
@@ -53,6 +58,9 @@ export type Decision =
 /** One for all: most jobs end with it. */
 const DELETE: Decision = { action: "delete" };
 
+/** Others may run it immediately. */
+const SHOW: Decision = { action: "changeVisibility", seconds: 0 };
+
 /** Decides what happens with a message, by its arguments alone. */
 export function decide(
   outcome: Outcome,
@@ -68,6 +76,8 @@ export function decide(
       return retry(undefined, policy, attempt);
     case "transient":
       return retry(outcome.delaySeconds, policy, attempt);
+    case "released":
+      return SHOW;
     case "aborted":
     case "notCapable":
     case "workerError":

@@ -16,6 +16,16 @@ export interface Runner {
   run(message: JobMessage, control: JobControl): Promise<Outcome>;
 }
 
+/** Where jobs run, if it can be full or out of order. */
+export interface JobRoom {
+  /** Whether a job can start now. */
+  readonly hasRoom: boolean;
+  /** Why no job can start for a while, or `undefined`. */
+  readonly problem: string | undefined;
+  /** Called when either may have changed. */
+  onChange: (() => void) | undefined;
+}
+
 /** A job that runs. Its signal is made on demand: few jobs ask for it. */
 export class JobControl {
   #reason: JobAbortedError | undefined;
@@ -41,6 +51,16 @@ export class JobControl {
       if (this.aborted) this.#controller.abort(this.#reason);
     }
     return this.#controller.signal;
+  }
+
+  /**
+   * Forgets the timeout of a run that its process took with it: the job runs
+   * again, with a new signal.
+   */
+  restart(): void {
+    this.onEnd?.();
+    this.#reason = undefined;
+    this.#controller = undefined;
   }
 
   /** The handler starts. A job may wait for a process before that. */

@@ -8,6 +8,7 @@ const TRANSIENT: Outcome = { kind: "transient", error: ERROR };
 const LATER: Outcome = { kind: "transient", error: ERROR, delaySeconds: 7 };
 const NOW: Outcome = { kind: "transient", error: ERROR, delaySeconds: 0 };
 const ABORTED: Outcome = { kind: "aborted", error: ERROR };
+const RELEASED: Outcome = { kind: "released", error: ERROR };
 const NOT_CAPABLE: Outcome = { kind: "notCapable", error: ERROR };
 const WORKER_ERROR: Outcome = { kind: "workerError", error: ERROR };
 
@@ -39,6 +40,7 @@ const TABLE: [Outcome, Policy, number, number, ReturnType<typeof decide>][] = [
   [NOW, { failures: "delete", retryDelay: FIXED }, 1, 0, hide(0)],
   [ABORTED, { failures: "send" }, 1, 0, LEAVE],
   [ABORTED, { failures: "send", retryDelay: FIXED }, 1, 0, hide(30)],
+  [RELEASED, { failures: "delete", retryDelay: FIXED }, 9, 0.5, hide(0)],
   [NOT_CAPABLE, { failures: "delete" }, 1, 0, LEAVE],
   [NOT_CAPABLE, { failures: "delete", retryDelay: FIXED }, 1, 0, hide(30)],
   [WORKER_ERROR, { failures: "delete" }, 1, 0, LEAVE],

@@ -45,6 +45,7 @@ export function makeEngine(
     failures = "delete",
     isUnseen = false,
     runner = new LocalRunner({ ...ground, handler }),
+    room,
     ...options
   } = settings;
   const { concurrency = 1 } = options;
@@ -62,6 +63,7 @@ export function makeEngine(
     events: counters,
   }, {
     runner,
+    room,
     failures,
     isUnseen,
   });

@@ -20,22 +20,20 @@ import { isCompiledChild } from "./src/isolation/child_command.ts";
 import { CHECK } from "./src/cli/check.ts";
 import {
   helpOf,
-  type Io,
   parseOptions,
   PROGRAM,
-  type Screen,
   UsageError,
 } from "./src/cli/command.ts";
 import { DONE, printError, USAGE } from "./src/cli/errors.ts";
 import { FAILED_COMMAND } from "./src/cli/failed.ts";
 import { PERMISSIONS } from "./src/cli/permissions.ts";
 import { RUN } from "./src/cli/run.ts";
-import { NO_SCREEN } from "./src/cli/screen.ts";
+import { type Io, NO_SCREEN, Output, type Screen } from "./src/cli/screen.ts";
 import { SEND } from "./src/cli/send.ts";
 import { STATUS } from "./src/cli/status.ts";
 import manifest from "./deno.json" with { type: "json" };
 
-export type { Io, Screen } from "./src/cli/command.ts";
+export type { Io, Screen } from "./src/cli/screen.ts";
 
 const COMMANDS = [CHECK, PERMISSIONS, SEND, STATUS, FAILED_COMMAND];
 
@@ -68,8 +66,7 @@ export async function main(
   if (isCompiledChild()) return await serveJobs();
   const isCollected = io.stdout ?? io.stderr ?? io.stdin;
   const screen = isCollected === undefined ? PROCESS_SCREEN : NO_SCREEN;
-  const all: Io = { ...PROCESS_IO, screen, ...io };
-  const { stdout, stderr } = all;
+  const output = new Output({ ...PROCESS_IO, screen, ...io });
   const [first = "--help", ...rest] = args;
   const named = COMMANDS.find(({ name }) => name === first);
   const command = named ?? RUN;
@@ -78,22 +75,22 @@ export async function main(
     const options = parseOptions(named === undefined ? args : rest, command);
     debug = options.has("debug");
     if (options.has("version")) {
-      stdout(`zsqs ${manifest.version}`);
+      output.stdout(`zsqs ${manifest.version}`);
       return DONE;
     }
     if (options.has("help")) {
-      stdout(helpOf(command));
+      for (const line of helpOf(command)) output.stdout(line);
       return DONE;
     }
     if (args.length === 0) {
-      stderr(helpOf(command));
+      for (const line of helpOf(command)) output.stderr(line);
       return USAGE;
     }
     if (options.positional.length === 0) throw new UsageError(command.missing);
-    return await command.run(options, all);
+    return await command.run(options, output);
   } catch (error) {
     const call = named === undefined ? PROGRAM : `${PROGRAM} ${first}`;
-    return await printError(error, all, { debug, call });
+    return await printError(error, output, { debug, call });
   }
 }
 

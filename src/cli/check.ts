@@ -6,9 +6,9 @@
 
 import { connectOptions } from "../config/config.ts";
 import type { ContainerConfig } from "../config/options.ts";
-import type { Command, Io, ParsedOptions } from "./command.ts";
+import type { Command, ParsedOptions } from "./command.ts";
 import { describeError, DONE, type ErrorReport, USAGE } from "./errors.ts";
-import { counted, paint, type Style } from "./screen.ts";
+import { counted, type Output, type Style } from "./screen.ts";
 import { systemClock } from "../clock.ts";
 import { inspectConfig } from "../config/ini_config.ts";
 import { type OpenQueue, openQueue } from "../connect/open_queue.ts";
@@ -40,15 +40,14 @@ configuration is wrong.`,
   run: check,
 };
 
-async function check(options: ParsedOptions, io: Io): Promise<number> {
+async function check(options: ParsedOptions, io: Output): Promise<number> {
   let worst = DONE;
   for (const file of options.positional) {
     const { lines, warnings, status } = await checkFile(file);
-    const say = (style: Style) => (line: string) =>
-      io.stderr(paint(line, style, io, "stderr"));
+    const say = (style: Style) => (text: string) => io.stderr({ text, style });
     lines.forEach(say("red"));
     warnings.forEach(say("yellow"));
-    if (status === DONE) io.stdout(paint(`${file} is fine`, "green", io));
+    if (status === DONE) io.stdout({ text: `${file} is fine`, style: "green" });
     worst = Math.max(worst, status);
   }
   return worst;

@@ -9,40 +9,9 @@ import { parseArgs } from "@std/cli/parse-args";
 import type { ConnectOptions } from "../sqs/connection.ts";
 import { suggest } from "../text.ts";
 import { LOCAL_PORT, LOCAL_REGION } from "./local_server.ts";
+import type { Output } from "./screen.ts";
 
 export const PROGRAM = "deno run -A jsr:@zsqs/cli";
-
-/** The command line's input and output. */
-export interface Io {
-  /** Writes a line to standard output. */
-  stdout(line: string): void;
-  /** Writes a line to standard error. */
-  stderr(line: string): void;
-  /** Writes bytes to standard output, unchanged. */
-  write(bytes: Uint8Array): void;
-  /** The bytes of standard input. */
-  stdin(): AsyncIterable<Uint8Array>;
-  /** Writes text to standard error without a line end; used on terminals only. */
-  draw(text: string): void;
-  /** Which of these streams are terminals. */
-  readonly screen: Screen;
-}
-
-/** Which streams of the command line are terminals. */
-export interface Screen {
-  /** Whether standard input is a terminal, so that questions can be answered. */
-  readonly stdin: boolean;
-  /** Whether standard output is a terminal. */
-  readonly stdout: boolean;
-  /** Whether standard error is a terminal, so that progress can be drawn. */
-  readonly stderr: boolean;
-  /** The terminal's width in characters. */
-  readonly columns: number;
-  /** Whether terminals get colours. */
-  readonly color: boolean;
-  /** The size of standard input in bytes, if it is a file. */
-  readonly inputBytes?: number | undefined;
-}
 
 export interface CommandOption {
   readonly name: string;
@@ -74,7 +43,7 @@ export interface Command {
   readonly missing: string;
   readonly stopEarly?: boolean;
   /** Resolves to the exit status. */
-  run(options: ParsedOptions, io: Io): Promise<number>;
+  run(options: ParsedOptions, io: Output): Promise<number>;
 }
 
 /** A command line that cannot be understood. */
@@ -104,7 +73,8 @@ export function optionsOf(command: Command): readonly CommandOption[] {
   return [...command.options, ...COMMON_OPTIONS];
 }
 
-export function helpOf(command: Command): string {
+/** The lines of a command's help. */
+export function helpOf(command: Command): string[] {
   const { name, summary, usage, about, notes, exitStatus } = command;
   const call = name === "" ? PROGRAM : `${PROGRAM} ${name}`;
   const options = optionsOf(command).map(({ name, value, meaning }) =>
@@ -117,7 +87,7 @@ export function helpOf(command: Command): string {
     `Options:\n${columns(options)}`,
     notes,
     `Exit status: ${exitStatus}`,
-  ].filter((part) => part !== undefined).join("\n\n");
+  ].filter((part) => part !== undefined).join("\n\n").split("\n");
 }
 
 export function columns(

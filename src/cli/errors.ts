@@ -13,8 +13,8 @@ import {
   SqsError,
 } from "../errors.ts";
 import { encodeError, errorText, reasonOf } from "../logging/error_data.ts";
-import { type Io, PROGRAM, UsageError } from "./command.ts";
-import { paint } from "./screen.ts";
+import { PROGRAM, UsageError } from "./command.ts";
+import type { Output } from "./screen.ts";
 
 export const DONE = 0;
 export const FAILED = 1;
@@ -29,11 +29,11 @@ export interface ErrorReport {
 /** Writes an error to standard error, and returns the exit status. */
 export async function printError(
   error: unknown,
-  io: Io,
+  io: Output,
   { debug, call }: { readonly debug: boolean; readonly call?: string },
 ): Promise<number> {
   const { lines, status } = await describeError(error, call);
-  for (const line of lines) io.stderr(paint(line, "red", io, "stderr"));
+  for (const line of lines) io.stderr({ text: line, style: "red" });
   if (debug) io.stderr(errorText(encodeError(error)));
   return status;
 }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { untilAborted } from "../clock.ts";
 import { type OpenQueue, openQueue } from "../connect/open_queue.ts";
 import { bodyText } from "../message/body.ts";
 import {
@@ -19,18 +20,25 @@ import { SWEEP_VISIBILITY_SECONDS } from "../operate/sweep.ts";
 import { messageOf } from "../errors.ts";
 import type { QueueAttributes, ReceivedMessage } from "../sqs/connection.ts";
 import { parseQueueRef } from "../sqs/queue_ref.ts";
-import { printable } from "../text.ts";
+import { list, printable } from "../text.ts";
 import {
   type Command,
   CONNECT_OPTIONS,
   connectOptionsOf,
-  type Io,
   type ParsedOptions,
   UsageError,
 } from "./command.ts";
 import { DONE, FAILED } from "./errors.ts";
+import { listSources } from "./failed_sources.ts";
 import { readLines } from "./lines.ts";
-import { counted, orDash, paint, plainNumber, Progress } from "./screen.ts";
+import {
+  counted,
+  orDash,
+  type Output,
+  plainNumber,
+  Progress,
+  type Styled,
+} from "./screen.ts";
 import { untilForced } from "./stop.ts";
 
 export const FAILED_COMMAND: Command = {
@@ -45,8 +53,8 @@ the messages: age, source queue, error and body; in a pipe the message id first.
 
 It receives every message until two long polls return none. Meanwhile it hides
 them from other consumers, for ${SWEEP_VISIBILITY_SECONDS} s at a time. Then it releases the messages
-that it did not redrive or delete. So receive counts rise by one. It leaves
-messages that arrive after it started.`,
+that it did not redrive or delete. So receive counts rise by one, and by two if
+it asks before a redrive. It leaves messages that arrive after it started.`,
   options: [
     {
       name: "error",
@@ -57,7 +65,9 @@ SQS's own dead letters carry no error`,
     },
     {
       name: "redrive",
-      meaning: "send them back, then delete them here, in batches of ten",
+      meaning: `send them back, then delete them here, in batches of ten;
+messages that name their source queue themselves only
+after you agree, or with --to or --yes`,
     },
     {
       name: "to",
@@ -65,7 +75,7 @@ SQS's own dead letters carry no error`,
       meaning: "send all to this queue, not to their source queues",
     },
     { name: "purge", meaning: "delete them" },
-    { name: "yes", meaning: "do not ask first" },
+    { name: "yes", meaning: "do not ask; follow what messages name" },
     {
       name: "json",
       meaning: "a line of JSON for each message, or for the result",
@@ -84,14 +94,14 @@ type Order = Pick<FailedWorkOptions, "action" | "selects"> & {
 };
 
 interface Task extends Order {
-  readonly io: Io;
+  readonly io: Output;
   readonly open: OpenQueue;
   readonly redrive: Redrive;
   /** The queue's attributes, as far as they may be read. */
   readonly attributes: QueueAttributes;
 }
 
-async function failed(options: ParsedOptions, io: Io): Promise<number> {
+async function failed(options: ParsedOptions, io: Output): Promise<number> {
   const [name = "", ...others] = options.positional;
   if (others.length > 0) {
     throw new UsageError(`Give one queue: got ${options.positional.join(" ")}`);
@@ -102,16 +112,29 @@ async function failed(options: ParsedOptions, io: Io): Promise<number> {
   const open = await openQueue(name, where);
   stack.defer(() => open.connection.close());
   const to = options.get("to");
-  const redrive = stack.use(new Redrive({ from: open, where, to }));
+  const trusting = options.has("yes");
+  const redrive = stack.use(new Redrive({ from: open, where, to, trusting }));
   await redrive.checkTarget();
   const attributes = await readAttributes(open) ?? {};
   const task = { ...order, io, open, redrive, attributes };
-  if (options.has("yes") || await agreed(task)) return await work(task);
-  io.stderr("Nothing done");
-  return DONE;
+  const isAsked = !trusting && order.action !== "list" && canAsk(io);
+  const lists = isAsked && order.action === "redrive" && to === undefined;
+  warn(task);
+  return await untilForced(async (signal) => {
+    const isSeen = !lists || await listSources({ ...task, signal });
+    if (isSeen && (!isAsked || await agreed(task, signal))) {
+      return await work(task, signal);
+    }
+    io.stderr("Nothing done");
+    return DONE;
+  }, {
+    io,
+    left: () =>
+      `received messages are visible again within ${SWEEP_VISIBILITY_SECONDS} s`,
+  });
 }
 
-function orderOf(options: ParsedOptions, io: Io): Order {
+function orderOf(options: ParsedOptions, io: Output): Order {
   const redrive = options.has("redrive");
   const purge = options.has("purge");
   if (redrive && purge) {
@@ -152,47 +175,45 @@ function selectorOf(text: string | undefined): Order["selects"] {
   }
 }
 
-function canAsk({ screen }: Io): boolean {
+function canAsk({ screen }: Output): boolean {
   return screen.stdin && screen.stderr;
 }
 
-/** Asks before anything is received, so that an answer may take its time. */
-async function agreed(task: Task): Promise<boolean> {
+/** Asks while no message is held, so that an answer may take its time. */
+async function agreed(task: Task, signal: AbortSignal): Promise<boolean> {
   const { action, selects, io, open, attributes: { visible } } = task;
-  if (action === "list" || !canAsk(io)) return true;
   const all = visible === undefined ? "the messages" : `about ${many(visible)}`;
   const which = selects === undefined ? all : `the matching ones of ${all}`;
   const messages = `${which} in ${open.ref.name}`;
-  io.draw(
+  io.ask(
     action === "purge"
-      ? `Delete ${messages} for good? [y/N] `
-      : `Send ${messages} back to be retried? [y/N] `,
+      ? `Delete ${messages} for good?`
+      : `Send ${messages} back to be retried?`,
   );
-  for await (const { bytes } of readLines(io.stdin(), 100)) {
+  for await (
+    const { bytes } of untilAborted(readLines(io.stdin(), 100), signal)
+  ) {
     return /^\s*y(es)?\s*$/i.test(new TextDecoder().decode(bytes));
   }
   return false;
 }
 
-async function work(task: Task): Promise<number> {
-  const { io, open, attributes: { redrive } } = task;
-  if (redrive !== undefined) {
-    const target = orDash(parseQueueRef(redrive.deadLetterQueue)?.name);
-    const receives = counted(redrive.maxReceiveCount, "receive");
-    io.stderr(
-      `Every receive counts: SQS moves a message of ${open.ref.name} to ${target} after ${receives}`,
-    );
-  }
-  return await untilForced((signal) => handle(task, signal), {
-    io,
-    left: () =>
-      `received messages are visible again within ${SWEEP_VISIBILITY_SECONDS} s`,
-  });
+/** Says what each receive costs in a queue with a redrive policy. */
+function warn({ io, open, attributes: { redrive } }: Task): void {
+  if (redrive === undefined) return;
+  const target = orDash(parseQueueRef(redrive.deadLetterQueue)?.name);
+  const receives = counted(redrive.maxReceiveCount, "receive");
+  io.stderr(
+    `Every receive counts: SQS moves a message of ${open.ref.name} to ${target} after ${receives}`,
+  );
 }
+
+/** The most reasons for messages that stay. */
+const MAX_PROBLEMS = 5;
 
 const VERBS = { list: "Listed", redrive: "Sent back", purge: "Deleted" };
 
-async function handle(task: Task, signal: AbortSignal): Promise<number> {
+async function work(task: Task, signal: AbortSignal): Promise<number> {
   const { action, selects, json, io, open, attributes: { visible } } = task;
   const { clock } = open;
   const total = selects === undefined ? visible : undefined;
@@ -213,11 +234,8 @@ async function handle(task: Task, signal: AbortSignal): Promise<number> {
     warn: (text) => progress.above(() => io.stderr(text)),
     onMessage(message) {
       const now = clock.now();
-      io.stdout(
-        json
-          ? JSON.stringify(describeMessage(message, now))
-          : messageLine(message, now, io),
-      );
+      if (json) io.stdout(JSON.stringify(describeMessage(message, now)));
+      else io.stdout(...messageLine(message, now, io));
     },
     onBatch() {
       const fraction = visible ? work.sweep.seen / visible : undefined;
@@ -243,7 +261,7 @@ function report(work: FailedWork, task: Task): void {
   );
   const result = `${VERBS[action]} ${
     done === seen ? many(done) : `${plainNumber(done)} of ${many(seen)}`
-  } of ${name}${targets.length > 0 ? `: ${targets.join(", ")}` : ""}`;
+  } of ${name}${targets.length > 0 ? `: ${list(targets)}` : ""}`;
   if (action === "list") {
     io.stderr(seen === 0 ? result : `${result}, each received and released`);
   } else if (json) {
@@ -252,9 +270,15 @@ function report(work: FailedWork, task: Task): void {
       : { sentBack: done, sentTo: Object.fromEntries(work.sentTo) };
     io.stdout(JSON.stringify({ queue: name, seen, selected, ...counts }));
   } else io.stdout(result);
-  for (const [problem, count] of work.problems) {
+  const problems = [...work.problems];
+  for (const [problem, count] of problems.slice(0, MAX_PROBLEMS)) {
     const each = count === 1 ? "it" : "each";
     io.stderr(`Left ${many(count)} of ${name}: ${each} ${problem}`);
+  }
+  const others = problems.slice(MAX_PROBLEMS);
+  if (others.length > 0) {
+    const left = others.reduce((sum, [, count]) => sum + count, 0);
+    io.stderr(`Left ${many(left)} of ${name} for other reasons`);
   }
   if (undeleted > 0) {
     const what = `Could not delete ${many(undeleted)} of ${name}`;
@@ -286,21 +310,27 @@ const STYLES = ["dim", "bold", "red"] as const;
  * A message in a line: in a pipe with its id first; on a terminal without it,
  * and cut to the width.
  */
-function messageLine(message: ReceivedMessage, nowMs: number, io: Io): string {
+function messageLine(
+  message: ReceivedMessage,
+  nowMs: number,
+  { screen }: Output,
+): Styled[] {
   const parts = [
     age(nowMs, failedAtMs(message)).padStart(6),
     orDash(sourceName(message)),
     errorOf(message) ?? `received ${counted(message.receiveCount, "time")}`,
     bodyText(message.body),
   ].map(printable);
-  if (!io.screen.stdout) return [message.messageId, ...parts].join("  ");
-  let room = io.screen.columns;
+  if (!screen.stdout) {
+    return [{ text: [printable(message.messageId), ...parts].join("  ") }];
+  }
+  let room = screen.columns;
   return parts.map((part, i) => {
-    const text = i === 0 ? part : `  ${part}`;
-    const cut = text.length > room ? cutTo(room, text) : text;
-    room -= cut.length;
-    return paint(cut, STYLES[i], io);
-  }).join("");
+    const whole = i === 0 ? part : `  ${part}`;
+    const text = whole.length > room ? cutTo(room, whole) : whole;
+    room -= text.length;
+    return { text, style: STYLES[i] };
+  });
 }
 
 function cutTo(length: number, text: string): string {

@@ -5,13 +5,9 @@
  * @module
  */
 
-import {
-  type Command,
-  type Io,
-  type ParsedOptions,
-  UsageError,
-} from "./command.ts";
+import { type Command, type ParsedOptions, UsageError } from "./command.ts";
 import { DONE } from "./errors.ts";
+import type { Output } from "./screen.ts";
 import { readContainerConfig } from "../config/ini_config.ts";
 import type { PermissionSet } from "../permissions/permission_set.ts";
 
@@ -30,7 +26,10 @@ The command line goes to standard output, hints about it to standard error.`,
   run: permissions,
 };
 
-async function permissions(options: ParsedOptions, io: Io): Promise<number> {
+async function permissions(
+  options: ParsedOptions,
+  io: Output,
+): Promise<number> {
   const { positional: files } = options;
   if (Deno.build.standalone) {
     throw new UsageError(

@@ -12,7 +12,6 @@ import { unlessAborted } from "../clock.ts";
 import {
   columns,
   type Command,
-  type Io,
   type ParsedOptions,
   portOf,
   PROGRAM,
@@ -28,6 +27,7 @@ import {
   type LocalServer,
   startLocalServer,
 } from "./local_server.ts";
+import type { Output } from "./screen.ts";
 import { ConfigError } from "../errors.ts";
 import { parseQueueRef, type QueueRef } from "../sqs/queue_ref.ts";
 import { listenToStopSignals, type StopSignals } from "../signals.ts";
@@ -82,7 +82,7 @@ or configuration.`,
   run,
 };
 
-async function run(options: ParsedOptions, io: Io): Promise<number> {
+async function run(options: ParsedOptions, io: Output): Promise<number> {
   const local = options.has("local");
   const port = portOf(options);
   refuseMistyped(options.positional[0]!);

@@ -5,7 +5,39 @@
  */
 
 import type { Clock } from "../clock.ts";
-import type { Io, Screen } from "./command.ts";
+import { escapeControls, printable, printableLines } from "../text.ts";
+
+/** The command line's input and output. */
+export interface Io {
+  /** Writes a line to standard output. */
+  stdout(line: string): void;
+  /** Writes a line to standard error. */
+  stderr(line: string): void;
+  /** Writes bytes to standard output, unchanged. */
+  write(bytes: Uint8Array): void;
+  /** The bytes of standard input. */
+  stdin(): AsyncIterable<Uint8Array>;
+  /** Writes text to standard error without a line end; used on terminals only. */
+  draw(text: string): void;
+  /** Which of these streams are terminals. */
+  readonly screen: Screen;
+}
+
+/** Which streams of the command line are terminals. */
+export interface Screen {
+  /** Whether standard input is a terminal, so that questions can be answered. */
+  readonly stdin: boolean;
+  /** Whether standard output is a terminal. */
+  readonly stdout: boolean;
+  /** Whether standard error is a terminal, so that progress can be drawn. */
+  readonly stderr: boolean;
+  /** The terminal's width in characters. */
+  readonly columns: number;
+  /** Whether terminals get colours. */
+  readonly color: boolean;
+  /** The size of standard input in bytes, if it is a file. */
+  readonly inputBytes?: number | undefined;
+}
 
 /** No terminal: the screen of output that a program collects. */
 export const NO_SCREEN: Screen = {
@@ -29,16 +61,78 @@ const STYLES = { bold: 1, dim: 2, red: 31, green: 32, yellow: 33 } as const;
 
 export type Style = keyof typeof STYLES;
 
-/** Styles text for a stream that shows colours. */
-export function paint(
-  text: string,
-  style: Style | undefined,
-  { screen }: Io,
-  stream: "stdout" | "stderr" = "stdout",
-): string {
-  return screen[stream] && screen.color && text !== "" && style
-    ? `\x1b[${STYLES[style]}m${text}\x1b[0m`
-    : text;
+/** A part of a line, with its style on a stream that shows colours. */
+export interface Styled {
+  readonly text: string;
+  readonly style?: Style | undefined;
+}
+
+/**
+ * The output of commands, and the one place where it is made safe: whatever a
+ * server, a message or a file put into a line, the line forges no other and
+ * drives no terminal.
+ */
+export class Output {
+  readonly #io: Io;
+
+  constructor(io: Io) {
+    this.#io = io;
+  }
+
+  get screen(): Screen {
+    return this.#io.screen;
+  }
+
+  stdin(): AsyncIterable<Uint8Array> {
+    return this.#io.stdin();
+  }
+
+  /** Writes a line to standard output; line ends in it are indented. */
+  stdout(...parts: readonly (string | Styled)[]): void {
+    this.#io.stdout(this.#line(parts, "stdout"));
+  }
+
+  /** Writes a line to standard error; line ends in it are indented. */
+  stderr(...parts: readonly (string | Styled)[]): void {
+    this.#io.stderr(this.#line(parts, "stderr"));
+  }
+
+  /** Copies bytes to standard output: unchanged, unless it is a terminal. */
+  copy(bytes: Uint8Array): void {
+    this.#io.write(
+      this.screen.stdout
+        ? new TextEncoder().encode(
+          escapeControls(new TextDecoder().decode(bytes)),
+        )
+        : bytes,
+    );
+  }
+
+  /** Asks on the terminal. */
+  ask(question: string): void {
+    this.#io.draw(`${printable(question)} [y/N] `);
+  }
+
+  /** Replaces the terminal's last line. */
+  redraw(text: string): void {
+    this.#io.draw(CLEAR_LINE + printable(text));
+  }
+
+  #line(
+    parts: readonly (string | Styled)[],
+    stream: "stdout" | "stderr",
+  ): string {
+    const hasColor = this.screen[stream] && this.screen.color;
+    return parts.map((part) => {
+      const { text, style }: Styled = typeof part === "string"
+        ? { text: part }
+        : part;
+      const safe = printableLines(text);
+      return hasColor && safe !== "" && style !== undefined
+        ? `\x1b[${STYLES[style]}m${safe}\x1b[0m`
+        : safe;
+    }).join("");
+  }
 }
 
 /** A value that may be absent: `-` if it is, or is not a number. */
@@ -61,7 +155,7 @@ export function counted(count: number, noun: string): string {
  * 2,000, ..., 10,000, 20,000, ... It draws when it is updated, without a timer.
  */
 export class Progress implements Disposable {
-  readonly #io: Io;
+  readonly #io: Output;
   readonly #clock: Clock;
   readonly #textOf: (done: number) => string;
   #drawnMs = -Infinity;
@@ -70,7 +164,7 @@ export class Progress implements Disposable {
   #nextLine = FIRST_STEP;
 
   /** @param textOf Says how many are done: `Sent 3 jobs`. */
-  constructor(io: Io, clock: Clock, textOf: (done: number) => string) {
+  constructor(io: Output, clock: Clock, textOf: (done: number) => string) {
     this.#io = io;
     this.#clock = clock;
     this.#textOf = textOf;
@@ -92,18 +186,18 @@ export class Progress implements Disposable {
     // Some terminals wrap when their last column is written.
     const width = screen.columns - 1;
     this.#shown = barText(this.#textOf(done), fraction).slice(0, width);
-    this.#io.draw(CLEAR_LINE + this.#shown);
+    this.#io.redraw(this.#shown);
   }
 
   /** Writes to the terminal above the bar. */
   above(write: () => void): void {
-    if (this.#shown !== "") this.#io.draw(CLEAR_LINE);
+    if (this.#shown !== "") this.#io.redraw("");
     write();
-    if (this.#shown !== "") this.#io.draw(this.#shown);
+    if (this.#shown !== "") this.#io.redraw(this.#shown);
   }
 
   [Symbol.dispose](): void {
-    if (this.#shown !== "") this.#io.draw(CLEAR_LINE);
+    if (this.#shown !== "") this.#io.redraw("");
     this.#shown = "";
   }
 }

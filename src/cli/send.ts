@@ -15,13 +15,13 @@ import {
   CONNECT_OPTIONS,
   connectOptionsOf,
   integerOf,
-  type Io,
   optionsOf,
   type ParsedOptions,
   UsageError,
 } from "./command.ts";
 import { DONE } from "./errors.ts";
 import { sendLines } from "./send_lines.ts";
+import type { Output } from "./screen.ts";
 
 export const SEND: Command = {
   name: "send",
@@ -67,7 +67,7 @@ or input, or no such queue.`,
   run: send,
 };
 
-async function send(options: ParsedOptions, io: Io): Promise<number> {
+async function send(options: ParsedOptions, io: Output): Promise<number> {
   const [name = "", ...texts] = options.positional;
   const isStdin = options.has("stdin");
   if (isStdin && texts.length > 0) {

@@ -18,10 +18,9 @@ import {
   type SendAllResult,
 } from "../sending/job_options.ts";
 import type { Sender } from "../sending/sender.ts";
-import type { Io } from "./command.ts";
 import { DONE, FAILED } from "./errors.ts";
 import { type LinePart, readLines } from "./lines.ts";
-import { counted, Progress } from "./screen.ts";
+import { counted, type Output, Progress } from "./screen.ts";
 import { untilForced } from "./stop.ts";
 
 /**
@@ -39,7 +38,7 @@ interface LineJob extends JobOptions {
 }
 
 export interface SendLinesOptions {
-  readonly io: Io;
+  readonly io: Output;
   readonly open: OpenQueue;
   /** The options of jobs whose lines do not set them. */
   readonly defaults: JobOptions;
@@ -209,7 +208,7 @@ class LineSender {
   /** Returns whether standard output took it. */
   #copy({ bytes }: Line): boolean {
     try {
-      this.#progress.above(() => this.#options.io.write(bytes));
+      this.#progress.above(() => this.#options.io.copy(bytes));
       return true;
     } catch (error) {
       this.#stop(error);

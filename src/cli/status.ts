@@ -9,11 +9,10 @@ import {
   type Command,
   CONNECT_OPTIONS,
   connectOptionsOf,
-  type Io,
   type ParsedOptions,
 } from "./command.ts";
 import { DONE, printError } from "./errors.ts";
-import { orDash, paint } from "./screen.ts";
+import { orDash, type Output, type Styled } from "./screen.ts";
 
 export const STATUS: Command = {
   name: "status",
@@ -35,7 +34,7 @@ queue.`,
   run: status,
 };
 
-async function status(options: ParsedOptions, io: Io): Promise<number> {
+async function status(options: ParsedOptions, io: Output): Promise<number> {
   const where = connectOptionsOf(options);
   const results = await Promise.allSettled(
     options.positional.map((queue) => queueStatus(queue, where)),
@@ -57,7 +56,7 @@ async function status(options: ParsedOptions, io: Io): Promise<number> {
 
 const HEADER = ["QUEUE", "VISIBLE", "IN FLIGHT", "DELAYED"];
 
-function printTable(found: readonly QueueStatus[], io: Io): void {
+function printTable(found: readonly QueueStatus[], io: Output): void {
   const rows = [
     HEADER,
     ...found.map(({ queue, visible, inFlight, delayed }) =>
@@ -70,9 +69,9 @@ function printTable(found: readonly QueueStatus[], io: Io): void {
       return i === 0 ? cell.padEnd(width) : cell.padStart(width);
     }).join("  ")
   );
-  io.stdout(paint(`${first}  DEAD LETTERS`, "bold", io));
+  io.stdout({ text: `${first}  DEAD LETTERS`, style: "bold" });
   for (const [i, line] of lines.entries()) {
-    io.stdout(`${line}  ${deadLetterCell(found[i]!, io)}`);
+    io.stdout(`${line}  `, deadLetterCell(found[i]!));
   }
   for (const { deadLetter } of found) {
     if (deadLetter !== null && "error" in deadLetter) {
@@ -81,7 +80,7 @@ function printTable(found: readonly QueueStatus[], io: Io): void {
   }
 }
 
-function deadLetterCell({ deadLetter }: QueueStatus, io: Io): string {
+function deadLetterCell({ deadLetter }: QueueStatus): string | Styled {
   if (deadLetter === null) return orDash(undefined);
   const { queue } = deadLetter;
   if ("error" in deadLetter) return `unknown, in ${queue}`;
@@ -90,5 +89,5 @@ function deadLetterCell({ deadLetter }: QueueStatus, io: Io): string {
   if (known.length === 0) return `${orDash(undefined)} in ${queue}`;
   const count = known.reduce((sum, each) => sum + each);
   const text = `${orDash(count)} in ${queue}`;
-  return count > 0 ? paint(text, "red", io) : text;
+  return count > 0 ? { text, style: "red" } : text;
 }

@@ -6,8 +6,8 @@
 
 import { unlessAborted } from "../clock.ts";
 import { listenToStopSignals } from "../signals.ts";
-import type { Io } from "./command.ts";
 import { FAILED } from "./errors.ts";
+import type { Output } from "./screen.ts";
 
 /**
  * Waits for a command's status. The first stop signal aborts its signal; the
@@ -15,7 +15,7 @@ import { FAILED } from "./errors.ts";
  */
 export async function untilForced(
   run: (signal: AbortSignal) => Promise<number>,
-  { io, left }: { readonly io: Io; readonly left: () => string },
+  { io, left }: { readonly io: Output; readonly left: () => string },
 ): Promise<number> {
   using stop = listenToStopSignals();
   const status = await unlessAborted(run(stop.signal), stop.forceSignal);

@@ -51,11 +51,12 @@ export function describeMessage(
   };
 }
 
+/** The queue that it came from; SQS's own word wins over the reason's. */
 export function sourceName(
   { attributes, deadLetterSource }: ReceivedMessage,
 ): string | undefined {
-  return readReason(attributes)?.queue ??
-    parseQueueRef(deadLetterSource ?? "")?.name;
+  return parseQueueRef(deadLetterSource ?? "")?.name ??
+    readReason(attributes)?.queue;
 }
 
 /**

@@ -19,6 +19,18 @@ import {
 import { parseQueueRef } from "../sqs/queue_ref.ts";
 import { isShared, SendFailure, SendQueue } from "../sending/send_queue.ts";
 
+/** The most source queues that the messages themselves may name. */
+const MAX_NAMED_SOURCES = 100;
+
+/** The queue that a message came from, and who says so. */
+export interface Source {
+  /** Its URL, ARN or name. */
+  readonly queue: string;
+  readonly name: string;
+  /** Whether SQS says so; otherwise anybody who may send can have written it. */
+  readonly isProven: boolean;
+}
+
 /**
  * Where a message was sent, that it failed again after this redrive had sent it,
  * or why it stays: its own problem, or an error that all messages would share.
@@ -34,6 +46,8 @@ export interface RedriveOptions {
   readonly where: ConnectOptions;
   /** The target of all messages, instead of their source queues. */
   readonly to?: string | undefined;
+  /** Whether to believe messages that name their source queue themselves. */
+  readonly trusting: boolean;
 }
 
 interface Target extends OpenQueue {
@@ -45,6 +59,8 @@ export class Redrive implements Disposable {
   /** Targets by name, URL or ARN; `undefined` if there is no such queue. */
   readonly #targets = new Map<string, Promise<Target | undefined>>();
   readonly #sent = new Set<string>();
+  readonly #namedSources = new Set<string>();
+  #trusted: ReadonlySet<string> = new Set();
 
   constructor(options: RedriveOptions) {
     this.#options = options;
@@ -63,6 +79,11 @@ export class Redrive implements Disposable {
     }
   }
 
+  /** Believes messages that name one of these source queues themselves. */
+  trust(names: ReadonlySet<string>): void {
+    this.#trusted = names;
+  }
+
   /** Sends a message. Never rejects. */
   send(message: ReceivedMessage): Promise<RedriveResult> {
     return this.#send(message).catch((error) => ({ error }));
@@ -79,9 +100,16 @@ export class Redrive implements Disposable {
     // With a clock ahead of SQS's, the sweep takes it for an old message.
     const ids = [reason?.messageId ?? "", message.messageId];
     if (ids.some((id) => this.#sent.has(id))) return { again: true };
-    const named = this.#options.to ?? this.#sourceOf(message, reason);
+    const source = this.#options.to ?? this.sourceOf(message);
+    const named = typeof source === "string" ? source : source?.queue;
     if (named === undefined) {
       return { problem: "names no source queue: give --to=QUEUE" };
+    }
+    if (typeof source === "object" && !this.#believes(source)) {
+      return {
+        problem:
+          "names its source queue itself, as any sender could: check with --json, then give --yes or --to=QUEUE",
+      };
     }
     const target = await this.#target(named);
     if (target === undefined) {
@@ -111,17 +139,32 @@ export class Redrive implements Disposable {
     }
   }
 
-  /** The URL, ARN or name of a message's source queue. */
-  #sourceOf(
-    { deadLetterSource }: ReceivedMessage,
-    reason: FailureReason | undefined,
-  ): string | undefined {
-    if (reason === undefined) return deadLetterSource;
+  /** A message's source queue; SQS's own word wins. */
+  sourceOf(message: ReceivedMessage): Source | undefined {
+    const { attributes, deadLetterSource } = message;
+    const proven = parseQueueRef(deadLetterSource ?? "");
+    if (proven !== undefined) {
+      return { queue: proven.text, name: proven.name, isProven: true };
+    }
+    const name = readReason(attributes)?.queue;
+    if (name === undefined) return undefined;
     // It is in the account and region of this queue, and on its server.
     const { ref } = this.#options.from;
-    const text = ref.text.slice(0, ref.text.lastIndexOf(ref.name)) +
-      reason.queue;
-    return parseQueueRef(text)?.name === reason.queue ? text : undefined;
+    const queue = ref.text.slice(0, ref.text.lastIndexOf(ref.name)) + name;
+    return parseQueueRef(queue)?.name === name
+      ? { queue, name, isProven: false }
+      : undefined;
+  }
+
+  #believes({ name, isProven }: Source): boolean {
+    if (isProven || this.#trusted.has(name)) return true;
+    if (!this.#options.trusting) return false;
+    // Each is a call to SQS, and a connection.
+    if (this.#namedSources.size >= MAX_NAMED_SOURCES) {
+      return this.#namedSources.has(name);
+    }
+    this.#namedSources.add(name);
+    return true;
   }
 
   #outgoing(

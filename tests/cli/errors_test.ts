@@ -632,7 +632,7 @@ Deno.test("main() adds the stack and the causes with --debug", async () => {
   assertEquals([status, first], [2, line]);
   assertMatch(
     stack.join("\n"),
-    /^ConfigError: Cannot start [^]*\n {4}at [^]*\nCaused by: Error: no answer from the database\n {4}at rejects \(file:[^]*jobs\.ts:7:9\)/,
+    /^ConfigError: Cannot start [^]*\n {6}at [^]*\n {2}Caused by: Error: no answer from the database\n {6}at rejects \(file:[^]*jobs\.ts:7:9\)/,
   );
 });
 

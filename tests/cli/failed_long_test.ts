@@ -68,7 +68,7 @@ Deno.test("zsqs failed --redrive loses nothing and doubles one batch at most, ho
     cwd: Deno.cwd(),
     env: { ...registry.env, ...server.env, AWS_REGION: "us-east-1" },
   };
-  const args = ["failed", "--redrive", "failed"];
+  const args = ["failed", "--redrive", "--to=adder", "failed"];
   const halfWay = async (signal: Deno.Signal): Promise<TestProcess> => {
     await using process = runCli(args, options);
     await process.saw("Sent back 1,000 of about ");

@@ -212,7 +212,7 @@ Deno.test("zsqs failed --error selects by text and by regular expression", async
     ]]);
   }
   assertEquals(
-    await cli(["failed", "--redrive", "--error=/^TypeError/", KEPT]),
+    await cli(["failed", "--redrive", "--yes", "--error=/^TypeError/", KEPT]),
     {
       status: 0,
       stdout: ["Sent back 13 of 26 messages of adder-failed: 13 to adder"],
@@ -254,7 +254,7 @@ Deno.test("zsqs failed --redrive sends bodies and attributes as they were", asyn
         return real.send(url, messages);
       },
     });
-    assertEquals(await cli(["failed", "--redrive", KEPT]), {
+    assertEquals(await cli(["failed", "--redrive", "--yes", KEPT]), {
       status: 0,
       stdout: ["Sent back 2 messages of adder-failed: 2 to adder"],
       stderr: [],
@@ -304,7 +304,7 @@ Deno.test("zsqs failed --redrive keeps groups and their order on FIFO queues", a
         return real.send(url, batch);
       },
     });
-    assertEquals(await cli(["failed", "--redrive", "failed.fifo"]), {
+    assertEquals(await cli(["failed", "--redrive", "--yes", "failed.fifo"]), {
       status: 0,
       stdout: ["Sent back 45 messages of failed.fifo: 45 to adder.fifo"],
       stderr: [],
@@ -331,7 +331,10 @@ Deno.test("zsqs failed --redrive takes away the group that a kept message was gi
     kept(0, { groupId: "adder", deduplicationId: "0" }),
     kept(1, { groupId: "a", deduplicationId: "1" }),
   );
-  assertEquals((await cli(["failed", "--redrive", "failed.fifo"])).status, 0);
+  assertEquals(
+    (await cli(["failed", "--redrive", "--yes", "failed.fifo"])).status,
+    0,
+  );
   assertEquals(
     queues.get("adder").messages.map(({ groupId }) => groupId),
     [undefined, "a"],
@@ -371,7 +374,13 @@ Deno.test("zsqs failed --redrive sends dead letters to the queue they came from,
       "adder",
     ]);
     assertEquals(
-      await cli(["failed", "--redrive", ...(to ? [`--to=${to}`] : []), "dead"]),
+      await cli([
+        "failed",
+        "--redrive",
+        "--yes",
+        ...(to ? [`--to=${to}`] : []),
+        "dead",
+      ]),
       {
         status: 0,
         stdout: [`Sent back 2 messages of dead: 2 to ${to ?? "adder"}`],
@@ -419,7 +428,7 @@ Deno.test("zsqs failed --redrive leaves what it cannot send, and says why", asyn
   );
   const message =
     "One or more parameters are invalid. Reason: Message must be shorter than 1024 bytes.";
-  assertEquals(await cli(["failed", "--redrive", KEPT]), {
+  assertEquals(await cli(["failed", "--redrive", "--yes", KEPT]), {
     status: 1,
     stdout: ["Sent back 2 of 9 messages of adder-failed: 2 to adder"],
     stderr: [
@@ -458,7 +467,7 @@ Deno.test("zsqs failed --redrive sends each message once where they fail again",
       },
     });
     runs = 0;
-    assertEquals(await cli(["failed", "--redrive", KEPT]), {
+    assertEquals(await cli(["failed", "--redrive", "--yes", KEPT]), {
       status: 0,
       stdout: ["Sent back 25 messages of adder-failed: 25 to adder"],
       stderr: ["Left 25 messages that arrived meanwhile"],
@@ -497,7 +506,7 @@ Deno.test("zsqs failed handles a message once if SQS delivers it twice", async (
       return [...messages, ...messages];
     },
   });
-  assertEquals(await cli(["failed", "--redrive", KEPT]), {
+  assertEquals(await cli(["failed", "--redrive", "--yes", KEPT]), {
     status: 0,
     stdout: ["Sent back 3 messages of adder-failed: 3 to adder"],
     stderr: [],
@@ -529,6 +538,7 @@ Deno.test("zsqs failed stops where it cannot delete, so that no more is there tw
       const { status, stdout, stderr } = await cli([
         "failed",
         "--redrive",
+        "--yes",
         KEPT,
       ]);
       assertEquals([status, stdout, stderr.slice(0, 2), deletes], [
@@ -561,6 +571,7 @@ Deno.test("zsqs failed holds what it leaves for as long as it works", async () =
   const { status, stdout, stderr } = await cli([
     "failed",
     "--redrive",
+    "--yes",
     "--error=RangeError",
     KEPT,
   ]);
@@ -585,7 +596,7 @@ Deno.test("zsqs failed stops at a signal after the batch that is under way", asy
         return real.send(url, messages);
       },
     });
-    assertEquals(await cli(["failed", "--redrive", KEPT]), {
+    assertEquals(await cli(["failed", "--redrive", "--yes", KEPT]), {
       status: 0,
       stdout: ["Sent back 30 messages of adder-failed: 30 to adder"],
       stderr: ["Stopped as asked: rerun for the rest"],
@@ -593,7 +604,7 @@ Deno.test("zsqs failed stops at a signal after the batch that is under way", asy
   }
   assertEquals(queues.get(KEPT).messages.length, 70);
   assert(queues.get(KEPT).messages.every(({ visible }) => visible));
-  assertEquals((await cli(["failed", "--redrive", KEPT])).stdout, [
+  assertEquals((await cli(["failed", "--redrive", "--yes", KEPT])).stdout, [
     "Sent back 70 messages of adder-failed: 70 to adder",
   ]);
   assertEquals(numbers(queues, "adder"), upTo(100));
@@ -612,7 +623,7 @@ Deno.test("zsqs failed ends at a second signal, and says what is hidden", async 
       return new Promise(() => {});
     },
   });
-  assertEquals(await cli(["failed", "--redrive", KEPT]), {
+  assertEquals(await cli(["failed", "--redrive", "--yes", KEPT]), {
     status: 1,
     stdout: [],
     stderr: [
@@ -668,7 +679,7 @@ Deno.test("zsqs failed --redrive goes on where it was cut off", async (t) => {
             return results;
           },
         });
-        assertEquals(await cli(["failed", "--redrive", KEPT]), {
+        assertEquals(await cli(["failed", "--redrive", "--yes", KEPT]), {
           status: 1,
           stdout: [
             "Sent back 20 of 30 messages of adder-failed: 20 to adder",
@@ -676,7 +687,10 @@ Deno.test("zsqs failed --redrive goes on where it was cut off", async (t) => {
           stderr: ["SendMessage failed: socket hang up"],
         });
       }
-      assertEquals((await cli(["failed", "--redrive", KEPT])).status, 0);
+      assertEquals(
+        (await cli(["failed", "--redrive", "--yes", KEPT])).status,
+        0,
+      );
       assertEquals(queues.get(KEPT).messages, []);
       const all = numbers(queues, "adder");
       assertEquals([...new Set(all)], upTo(100));
@@ -714,7 +728,7 @@ Deno.test("zsqs failed deletes again what could not be deleted, and says what is
       );
     },
   });
-  assertEquals(await cli(["failed", "--redrive", KEPT]), {
+  assertEquals(await cli(["failed", "--redrive", "--yes", KEPT]), {
     status: 1,
     stdout: ["Sent back 15 messages of adder-failed: 15 to adder"],
     stderr: [
@@ -781,26 +795,30 @@ Deno.test("zsqs failed --redrive asks on a terminal, and draws a bar", async () 
     ["Yes"],
     terminal,
   );
-  assertEquals([status, stderr], [0, []]);
+  assertEquals([status, stderr], [0, [
+    "The messages name the queues to send them to, as any sender could:",
+    "  adder (30 messages)",
+  ]]);
   assertEquals(stdout, [
     '{"queue":"adder-failed","seen":30,"selected":30,"sentBack":30,"sentTo":{"adder":30}}',
   ]);
-  assertEquals(
-    drawn![0],
+  const clear = "\r\x1b[K";
+  assertEquals(drawn, [
+    `${clear}Looked at 10 messages`,
+    clear,
+    `${clear}Looked at 10 messages`,
+    clear,
     "Send about 30 messages in adder-failed back to be retried? [y/N] ",
-  );
-  assertMatch(
-    drawn![1]!,
-    /\[#{6}-{14}\] {2}33 % Sent back 10 of about 30 messages$/,
-  );
-  assertEquals(drawn!.length, 3);
+    `${clear}[######--------------]  33 % Sent back 10 of about 30 messages`,
+    clear,
+  ]);
   assertEquals(numbers(queues, "adder"), upTo(30));
 });
 
 Deno.test("zsqs failed writes plain lines where it is not on a terminal", async () => {
   await using queues = start();
   await putKept(2100);
-  assertEquals((await cli(["failed", "--redrive", KEPT])).stderr, [
+  assertEquals((await cli(["failed", "--redrive", "--yes", KEPT])).stderr, [
     "Sent back 1,000 of about 2,100 messages",
     "Sent back 2,000 of about 2,100 messages",
   ]);

@@ -278,7 +278,10 @@ Deno.test("failures = QUEUE.fifo loses no job on the way back, again and again w
   for (const left of [2, 0]) {
     assertEquals(queues.get("failed.fifo").jobs, [[1], [1]]);
     await queues.advance(10);
-    assertEquals((await cli(["failed", "--redrive", "failed.fifo"])).status, 0);
+    assertEquals(
+      (await cli(["failed", "--redrive", "--yes", "failed.fifo"])).status,
+      0,
+    );
     assertEquals(queues.get("failed.fifo").messages.length, left);
   }
   assertEquals(done, [[1], [1]]);

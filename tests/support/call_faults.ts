@@ -9,7 +9,7 @@ import type { Connection } from "../../src/sqs/connection.ts";
 
 /** Calls that a test replaces; `real` is the double's connection. */
 export type CallFaults = {
-  [K in "attributes" | "send" | "receive" | "delete" | "changeVisibility"]?: (
+  [K in Exclude<keyof Connection, "region" | "close">]?: (
     real: Connection,
     ...args: Parameters<Connection[K]>
   ) => ReturnType<Connection[K]>;
@@ -22,7 +22,8 @@ export function withFaults(
 ): Connection {
   return {
     region: real.region,
-    queueUrl: (...args) => real.queueUrl(...args),
+    queueUrl: (...args) =>
+      faults().queueUrl?.(real, ...args) ?? real.queueUrl(...args),
     attributes: (...args) =>
       faults().attributes?.(real, ...args) ?? real.attributes(...args),
     send: (...args) => faults().send?.(real, ...args) ?? real.send(...args),

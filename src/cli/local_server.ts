@@ -12,8 +12,22 @@ export const LOCAL_PORT = 4566;
 /** The region of local queues if nothing names another. */
 export const LOCAL_REGION = "us-east-1";
 
+/** A request as Fastify has it before its body is read. */
+interface LocalRequest {
+  readonly method: string;
+  readonly headers: Readonly<Record<string, string | undefined>>;
+}
+
+interface LocalReply {
+  code(status: number): { send(body: object): void };
+}
+
 /** The part of fauxqs that is used: an application of Fastify. */
 interface Fauxqs {
+  addHook(
+    name: "onRequest",
+    hook: (request: LocalRequest, reply: LocalReply, done: () => void) => void,
+  ): void;
   /** Resolves to the server's URL. */
   listen(address: { host: string; port: number }): Promise<string>;
   /** Answers a request without the network. */
@@ -38,6 +52,11 @@ export async function startLocalServer(
 ): Promise<LocalServer> {
   const { buildApp } = await importFauxqs();
   const app = buildApp({ logger: false });
+  app.addHook("onRequest", (request, reply, done) => {
+    const problem = problemOf(request);
+    if (problem === undefined) done();
+    else reply.code(403).send({ __type: "AccessDenied", message: problem });
+  });
   let endpoint: string;
   try {
     endpoint = await app.listen({ host: "127.0.0.1", port });
@@ -55,7 +74,7 @@ export async function startLocalServer(
         url: "/",
         headers: {
           host,
-          "content-type": "application/x-amz-json-1.0",
+          "content-type": SDK_CONTENT_TYPE,
           "x-amz-target": "AmazonSQS.CreateQueue",
           // The server reads the region from here.
           authorization:
@@ -73,6 +92,28 @@ export async function startLocalServer(
     },
     [Symbol.asyncDispose]: () => app.close(),
   };
+}
+
+const SDK_CONTENT_TYPE = "application/x-amz-json-1.0";
+
+/** The names of this machine's loopback, which no DNS server can give away. */
+const LOOPBACK = /^(?:127\.0\.0\.1|\[::1\]|(?:[\w-]+\.)*localhost)(?::\d+)?$/i;
+
+/**
+ * Why a request is refused: every page in a browser on this machine can send
+ * requests here, and by a DNS name of its own even read the answers.
+ */
+function problemOf({ method, headers }: LocalRequest): string | undefined {
+  const { host = "", origin, "content-type": type = "" } = headers;
+  if (origin !== undefined || headers["sec-fetch-site"] !== undefined) {
+    return "the local SQS server takes no requests of browsers";
+  }
+  if (!LOOPBACK.test(host)) {
+    return "the local SQS server is 127.0.0.1 or localhost: use one of them as the host";
+  }
+  return method === "POST" && type.split(";")[0]!.trim() === SDK_CONTENT_TYPE
+    ? undefined
+    : `the local SQS server takes requests of AWS SDKs alone: POST with ${SDK_CONTENT_TYPE}`;
 }
 
 function startProblem(port: number, error: unknown): string {

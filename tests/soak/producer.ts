@@ -29,8 +29,8 @@ export interface ProducerTask {
   readonly pauseMs: number;
 }
 
-/** How long it waits before it opens its queue again, in milliseconds. */
-const OPEN_AGAIN_MS = 500;
+/** How long it waits if the server seems to be away, in milliseconds. */
+const AGAIN_MS = 500;
 
 if (import.meta.main) await produce(JSON.parse(Deno.args[0]!));
 
@@ -59,7 +59,9 @@ async function produce(task: ProducerTask): Promise<void> {
     let wave = rest.slice(i, i + task.wave);
     while (wave.length > 0) {
       await (isFifo ? sendEach(wave) : sendAll(wave));
-      wave = wave.filter((job) => !accepted.has(job));
+      const rejected = wave.filter((job) => !accepted.has(job));
+      if (rejected.length === wave.length) await setTimeout(AGAIN_MS);
+      wave = rejected;
     }
     await setTimeout(task.pauseMs);
   }
@@ -104,6 +106,6 @@ async function open(
     } catch (error) {
       console.error(error);
     }
-    await setTimeout(OPEN_AGAIN_MS);
+    await setTimeout(AGAIN_MS);
   }
 }

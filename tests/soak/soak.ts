@@ -47,7 +47,7 @@ async function main(): Promise<number> {
     rates: { receives: 0.01, others: 0.05 },
     stopEvery: 1_500,
     cutEvery: 5_000,
-    shakeEvery: Math.min(10_000, Math.ceil(options.jobs / 5)),
+    shakeEvery: Math.min(25_000, Math.ceil(options.jobs / 5)),
     onProgress: (text) => {
       if (Date.now() - printedAt < PROGRESS_MS) return;
       printedAt = Date.now();

@@ -100,9 +100,9 @@ export class Chaos {
     else await this.#fleet.stop(slot, dice > 0.8);
   }
 
-  /** The server's clock jumps, and the next time the server is away. */
+  /** The server is away, and the next time its clock jumps. */
   async #shake(): Promise<void> {
-    if (this.#shakes++ % 2 === 0) {
+    if (this.#shakes++ % 2 === 1) {
       this.#skewMs = drawSkewMs(this.#dice, this.#skewMs);
       await this.#ask(`skew/to/${this.#skewMs}`);
       return;

@@ -62,8 +62,9 @@ const FIRST_SKEW_MS = 20 * 60_000;
 const TICK_MS = 100;
 const SAMPLE_MS = 1_000;
 
-/** The last part of all jobs is done without faults. */
+/** The last part of all jobs is done without faults, so many at least. */
 const CALM_PART = 20;
+const CALM_JOBS = 300;
 
 /** Jobs that are sent to containers while they stop, numbered from here on. */
 const LAST_JOBS = 40;
@@ -173,7 +174,8 @@ class Soak {
       await this.#fleet.expectRunning();
       const left = this.#accepted.difference(this.#done).size;
       const isSent = this.#fleet.hasSent;
-      if (isSent && !isCalm && left < this.#accepted.size / CALM_PART) {
+      const last = Math.max(CALM_JOBS, this.#accepted.size / CALM_PART);
+      if (isSent && !isCalm && left < last) {
         isCalm = true;
         await this.#chaos.calm();
       }

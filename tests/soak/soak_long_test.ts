@@ -24,7 +24,7 @@ Deno.test(`${JOBS} jobs survive faults, kills and stops, and every duplicate is 
     rates: { receives: 0.015, others: 0.06 },
     stopEvery: 500,
     cutEvery: 1_000,
-    shakeEvery: 900,
+    shakeEvery: 1_300,
   });
   assertEquals(result.problems, []);
   assertGreater(result.accepted, JOBS);

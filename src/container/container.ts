@@ -352,8 +352,8 @@ function abortAfter(
 
 function summaryText(summary: ContainerSummary): string {
   const { received, done, failed, retried, released, leasesLost } = summary;
-  const { emptyReceives, requests } = summary;
+  const { undeleted, emptyReceives, requests } = summary;
   const calls = Object.entries(requests)
     .map(([operation, count]) => `${count} ${operation}`).join(", ");
-  return `received ${received}, done ${done}, failed ${failed}, retried ${retried}, released ${released}, leases lost ${leasesLost}; requests: ${calls} (${emptyReceives} empty)`;
+  return `received ${received}, done ${done}, failed ${failed}, retried ${retried}, released ${released}, leases lost ${leasesLost}, undeleted ${undeleted}; requests: ${calls} (${emptyReceives} empty)`;
 }

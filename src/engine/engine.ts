@@ -27,6 +27,7 @@ const DRAIN_POLLS = 2;
 /** How long a forced stop waits for SQS, in milliseconds. */
 const FORCE_LIMIT_MS = 10_000;
 
+const DELETE: SettlingDecision = { action: "delete" };
 const SHOW: SettlingDecision = { action: "changeVisibility", seconds: 0 };
 
 /** The parts of an engine that a container chooses. */
@@ -76,7 +77,11 @@ export class Engine {
       releaseBehind(lease);
       onChange();
     });
-    this.#settler = new Settler(context, this.#force.signal, onChange);
+    this.#settler = new Settler(context, {
+      forceSignal: this.#force.signal,
+      finished: this.#leases.finished,
+      onRetry: onChange,
+    });
     this.#outcomes = new Outcomes(context, {
       leases: this.#leases,
       settler: this.#settler,
@@ -202,8 +207,9 @@ export class Engine {
       // What SQS does not answer must not keep the process.
       this.#cancelForceLimit = clock.timer(FORCE_LIMIT_MS, () => {
         this.#logger.warn(
-          `Gave up on settling ${this.#leases.settling} messages of ${queue}, which will be received again`,
+          `Gave up on settling ${this.#leases.settling} messages of ${queue}`,
         );
+        this.#settler.giveUp();
         this.#ended.resolve();
       });
     }
@@ -254,7 +260,10 @@ export class Engine {
 
   #receive(messages: readonly ReceivedMessage[], sent: SentReceive): void {
     if (this.#hasEnded) return;
-    this.#releaseAll(this.#leases.admit(messages, sent, this.#admits));
+    const { released, finished } = this.#leases
+      .admit(messages, sent, this.#admits);
+    this.#releaseAll(released);
+    for (const lease of finished) this.#deleteAgain(lease);
     if (!this.#admits) this.#settler.flush();
   }
 
@@ -323,6 +332,18 @@ export class Engine {
   #releaseWaiting(): void {
     this.#releaseAll(this.#leases.waiting.takeAll());
     this.#settler.flush();
+  }
+
+  /** Deletes a message that came again though its job had ended. */
+  async #deleteAgain(lease: Lease): Promise<void> {
+    const { queue } = this.#context;
+    this.#logger.info(
+      `Job has ended already; deleting its message: ${
+        nameJobs(queue, lease.message)
+      }`,
+    );
+    this.#leases.settle(lease);
+    this.#settled(lease, await this.#settler.settle(lease, DELETE));
   }
 
   #releaseAll(leases: readonly Lease[]): void {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { Alarm } from "../clock.ts";
+import { Alarm, unlessAborted } from "../clock.ts";
 import { messageOf } from "../errors.ts";
 import { nameJobs } from "../job/runner.ts";
 import {
@@ -17,6 +17,9 @@ import type { Lease } from "./lease.ts";
 
 /** The shortest pause before an extension is tried again, in milliseconds. */
 const MIN_PAUSE_MS = 200;
+
+/** How long a request without an answer may still reach SQS, in milliseconds. */
+export const DOUBT_MS = 4_000;
 
 /** The codes with which SQS refuses a message that is no longer ours. */
 export const LOST_CODES: ReadonlySet<string> = new Set([
@@ -135,8 +138,13 @@ export class Heartbeat {
     const extensions = leases.filter(({ isExtended }) => isExtended)
       .flatMap((lease) => this.#extensionOf(lease, now));
     if (extensions.length === 0) return;
-    const answered = this.#request(extensions);
-    for (const { lease } of extensions) lease.extension = answered;
+    const dropped = new AbortController();
+    const ended = this.#request(extensions, dropped.signal);
+    const drop = () => dropped.abort(new Error("no answer in time"));
+    for (const { lease, deadlineMs } of extensions) {
+      lease.extension = { ended, drop };
+      lease.hiddenUntilMs = Math.max(lease.hiddenUntilMs, deadlineMs);
+    }
   }
 
   #extensionOf(lease: Lease, now: number): Extension[] {
@@ -153,14 +161,21 @@ export class Heartbeat {
     return [];
   }
 
-  async #request(extensions: readonly Extension[]): Promise<void> {
+  async #request(
+    extensions: readonly Extension[],
+    signal: AbortSignal,
+  ): Promise<void> {
     let results: readonly EntryResult[];
     try {
-      results = await request(
+      const answer = request(
         this.#context,
         "ChangeMessageVisibility",
-        (connection, url) => connection.changeVisibility(url, extensions),
+        (connection, url) =>
+          connection.changeVisibility(url, extensions, { signal }),
       );
+      // The SDK does not look at the signal while it waits for credentials.
+      results = await unlessAborted(answer, signal) ?? [];
+      signal.throwIfAborted();
       this.#isFailing = false;
     } catch (error) {
       this.#logFailure(extensions.length, error);
@@ -174,6 +189,8 @@ export class Heartbeat {
 
   #answer(extension: Extension, result: EntryResult | undefined): void {
     const { lease, receiptHandle, deadlineMs } = extension;
+    const now = this.#context.clock.now();
+    if (result === undefined) lease.doubtUntilMs = now + DOUBT_MS;
     // Received again meanwhile: it has a new deadline.
     if (lease.receiptHandle !== receiptHandle) return;
     lease.extension = undefined;
@@ -183,7 +200,6 @@ export class Heartbeat {
     } else if (result !== undefined && LOST_CODES.has(result.failure.code)) {
       if (lease.isExtended) this.lose(lease, result.failure.message);
     } else {
-      const now = this.#context.clock.now();
       const left = lease.deadlineMs - now;
       const pauseMs = Math.min(this.#visibilityMs / 16, left / 4);
       lease.extendAtMs = now + Math.max(MIN_PAUSE_MS, pauseMs);

@@ -22,6 +22,14 @@ export interface SentReceive {
   readonly visibilitySeconds: number;
 }
 
+/** An extension on its way. */
+export interface Extending {
+  /** Resolves when SQS has answered, or nobody waits for that any more. */
+  readonly ended: Promise<void>;
+  /** Waits no longer: the SDK does not try again. */
+  drop(): void;
+}
+
 /** A message that this container holds. {@linkcode Leases} and Heartbeat alone change it. */
 export class Lease {
   readonly message: ReceivedMessage;
@@ -45,8 +53,12 @@ export class Lease {
   isExtended = false;
   /** ... when the next extension is due, ... */
   extendAtMs = Infinity;
-  /** ... and the one under way, which resolves when SQS has answered. */
-  extension: Promise<void> | undefined;
+  /** ... and the one under way. */
+  extension: Extending | undefined;
+  /** Until when an extension without an answer may still reach SQS. */
+  doubtUntilMs = -Infinity;
+  /** Until when any request so far can hide the message. */
+  hiddenUntilMs: number;
 
   constructor(message: ReceivedMessage, sent: SentReceive) {
     this.message = message;
@@ -54,6 +66,7 @@ export class Lease {
     this.receiveCount = message.receiveCount;
     this.sent = sent;
     this.deadlineMs = sent.atMs + sent.visibilitySeconds * 1000;
+    this.hiddenUntilMs = this.deadlineMs;
   }
 
   /** The longest visibility timeout that SQS takes now, in seconds. */

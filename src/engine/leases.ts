@@ -9,6 +9,7 @@ import { JobControl } from "../job/runner.ts";
 import type { ReceivedMessage } from "../sqs/connection.ts";
 import type { EngineContext } from "./context.ts";
 import { Heartbeat } from "./heartbeat.ts";
+import { FinishedJobs } from "./finished_jobs.ts";
 import { Lease, type LeaseState, type SentReceive } from "./lease.ts";
 import { WaitingMessages } from "./waiting_messages.ts";
 
@@ -20,6 +21,8 @@ export class Leases implements Iterable<Lease> {
   readonly waiting: WaitingMessages;
   /** A message that is received again is known by its id. */
   readonly #byId = new Map<string, Lease>();
+  /** Jobs that must not run again, though their message may come again. */
+  readonly finished = new FinishedJobs();
   /** How many jobs run. */
   running = 0;
   /** How many messages are being settled. */
@@ -51,15 +54,16 @@ export class Leases implements Iterable<Lease> {
    * Takes in the messages of a receive.
    *
    * @param accepts Whether new jobs may start.
-   * @returns The messages to release, which are not held.
+   * @returns The messages to release, and those to delete, which are not held.
    */
   admit(
     messages: readonly ReceivedMessage[],
     sent: SentReceive,
     accepts: boolean,
-  ): Lease[] {
+  ): { readonly released: Lease[]; readonly finished: Lease[] } {
     const { clock, fifo, events } = this.#context;
     const released: Lease[] = [];
+    const finished: Lease[] = [];
     /** Groups of which a message stays: later messages must not overtake it. */
     const blocked = new Set<string | undefined>();
     for (const message of messages) {
@@ -68,6 +72,9 @@ export class Leases implements Iterable<Lease> {
         if (this.#byId.get(message.messageId)!.lost) {
           blocked.add(message.groupId);
         }
+      } else if (this.finished.has(message.messageId)) {
+        this.waiting.occupy(lease);
+        finished.push(lease);
       } else if (!accepts || (fifo && blocked.has(message.groupId))) {
         released.push(lease);
       } else if (clock.now() >= lease.deadlineMs) {
@@ -79,7 +86,7 @@ export class Leases implements Iterable<Lease> {
         this.heartbeat.extend(lease);
       }
     }
-    return released;
+    return { released, finished };
   }
 
   /** Starts the next message that may run. */
@@ -131,7 +138,9 @@ export class Leases implements Iterable<Lease> {
   #rejoin(again: Lease): boolean {
     const held = this.#byId.get(again.message.messageId);
     if (held === undefined) return false;
-    if (!held.lost && this.#context.clock.now() >= held.deadlineMs) {
+    const isOver = this.#context.clock.now() >= held.deadlineMs;
+    const isFinished = this.finished.has(again.message.messageId);
+    if (!held.lost && isOver && !isFinished) {
       this.heartbeat.lose(held, "it was received again");
     }
     if (held.state === "gone") return false;
@@ -141,6 +150,7 @@ export class Leases implements Iterable<Lease> {
     if (held.receiptHandle !== again.receiptHandle) held.extension = undefined;
     held.receiptHandle = again.receiptHandle;
     held.deadlineMs = again.deadlineMs;
+    held.hiddenUntilMs = Math.max(held.hiddenUntilMs, again.deadlineMs);
     // A lost lease stays lost, but its job still runs: a second run would do it
     // twice. If the job returns, this handle deletes the message.
     if (held.lost) return true;

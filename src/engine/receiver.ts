@@ -32,6 +32,9 @@ const MAX_PAUSE_MS = 30_000;
 /** How many messages may be held at most for each job at a time. */
 const MAX_HELD = 10;
 
+/** How many refused deletes let one job at a time go on. */
+const MAX_RETRYING = 1_000;
+
 const DROPPED = new DOMException("The receive was dropped", "AbortError");
 
 /** What a receiver reports to its engine. */
@@ -148,7 +151,8 @@ export class Receiver {
     // zc.sqs, one job at a time, settles a message before it receives the next,
     // if SQS takes that. Elsewhere a refused delete keeps its place, or every
     // job of the queue would be done, and none deleted.
-    const unsettled = capacity === 1 ? settling - retrying : retrying;
+    const isSequential = capacity === 1 && retrying < MAX_RETRYING;
+    const unsettled = isSequential ? settling - retrying : retrying;
     // What waits behind its own group takes no room, as one slow group would
     // otherwise stop all others; but there is a limit.
     const counted = capacity > 1 ? startable : waiting;

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { Alarm, type Clock, sleep } from "../clock.ts";
+import { Alarm, type Clock, sleep, unlessAborted } from "../clock.ts";
 import type { Decision } from "../job/decide.ts";
 import { nameJobs } from "../job/runner.ts";
 import {
@@ -20,7 +20,8 @@ import {
   type EngineContext,
   request,
 } from "./context.ts";
-import { LOST_CODES } from "./heartbeat.ts";
+import type { FinishedJobs } from "./finished_jobs.ts";
+import { DOUBT_MS, LOST_CODES } from "./heartbeat.ts";
 import type { Lease } from "./lease.ts";
 
 /** The pause before a refused entry is tried again, in milliseconds. */
@@ -28,6 +29,9 @@ const RETRY_MS = 200;
 
 /** The longest such pause, in milliseconds. */
 const MAX_RETRY_MS = 5_000;
+
+/** After so many refusals, five minutes, the log has the reason again. */
+const LOG_EVERY = 60;
 
 /** How often an entry may be refused during a forced stop. */
 const MAX_LAST_REFUSALS = 3;
@@ -49,32 +53,40 @@ interface Settlement {
   readonly resolve: (settled: boolean) => void;
   /** How often it was refused. */
   refusals: number;
+  /** The receipt handle of the last try. */
+  receiptHandle?: string;
+  /** Whether an extension may still reach SQS after it, and undo it. */
+  isDoubtful: boolean;
+  isRepeated?: boolean;
+}
+
+/** What a settler works with. */
+export interface SettlerOptions {
+  /** Aborts at a forced stop: there is little time to try again. */
+  readonly forceSignal: AbortSignal;
+  /** Remembers the jobs whose message may come again. */
+  readonly finished: FinishedJobs;
+  /** Called when an entry was refused for the first time. */
+  readonly onRetry: () => void;
 }
 
 /** Deletes messages and changes their visibility. */
 export class Settler {
   readonly #context: EngineContext;
-  /** Aborts at a forced stop: there is little time to try again. */
-  readonly #forceSignal: AbortSignal;
-  readonly #onRetry: () => void;
+  readonly #options: SettlerOptions;
   readonly #deletes: Batch;
   readonly #changes: Batch;
+  /** All that are not settled. */
+  readonly #open = new Set<Settlement>();
   /** How many settlements were refused and are being tried again. */
   retrying = 0;
 
-  /** @param onRetry Called when an entry was refused for the first time. */
-  constructor(
-    context: EngineContext,
-    forceSignal: AbortSignal,
-    onRetry: () => void,
-  ) {
+  constructor(context: EngineContext, options: SettlerOptions) {
     this.#context = context;
-    this.#forceSignal = forceSignal;
-    this.#onRetry = onRetry;
+    this.#options = options;
     this.#deletes = this.#batch(
       "DeleteMessage",
-      (entries, connection, url) =>
-        connection.delete(url, entries.map(({ lease }) => lease.receiptHandle)),
+      (entries, connection, url) => connection.delete(url, handlesOf(entries)),
     );
     this.#changes = this.#batch(
       "ChangeMessageVisibility",
@@ -92,11 +104,21 @@ export class Settler {
       ? undefined
       : this.#context.clock.now() + decision.seconds * 1000;
     return new Promise((resolve) => {
-      const entry = { lease, untilMs, resolve, refusals: 0 };
-      const extension = untilMs === undefined ? undefined : lease.extension;
-      if (extension === undefined) this.#send(entry);
-      else this.#sendAfter(extension, entry);
+      const isDoubtful = false;
+      const entry = { lease, untilMs, resolve, refusals: 0, isDoubtful };
+      this.#open.add(entry);
+      if (untilMs === undefined) this.#send(entry);
+      else this.#sendAfterExtension(entry);
     });
+  }
+
+  /** Ends all that SQS has not answered: no time is left. */
+  giveUp(): void {
+    const open = [...this.#open];
+    for (let i = 0; i < open.length; i += MAX_BATCH) {
+      this.#fail(open.slice(i, i + MAX_BATCH), "the container has stopped");
+    }
+    for (const entry of open) this.#end(entry, false);
   }
 
   /** Sends the batches that are not full. */
@@ -112,10 +134,29 @@ export class Settler {
   }
 
   /** SQS could take an extension under way after this change, and undo it. */
-  async #sendAfter(extension: Promise<void>, entry: Settlement) {
-    const answered = new AbortController();
-    extension.then(() => answered.abort());
-    await sleep(this.#context.clock, EXTENSION_MS, answered.signal);
+  async #sendAfterExtension(entry: Settlement): Promise<void> {
+    const { lease } = entry;
+    const { clock } = this.#context;
+    const { extension } = lease;
+    if (extension !== undefined) {
+      const late = new AbortController();
+      const cancel = clock.timer(EXTENSION_MS, () => late.abort());
+      await unlessAborted(extension.ended, late.signal);
+      cancel();
+      extension.drop();
+      await extension.ended;
+    }
+    entry.isDoubtful = clock.now() < lease.doubtUntilMs;
+    this.#send(entry);
+    if (extension !== undefined) this.#changes.flush();
+  }
+
+  /**
+   * An extension without an answer may come after the change. It does not if
+   * the message was received again: SQS then refuses our handle.
+   */
+  async #repeat(entry: Settlement): Promise<void> {
+    await sleep(this.#context.clock, DOUBT_MS);
     this.#send(entry);
     this.#changes.flush();
   }
@@ -140,13 +181,11 @@ export class Settler {
     const now = this.#context.clock.now();
     return connection.changeVisibility(
       url,
-      entries.map(({ lease: { receiptHandle }, untilMs = 0 }) => ({
-        receiptHandle,
-        visibilityTimeoutSeconds: Math.max(
-          0,
-          Math.ceil((untilMs - now) / 1000),
-        ),
-      })),
+      handlesOf(entries).map((receiptHandle, i) => {
+        const seconds = Math.ceil((entries[i]!.untilMs! - now) / 1000);
+        const visibilityTimeoutSeconds = Math.max(0, seconds);
+        return { receiptHandle, visibilityTimeoutSeconds };
+      }),
     );
   }
 
@@ -159,7 +198,7 @@ export class Settler {
   #latestMs(lease: Lease): number {
     const { clock, options } = this.#context;
     const now = clock.now();
-    if (this.#forceSignal.aborted) return now;
+    if (this.#options.forceSignal.aborted) return now;
     const left = Math.max(0, lease.deadlineMs - now);
     return now + Math.min(options.deleteDelaySeconds * 1000, left / 4);
   }
@@ -169,48 +208,86 @@ export class Settler {
     const refused: Settlement[] = [];
     let why = "";
     for (const [i, entry] of entries.entries()) {
+      // Given up while SQS answered.
+      if (!this.#open.has(entry)) continue;
       const result = results[i] ?? UNANSWERED;
       if (!result.ok) {
+        this.#remember(entry);
         const { code, message } = result.failure;
         const said = `${code}: ${message}`;
         if (!this.#isFinal(entry, code)) {
           why ||= said;
-          if (entry.refusals === 0) refused.push(entry);
+          if (entry.refusals % LOG_EVERY === 0) refused.push(entry);
           this.#tryAgain(entry);
           continue;
         }
-        this.#log("failed", [entry], said);
-      }
-      if (entry.refusals > 0) this.retrying--;
-      entry.resolve(result.ok);
+        // A repeated change is refused if the first one was not undone.
+        if (!entry.isRepeated) this.#fail([entry], said);
+      } else if (entry.isDoubtful && !entry.isRepeated) {
+        entry.isRepeated = true;
+        this.#repeat(entry);
+        continue;
+      } else if (this.#isLate(entry)) this.#remember(entry);
+      this.#end(entry, result.ok);
     }
     if (refused.length > 0) this.#log("failed; retrying", refused, why);
   }
 
-  /** Whether another try is useless or too late. */
-  #isFinal({ lease, refusals }: Settlement, code: string): boolean {
-    return LOST_CODES.has(code) || lease.lost ||
-      this.#context.clock.now() >= lease.deadlineMs ||
-      (this.#forceSignal.aborted && refusals >= MAX_LAST_REFUSALS);
+  #end(entry: Settlement, isSettled: boolean): void {
+    this.#open.delete(entry);
+    if (entry.refusals > 0) this.retrying--;
+    entry.resolve(isSettled);
   }
 
-  /** Tries again while the lease lives, after a pause that grows. */
+  /** Its message may come again: this job must not run again then. */
+  #remember({ lease, untilMs }: Settlement): void {
+    if (untilMs !== undefined) return;
+    this.#options.finished.add(lease.message.messageId);
+  }
+
+  /** SQS reports success for a late delete, too, and may delete nothing. */
+  #isLate({ lease }: Settlement): boolean {
+    return lease.lost || this.#context.clock.now() >= lease.deadlineMs;
+  }
+
+  /** Whether another try is useless or too late. A delete never is too late. */
+  #isFinal(entry: Settlement, code: string): boolean {
+    const { lease, refusals, receiptHandle } = entry;
+    const isStopped = this.#options.forceSignal.aborted;
+    if (isStopped && refusals >= MAX_LAST_REFUSALS) return true;
+    if (LOST_CODES.has(code) && receiptHandle === lease.receiptHandle) {
+      return true;
+    }
+    return entry.untilMs !== undefined &&
+      (lease.lost || this.#context.clock.now() >= lease.hiddenUntilMs);
+  }
+
+  /** Tries again, after a pause that grows. */
   async #tryAgain(entry: Settlement): Promise<void> {
+    const { forceSignal, onRetry } = this.#options;
     if (entry.refusals++ === 0) {
       this.retrying++;
-      this.#onRetry();
+      onRetry();
     }
     const ms = Math.min(MAX_RETRY_MS, RETRY_MS * 2 ** (entry.refusals - 1));
-    const force = this.#forceSignal.aborted ? undefined : this.#forceSignal;
+    const force = forceSignal.aborted ? undefined : forceSignal;
     await sleep(this.#context.clock, ms, force);
-    this.#send(entry);
+    if (this.#open.has(entry)) this.#send(entry);
+  }
+
+  /** Entries of which SQS did not take the last try. */
+  #fail(entries: readonly Settlement[], why: string): void {
+    const byAction = Map.groupBy(entries, isDelete);
+    const deletes = byAction.get(true) ?? [];
+    for (const _ of deletes) this.#context.events.ended("undeleted");
+    this.#log("failed; the jobs have ended, and may run again", deletes, why);
+    this.#log("failed", byAction.get(false) ?? [], why);
   }
 
   #log(what: string, entries: readonly Settlement[], why: string): void {
+    if (entries.length === 0) return;
     const { loggers, queue } = this.#context;
-    const action = entries[0]!.untilMs === undefined
-      ? "Delete"
-      : "Visibility change";
+    const action = isDelete(entries[0]!) ? "Delete" : "Visibility change";
     const names = nameJobs(queue, ...entries.map(({ lease }) => lease.message));
     loggers.get("zsqs").error(`${action} ${what}: ${names}: ${why}`);
   }
@@ -261,6 +338,17 @@ class Batch {
     if (this.#flushAtMs <= this.#clock.now()) this.flush();
     else this.#alarm.setBy(this.#flushAtMs);
   }
+}
+
+function isDelete({ untilMs }: Settlement): boolean {
+  return untilMs === undefined;
+}
+
+/** The newest receipt handles, as they are now. */
+function handlesOf(entries: readonly Settlement[]): string[] {
+  return entries.map((entry) =>
+    entry.receiptHandle = entry.lease.receiptHandle
+  );
 }
 
 function failureOf(error: unknown): EntryFailure {

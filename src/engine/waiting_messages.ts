@@ -34,6 +34,13 @@ export class WaitingMessages {
     this.#leases.push(lease);
   }
 
+  /** Lets the later messages of a group wait until one is settled. */
+  occupy(lease: Lease): void {
+    if (this.#fifo && !this.#busy.has(groupOf(lease))) {
+      this.#busy.set(groupOf(lease), lease);
+    }
+  }
+
   /** Takes out the next message to run; its group is busy from now on. */
   takeNext(): Lease | undefined {
     if (!this.#fifo) return this.#leases.shift();

@@ -22,6 +22,8 @@ export interface ContainerSummary {
   readonly released: number;
   /** Messages whose visibility timeout ended before they were settled. */
   readonly leasesLost: number;
+  /** Jobs that ended, but whose message could not be deleted: they may run again. */
+  readonly undeleted: number;
   /** Receives that returned no message. */
   readonly emptyReceives: number;
   /** Requests to SQS that have ended, by operation. */
@@ -37,6 +39,7 @@ export class Counters implements ContainerEvents {
     retried: 0,
     released: 0,
     leasesLost: 0,
+    undeleted: 0,
     emptyReceives: 0,
   };
   readonly #requests: Record<Operation, number> = {

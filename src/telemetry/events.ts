@@ -12,7 +12,13 @@ export type Operation =
   | "ChangeMessageVisibility";
 
 /** How a job ended, or a lease without one. */
-export type JobOutcome = "done" | "failed" | "retried" | "released" | "lost";
+export type JobOutcome =
+  | "done"
+  | "failed"
+  | "retried"
+  | "released"
+  | "lost"
+  | "undeleted";
 
 /** Hears what happens in a container. Its methods never throw. */
 export interface ContainerEvents {
@@ -21,7 +27,8 @@ export interface ContainerEvents {
   /** A receive returned this many messages, 0 or more. */
   received(messages: number): void;
   /**
-   * A job or lease ended. A job whose lease is lost while it runs is reported
+   * A job or lease ended; `undeleted`: a job that has ended may run again, as SQS
+   * did not take the delete. A job whose lease is lost while it runs is reported
    * twice: as `lost`, then as it ended.
    */
   ended(outcome: JobOutcome): void;

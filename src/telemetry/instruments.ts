@@ -69,6 +69,11 @@ export class Instruments {
     "message",
     "Number of messages whose visibility timeout ended before they were settled.",
   );
+  readonly undeleted: Counter = counter(
+    "zsqs.messages.undeleted",
+    "message",
+    "Number of messages whose job ended, but which could not be deleted.",
+  );
   readonly process: Histogram = duration(
     "messaging.process.duration",
     "Duration of processing operation.",
@@ -120,10 +125,11 @@ export class Metrics implements ContainerEvents {
 
   ended(outcome: JobOutcome): void {
     quietly(() => {
-      const { jobs, released, leasesLost } = this.#instruments;
+      const { jobs, released, leasesLost, undeleted } = this.#instruments;
       const queue = { "messaging.destination.name": this.#queue.name };
       if (outcome === "released") released.add(1, queue);
       else if (outcome === "lost") leasesLost.add(1, queue);
+      else if (outcome === "undeleted") undeleted.add(1, queue);
       else jobs.add(1, { ...queue, "zsqs.outcome": outcome });
     });
   }

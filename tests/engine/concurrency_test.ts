@@ -540,6 +540,7 @@ Deno.test("Engine counts what it did", async () => {
     retried: 1,
     released: 0,
     leasesLost: 0,
+    undeleted: 0,
   });
   assertEquals(requests.DeleteMessage, 1);
   assertEquals(requests.ChangeMessageVisibility, 1);

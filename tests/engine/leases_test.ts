@@ -285,7 +285,10 @@ Deno.test("Engine does not wait for ever for an extension that is not answered",
   await engine.advance(4);
   assertEquals(engine.left, [["[[1],{}]", false]]);
   await engine.advance(2);
-  assertEquals([engine.ended, engine.left], [true, [["[[1],{}]", true]]]);
+  assertEquals(engine.left, [["[[1],{}]", true]]);
+  // The extension may come now: the release is sent again.
+  await engine.advance(4);
+  assertEquals(engine.ended, true);
 });
 
 Deno.test("JobAbortedError tells the reasons apart", () => {

@@ -296,6 +296,19 @@ export const behaviours: readonly Behaviour[] = [
     },
   },
   {
+    name: "an older receipt handle shows no message that others hold",
+    async check(server) {
+      const queue = await Subject.make(server);
+      await queue.send("a");
+      const old = await queue.one();
+      assertEquals(await queue.hide(old, 0), "ok");
+      assertEquals((await queue.one()).receiveCount, 2);
+      // Whether it is refused is left open.
+      await queue.hide(old, 0);
+      assertEquals(await queue.bodies({ waitTimeSeconds: 1 }), []);
+    },
+  },
+  {
     name: "a FIFO queue refuses a delete by an expired receipt handle",
     async check(server) {
       const queue = await Subject.make(server, { fifo: true });

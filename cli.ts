@@ -31,6 +31,8 @@ import { RUN } from "./src/cli/run.ts";
 import { type Io, NO_SCREEN, Output, type Screen } from "./src/cli/screen.ts";
 import { SEND } from "./src/cli/send.ts";
 import { STATUS } from "./src/cli/status.ts";
+import { watchExit } from "./src/job/stray_exit.ts";
+import { defaultLoggers } from "./src/logging/loggers.ts";
 import manifest from "./deno.json" with { type: "json" };
 
 export type { Io, Screen } from "./src/cli/screen.ts";
@@ -109,7 +111,15 @@ export async function main(
  */
 export async function runCli(): Promise<never> {
   // Timers that a job left must not keep a stopped container alive.
-  Deno.exit(await main(Deno.args));
+  Deno.exit(await mainUntilExit());
+}
+
+/** Until it returns, an exit is one of a worker's code, loaded or run. */
+async function mainUntilExit(): Promise<number> {
+  using _exit = isCompiledChild()
+    ? undefined
+    : watchExit({ loggers: defaultLoggers(), whose: "all" });
+  return await main(Deno.args);
 }
 
 /** Runs the jobs of a container that this program, compiled, started. */

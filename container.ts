@@ -16,6 +16,8 @@ import type { ContainerSettings } from "./src/config/settings.ts";
 import { Container } from "./src/container/container.ts";
 import type { ContainerSummary } from "./src/telemetry/counters.ts";
 import type { WorkerConfig } from "./src/job/worker.ts";
+import { watchExit } from "./src/job/stray_exit.ts";
+import { defaultLoggers } from "./src/logging/loggers.ts";
 import { refuseUnknown } from "./src/options.ts";
 import { listenToStopSignals } from "./src/signals.ts";
 
@@ -205,7 +207,8 @@ export async function runContainer<Config = WorkerConfig>(
 
 /**
  * The entry point of zc.sqs: runs the container of one ini file until the
- * process gets a stop signal.
+ * process gets a stop signal. After a forced stop it ends the process, with
+ * status 0, as jobs that were given up may still run.
  *
  * With the testing double, it returns when the worker is made.
  *
@@ -234,9 +237,17 @@ export async function sequential(
     await runContainer(file);
     return;
   }
+  // What its jobs left behind must not keep a process that was told to end.
+  if (await runUntilStopped(file)) process.exit(0);
+}
+
+/** Returns whether running jobs were given up. */
+async function runUntilStopped(file: string): Promise<boolean> {
+  using _exit = watchExit({ loggers: defaultLoggers(), whose: "all" });
   using stop = listenToStopSignals();
   const container = await open(file, {});
   await container.run({ ...stop, strayErrors: "all" });
+  return container.wasForced;
 }
 
 async function open<Config>(

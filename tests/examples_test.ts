@@ -194,7 +194,10 @@ Deno.test("examples/deploy leaves a container the time to stop, and starts it ag
   ];
   for (const timeout of timeouts) assert(timeout > shutdown + margin);
 
-  assertMatch(service, /^Restart=on-failure$/m);
+  // An exit that a job causes must not end the service, whatever its status.
+  assertMatch(service, /^Restart=always$/m);
+  assertMatch(dockerfile, /--restart always /);
+  assertMatch(kubernetes, /restartPolicy: Always$/m);
   assertEquals(number(service, /^RestartPreventExitStatus=(\d+)$/m), USAGE);
   assertStringIncludes(
     service,

@@ -16,6 +16,7 @@ import { learnVisibility, Visibility } from "../engine/visibility.ts";
 import { messageOf } from "../errors.ts";
 import { runInScope } from "../job/current_job.ts";
 import { logStrayErrors } from "../job/stray_errors.ts";
+import { watchExit } from "../job/stray_exit.ts";
 import type { Logger } from "../logging/loggers.ts";
 import { type ContainerSummary, Counters } from "../telemetry/counters.ts";
 import { fanOut } from "../telemetry/events.ts";
@@ -39,7 +40,7 @@ export interface ContainerRunOptions {
   readonly forceSignal?: AbortSignal;
   /** Stops it when the queue is empty. */
   readonly drain?: boolean;
-  /** Which errors in work that jobs left behind it logs. */
+  /** Which exits, and which errors in work that jobs left behind, it logs. */
   readonly strayErrors?: "own" | "all";
 }
 
@@ -142,6 +143,11 @@ export class Container implements AttachedConsumer {
     return this.#finished.promise;
   }
 
+  /** Whether it gave up its running jobs, which may still run. */
+  get wasForced(): boolean {
+    return this.#force.signal.aborted;
+  }
+
   /** Releases waiting messages and receives no more; running jobs finish. */
   pause(): void {
     this.#engine.pause();
@@ -191,6 +197,7 @@ export class Container implements AttachedConsumer {
     const { strayErrors: whose = "all" } = options;
     this.#isRunning = true;
     using _errors = logStrayErrors({ loggers, whose });
+    using _exit = watchExit({ loggers, whose });
     using _stop = follow(signal, () => this.stop());
     using _force = follow(forceSignal, () => this.stop({ force: true }));
     using _late = abortAfter(

@@ -16,6 +16,7 @@ import { FailureQueue } from "../engine/failure_queue.ts";
 import { jobContext, runInScope } from "../job/current_job.ts";
 import { LocalRunner } from "../job/run_job.ts";
 import type { JobRoom, Runner } from "../job/runner.ts";
+import { watchExit } from "../job/stray_exit.ts";
 import { loadWorker } from "../job/worker.ts";
 import type { WorkerSpec } from "../job/worker_spec.ts";
 import {
@@ -72,6 +73,7 @@ export async function loadParts(
   let queues: Queues | undefined;
   let loaded: LoadedWorker | undefined;
   try {
+    using _exit = watchExit({ loggers, whose: "own" });
     const worker = await runInScope({ loggers }, async () => {
       loaded = await load(config, loggers);
       queues = await openQueues(config, options);

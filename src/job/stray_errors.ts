@@ -5,39 +5,102 @@
  * @module
  */
 
+import process from "node:process";
 import type { Logger } from "../logging/loggers.ts";
 import { currentScope } from "./current_job.ts";
 import { nameJobs } from "./runner.ts";
 
-/** Whose errors a container logs. */
-export interface StrayErrorsOptions {
+/** What a container hears of that no job's end tells. */
+export interface StrayOptions {
   readonly loggers: { get(name: string): Logger };
   /**
-   * Errors of this container's jobs, or all errors that belong to no other
+   * What this container's jobs do, or also all that belongs to no other
    * container, for a process that only runs containers.
    */
   readonly whose: "own" | "all";
 }
 
 /** Logs stray errors until it is disposed. */
-export function logStrayErrors(options: StrayErrorsOptions): Disposable {
+export function logStrayErrors(options: StrayOptions): Disposable {
   const { loggers, whose } = options;
-  const listen = (event: PromiseRejectionEvent | ErrorEvent) => {
+  return listen((error) => {
     const scope = currentScope();
     const mine = scope === undefined
       ? whose === "all"
       : scope.loggers === loggers;
-    if (!mine || event.defaultPrevented) return;
-    event.preventDefault();
-    const error = "reason" in event ? event.reason : event.error;
+    if (!mine) return false;
     const job = scope?.job && `: ${nameJobs(scope.job.queue, scope.job)}`;
     const what = `Work that a job left behind failed${job ?? ""}`;
     loggers.get("zsqs").error(what, error);
+    return true;
+  });
+}
+
+/** Logs an error if it is a stray one of its container; returns whether. */
+type Take = (error: unknown) => boolean;
+
+/** Node sends such errors to the process, Deno to the global object. */
+const listen = process.versions.deno === undefined ? listenOnNode : listenOnWeb;
+
+function listenOnWeb(take: Take): Disposable {
+  const onEvent = (event: PromiseRejectionEvent | ErrorEvent) => {
+    if (event.defaultPrevented) return;
+    const error = "reason" in event ? event.reason : event.error;
+    if (take(error)) event.preventDefault();
   };
   const listening = new AbortController();
   for (const name of ["unhandledrejection", "error"] as const) {
-    // Node has no such events: a stray error ends the process there.
-    globalThis.addEventListener?.(name, listen, { signal: listening.signal });
+    globalThis.addEventListener(name, onEvent, { signal: listening.signal });
   }
   return { [Symbol.dispose]: () => listening.abort() };
+}
+
+/** The containers of all copies share two listeners. */
+const TAKERS = Symbol.for("zsqs/1/strayErrors");
+
+interface Takers {
+  readonly set: Set<Take>;
+  readonly unhandledRejection: (error: unknown) => void;
+  readonly uncaughtException: (error: unknown) => void;
+}
+
+const NODE_EVENTS = ["unhandledRejection", "uncaughtException"] as const;
+
+const shared = globalThis as { [TAKERS]?: Takers };
+
+function listenOnNode(take: Take): Disposable {
+  const takers = shared[TAKERS] ??= makeTakers();
+  const { set } = takers;
+  if (set.size === 0) {
+    for (const name of NODE_EVENTS) process.on(name, takers[name]);
+  }
+  set.add(take);
+  return {
+    [Symbol.dispose]() {
+      set.delete(take);
+      if (set.size > 0) return;
+      for (const name of NODE_EVENTS) process.off(name, takers[name]);
+    },
+  };
+}
+
+/** What no container takes ends the process, as without any listener. */
+function makeTakers(): Takers {
+  const set = new Set<Take>();
+  const isTaken = (name: string, error: unknown) =>
+    [...set].some((take) => take(error)) || process.listenerCount(name) > 1;
+  return {
+    set,
+    unhandledRejection(error) {
+      // Node makes an exception of it.
+      if (!isTaken("unhandledRejection", error)) throw error;
+    },
+    uncaughtException: function onException(error) {
+      if (isTaken("uncaughtException", error)) return;
+      process.off("uncaughtException", onException);
+      process.nextTick(() => {
+        throw error;
+      });
+    },
+  };
 }

@@ -499,7 +499,10 @@ Deno.test("zsqs --drain works its queues off, says what remains, and ends", asyn
   assertEquals(await done("first"), ["first 1", "first 2", "first 3"]);
   assertEquals(await done("second"), ["second 1", "second 2", "second 3"]);
   const log = async (name: string) =>
-    (await folder.read(name)).replace(/, leases lost 0, undeleted 0; requests: .*/, "");
+    (await folder.read(name)).replace(
+      /, leases lost 0, undeleted 0; requests: .*/,
+      "",
+    );
   assertEquals(
     await log("first.log"),
     `\

@@ -12,9 +12,7 @@ import { createHmac, hash } from "node:crypto";
 import { Agent as HttpAgent, ClientRequest } from "node:http";
 import type { Agent as HttpsAgent } from "node:https";
 import type { Duplex } from "node:stream";
-
-/** The most sockets of a client, as in the SDK. */
-const MAX_SOCKETS = 50;
+import { MAX_POLLS } from "../sqs/connection.ts";
 
 /** The agent that an SDK client needs for its server. */
 export type Agents =
@@ -30,7 +28,7 @@ export type Agents =
 export async function agentMaker(
   endpoint: string | undefined,
 ): Promise<() => Agents> {
-  const options = { keepAlive: true, maxSockets: MAX_SOCKETS };
+  const options = { keepAlive: true, maxSockets: MAX_POLLS };
   if (endpoint !== undefined && new URL(endpoint).protocol === "http:") {
     return () => ({ httpAgent: withOneTry(new HttpAgent(options)) });
   }

@@ -260,6 +260,8 @@ export class Container implements AttachedConsumer {
       await run();
     } catch (error) {
       const { config, queues } = this.#parts;
+      const { received, emptyReceives } = this.summary;
+      if (received + emptyReceives > 0) throw error;
       const { region } = queues.source.connection;
       throw openError(error, config.queue.text, region);
     }

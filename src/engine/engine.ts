@@ -93,9 +93,10 @@ export class Engine {
       leases: this.#leases,
       settler: this.#settler,
       isUnseen: parts.isUnseen ?? false,
+      isDraining: () => this.#isDraining,
       onUnusable: (error) => {
         this.#failure ??= { error };
-        this.forceStop();
+        this.stop();
       },
       onMessages: (messages, sent) => this.#receive(messages, sent),
       onChange: () => this.#step(),
@@ -239,7 +240,11 @@ export class Engine {
     const isAway = !this.#accepts && this.#receiver.inFlight === 0;
     if (isAway && this.#leases.waiting.size > 0) this.#releaseWaiting();
     this.#startJobs();
-    if (this.#leases.hasNoJobs) this.#settler.flush();
+    if (this.#leases.hasNoJobs) {
+      // Running jobs finish, but nothing waits for a queue that is of no use.
+      if (this.#failure !== undefined) this.forceStop();
+      this.#settler.flush();
+    }
     if (!this.#isPolling) return;
     // What a job left, or a release, a poll before its end has not seen.
     if (!this.#isIdle) this.#receiver.emptyInRow = 0;

@@ -7,7 +7,13 @@
 
 import { Alarm, sleep } from "../clock.ts";
 import { messageOf, SqsError } from "../errors.ts";
-import { isFinal, MAX_BATCH, type ReceivedMessage } from "../sqs/connection.ts";
+import {
+  isFinal,
+  isRefusal,
+  MAX_BATCH,
+  MAX_POLLS,
+  type ReceivedMessage,
+} from "../sqs/connection.ts";
 import { type EngineContext, request } from "./context.ts";
 import type { SentReceive } from "./lease.ts";
 import type { Leases } from "./leases.ts";
@@ -18,6 +24,9 @@ const GRACE_MS = 10_000;
 
 /** How long receives must have failed to be a problem, in milliseconds. */
 const PROBLEM_MS = 60_000;
+
+/** How often the log has the reason of failures that stay, in milliseconds. */
+const LOG_MS = 300_000;
 
 /** A timer that is so late says that the CPU was not free, in milliseconds. */
 const LATE_MS = 500;
@@ -43,7 +52,9 @@ export interface ReceiverOptions {
   readonly settler: Settler;
   /** Whether nobody has seen yet that the queue can be used. */
   readonly isUnseen: boolean;
-  /** Called if the first receive shows that the queue cannot be used. */
+  /** Whether it ends when the queue is empty: it must not wait without end. */
+  readonly isDraining: () => boolean;
+  /** Called if the receives show that the queue cannot be used. */
   readonly onUnusable: (error: unknown) => void;
   readonly onMessages: (
     messages: readonly ReceivedMessage[],
@@ -74,6 +85,10 @@ export class Receiver {
   emptyInRow = 0;
   #failures = 0;
   #failingSinceMs = 0;
+  /** Since when each receive was refused. */
+  #refusedSinceMs = Infinity;
+  /** The code of the refusal that was logged, and when. */
+  #logged = { code: "", atMs: 0 };
   #lastError: unknown;
   #hasAnswered = false;
   #isStopped = false;
@@ -171,9 +186,14 @@ export class Receiver {
       this.#adapt(count, max);
     } catch (error) {
       if (this.#isStopped) return;
-      const { isUnseen, onUnusable } = this.#options;
-      if (isUnseen && !this.#hasAnswered && isFinal(error)) onUnusable(error);
-      else this.#pause(error);
+      const { isUnseen, isDraining, onUnusable } = this.#options;
+      if (isUnseen && !this.#hasAnswered && isFinal(error)) {
+        return onUnusable(error);
+      }
+      this.#pause(error);
+      if (isDraining() && this.#drainLeftMs <= 0) {
+        onUnusable(this.#drainError(error));
+      }
     } finally {
       this.inFlight--;
       this.#reserved -= max;
@@ -259,8 +279,10 @@ export class Receiver {
     if (count === 0) this.#allowed = 1;
     else if (count < max / 2) this.#allowed = Math.max(1, this.#allowed - 1);
     else {
-      const most = Math.floor((concurrency + prefetch) / MAX_BATCH);
-      this.#allowed = Math.min(Math.max(1, most), this.#allowed + 1);
+      const full = Math.floor((concurrency + prefetch) / MAX_BATCH);
+      // A poll without a socket would wait, and its lease run out.
+      const most = Math.min(MAX_POLLS, Math.max(1, full));
+      this.#allowed = Math.min(most, this.#allowed + 1);
     }
   }
 
@@ -280,21 +302,54 @@ export class Receiver {
       loggers.get("zsqs").info(`Receiving from ${queue} again`);
     }
     this.#failures = 0;
+    this.#refusedSinceMs = Infinity;
   }
 
-  /** Logs the first failure; returns the pause, longer each time, in ms. */
+  /** How long a drain tries on, if each receive is refused or none was taken. */
+  get #drainLeftMs(): number {
+    const sinceMs = this.#hasAnswered
+      ? this.#refusedSinceMs
+      : this.#failingSinceMs;
+    return sinceMs + PROBLEM_MS - this.#context.clock.now();
+  }
+
+  #drainError(error: unknown): unknown {
+    if (!this.#hasAnswered || !(error instanceof SqsError)) return error;
+    const { code, senderFault, message } = error;
+    return new SqsError(
+      `Cannot drain ${this.#context.queue}, as each receive for 60 s was refused: ${message}`,
+      { code, senderFault, cause: error },
+    );
+  }
+
+  /** Returns the pause after a failure, longer each time, in ms. */
   #fail(error: unknown): number {
-    const { clock, random, loggers, queue } = this.#context;
+    const { clock, random } = this.#context;
+    const now = clock.now();
+    if (this.#failures === 0) this.#failingSinceMs = now;
+    const since = isRefusal(error) ? this.#refusedSinceMs : Infinity;
+    this.#refusedSinceMs = isRefusal(error) ? Math.min(since, now) : Infinity;
+    this.#logFailure(error, this.#failures === 0, now);
     this.#failures++;
     this.#lastError = error;
-    if (this.#failures === 1) {
-      this.#failingSinceMs = clock.now();
-      loggers.get("zsqs").error(
-        `Receive from ${queue} failed; retrying: ${messageOf(error)}`,
-      );
-    }
     const longest = Math.min(MAX_PAUSE_MS, MIN_PAUSE_MS * 2 ** this.#failures);
-    return MIN_PAUSE_MS + random() * (longest - MIN_PAUSE_MS);
+    const ms = MIN_PAUSE_MS + random() * (longest - MIN_PAUSE_MS);
+    const isEnding = this.#options.isDraining() && this.#drainLeftMs > 0;
+    return isEnding ? Math.min(ms, this.#drainLeftMs) : ms;
+  }
+
+  /** An outage shows itself in ever other ways: only a new refusal is news. */
+  #logFailure(error: unknown, isFirst: boolean, now: number): void {
+    const { loggers, queue } = this.#context;
+    const isKnown = error instanceof SqsError && isRefusal(error);
+    const code = isKnown ? error.code : "";
+    const isNews = code !== this.#logged.code ||
+      now - this.#logged.atMs >= LOG_MS;
+    if (!isFirst && !isNews) return;
+    this.#logged = { code, atMs: now };
+    loggers.get("zsqs").error(
+      `Receive from ${queue} failed; retrying: ${messageOf(error)}`,
+    );
   }
 }
 

@@ -13,6 +13,9 @@ import { SqsError } from "../errors.ts";
 /** The most entries of a batch, and the most messages of a receive. */
 export const MAX_BATCH = 10;
 
+/** The most receives that a connection has sockets for. */
+export const MAX_POLLS = 50;
+
 /** The size limit of a message and of a whole batch, in bytes: 1 MiB. */
 export const MAX_BYTES = 1_048_576;
 
@@ -235,4 +238,14 @@ const NO_CREDENTIALS: ReadonlySet<string> = new Set([
 export function isFinal(error: unknown): boolean {
   return !(error instanceof SqsError) || isMissingQueue(error) ||
     isDenied(error) || NO_CREDENTIALS.has(error.code);
+}
+
+/**
+ * Whether SQS refuses a call because of who makes it, how or of what, so that
+ * somebody must do something if that stays. Expired credentials may be renewed.
+ */
+export function isRefusal(error: unknown): boolean {
+  return isFinal(error) ||
+    (error instanceof SqsError && error.senderFault &&
+      error.code !== "OverLimit");
 }

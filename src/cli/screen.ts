@@ -141,8 +141,11 @@ export function orDash(value: string | number | null | undefined): string {
   return Number.isFinite(value) ? plainNumber(value as number) : "-";
 }
 
+// Slow to make: a list of failed messages has two numbers a line.
+const numbers = new Intl.NumberFormat("en-US");
+
 export function plainNumber(value: number): string {
-  return value.toLocaleString("en-US");
+  return numbers.format(value);
 }
 
 /** A number of things: `1 job`, `10,000 jobs`. */

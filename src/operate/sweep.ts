@@ -34,7 +34,7 @@ const WAIT_SECONDS = 1;
 const ANSWER_MS = 10_000 + WAIT_SECONDS * 1000;
 
 /** How many receives run while a batch is handled. */
-const RECEIVES_AHEAD = 3;
+const RECEIVES_AHEAD = 6;
 
 const RELEASES_AT_ONCE = 8;
 
@@ -62,6 +62,7 @@ export class Sweep implements AsyncDisposable {
   readonly #signal: AbortSignal;
   readonly #heartbeat: Heartbeat;
   readonly #startedMs: number;
+  #late = new AbortController();
   /** By message ids; only messages not yet looked at are `waiting`. */
   readonly #leases = new Map<string, Lease>();
   seen = 0;
@@ -212,8 +213,11 @@ export class Sweep implements AsyncDisposable {
   /** Receives messages, and returns those not yet looked at. */
   async #receive(): Promise<readonly ReceivedMessage[]> {
     const { connection, url, clock } = this.#open;
-    const deadline = new AbortController();
-    const cancel = clock.timer(ANSWER_MS, () => deadline.abort(noAnswer()));
+    // One for all receives: with a signal each, the SDK resolves its middleware
+    // each time. If one gets no answer, all are tried again.
+    if (this.#late.signal.aborted) this.#late = new AbortController();
+    const late = this.#late;
+    const cancel = clock.timer(ANSWER_MS, () => late.abort(noAnswer()));
     const atMs = clock.now();
     try {
       const messages = await connection.receive(url, {
@@ -221,7 +225,7 @@ export class Sweep implements AsyncDisposable {
         // A poll would wait for a manual clock.
         waitTimeSeconds: clock.manual ? 0 : WAIT_SECONDS,
         visibilityTimeoutSeconds: SWEEP_VISIBILITY_SECONDS,
-        signal: deadline.signal,
+        signal: late.signal,
       });
       return messages.filter((message) => this.#hold(message, atMs));
     } finally {

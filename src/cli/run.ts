@@ -30,7 +30,8 @@ import {
 import type { Output } from "./screen.ts";
 import { ConfigError } from "../errors.ts";
 import { parseQueueRef, type QueueRef } from "../sqs/queue_ref.ts";
-import { listenToStopSignals, type StopSignals } from "../signals.ts";
+import type { StopSignals } from "../signals.ts";
+import { stopSignals } from "./stop.ts";
 import { quote, suggest } from "../text.ts";
 
 /** The `[container]` options, as help lists them. */
@@ -72,10 +73,10 @@ ${containerOptions()}
 
 The options of [worker] are passed to the worker's factory unchanged.
 
-On SIGTERM or Ctrl+C, a container stops polling, waits for the current poll (up
-to wait_time) and for running jobs (up to shutdown_timeout), then exits. A
-second signal, more than 1 s after the first, makes it exit immediately: running
-jobs return to the queue.`,
+On SIGTERM, SIGHUP or Ctrl+C, a container stops polling, waits for the current
+poll (up to wait_time) and for running jobs (up to shutdown_timeout), then exits.
+A second signal, more than 1 s after the first, or a third makes it exit
+immediately: running jobs return to the queue.`,
   exitStatus: `0 done or stopped as asked, 1 failed at run time, 2 bad usage
 or configuration.`,
   missing: "No ini file given: name the files to run",
@@ -90,7 +91,7 @@ async function run(options: ParsedOptions, io: Output): Promise<number> {
     options.positional.map(readContainerConfig),
   );
   refuseSharedHealth(configs);
-  using stop = listenToStopSignals();
+  using stop = stopSignals(io);
   const how = { ...stop, drain: options.has("drain"), local };
   if (!local) {
     await runAll(configs, how);

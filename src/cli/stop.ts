@@ -5,9 +5,14 @@
  */
 
 import { unlessAborted } from "../clock.ts";
-import { listenToStopSignals } from "../signals.ts";
+import { listenToStopSignals, type StopSignals } from "../signals.ts";
 import { FAILED } from "./errors.ts";
 import type { Output } from "./screen.ts";
+
+/** Listens to stop signals, and says what one more does. */
+export function stopSignals(io: Output): StopSignals {
+  return listenToStopSignals((text) => io.stderr(text));
+}
 
 /**
  * Waits for a command's status. The first stop signal aborts its signal; the
@@ -17,7 +22,7 @@ export async function untilForced(
   run: (signal: AbortSignal) => Promise<number>,
   { io, left }: { readonly io: Output; readonly left: () => string },
 ): Promise<number> {
-  using stop = listenToStopSignals();
+  using stop = stopSignals(io);
   const status = await unlessAborted(run(stop.signal), stop.forceSignal);
   if (status !== undefined) return status;
   io.stderr(`Stopped immediately: ${left()}`);

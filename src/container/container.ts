@@ -21,6 +21,7 @@ import type { Logger } from "../logging/loggers.ts";
 import { type ContainerSummary, Counters } from "../telemetry/counters.ts";
 import { fanOut } from "../telemetry/events.ts";
 import { type HealthServer, serveHealth } from "./health.ts";
+import { reportStop, stopText } from "./stop_report.ts";
 import {
   closeQueues,
   loadParts,
@@ -200,6 +201,12 @@ export class Container implements AttachedConsumer {
     using _exit = watchExit({ loggers, whose });
     using _stop = follow(signal, () => this.stop());
     using _force = follow(forceSignal, () => this.stop({ force: true }));
+    using stack = new DisposableStack();
+    using _reported = follow(this.#stop.signal, () => {
+      const bySignal = forceSignal !== undefined;
+      this.#logger.info(stopText(config, { bySignal }));
+      stack.use(this.#reportStop());
+    });
     using _late = abortAfter(
       this.#stop.signal,
       config.shutdownTimeoutSeconds * 1000,
@@ -213,6 +220,14 @@ export class Container implements AttachedConsumer {
     } finally {
       await this.close(this.#force.signal);
     }
+  }
+
+  #reportStop(): Disposable {
+    const { config: { queue }, queues: { source: { clock } } } = this.#parts;
+    return reportStop({
+      ...{ clock, logger: this.#logger, queue: queue.text },
+      remaining: () => this.#engine.remaining,
+    });
   }
 
   /**
@@ -282,9 +297,6 @@ export class Container implements AttachedConsumer {
     const { region } = queues.source.connection;
     this.#logger.info(`Listening to ${queue} in ${region}`);
     const { signal } = this.#stop;
-    const stopping =
-      `Stopping: no new receive from ${queue}; running jobs finish`;
-    using _logged = follow(signal, () => this.#logger.info(stopping));
     await this.#whileOpen(async () => {
       const running = this.#engine.run({ drain });
       // Once the first receive is on its way, which does not wait for it.

@@ -41,6 +41,15 @@ export interface EngineParts {
   readonly isUnseen?: boolean;
 }
 
+/** What is not over yet. */
+export interface Remaining {
+  /** Receives in flight. */
+  readonly polls: number;
+  readonly running: readonly ReceivedMessage[];
+  /** How many messages are being deleted or released. */
+  readonly settling: number;
+}
+
 /** Runs one container's jobs. */
 export class Engine {
   readonly #context: EngineContext;
@@ -116,6 +125,15 @@ export class Engine {
    */
   get jobs(): ReadonlySet<object> {
     return new Set([...this.#running, ...this.#outcomes.sending]);
+  }
+
+  /** What a stop waits for. */
+  get remaining(): Remaining {
+    return {
+      polls: this.#receiver.inFlight,
+      running: this.#running.map(({ message }) => message),
+      settling: this.#leases.settling,
+    };
   }
 
   /** Resolves when something happens: a job ends, a message is settled. */

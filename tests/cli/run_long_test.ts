@@ -208,19 +208,22 @@ function logged({ stderr }: TestProcess): string[] {
     .filter((line) => !line.startsWith("Local SQS server at "))
     .map((line) =>
       line.replace(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d /, "")
+        .replace(/(Stopping: no new receive from jobs)\..*/, "$1")
         .replace(/, leases lost 0, undeleted 0; requests: .*/, "")
     );
 }
 
 const LISTENING = "INFO zsqs Listening to jobs in us-east-1";
-const STOPPING =
-  "INFO zsqs Stopping: no new receive from jobs; running jobs finish";
+const STOPPING = "INFO zsqs Stopping: no new receive from jobs";
+
+const ALREADY =
+  "Already stopping: one more Ctrl+C or SIGTERM stops immediately";
 
 const stopped = (counts: string) =>
   `INFO zsqs Stopped listening to jobs: ${counts}`;
 
 Deno.test("zsqs stops at a signal while idle, and releases what the receive brings", async (t) => {
-  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+  for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) {
     await t.step(signal, async () => {
       await using the = await stage(ini("held"));
       await using watch = new ReceiveWatch(the.server.endpoint);
@@ -253,9 +256,12 @@ Deno.test("zsqs lets a running job finish at a signal, and takes two within 1 s 
       await container.saw("begun one");
       await the.gate.held();
       await the.server.send(the.url, '[["two"],{}]');
-      for (const signal of signals) {
-        container.kill(signal);
-        await container.saw("Stopping: ");
+      const [first, second] = signals;
+      container.kill(first);
+      await container.saw("Stopping: ");
+      if (second !== undefined) {
+        container.kill(second);
+        await container.saw(ALREADY);
       }
       the.gate.open();
       assertEquals(await container.status(), 0);
@@ -263,6 +269,7 @@ Deno.test("zsqs lets a running job finish at a signal, and takes two within 1 s 
       assertEquals(logged(container), [
         LISTENING,
         STOPPING,
+        ...second === undefined ? [] : [ALREADY],
         stopped("received 1, done 1, failed 0, retried 0, released 0"),
         "",
       ]);
@@ -273,7 +280,8 @@ Deno.test("zsqs lets a running job finish at a signal, and takes two within 1 s 
 
 /** The lines of a container that gave up on a job. */
 function assertGaveUp(container: TestProcess): void {
-  const [listening, stopping, gaveUp = "", end] = logged(container);
+  const [listening, stopping, gaveUp = "", end] = logged(container)
+    .filter((line) => !line.includes("Still stopping"));
   assertEquals([listening, stopping], [LISTENING, STOPPING]);
   assertMatch(
     gaveUp,
@@ -308,11 +316,35 @@ Deno.test("zsqs gives up on a job at a second signal, more than 1 s after the fi
   await the.gate.held();
   container.kill("SIGINT");
   await container.saw("Stopping: ");
-  await new Promise((resolve) => setTimeout(resolve, 1100));
+  assertMatch(
+    container.stderr,
+    /Stopping: no new receive from jobs\. A running poll may take 20 s \(wait_time\), running jobs 3600 s \(shutdown_timeout\); to stop immediately, press Ctrl\+C or send SIGTERM again\n/,
+  );
+  // More than 1 s later.
+  await container.saw("Still stopping after 10 s");
+  assertMatch(
+    container.stderr,
+    /INFO zsqs Still stopping after 10 s: waiting for 1 running job; jobs, message [0-9a-f-]{36}, receive 1\n/,
+  );
   assert(!container.stderr.includes("Gave up"));
   container.kill("SIGTERM");
   assertEquals(await container.status(), 0);
   assertGaveUp(container);
+  assertEquals(await the.server.state(the.url), VISIBLE);
+});
+
+Deno.test("zsqs gives up on a job at a third signal within 1 s", async () => {
+  await using the = await stage(ini("held", { shutdown_timeout: 3600 }));
+  await the.server.send(the.url, "[[],{}]");
+  await using container = the.run(["jobs.ini"]);
+  await the.gate.held();
+  container.kill("SIGINT");
+  await container.saw("Stopping: ");
+  container.kill("SIGINT");
+  await container.saw("stops immediately");
+  container.kill("SIGINT");
+  assertEquals(await container.status(), 0);
+  assertMatch(container.stderr, /Gave up running jobs/);
   assertEquals(await the.server.state(the.url), VISIBLE);
 });
 

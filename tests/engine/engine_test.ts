@@ -757,7 +757,7 @@ Deno.test("runContainer() runs jobs from a server until its signal aborts", asyn
       "INFO zsqs Listening to adder in us-east-1",
       "ERROR zsqs Handling a message failed: adder, message ID, receive 1",
       'INFO zsqs.messages [["bad"],{}]',
-      "INFO zsqs Stopping: no new receive from adder; running jobs finish",
+      "INFO zsqs Stopping: no new receive from adder. A running poll may take 1 s (wait_time), running jobs 25 s (shutdown_timeout); to stop immediately, call stop({ force: true })",
       "INFO zsqs Stopped listening to adder: received 4, done 2, failed 1, retried 1, released 0",
     ],
   );

@@ -73,6 +73,7 @@ export function explainRuns(
     for (let i = 1; i < list.length; i++) {
       const cause = causeOf(list[i - 1]!, list[i]!, {
         killed,
+        leaseMs: evidence.leaseMs,
         outages: evidence.outages,
         requests: requests.get(id) ?? [],
         logged: logged.get(id) ?? new Set(),
@@ -113,6 +114,7 @@ function killedOf(ends: readonly EndLine[]): Map<string, number> {
 
 /** What is known of a message. */
 interface Traces {
+  readonly leaseMs: number;
   readonly killed: ReadonlyMap<string, number>;
   readonly outages: readonly OutageLine[];
   readonly requests: readonly RequestLine[];
@@ -123,7 +125,7 @@ interface Traces {
 function causeOf(
   first: DoneLine,
   again: DoneLine,
-  { killed, outages, requests, logged }: Traces,
+  { killed, leaseMs, outages, requests, logged }: Traces,
 ): string | undefined {
   const killedAt = killed.get(first.by) ??
     killed.get(`${first.by} ${first.pid}`) ?? Infinity;
@@ -143,6 +145,9 @@ function causeOf(
   if (logged.has("lost") || faulty("ChangeMessageVisibilityBatch", 0)) {
     return "its lease was lost";
   }
+  if (wasDeletedLate(requests, leaseMs)) {
+    return "a delete came as its lease ended";
+  }
   if (logged.has("not kept")) return "it could not be kept";
   if (logged.has("given up")) return "its process was stopped meanwhile";
   if (
@@ -151,6 +156,21 @@ function causeOf(
     )
   ) return "an answer was slow";
   return undefined;
+}
+
+/** Whether a lease had ended when the server took a delete. */
+function wasDeletedLate(
+  requests: readonly RequestLine[],
+  leaseMs: number,
+): boolean {
+  let startedAt = Infinity;
+  return requests.some(({ op, t, ms }) => {
+    if (op !== "DeleteMessageBatch") {
+      if (op !== "SendMessageBatch") startedAt = t;
+      return false;
+    }
+    return t + ms >= startedAt + leaseMs;
+  });
 }
 
 /** The requests about some messages. */

@@ -141,6 +141,29 @@ testVerdicts([
     [],
   ],
   [
+    "a job done twice as its delete came when the lease ended",
+    evidence({
+      done: TWICE,
+      requests: [
+        request("ReceiveMessage", 900, { id: "a" }),
+        { ...request("DeleteMessageBatch", 7_800, { id: "a" }), ms: 1_500 },
+      ],
+    }),
+    [],
+  ],
+  [
+    "a job done twice though its delete came while the lease lived",
+    evidence({
+      done: TWICE,
+      requests: [
+        request("ReceiveMessage", 900, { id: "a" }),
+        request("ChangeMessageVisibilityBatch", 5_000, { id: "a" }),
+        { ...request("DeleteMessageBatch", 7_800, { id: "a" }), ms: 1_500 },
+      ],
+    }),
+    ["done twice, unexplained: message a"],
+  ],
+  [
     "a job done twice as an answer was slow",
     evidence({
       done: TWICE,

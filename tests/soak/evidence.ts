@@ -17,6 +17,8 @@ import {
 
 /** What a verdict is made of. */
 export interface Evidence {
+  /** How long a receive hides a message, in milliseconds. */
+  readonly leaseMs: number;
   readonly sent: readonly SentLine[];
   /** In the order in which they were noted. */
   readonly done: readonly DoneLine[];
@@ -28,8 +30,9 @@ export interface Evidence {
 }
 
 /** Reads the notes of a run. */
-export function readEvidence(folder: string): Evidence {
+export function readEvidence(folder: string, leaseMs: number): Evidence {
   return {
+    leaseMs,
     sent: readAll<SentLine>(folder, FILES.sent),
     done: readAll<DoneLine>(folder, FILES.done),
     requests: readAll<RequestLine>(folder, FILES.requests),

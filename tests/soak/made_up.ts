@@ -28,6 +28,7 @@ export function evidence(more: {
   readonly log?: string;
 }): Evidence {
   return {
+    leaseMs: 8_000,
     sent: [
       { job: 1, by: "p-1", id: "a", fresh: true },
       ...more.sent ?? [],

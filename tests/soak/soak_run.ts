@@ -238,8 +238,8 @@ class Soak {
 
   async #result(seconds: number): Promise<SoakResult> {
     await this.#fleet.settle();
-    const { folder } = this.#options;
-    const verdict = judge(readEvidence(folder));
+    const { folder, visibilitySeconds } = this.#options;
+    const verdict = judge(readEvidence(folder, visibilitySeconds * 1000));
     return {
       ...verdict,
       problems: [

@@ -145,7 +145,7 @@ function causeOf(
   if (logged.has("lost") || faulty("ChangeMessageVisibilityBatch", 0)) {
     return "its lease was lost";
   }
-  if (wasDeletedLate(requests, leaseMs)) {
+  if (wasDeletedLate(first.id, requests, leaseMs)) {
     return "a delete came as its lease ended";
   }
   if (logged.has("not kept")) return "it could not be kept";
@@ -160,16 +160,16 @@ function causeOf(
 
 /** Whether a lease had ended when the server took a delete. */
 function wasDeletedLate(
+  message: string,
   requests: readonly RequestLine[],
   leaseMs: number,
 ): boolean {
   let startedAt = Infinity;
-  return requests.some(({ op, t, ms }) => {
-    if (op !== "DeleteMessageBatch") {
-      if (op !== "SendMessageBatch") startedAt = t;
-      return false;
-    }
-    return t + ms >= startedAt + leaseMs;
+  return requests.some(({ op, t, ms, entries }) => {
+    if (op === "DeleteMessageBatch") return t + ms >= startedAt + leaseMs;
+    const isSet = entries.some(({ id, ok }) => id === message && ok);
+    if (op !== "SendMessageBatch" && isSet) startedAt = t;
+    return false;
   });
 }
 

@@ -146,6 +146,7 @@ testVerdicts([
       done: TWICE,
       requests: [
         request("ReceiveMessage", 900, { id: "a" }),
+        request("ChangeMessageVisibilityBatch", 7_800, { id: "a", ok: false }),
         { ...request("DeleteMessageBatch", 7_800, { id: "a" }), ms: 1_500 },
       ],
     }),

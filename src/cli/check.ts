@@ -43,8 +43,8 @@ configuration is wrong.`,
 async function check(options: ParsedOptions, io: Output): Promise<number> {
   let worst = DONE;
   for (const file of options.positional) {
-    const { lines, warnings, status } = await checkFile(file);
     const say = (style: Style) => (text: string) => io.stderr({ text, style });
+    const { lines, warnings, status } = await checkFile(file, say("yellow"));
     lines.forEach(say("red"));
     warnings.forEach(say("yellow"));
     if (status === DONE) io.stdout({ text: `${file} is fine`, style: "green" });
@@ -57,7 +57,10 @@ interface CheckReport extends ErrorReport {
   readonly warnings: readonly string[];
 }
 
-async function checkFile(file: string): Promise<CheckReport> {
+async function checkFile(
+  file: string,
+  onWait: (line: string) => void,
+): Promise<CheckReport> {
   const { config, problems, wrong } = await inspectConfig(file);
   const { loggers, loggersWhere = "", worker, queue, failures } = config;
   const lines = [...problems];
@@ -84,7 +87,8 @@ async function checkFile(file: string): Promise<CheckReport> {
   for (const ref of [queue, failures]) {
     if (typeof ref !== "object") continue;
     await attempt(async () => {
-      const open = await openQueue(ref, connectOptions(config));
+      const where = connectOptions(config);
+      const open = await openQueue(ref, { ...where, onWait });
       using stack = new DisposableStack();
       stack.defer(() => open.connection.close());
       if (ref === queue) warnings.push(...await warningsOn(open, failures));

@@ -4,15 +4,16 @@
  * @module
  */
 
-import { type Clock, type Random, systemClock } from "../clock.ts";
+import { type Clock, type Random, sleep, systemClock } from "../clock.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import { testMode } from "./test_mode.ts";
-import { NonExistentQueueError, SqsError } from "../errors.ts";
+import { messageOf, NonExistentQueueError, SqsError } from "../errors.ts";
 import {
   type Connection,
   type ConnectOptions,
   isDenied,
   isMissingQueue,
+  isRefusal,
 } from "../sqs/connection.ts";
 import {
   isHttpUrl,
@@ -44,7 +45,20 @@ export interface OpenOptions extends ConnectOptions {
    */
   readonly probe?: boolean;
   readonly signal?: AbortSignal;
+  /**
+   * Called once with a line for the log if SQS is away or throttles. Opening is
+   * then retried for a minute.
+   *
+   * @default {undefined} it is not retried
+   */
+  readonly onWait?: (line: string) => void;
 }
+
+/** For how long a queue is tried to be opened, in milliseconds. */
+const PATIENCE_MS = 60_000;
+
+/** The pause between two tries, in milliseconds. */
+const RETRY_MS = 2_000;
 
 /**
  * Opens a queue.
@@ -58,10 +72,34 @@ export interface OpenOptions extends ConnectOptions {
  */
 export async function openQueue(
   queue: string | QueueRef,
-  options: OpenOptions = {},
+  { onWait, ...options }: OpenOptions = {},
 ): Promise<OpenQueue> {
   const ref = refOf(queue);
-  const { signal, probe = true, ...server } = options;
+  const { clock } = timeAndChance();
+  const endMs = clock.now() + PATIENCE_MS;
+  for (let isFirst = true;; isFirst = false) {
+    try {
+      return await openOnce(ref, options);
+    } catch (error) {
+      const leftMs = endMs - clock.now();
+      const isLast = onWait === undefined || clock.manual || leftMs <= 0;
+      if (isLast || !mayPass(error)) throw error;
+      if (isFirst) onWait(`${messageOf(error)}; retrying for up to 60 s`);
+      await sleep(clock, Math.min(leftMs, RETRY_MS), options.signal);
+    }
+  }
+}
+
+/** Deno denies the look-up of a host with `EPERM`. */
+function mayPass(error: unknown): boolean {
+  return error instanceof SqsError && !isRefusal(error) &&
+    error.code !== "EPERM";
+}
+
+async function openOnce(
+  ref: QueueRef,
+  { signal, probe = true, ...server }: OpenOptions,
+): Promise<OpenQueue> {
   checkServer(server);
   const connection = await connect(ref, server);
   try {

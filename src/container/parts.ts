@@ -8,6 +8,7 @@ import { connectOptions } from "../config/config.ts";
 import type { ContainerConfig } from "../config/options.ts";
 import {
   loadTelemetry,
+  type OpenOptions,
   type OpenQueue,
   openQueue,
   timeAndChance,
@@ -76,7 +77,8 @@ export async function loadParts(
     using _exit = watchExit({ loggers, whose: "own" });
     const worker = await runInScope({ loggers }, async () => {
       loaded = await load(config, loggers);
-      queues = await openQueues(config, options);
+      const onWait = (line: string) => loggers.get("zsqs").warn(line);
+      queues = await openQueues(config, { ...options, onWait });
       return await loaded.make(queues.source.ref.name);
     });
     const telemetry = await loadTelemetry();
@@ -119,7 +121,7 @@ async function load(
 
 async function openQueues(
   config: ContainerConfig,
-  options: StartOptions,
+  options: OpenOptions,
 ): Promise<Queues> {
   const where = { ...connectOptions(config), ...options };
   const source = await openQueue(config.queue, { ...where, probe: false });

@@ -577,12 +577,8 @@ export class Adder { constructor() { globalThis.zsqsCalled = true; } handle() {}
 
 Deno.test("main() says what to do where the server cannot be reached", async () => {
   const address = freeAddress();
-  await using folder = await Folder.with({
-    ...MODULES,
-    "adder.ini": `${MINIMAL}region = us-east-1\nendpoint = http://${address}\n`,
-  });
-  const file = folder.at("adder.ini");
-  for (const args of [[file], ["check", file]]) {
+  const where = [`--endpoint=http://${address}`, "--region=us-east-1", "adder"];
+  for (const args of [["failed", ...where], ["status", ...where]]) {
     assertEquals(await cli(args), {
       status: 1,
       stdout: [],

@@ -27,6 +27,7 @@ Deno.test(`${JOBS} jobs survive faults, kills and stops, and every duplicate is 
     shakeEvery: 1_300,
   });
   assertEquals(result.problems, []);
+  assertEquals(result.repeats, []);
   assertGreater(result.accepted, JOBS);
   assertEquals(result.done + result.kept, result.accepted);
   assertGreater(result.kept, 0);

@@ -16,7 +16,7 @@
 
 import process from "node:process";
 import { fstatSync } from "node:fs";
-import { isCompiledChild } from "./src/isolation/child_command.ts";
+import { compiledContainer } from "./src/isolation/child_command.ts";
 import { CHECK } from "./src/cli/check.ts";
 import {
   helpOf,
@@ -65,7 +65,8 @@ export async function main(
   args: readonly string[],
   io: Partial<Io> = {},
 ): Promise<number> {
-  if (isCompiledChild()) return await serveJobs();
+  const container = compiledContainer();
+  if (container !== undefined) return await serveJobs(container);
   const isCollected = io.stdout ?? io.stderr ?? io.stdin;
   const screen = isCollected === undefined ? PROCESS_SCREEN : NO_SCREEN;
   const output = new Output({ ...PROCESS_IO, screen, ...io });
@@ -123,9 +124,9 @@ async function mainUntilExit(): Promise<number> {
 }
 
 /** Runs the jobs of a container that this program, compiled, started. */
-async function serveJobs(): Promise<never> {
+async function serveJobs(container: number): Promise<never> {
   const { serve } = await import("./src/isolation/child.ts");
-  serve((specifier) => import(specifier));
+  await serve((specifier) => import(specifier), container);
   return await new Promise(() => {});
 }
 

@@ -10,6 +10,7 @@ import type { Command, ParsedOptions } from "./command.ts";
 import { describeError, DONE, type ErrorReport, USAGE } from "./errors.ts";
 import { counted, type Output, type Style } from "./screen.ts";
 import { systemClock } from "../clock.ts";
+import { listenToStopSignals } from "../signals.ts";
 import { inspectConfig } from "../config/ini_config.ts";
 import { type OpenQueue, openQueue } from "../connect/open_queue.ts";
 import { checkLogFiles, defaultLoggers } from "../logging/loggers.ts";
@@ -108,10 +109,12 @@ async function checkWorker(
     return;
   }
   const { checkIsolated } = await import("../isolation/pool.ts");
-  await checkIsolated(
-    { ...filled, worker, concurrency },
-    { loggers: defaultLoggers(), clock: systemClock },
-  );
+  using stop = listenToStopSignals();
+  await checkIsolated({ ...filled, worker, concurrency }, {
+    loggers: defaultLoggers(),
+    clock: systemClock,
+    signal: stop.signal,
+  });
 }
 
 async function warningsOn(

@@ -30,7 +30,7 @@ import type { Telemetry } from "../telemetry/telemetry.ts";
 export interface StartOptions {
   /** Signs with made-up credentials, for a server on this machine. */
   readonly local?: boolean;
-  /** Ends the search for the queues. */
+  /** Ends the search for the queues, and kills processes that still load. */
   readonly signal?: AbortSignal;
 }
 
@@ -76,7 +76,7 @@ export async function loadParts(
   try {
     using _exit = watchExit({ loggers, whose: "own" });
     const worker = await runInScope({ loggers }, async () => {
-      loaded = await load(config, loggers);
+      loaded = await load(config, loggers, options);
       const onWait = (line: string) => loggers.get("zsqs").warn(line);
       queues = await openQueues(config, { ...options, onWait });
       return await loaded.make(queues.source.ref.name);
@@ -101,6 +101,7 @@ interface LoadedWorker {
 async function load(
   config: ContainerConfig,
   loggers: Loggers,
+  { signal }: StartOptions,
 ): Promise<LoadedWorker> {
   const { isolation, worker, processes = 1 } = config;
   if (isolation === "none") {
@@ -116,7 +117,11 @@ async function load(
   const { clock } = timeAndChance();
   const { Pool } = await import("../isolation/pool.ts");
   const given = { ...config, worker: worker as WorkerSpec, processes };
-  return await Pool.load(given, { loggers, clock });
+  return await Pool.load(given, {
+    loggers,
+    clock,
+    ...(signal === undefined ? {} : { signal }),
+  });
 }
 
 async function openQueues(

@@ -32,15 +32,22 @@ import {
   HELLO,
   type ToChild,
 } from "./protocol.ts";
+import { watchContainer } from "./watchdog.ts";
 
 /**
  * Runs jobs until the channel to the container closes.
  *
  * @param load Imports the worker's module.
+ * @param container The container's process id.
  */
-export function serve(load: ModuleLoader): void {
+export async function serve(
+  load: ModuleLoader,
+  container: number,
+): Promise<void> {
   const channel = takeChannel((message) => program.take(message));
   const program = new Program(load, channel);
+  // The worker's code may never let go of the main thread.
+  await watchContainer(container);
   channel.send(HELLO);
 }
 

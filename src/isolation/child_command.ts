@@ -30,8 +30,8 @@ export const DENO_ENV: readonly string[] = [
   ...["NO_COLOR", "FORCE_COLOR", "TERM"],
 ];
 
-/** Makes a compiled program a child process. */
-const CHILD_ARGUMENT = "--zsqs-jobs";
+/** With the container's process id, it makes a compiled program a child. */
+const CHILD_ARGUMENT = "--zsqs-jobs=";
 
 /** The registry whose modules need no permission to be imported. */
 const JSR = "https://jsr.io";
@@ -79,7 +79,7 @@ export function childCommand(
   };
   if (isCompiled()) {
     checkCompiled(config);
-    return { ...command, args: [CHILD_ARGUMENT], input: "" };
+    return { ...command, args: [`${CHILD_ARGUMENT}${process.pid}`], input: "" };
   }
   return {
     ...command,
@@ -92,14 +92,18 @@ export function childCommand(
 let servesCompiled = false;
 
 /**
- * Whether this process is the child of a compiled program. Only the command
- * line asks, so only a compiled command line can start such children.
+ * The container's process id, if this process is the child of a compiled
+ * program. Only the command line asks, so only a compiled command line can start
+ * such children.
  */
-export function isCompiledChild(): boolean {
-  if (!isCompiled()) return false;
+export function compiledContainer(): number | undefined {
+  if (!isCompiled()) return undefined;
   servesCompiled = true;
   // Reading arguments needs no permission. Those compiled in come first.
-  return Deno.args.at(-1) === CHILD_ARGUMENT;
+  const last = Deno.args.at(-1);
+  return last?.startsWith(CHILD_ARGUMENT)
+    ? Number(last.slice(CHILD_ARGUMENT.length))
+    : undefined;
 }
 
 function isCompiled(): boolean {
@@ -126,7 +130,9 @@ function checkCompiled({ allowAll }: IsolationConfig): void {
 function entryPoint({ specifier }: WorkerSpec): string {
   const own = JSON.stringify(import.meta.resolve("./child.ts"));
   const worker = JSON.stringify(specifier);
-  return `import { serve } from ${own};\nserve(() => import(${worker}));\n`;
+  return `import { serve } from ${own};
+serve(() => import(${worker}), ${process.pid});
+`;
 }
 
 /** If this package is in a folder, that folder's deno.json maps its imports. */
@@ -159,6 +165,20 @@ function registryHost(): string {
   return `${hostname}:${port || (scheme === "http:" ? 80 : 443)}`;
 }
 
+/** The variables that Deno itself needs. */
+export function denoEnv(): Record<string, string> {
+  return environment(DENO_ENV);
+}
+
+function environment(names: readonly string[]): Record<string, string> {
+  const env: Record<string, string> = {};
+  for (const name of names) {
+    const value = process.env[name];
+    if (value !== undefined) env[name] = value;
+  }
+  return env;
+}
+
 function childEnv(config: IsolationConfig): Record<string, string> {
   const all = config.allowAll || config.allowEnv === "true";
   const named = config.allowEnv?.split(",") ?? [];
@@ -167,17 +187,13 @@ function childEnv(config: IsolationConfig): Record<string, string> {
   // Listing all names needs permission for all of the environment.
   const seen = all || prefixes.length > 0 ? Object.keys(process.env) : [];
   const names = [
-    ...[...DENO_ENV, ...named, ...(config.allowRun ? ["PATH"] : [])],
+    ...[...named, ...(config.allowRun ? ["PATH"] : [])],
     ...seen.filter((name) =>
       prefixes.some((prefix) => name.startsWith(prefix)) ||
       (all && !name.startsWith("AWS_"))
     ),
   ];
-  const env: Record<string, string> = {};
-  for (const name of names) {
-    const value = process.env[name];
-    if (value !== undefined) env[name] = value;
-  }
+  const env = { ...denoEnv(), ...environment(names) };
   if (process.stdout.isTTY && !env.NO_COLOR) env.FORCE_COLOR ??= "1";
   return env;
 }

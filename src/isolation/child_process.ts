@@ -7,6 +7,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { LostJobError } from "../errors.ts";
+import type { Clock } from "../clock.ts";
 import type { Outcome } from "../job/decide.ts";
 import type { JobControl, Runner } from "../job/runner.ts";
 import { type WorkerConfig, workerSubject } from "../job/worker.ts";
@@ -15,6 +16,7 @@ import { decodeError } from "../logging/error_data.ts";
 import type { JobMessage } from "../sqs/connection.ts";
 import type { ChildCommand } from "./child_command.ts";
 import { passLines } from "./child_output.ts";
+import { HAS_GROUPS, type ProcessGroups } from "./process_groups.ts";
 import {
   decodeFromChild,
   decodeLog,
@@ -34,6 +36,9 @@ import { startProblem } from "./start_problem.ts";
  */
 const END_GRACE_MS = 1_000;
 
+/** After how long the start of a worker is worth a log line, in seconds. */
+export const SLOW_SECONDS = 10;
+
 /** Options of {@linkcode Child}. */
 export interface ChildOptions {
   readonly command: ChildCommand;
@@ -41,6 +46,11 @@ export interface ChildOptions {
   /** The ini file's path as the user gave it, for messages. */
   readonly file?: string | undefined;
   readonly workerConfig?: WorkerConfig;
+  /** Ends what its jobs started. */
+  readonly groups?: ProcessGroups;
+  readonly clock?: Clock;
+  /** Called if a step of the start takes {@linkcode SLOW_SECONDS}. */
+  readonly onSlow?: (pid: number) => void;
   readonly onLog: (line: LogText, errors: readonly unknown[]) => void;
 }
 
@@ -80,8 +90,13 @@ export class Child implements Runner {
     this.#process = spawn(file, [...args], {
       env,
       stdio: ["pipe", "pipe", "pipe", "ipc"],
+      // It leads a process group: what its jobs start ends with it.
+      detached: HAS_GROUPS,
       windowsHide: true,
     });
+    if (this.#process.pid !== undefined) {
+      options.groups?.add(this.#process.pid);
+    }
     // If it ends before it has read this, its exit is reported anyway.
     this.#process.stdin!.on("error", () => {}).end(input);
     this.#output = Promise.all([
@@ -93,6 +108,7 @@ export class Child implements Runner {
     this.#process.on("error", (error) => this.#fail(error));
     this.#process.on("exit", (code, signal) => {
       this.#hasExited = true;
+      options.groups?.end(this.#process.pid!);
       this.#how = signal === null
         ? `ended with exit code ${code}`
         : `was ended by ${signal}`;
@@ -124,17 +140,35 @@ export class Child implements Runner {
    *
    * @throws {Error} If that fails, with the option that helps if there is one.
    */
-  async load(): Promise<void> {
+  load(): Promise<void> {
+    return this.#watchStart(() => this.#load());
+  }
+
+  /** Makes it call the worker's factory; throws as `load` does. */
+  make(queue: string): Promise<void> {
+    const { workerConfig: config = {} } = this.#options;
+    const frame: ToChild = { type: "make", config, queue };
+    return this.#watchStart(() => this.#start(frame));
+  }
+
+  async #load(): Promise<void> {
     await this.#greeted.promise.catch((error) => this.#cannotStart(error));
     const { worker, file, command: { denied } } = this.#options;
     const keys = this.#keys;
     await this.#start({ type: "load", keys, worker, file, denied });
   }
 
-  /** Makes it call the worker's factory; throws as `load` does. */
-  make(queue: string): Promise<void> {
-    const { workerConfig: config = {} } = this.#options;
-    return this.#start({ type: "make", config, queue });
+  async #watchStart(step: () => Promise<void>): Promise<void> {
+    const { clock, onSlow } = this.#options;
+    const cancel = clock?.timer(
+      SLOW_SECONDS * 1000,
+      () => onSlow?.(this.#process.pid!),
+    );
+    try {
+      await step();
+    } finally {
+      cancel?.();
+    }
   }
 
   #start(frame: ToChild): Promise<void> {
@@ -171,7 +205,13 @@ export class Child implements Runner {
   async dispose(): Promise<void> {
     await this.#do({ type: "dispose" });
     this.#send({ type: "exit" });
+    // A listener of a job may hold back the exit.
+    const timer = setTimeout(
+      () => this.kill("was killed as it did not exit"),
+      END_GRACE_MS,
+    );
     await this.ended;
+    clearTimeout(timer);
   }
 
   /**

@@ -14,7 +14,8 @@ import type { WorkerSpec } from "../job/worker_spec.ts";
 import type { Logger } from "../logging/loggers.ts";
 import type { JobMessage } from "../sqs/connection.ts";
 import { childCommand, type IsolationConfig } from "./child_command.ts";
-import { Child } from "./child_process.ts";
+import { Child, SLOW_SECONDS } from "./child_process.ts";
+import { ProcessGroups } from "./process_groups.ts";
 import { MAX_BACK_OFF_SECONDS, Slot } from "./slot.ts";
 import { withOption } from "./start_problem.ts";
 
@@ -25,6 +26,8 @@ export const KILL_GRACE_SECONDS = 2;
 export interface PoolOptions {
   readonly loggers: { get(name: string): Logger };
   readonly clock: Clock;
+  /** Ends the start: kills the processes that still load. */
+  readonly signal?: AbortSignal;
 }
 
 /** The part of a container's configuration that a pool needs. */
@@ -40,6 +43,7 @@ export class Pool implements Runner {
   readonly #logger: Logger;
   readonly #subject: string;
   readonly #slots: Slot[] = [];
+  readonly #groups: ProcessGroups;
   readonly #waiting = new Set<(slot: Slot) => void>();
   #queue = "";
   /** Whether the log says that processes keep crashing. */
@@ -76,6 +80,10 @@ export class Pool implements Runner {
     this.#options = options;
     this.#logger = options.loggers.get("zsqs");
     this.#subject = workerSubject(config.worker, config.file);
+    const { allowAll = false, allowRun, allowFfi } = config;
+    this.#groups = new ProcessGroups({
+      hasPrograms: allowAll || allowRun !== undefined || allowFfi !== undefined,
+    });
   }
 
   /**
@@ -138,12 +146,18 @@ export class Pool implements Runner {
   async end(): Promise<void> {
     this.kill();
     await Promise.all(this.#slots.map(({ child }) => child.ended));
+    await this.#groups.close();
   }
 
   /** Takes a step of the start in all processes; the first error counts. */
   async #all(step: (child: Child) => Promise<void>): Promise<void> {
+    const { signal } = this.#options;
+    const kill = () => this.kill();
+    signal?.addEventListener("abort", kill);
+    if (signal?.aborted) kill();
     const steps = this.#slots.map(({ child }) => step(child));
     await Promise.allSettled(steps);
+    signal?.removeEventListener("abort", kill);
     await Promise.all(steps);
   }
 
@@ -151,6 +165,9 @@ export class Pool implements Runner {
     return new Child({
       ...this.#config,
       command: childCommand(this.#config.worker, this.#config),
+      groups: this.#groups,
+      onSlow: (pid) => this.#logSlow(pid),
+      clock: this.#options.clock,
       onLog: ({ name, level, text }, errors) =>
         this.#options.loggers.get(name)[level](text, ...errors),
     });
@@ -200,6 +217,12 @@ export class Pool implements Runner {
         `was killed as a job did not end within ${KILL_GRACE_SECONDS} s of its timeout: ${job}`,
       );
     });
+  }
+
+  #logSlow(pid: number): void {
+    this.#logger.warn(
+      `Worker ${this.#subject} has been loading for ${SLOW_SECONDS} s in process ${pid}: its module or factory has not returned yet`,
+    );
   }
 
   #logBackOff(seconds: number, why: string): void {

@@ -117,7 +117,7 @@ export async function runCli(): Promise<never> {
 
 /** Until it returns, an exit is one of a worker's code, loaded or run. */
 async function mainUntilExit(): Promise<number> {
-  using _exit = isCompiledChild()
+  using _exit = compiledContainer() !== undefined
     ? undefined
     : watchExit({ loggers: defaultLoggers(), whose: "all" });
   return await main(Deno.args);

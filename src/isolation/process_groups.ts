@@ -63,7 +63,7 @@ export class ProcessGroups {
 
   /** Takes the group of a new child. */
   add(pid: number): void {
-    this.#helper?.stdin!.write(`+${pid}\n`);
+    this.#helper?.stdin?.write(`+${pid}\n`);
   }
 
   /** Kills a group. Its leader may have ended. */

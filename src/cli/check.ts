@@ -8,23 +8,24 @@ import { connectOptions } from "../config/config.ts";
 import type { ContainerConfig } from "../config/options.ts";
 import type { Command, ParsedOptions } from "./command.ts";
 import { describeError, DONE, type ErrorReport, USAGE } from "./errors.ts";
-import { counted, type Output, type Style } from "./screen.ts";
+import type { Output, Style } from "./screen.ts";
 import { systemClock } from "../clock.ts";
 import { listenToStopSignals } from "../signals.ts";
 import { inspectConfig } from "../config/ini_config.ts";
+import {
+  failureLoops,
+  type FailureRoute,
+  routeOf,
+} from "../connect/failure_loops.ts";
 import { type OpenQueue, openQueue } from "../connect/open_queue.ts";
+import type { QueueRef } from "../sqs/queue_ref.ts";
+import {
+  warningsOnQueue,
+  warningsOnRegion,
+  warningsOnRights,
+} from "./check_warnings.ts";
 import { checkLogFiles, defaultLoggers } from "../logging/loggers.ts";
 import { loadWorker } from "../job/worker.ts";
-import { readAttributes } from "../operate/queue_status.ts";
-
-/**
- * The least `maxReceiveCount` without a warning: a message may be released at a
- * stop and retried once before it is done.
- */
-const LEAST_RECEIVES = 3;
-
-/** A retry on a FIFO queue also releases the later messages of its group. */
-const LEAST_FIFO_RECEIVES = 5;
 
 export const CHECK: Command = {
   name: "check",
@@ -32,8 +33,11 @@ export const CHECK: Command = {
   usage: ["CONFIG.ini..."],
   about: `\
 It reads each file, imports the worker's module without calling it, and finds
-the queue. It runs no job. It warns if the queue's redrive policy moves messages
-to the dead-letter queue after few receives.`,
+the queues. It runs no job. It refuses "failures" that lead back to the queue,
+through other files of the command line too. It warns if the queue's redrive
+policy moves messages to the dead-letter queue after few receives, if isolated
+jobs can reach the container's environment or credentials, and if a queue's
+region is not the "region".`,
   options: [],
   exitStatus: `0 no problem found, 1 a queue could not be looked up, 2 the
 configuration is wrong.`,
@@ -42,20 +46,33 @@ configuration is wrong.`,
 };
 
 async function check(options: ParsedOptions, io: Output): Promise<number> {
+  const { positional: files } = options;
+  const say = (style: Style) => (text: string) => io.stderr({ text, style });
+  const reports: CheckReport[] = [];
+  for (const file of files) {
+    reports.push(await checkFile(file, say("yellow")));
+  }
+  const loops = failureLoops(reports.flatMap(({ route }) => route ?? []));
   let worst = DONE;
-  for (const file of options.positional) {
-    const say = (style: Style) => (text: string) => io.stderr({ text, style });
-    const { lines, warnings, status } = await checkFile(file, say("yellow"));
-    lines.forEach(say("red"));
+  for (const [i, { lines, warnings, status, config }] of reports.entries()) {
+    const back = loops.filter(({ file }) => file === config.file)
+      .map(({ problem }) => problem);
+    [...lines, ...back].forEach(say("red"));
     warnings.forEach(say("yellow"));
-    if (status === DONE) io.stdout({ text: `${file} is fine`, style: "green" });
-    worst = Math.max(worst, status);
+    const found = back.length > 0 ? Math.max(status, USAGE) : status;
+    if (found === DONE) {
+      io.stdout({ text: `${files[i]} is fine`, style: "green" });
+    }
+    worst = Math.max(worst, found);
   }
   return worst;
 }
 
 interface CheckReport extends ErrorReport {
+  readonly config: Partial<ContainerConfig>;
   readonly warnings: readonly string[];
+  /** Where failed jobs go, if both queues were found. */
+  readonly route?: FailureRoute | undefined;
 }
 
 async function checkFile(
@@ -68,7 +85,7 @@ async function checkFile(
   if (loggers !== undefined) {
     lines.push(...checkLogFiles(loggers, loggersWhere));
   }
-  const warnings: string[] = [];
+  const warnings = [...warningsOnRights(config), ...warningsOnRegion(config)];
   let status = lines.length > 0 ? USAGE : DONE;
   const attempt = async (look: () => Promise<void>) => {
     try {
@@ -83,19 +100,28 @@ async function checkFile(
     await attempt(() => checkWorker({ ...config, worker }));
   }
   if (wrong.has("region") || wrong.has("endpoint")) {
-    return { lines, warnings, status };
+    return { config, lines, warnings, status };
   }
+  using stack = new DisposableStack();
+  const found = new Map<QueueRef, OpenQueue>();
   for (const ref of [queue, failures]) {
     if (typeof ref !== "object") continue;
     await attempt(async () => {
       const where = connectOptions(config);
       const open = await openQueue(ref, { ...where, onWait });
-      using stack = new DisposableStack();
       stack.defer(() => open.connection.close());
-      if (ref === queue) warnings.push(...await warningsOn(open, failures));
+      found.set(ref, open);
+      if (ref === queue) {
+        warnings.push(...await warningsOnQueue(open, failures));
+      }
     });
   }
-  return { lines, warnings, status };
+  const source = queue && found.get(queue);
+  const target = typeof failures === "object" && found.get(failures);
+  const route = source && target
+    ? routeOf(config.file, source, target)
+    : undefined;
+  return { config, lines, warnings, status, route };
 }
 
 /** Imports the worker's module where its jobs would run. */
@@ -115,26 +141,4 @@ async function checkWorker(
     clock: systemClock,
     signal: stop.signal,
   });
-}
-
-async function warningsOn(
-  open: OpenQueue,
-  failures: ContainerConfig["failures"] | undefined,
-): Promise<string[]> {
-  const attributes = await readAttributes(open);
-  if (attributes === undefined) return [];
-  const { name, fifo } = open.ref;
-  const { maxReceiveCount = Infinity } = attributes.redrive ?? {};
-  const least = fifo ? LEAST_FIFO_RECEIVES : LEAST_RECEIVES;
-  if (maxReceiveCount < least) {
-    const receives = counted(maxReceiveCount, "receive");
-    return [
-      `Warning: queue ${name} moves a message to its dead-letter queue after ${receives}, and every receive counts, even if the job never ran: set its maxReceiveCount to ${least} or more`,
-    ];
-  }
-  return attributes.redrive === undefined && failures === "keep"
-    ? [
-      `Warning: queue ${name} has no dead-letter queue: with failures = keep, failed messages come back until the queue's retention period ends`,
-    ]
-    : [];
 }

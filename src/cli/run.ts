@@ -20,7 +20,7 @@ import {
 import { DONE } from "./errors.ts";
 import { readContainerConfig } from "../config/ini_config.ts";
 import { Container } from "../container/container.ts";
-import type { StartOptions } from "../container/parts.ts";
+import { refuseLoops, type StartOptions } from "../container/parts.ts";
 import {
   LOCAL_PORT,
   LOCAL_REGION,
@@ -74,8 +74,8 @@ ${containerOptions()}
 The options of [worker] are passed to the worker's factory unchanged.
 
 On SIGTERM, SIGHUP or Ctrl+C, a container stops polling, waits for the current
-poll (up to wait_time) and for running jobs (up to shutdown_timeout), then exits.
-A second signal, more than 1 s after the first, or a third makes it exit
+poll (up to wait_time) and for running jobs (up to shutdown_timeout), then
+exits. A second signal, more than 1 s after the first, or a third makes it exit
 immediately: running jobs return to the queue.`,
   exitStatus: `0 done or stopped as asked, 1 failed at run time, 2 bad usage
 or configuration.`,
@@ -219,7 +219,9 @@ async function startAll(
 ): Promise<Container[]> {
   const starts = configs.map((config) => Container.start(config, options));
   try {
-    return await all(starts);
+    const containers = await all(starts);
+    refuseLoops(containers.flatMap(({ failureRoute }) => failureRoute ?? []));
+    return containers;
   } catch (error) {
     const close = async (start: Promise<Container>) => (await start).close();
     await Promise.allSettled(starts.map(close));

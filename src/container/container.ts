@@ -8,6 +8,7 @@
 import { setImmediate } from "node:timers";
 import { unlessAborted } from "../clock.ts";
 import type { ContainerConfig } from "../config/options.ts";
+import { type FailureRoute, routeOf } from "../connect/failure_loops.ts";
 import { openError } from "../connect/open_queue.ts";
 import type { AttachedConsumer } from "../connect/test_mode.ts";
 import type { EngineContext } from "../engine/context.ts";
@@ -122,6 +123,12 @@ export class Container implements AttachedConsumer {
 
   get summary(): ContainerSummary {
     return this.#counters.summary;
+  }
+
+  /** Where its failed jobs go, if that is a queue. */
+  get failureRoute(): FailureRoute | undefined {
+    const { config: { file }, queues: { source, failures } } = this.#parts;
+    return failures && routeOf(file, source, failures);
   }
 
   get queueUrl(): string {

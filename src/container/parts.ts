@@ -13,6 +13,12 @@ import {
   openQueue,
   timeAndChance,
 } from "../connect/open_queue.ts";
+import {
+  failureLoops,
+  type FailureRoute,
+  routeOf,
+} from "../connect/failure_loops.ts";
+import { ConfigError } from "../errors.ts";
 import { FailureQueue } from "../engine/failure_queue.ts";
 import { jobContext, runInScope } from "../job/current_job.ts";
 import { LocalRunner } from "../job/run_job.ts";
@@ -133,12 +139,21 @@ async function openQueues(
   if (typeof config.failures === "string") {
     return { source, failures: undefined };
   }
+  let failures: OpenQueue | undefined;
   try {
-    return { source, failures: await openQueue(config.failures, where) };
+    failures = await openQueue(config.failures, where);
+    refuseLoops([routeOf(config.file, source, failures)]);
+    return { source, failures };
   } catch (error) {
-    source.connection.close();
+    closeQueues({ source, failures });
     throw error;
   }
+}
+
+/** Refuses containers of one run whose failed jobs would go round for ever. */
+export function refuseLoops(routes: readonly FailureRoute[]): void {
+  const problems = failureLoops(routes).map(({ problem }) => problem);
+  if (problems.length > 0) throw new ConfigError(problems);
 }
 
 export function closeQueues({ source, failures }: Queues): void {

@@ -10,7 +10,7 @@ import type { ReceiveMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
 import { Buffer } from "node:buffer";
 import { createHmac, hash } from "node:crypto";
 import { Agent as HttpAgent, ClientRequest } from "node:http";
-import type { Agent as HttpsAgent } from "node:https";
+import type { Agent as HttpsAgent, AgentOptions } from "node:https";
 import type { Duplex } from "node:stream";
 import { MAX_POLLS } from "../sqs/connection.ts";
 
@@ -23,10 +23,12 @@ export type Agents =
  * Loads what agents for a server need.
  *
  * @param endpoint The server's URL; AWS if absent.
+ * @param certificates Reads those to trust in place of the system's, if any.
  * @returns A function that makes an agent.
  */
 export async function agentMaker(
   endpoint: string | undefined,
+  certificates: () => Buffer | undefined = () => undefined,
 ): Promise<() => Agents> {
   const options = { keepAlive: true, maxSockets: MAX_POLLS };
   if (endpoint !== undefined && new URL(endpoint).protocol === "http:") {
@@ -34,7 +36,12 @@ export async function agentMaker(
   }
   // TLS takes long to load.
   const { Agent } = await import("node:https");
-  return () => ({ httpsAgent: withOneTry(new Agent(options)) });
+  const ca = certificates();
+  const secure: AgentOptions = {
+    ...options,
+    ...(ca === undefined ? {} : { ca }),
+  };
+  return () => ({ httpsAgent: withOneTry(new Agent(secure)) });
 }
 
 /**
@@ -142,4 +149,53 @@ export class ReceiveMiddleware {
     }
     return handler(command);
   }
+}
+
+/** What the SDK knows of the server's clock: ahead of ours, in milliseconds. */
+export interface ClockSkew {
+  systemClockOffset: number;
+}
+
+/**
+ * Lets clients share what they learn of the server's clock. The SDK corrects it
+ * only on a further try of the same client, and receives have no further try.
+ */
+export function shareClock({ config }: SQSClient, skew: ClockSkew): void {
+  Object.defineProperty(config, "systemClockOffset", {
+    enumerable: true,
+    get: () => skew.systemClockOffset,
+    set: (ms: number) => skew.systemClockOffset = ms,
+  });
+}
+
+/** Whether SQS refused a request since its credentials are no longer valid. */
+export function areCredentialsOver(error: unknown): boolean {
+  return error instanceof Error &&
+    /^(?:ExpiredToken|TokenRefreshRequired|InvalidClientTokenId|UnrecognizedClient)/
+      .test(error.name);
+}
+
+/**
+ * Reads a client's credentials again. The SDK keeps those of a profile, and the
+ * file that holds it, until the process ends.
+ *
+ * @returns Whether the credentials have changed.
+ */
+export async function renewCredentials(client: SQSClient): Promise<boolean> {
+  const credentials = client.config.credentials as (
+    options?: { forceRefresh?: boolean },
+  ) => Promise<AwsCredentials>;
+  const { loadSharedConfigFiles } = await import("@smithy/core/config");
+  const former = await credentials();
+  await loadSharedConfigFiles({ ignoreCache: true });
+  const { accessKeyId, sessionToken } = await credentials({
+    forceRefresh: true,
+  });
+  return accessKeyId !== former.accessKeyId ||
+    sessionToken !== former.sessionToken;
+}
+
+interface AwsCredentials {
+  readonly accessKeyId: string;
+  readonly sessionToken?: string;
 }

@@ -5,8 +5,6 @@
  * @module
  */
 
-import { lstatSync } from "node:fs";
-import process from "node:process";
 import {
   ChangeMessageVisibilityBatchCommand,
   DeleteMessageBatchCommand,
@@ -17,21 +15,27 @@ import {
   SQSClient,
   type SQSClientConfig,
 } from "@aws-sdk/client-sqs";
+import { readAnswers, receivedJson } from "./answers.ts";
+import { caBundle, type ClientConfig, clientConfig } from "./client_config.ts";
+import { received } from "./received.ts";
 import {
   agentMaker,
   type Agents,
+  areCredentialsOver,
+  type ClockSkew,
   Md5,
   ReceiveMiddleware,
+  renewCredentials,
   Sha256,
+  shareClock,
 } from "./sdk_workarounds.ts";
+import { sqsError } from "./sqs_error.ts";
 import {
   byPosition,
   mapValues,
   queueAttributes,
-  received,
   sent,
   SETTLED,
-  sqsError,
   toSdk,
 } from "./sqs_values.ts";
 import type {
@@ -46,13 +50,23 @@ import type {
   Sent,
   VisibilityChange,
 } from "../sqs/connection.ts";
-import { isNotCapable, SqsError } from "../errors.ts";
+import { sleep, systemClock } from "../clock.ts";
+import { SqsError } from "../errors.ts";
 
 /** The time limit of each try of a call other than a receive. */
 const TRY_TIMEOUT_MS = 5_000;
 
-/** The region if nothing names another, as in zc.sqs. */
-const DEFAULT_REGION = "us-east-1";
+/**
+ * The time limit of a call other than a receive, in milliseconds. Its tries end
+ * earlier; looking for credentials may not.
+ */
+const CALL_LIMIT_MS = 60_000;
+
+/** The pause after an answer of which no message can be used. */
+const LEFT_PAUSE_MS = 1_000;
+
+/** A larger difference is more than the precision of the server's clock. */
+const CLOCK_PRECISION_MS = 2_000;
 
 /**
  * Connects to SQS.
@@ -66,7 +80,7 @@ export async function connectToSqs(
   origin?: string,
 ): Promise<Connection> {
   const config = await clientConfig(options, origin);
-  const makeAgents = await agentMaker(config.endpoint);
+  const makeAgents = await agentMaker(config.endpoint, caBundle);
   return new SqsConnection(config, makeAgents);
 }
 
@@ -116,75 +130,28 @@ export async function findSqsServer(
   return { url: url!, region: config.region };
 }
 
-/** A client's configuration with a known region. */
-type ClientConfig = Omit<SQSClientConfig, "region" | "endpoint"> & {
-  readonly region: string;
-  readonly endpoint?: string;
-};
-
-async function clientConfig(
-  options: ConnectOptions,
-  origin: string | undefined,
-): Promise<ClientConfig> {
-  const endpoint = options.endpoint ??
-    process.env.AWS_ENDPOINT_URL_SQS ?? process.env.AWS_ENDPOINT_URL ?? origin;
-  const config: Omit<ClientConfig, "region"> = {
-    // Some servers answer with queue URLs whose host does not resolve.
-    useQueueUrlAsEndpoint: false,
-    ...(endpoint ? { endpoint } : {}),
-    ...(options.local
-      ? { credentials: { accessKeyId: "local", secretAccessKey: "local" } }
-      : {}),
-  };
-  // The SDK prefers the environment to the profiles, too.
-  const region = options.region || process.env.AWS_REGION ||
-    await environmentRegion(config);
-  return { ...config, region };
-}
-
-/** The region of the AWS environment and profile, as the SDK finds it. */
-async function environmentRegion(config: SQSClientConfig): Promise<string> {
-  const client = new SQSClient(config);
-  try {
-    return await client.config.region();
-  } catch (error) {
-    if (isNotCapable(error)) throw error;
-    if (process.env.AWS_DEFAULT_REGION) return process.env.AWS_DEFAULT_REGION;
-    // The SDK ignores a profile that it has no permission to read.
-    const { profileFiles } = await import("./profiles.ts");
-    for (const file of profileFiles(process.env)) mustBeReadable(file);
-    return DEFAULT_REGION;
-  } finally {
-    client.destroy();
-  }
-}
-
-function mustBeReadable(file: string): void {
-  try {
-    lstatSync(file, { throwIfNoEntry: false });
-  } catch (error) {
-    if (!isNotCapable(error)) return;
-    throw new SqsError(
-      `Cannot find the AWS region, as a profile that may name it is not readable: ${
-        (error as Error).message
-      }`,
-      { code: "RegionDenied", senderFault: true, cause: error },
-    );
-  }
-}
-
 class SqsConnection implements Connection {
   readonly region: string;
   readonly #config: ClientConfig;
   readonly #makeAgents: () => Agents;
   readonly #receives = new ReceiveMiddleware();
+  readonly #skew: ClockSkew = { systemClockOffset: 0 };
   #callsClient: SQSClient | undefined;
   #pollsClient: SQSClient | undefined;
+  /** How often the credentials were replaced. */
+  #renewals = 0;
+  #renewing: Promise<void> | undefined;
 
   constructor(config: ClientConfig, makeAgents: () => Agents) {
     this.region = config.region;
     this.#config = config;
     this.#makeAgents = makeAgents;
+  }
+
+  get clockAheadMs(): number {
+    const { systemClockOffset } = this.#skew;
+    const isKnown = Math.abs(systemClockOffset) >= CLOCK_PRECISION_MS;
+    return isKnown ? systemClockOffset : 0;
   }
 
   /** The client of all calls but receives: it limits each try, and retries. */
@@ -212,16 +179,19 @@ class SqsConnection implements Connection {
     });
   }
 
-  /** Makes a client that shares the other one's credentials. */
+  /** Makes a client that shares the other one's credentials and clock. */
   #client(config: SQSClientConfig): SQSClient {
     const other = this.#callsClient ?? this.#pollsClient;
-    return new SQSClient({
+    const client = new SQSClient({
       md5: Md5,
       sha256: Sha256,
       ...this.#config,
       ...config,
       ...(other === undefined ? {} : { credentials: other.config.credentials }),
     });
+    readAnswers(client);
+    shareClock(client, this.#skew);
+    return client;
   }
 
   async queueUrl(
@@ -293,12 +263,21 @@ class SqsConnection implements Connection {
       MessageSystemAttributeNames: ["All"],
       MessageAttributeNames: ["All"],
     });
-    const { output } = await this.#call(
+    const messages = await this.#request(
       "ReceiveMessage",
       options,
-      (http) => this.#receives.send(this.#polls, command, http),
+      async (http) => {
+        const client = this.#polls;
+        const { response } = await this.#receives.send(client, command, http);
+        return receivedJson(response);
+      },
     );
-    return (output.Messages ?? []).map(received);
+    const usable = received(messages, options.onLeft);
+    if (usable.length === 0 && messages.length > 0) {
+      // A server that repeats such an answer is not asked without a pause.
+      await sleep(systemClock, LEFT_PAUSE_MS, options.signal);
+    }
+    return usable;
   }
 
   async delete(
@@ -347,16 +326,71 @@ class SqsConnection implements Connection {
     this.#pollsClient?.destroy();
   }
 
+  /** Calls SQS within a time limit. */
   async #call<T>(
     operation: string,
-    { signal }: CallOptions,
-    run: (http: { abortSignal: AbortSignal } | undefined) => Promise<T>,
+    options: CallOptions,
+    run: Run<T>,
   ): Promise<T> {
+    const { promise: ended, reject } = Promise.withResolvers<never>();
+    const { signal } = options;
+    const onAbort = () => reject(signal!.reason);
+    const timer = setTimeout(
+      () => reject(noAnswer(operation)),
+      CALL_LIMIT_MS,
+    );
+    signal?.addEventListener("abort", onAbort, { once: true });
     try {
-      return await run(signal && { abortSignal: signal });
-    } catch (error) {
-      if (signal?.aborted) throw signal.reason;
-      throw sqsError(operation, error);
+      // The SDK does not look at the signal while it waits for credentials.
+      return await Promise.race([
+        this.#request(operation, options, run),
+        ended,
+      ]);
+    } finally {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", onAbort);
     }
   }
+
+  /** Calls SQS, and again if only the credentials had to be read again. */
+  async #request<T>(
+    operation: string,
+    { signal }: CallOptions,
+    run: Run<T>,
+  ): Promise<T> {
+    const http = signal && { abortSignal: signal };
+    const credentials = this.#renewals;
+    try {
+      try {
+        return await run(http);
+      } catch (error) {
+        if (signal?.aborted || !areCredentialsOver(error)) throw error;
+        if (credentials === this.#renewals) await this.#renewCredentials();
+        if (credentials === this.#renewals) throw error;
+        return await run(http);
+      }
+    } catch (error) {
+      if (signal?.aborted) throw signal.reason;
+      throw sqsError(operation, error, this.#config.endpoint);
+    }
+  }
+
+  /** Reads the credentials again: somebody may have replaced a profile's. */
+  #renewCredentials(): Promise<void> {
+    return this.#renewing ??= renewCredentials(this.#calls).then((renewed) => {
+      if (renewed) this.#renewals++;
+    }).finally(() => this.#renewing = undefined);
+  }
+}
+
+/** A request with the SDK. */
+type Run<T> = (
+  http: { readonly abortSignal: AbortSignal } | undefined,
+) => Promise<T>;
+
+function noAnswer(operation: string): SqsError {
+  return new SqsError(
+    `${operation} failed: no answer within ${CALL_LIMIT_MS / 1000} s`,
+    { code: "TimeoutError", senderFault: false },
+  );
 }

@@ -1,26 +1,23 @@
 /**
- * Converts between the SDK's values and this package's: messages, attributes,
- * batch results, errors.
+ * Converts between the SDK's values and this package's: attributes and batch
+ * results.
  *
  * @module
  */
 
 import type {
   BatchResultErrorEntry,
-  Message,
   MessageAttributeValue,
   SendMessageBatchResultEntry,
 } from "@aws-sdk/client-sqs";
-import { isNotCapable, SqsError } from "../errors.ts";
 import {
   type EntryResult,
   type QueueAttributes,
-  type ReceivedMessage,
   type Sent,
   UNANSWERED,
   type WireAttribute,
-  type WireAttributes,
 } from "../sqs/connection.ts";
+import { isSendersFault, plainCode, withKeyAccess } from "./sqs_error.ts";
 
 /** The result of a delete or visibility change that succeeded. */
 export const SETTLED: EntryResult = { ok: true, value: undefined };
@@ -39,12 +36,13 @@ export function byPosition<S extends { Id?: string | undefined }, T>(
     results[Number(entry.Id)] = read(entry);
   }
   for (const entry of output.Failed ?? []) {
-    results[Number(entry.Id)] = {
+    const { Id, Code = "Unknown", Message = "no message" } = entry;
+    results[Number(Id)] = {
       ok: false,
       failure: {
-        code: plainCode(entry.Code ?? "Unknown"),
-        message: entry.Message ?? "no message",
-        senderFault: isSendersFault(entry.SenderFault, entry.Code),
+        code: plainCode(Code),
+        message: withKeyAccess(Code, "SendMessage", Message),
+        senderFault: isSendersFault(entry.SenderFault, Code),
       },
     };
   }
@@ -64,45 +62,11 @@ export function sent(entry: SendMessageBatchResultEntry): EntryResult<Sent> {
   };
 }
 
-/** The attributes of most messages. */
-const NONE: WireAttributes = Object.freeze({});
-
-/** A received message. */
-export function received(message: Message): ReceivedMessage {
-  const system = message.Attributes ?? {};
-  return {
-    messageId: message.MessageId!,
-    receiptHandle: message.ReceiptHandle!,
-    body: message.Body ?? "",
-    attributes: message.MessageAttributes === undefined
-      ? NONE
-      : mapValues(message.MessageAttributes, fromSdk),
-    receiveCount: Number(system.ApproximateReceiveCount ?? 1),
-    sentAtMs: Number(system.SentTimestamp ?? 0),
-    ...(system.MessageGroupId === undefined
-      ? {}
-      : { groupId: system.MessageGroupId }),
-    ...(system.MessageDeduplicationId === undefined
-      ? {}
-      : { deduplicationId: system.MessageDeduplicationId }),
-    ...(system.DeadLetterQueueSourceArn === undefined
-      ? {}
-      : { deadLetterSource: system.DeadLetterQueueSourceArn }),
-  };
-}
-
 /** An attribute as the SDK takes it. */
 export function toSdk({ type, value }: WireAttribute): MessageAttributeValue {
   return typeof value === "string"
     ? { DataType: type, StringValue: value }
     : { DataType: type, BinaryValue: value };
-}
-
-function fromSdk(attribute: MessageAttributeValue): WireAttribute {
-  return {
-    type: attribute.DataType ?? "String",
-    value: attribute.BinaryValue ?? attribute.StringValue ?? "",
-  };
 }
 
 /** A record with the same keys and other values. */
@@ -140,47 +104,4 @@ function redrive(policy: string | undefined): Pick<QueueAttributes, "redrive"> {
       maxReceiveCount: Number(maxReceiveCount),
     },
   };
-}
-
-/** Removes the namespace of an error code, which differs between servers. */
-function plainCode(code: string): string {
-  const plain = code.split(/[.#]/).at(-1)!;
-  if (plain === "NonExistentQueue") return "QueueDoesNotExist";
-  if (plain.startsWith("AccessDenied")) return "AccessDenied";
-  return plain;
-}
-
-/** An error of the SDK as an `SqsError` that names the failed call. */
-export function sqsError(operation: string, error: unknown): unknown {
-  if (!(error instanceof Error)) return error;
-  if (error instanceof SqsError || isNotCapable(error)) return error;
-  const { code, errors, $fault, $metadata } = error as Error & {
-    code?: string;
-    errors?: readonly Error[];
-    $fault?: string;
-    $metadata?: { httpStatusCode?: number };
-  };
-  // If every address of a host refuses the connection, Node throws an
-  // AggregateError without a message. The SDK's lines after the first are hints
-  // for programmers.
-  const reason = error.message.split("\n")[0] ||
-    (errors ?? []).map((each) => each.message).join(", ") || error.name;
-  const message = reason === "UnknownError"
-    ? `the server's answer is not an SQS answer (HTTP status ${$metadata?.httpStatusCode})`
-    : reason;
-  return new SqsError(`${operation} failed: ${message}`, {
-    code: plainCode(
-      $fault === undefined ? (code ?? error.name) : error.name,
-    ),
-    senderFault: isSendersFault($fault === "client", error.name),
-    cause: error,
-  });
-}
-
-/** SQS calls throttling the sender's fault, although a retry may help. */
-function isSendersFault(
-  isClients: boolean | undefined,
-  code: string | undefined,
-): boolean {
-  return isClients === true && !/Throttl|TooManyRequests/.test(code ?? "");
 }

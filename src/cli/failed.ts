@@ -233,7 +233,7 @@ async function work(task: Task, signal: AbortSignal): Promise<number> {
     signal,
     warn: (text) => progress.above(() => io.stderr(text)),
     onMessage(message) {
-      const now = clock.now();
+      const now = clock.now() + open.connection.clockAheadMs;
       if (json) io.stdout(JSON.stringify(describeMessage(message, now)));
       else io.stdout(...messageLine(message, now, io));
     },

@@ -20,6 +20,7 @@ import type { TestServer } from "./server.ts";
 export class DoubleConnection implements Connection {
   readonly server: TestServer;
   readonly region: string;
+  readonly clockAheadMs = 0;
 
   constructor(server: TestServer, region: string) {
     this.server = server;

@@ -4,7 +4,10 @@
  * @module
  */
 
-import type { ReceivedMessage } from "../sqs/connection.ts";
+import {
+  type ReceivedMessage,
+  unreadableAttribute,
+} from "../sqs/connection.ts";
 import { quote } from "../text.ts";
 
 /**
@@ -44,7 +47,12 @@ export function received(
   receiptHandle: string,
 ): ReceivedMessage {
   const { visibleAtMs: _v, receivedAtMs: _r, note: _n, ...shown } = message;
-  return { ...shown, receiptHandle };
+  const unreadable = unreadableAttribute(message.attributes);
+  return {
+    ...shown,
+    receiptHandle,
+    ...(unreadable === undefined ? {} : { unreadable }),
+  };
 }
 
 /**

@@ -222,6 +222,7 @@ export class Receiver {
             waitTimeSeconds,
             visibilityTimeoutSeconds: sent.visibilitySeconds,
             signal: deadline.signal,
+            onLeft: this.#onLeft,
             ...attempt,
           }),
       );
@@ -245,6 +246,11 @@ export class Receiver {
       if (this.#deadlines.length === 0) this.#alarm.off();
     }
   }
+
+  readonly #onLeft = (problem: string): void => {
+    const { loggers, queue } = this.#context;
+    loggers.get("zsqs").error(`Left a message in ${queue}: ${problem}`);
+  };
 
   #take(messages: readonly ReceivedMessage[], sent: SentReceive): void {
     this.#context.events.received(messages.length);

@@ -47,6 +47,13 @@ export function toWire(attributes: Attributes): WireAttributes {
     );
   }
   return Object.fromEntries(names.map((name) => {
+    if (name in Object.prototype) {
+      throw new TypeError(
+        `Cannot send job with an attribute named ${
+          quote(name)
+        }: every JavaScript object has a member of that name`,
+      );
+    }
     if (isAttributeName(name)) {
       return [name, wireAttribute(name, attributes[name])];
     }

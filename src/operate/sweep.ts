@@ -38,6 +38,9 @@ const RECEIVES_AHEAD = 6;
 
 const RELEASES_AT_ONCE = 8;
 
+/** How much further ahead than it seems a server's clock may be. */
+const CLOCK_MARGIN_MS = 2_000;
+
 /** How often a call is tried, in addition to the tries of the SDK. */
 const MAX_TRIES = 4;
 
@@ -62,6 +65,7 @@ export class Sweep implements AsyncDisposable {
   readonly #signal: AbortSignal;
   readonly #heartbeat: Heartbeat;
   readonly #startedMs: number;
+  readonly #warn: (text: string) => void;
   #late = new AbortController();
   /** By message ids; only messages not yet looked at are `waiting`. */
   readonly #leases = new Map<string, Lease>();
@@ -76,6 +80,7 @@ export class Sweep implements AsyncDisposable {
     this.#open = open;
     this.#signal = signal;
     this.#startedMs = clock.now();
+    this.#warn = warn;
     const logger = { debug() {}, info() {}, warn, error: warn, critical: warn };
     this.#heartbeat = new Heartbeat(
       {
@@ -212,7 +217,7 @@ export class Sweep implements AsyncDisposable {
 
   /** Receives messages, and returns those not yet looked at. */
   async #receive(): Promise<readonly ReceivedMessage[]> {
-    const { connection, url, clock } = this.#open;
+    const { connection, url, clock, ref } = this.#open;
     // One for all receives: with a signal each, the SDK resolves its middleware
     // each time. If one gets no answer, all are tried again.
     if (this.#late.signal.aborted) this.#late = new AbortController();
@@ -226,11 +231,20 @@ export class Sweep implements AsyncDisposable {
         waitTimeSeconds: clock.manual ? 0 : WAIT_SECONDS,
         visibilityTimeoutSeconds: SWEEP_VISIBILITY_SECONDS,
         signal: late.signal,
+        onLeft: (problem) =>
+          this.#warn(`Left a message in ${ref.name}: ${problem}`),
       });
       return messages.filter((message) => this.#hold(message, atMs));
     } finally {
       cancel();
     }
+  }
+
+  /** By the server's clock, which dates the messages. */
+  get #startedAtServerMs(): number {
+    const { clockAheadMs } = this.#open.connection;
+    const margin = clockAheadMs === 0 ? 0 : CLOCK_MARGIN_MS;
+    return this.#startedMs + clockAheadMs + margin;
   }
 
   /** Holds a received message; returns whether it must be looked at. */
@@ -244,7 +258,7 @@ export class Sweep implements AsyncDisposable {
     if (known !== undefined) {
       this.#heartbeat.stopExtending(known);
       lease.state = known.state;
-    } else if (message.sentAtMs > this.#startedMs) {
+    } else if (message.sentAtMs > this.#startedAtServerMs) {
       this.newer++;
       lease.state = "settling";
     }

@@ -40,6 +40,14 @@ export interface WireAttribute {
 /** Message attributes by name. */
 export type WireAttributes = Readonly<Record<string, WireAttribute>>;
 
+/** Why a message with these attributes cannot be read, if so. */
+export function unreadableAttribute(attributes: object): string | undefined {
+  // The SDK loses its value, and assigning it changes an object's prototype.
+  return Object.hasOwn(attributes, "__proto__")
+    ? 'its attribute "__proto__" has a name that no JavaScript program can use'
+    : undefined;
+}
+
 /** A message to send. */
 export interface OutgoingMessage {
   readonly body: string;
@@ -122,6 +130,11 @@ export interface ReceiveOptions {
   readonly visibilityTimeoutSeconds?: number;
   /** FIFO queues: after a lost answer, the same id gives the same messages. */
   readonly attemptId?: string;
+  /**
+   * Called with the reason for each message that cannot be settled, or is not
+   * what was sent: it is not returned, and stays in the queue.
+   */
+  readonly onLeft?: (problem: string) => void;
   readonly signal?: AbortSignal;
 }
 
@@ -157,6 +170,11 @@ export interface CallOptions {
  */
 export interface Connection {
   readonly region: string;
+  /**
+   * How far the server's clock is ahead of this machine's, in milliseconds. The
+   * server gives its time in seconds: less than two of them count as 0.
+   */
+  readonly clockAheadMs: number;
   /** Looks up a queue's URL. */
   queueUrl(
     name: string,
@@ -221,6 +239,7 @@ export function isDenied(error: unknown): boolean {
 
 /** The codes of refusals that stay: no credentials, or ones AWS knows nothing of. */
 const NO_CREDENTIALS: ReadonlySet<string> = new Set([
+  "CaBundleUnreadable",
   "CredentialsProviderError",
   "InvalidAccessKeyId",
   "InvalidClientTokenId",

@@ -73,18 +73,54 @@ function named(text: string, name: string): QueueRef | undefined {
   return { text, name, fifo: name.endsWith(".fifo") };
 }
 
+/** The domains of AWS's partitions, with and without IPv6. */
+const AWS_DOMAIN = new RegExp(
+  `\\.(?:${
+    [
+      "amazonaws.com",
+      "amazonaws.com.cn",
+      "amazonaws.eu",
+      "api.aws",
+      "api.amazonwebservices.com.cn",
+      "api.amazonwebservices.eu",
+      "c2s.ic.gov",
+      "sc2s.sgov.gov",
+      "cloud.adc-e.uk",
+      "csp.hci.ic.gov",
+      "api.aws.ic.gov",
+      "api.aws.scloud",
+      "api.cloud-aws.adc-e.uk",
+      "api.aws.hci.ic.gov",
+    ].map((domain) => domain.replaceAll(".", "\\.")).join("|")
+  })$`,
+);
+
+/** What comes before it: SQS's own host names, old ones, and VPC endpoints. */
+const REGIONAL_HOST =
+  /^(?:[a-z0-9-]+\.)*?(?:sqs(?:-fips)?\.(?<region>[a-z0-9-]+)(?:\.vpce)?|(?<old>[a-z0-9-]+)\.queue)$/;
+
+/** The region that a host name of AWS stands for. */
+function regionOfHost(hostname: string): string | undefined {
+  const host = hostname.replace(/\.$/, "");
+  const service = host.replace(AWS_DOMAIN, "");
+  if (service === host) return undefined;
+  // The host of the first region, from before there were others.
+  if (host === "queue.amazonaws.com") return "us-east-1";
+  const { region, old } = REGIONAL_HOST.exec(service)?.groups ?? {};
+  return region ?? old;
+}
+
 function parseUrl(text: string): QueueRef | undefined {
   const url = URL.parse(text);
-  const ref = named(text, url?.pathname.split("/").at(-1) ?? "");
+  const path = url?.pathname.replace(/\/$/, "") ?? "";
+  const ref = named(text, path.split("/").at(-1)!);
   if (url === null || ref === undefined) return undefined;
-  const region = /(?:^|\.)(?:sqs\.([a-z0-9-]+)|([a-z0-9-]+)\.queue)\./
-    .exec(url.hostname);
-  const aws = /\.amazonaws\.com(?:\.cn)?$/.test(url.hostname);
+  const region = regionOfHost(url.hostname);
   return {
     ...ref,
-    url: text,
+    url: text.replace(/\/$/, ""),
     origin: url.origin,
-    ...(aws && region ? { region: region[1] ?? region[2]! } : {}),
+    ...(region === undefined ? {} : { region }),
   };
 }
 

@@ -50,6 +50,7 @@ const OK: EntryResult = { ok: true, value: undefined };
 
 /** A connection whose receives give what a test wrote down, then nothing. */
 class ScriptedConnection implements Connection {
+  readonly clockAheadMs = 0;
   readonly region = "us-east-1";
   readonly clock: VirtualClock;
   readonly answers: Answer[] = [];

@@ -678,6 +678,7 @@ Deno.test("Queue.send() keeps the group of a standard queue's message", async ()
 
 /** A connection whose sends a test answers. */
 class ScriptedConnection implements Connection {
+  readonly clockAheadMs = 0;
   readonly region = "us-east-1";
   readonly sends: {
     readonly bodies: string[];

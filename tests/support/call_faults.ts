@@ -9,7 +9,7 @@ import type { Connection } from "../../src/sqs/connection.ts";
 
 /** Calls that a test replaces; `real` is the double's connection. */
 export type CallFaults = {
-  [K in Exclude<keyof Connection, "region" | "close">]?: (
+  [K in Exclude<keyof Connection, "region" | "clockAheadMs" | "close">]?: (
     real: Connection,
     ...args: Parameters<Connection[K]>
   ) => ReturnType<Connection[K]>;
@@ -22,6 +22,7 @@ export function withFaults(
 ): Connection {
   return {
     region: real.region,
+    clockAheadMs: real.clockAheadMs,
     queueUrl: (...args) =>
       faults().queueUrl?.(real, ...args) ?? real.queueUrl(...args),
     attributes: (...args) =>

@@ -395,6 +395,7 @@ class Game implements Disposable {
     };
     return {
       region: real.region,
+      clockAheadMs: real.clockAheadMs,
       queueUrl: (...args) => real.queueUrl(...args),
       attributes: (...args) => real.attributes(...args),
       close: () => {},

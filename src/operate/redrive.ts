@@ -96,6 +96,11 @@ export class Redrive implements Disposable {
   }
 
   async #send(message: ReceivedMessage): Promise<RedriveResult> {
+    const { unreadable } = message;
+    // A copy would lack what cannot be read.
+    if (unreadable !== undefined) {
+      return { problem: `cannot be read: ${unreadable}` };
+    }
     const reason = readReason(message.attributes);
     // With a clock ahead of SQS's, the sweep takes it for an old message.
     const ids = [reason?.messageId ?? "", message.messageId];

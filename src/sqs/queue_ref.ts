@@ -112,7 +112,8 @@ function regionOfHost(hostname: string): string | undefined {
 
 function parseUrl(text: string): QueueRef | undefined {
   const url = URL.parse(text);
-  const path = url?.pathname.replace(/\/$/, "") ?? "";
+  // A "/" may follow the queue's name, but not the account alone.
+  const path = url?.pathname.replace(/(?<=\/[^/]+\/[^/]+)\/$/, "") ?? "";
   const ref = named(text, path.split("/").at(-1)!);
   if (url === null || ref === undefined) return undefined;
   const region = regionOfHost(url.hostname);

@@ -134,6 +134,20 @@ for (const [what, spoil] of [...BAD, ...LEFT]) {
   });
 }
 
+Deno.test("zsqs failed --redrive leaves a message that cannot be read", async () => {
+  const [, spoil] = BAD[0]!;
+  const { server } = serve(spoil);
+  await using _server = server;
+  const endpoint = await server.listen();
+  const { status, stderr } = await cli([
+    ...["failed", "--redrive", "--yes", `--to=${endpoint}/000000000000/b`],
+    `${endpoint}/000000000000/adder`,
+  ]);
+  assertEquals(status, 1);
+  assertMatch(stderr.join("\n"), /cannot be read: its attribute "__proto__"/);
+  assertEquals(server.count("SendMessageBatch"), 1);
+});
+
 Deno.test("the double has no job for a message that SQS's connection cannot read", async () => {
   await using queues = setUp({ silent: true, queues: ["adder", "failed"] });
   const jobs: unknown[] = [];

@@ -207,8 +207,16 @@ Deno.test("examples/deploy leaves a container the time to stop, and starts it ag
 
   const port = number(kubernetes, /health = 0\.0\.0\.0:(\d+)$/m);
   assertEquals(number(kubernetes, /containerPort: (\d+)$/m), port);
-  const probes = [...kubernetes.matchAll(/path: \/healthz, port: (\d+)/g)];
-  assertEquals(probes.map((match) => Number(match[1])), [port, port]);
+  const probes = [
+    ...kubernetes.matchAll(
+      /(\w+)Probe:\s+httpGet: \{ path: (\S+), port: (\d+)/g,
+    ),
+  ].map(([, probe, path, port]) => [probe, path, Number(port)]);
+  // An outage of SQS takes no pod's place: only a dead process does.
+  assertEquals(probes, [
+    ["readiness", "/readyz", port],
+    ["liveness", "/livez", port],
+  ]);
 });
 
 Deno.test("examples/demo shows the fate of each job, and of a failure only the worker's line", async () => {

@@ -201,7 +201,8 @@ const ROWS: readonly Row[] = [
   ),
   {
     key: "health",
-    meaning: "host:port that answers /healthz; none by default",
+    meaning:
+      "host:port that answers /livez, /readyz and /healthz; none by default",
     allowed: ADDRESS,
     check: checkAddress,
   },

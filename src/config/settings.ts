@@ -114,8 +114,8 @@ export interface ContainerSettings<Config = WorkerConfig> {
    */
   readonly shutdownTimeoutSeconds?: number | undefined;
   /**
-   * The `host:port` that answers `GET /healthz`: 200, or 503 with the reason if
-   * all receives have failed for a minute and while stopping. Port 0 takes a
+   * The `host:port` that answers `GET /livez` (200: the process runs), and
+   * `/readyz` and `/healthz` (200: jobs get done; otherwise 503). Port 0 takes a
    * free port, which is logged. The testing double ignores it.
    * @default {undefined} no server
    */

@@ -21,7 +21,6 @@ import { watchExit } from "../job/stray_exit.ts";
 import type { Logger } from "../logging/loggers.ts";
 import { type ContainerSummary, Counters } from "../telemetry/counters.ts";
 import { fanOut } from "../telemetry/events.ts";
-import { type HealthServer, serveHealth } from "./health.ts";
 import { reportStop, stopText } from "./stop_report.ts";
 import {
   closeQueues,
@@ -63,11 +62,10 @@ export class Container implements AttachedConsumer {
   /** The jobs that the double runs. */
   #round: Promise<void> | undefined;
   #learned: Promise<void> | undefined;
-  #health: HealthServer | undefined;
 
   /**
-   * Loads the worker, opens the queue, calls the factory, and starts to answer
-   * health checks.
+   * Starts to answer health checks, loads the worker, opens the queue, and calls
+   * the factory.
    *
    * @throws {ConfigError} If the loggers or the worker are wrong.
    * @throws {NonExistentQueueError} If there is no such queue.
@@ -76,18 +74,11 @@ export class Container implements AttachedConsumer {
     config: ContainerConfig,
     options: StartOptions = {},
   ): Promise<Container> {
-    const container = new Container(await loadParts(config, options));
-    try {
-      await container.#serveHealth();
-      return container;
-    } catch (error) {
-      await container.close().catch(() => {});
-      throw error;
-    }
+    return new Container(await loadParts(config, options));
   }
 
   private constructor(parts: Parts) {
-    const { config, loggers, queues, worker, telemetry } = parts;
+    const { config, loggers, queues, worker, telemetry, health } = parts;
     const { source, failures } = queues;
     const { url, ref } = source;
     const { name, fifo } = ref;
@@ -117,12 +108,14 @@ export class Container implements AttachedConsumer {
         ? config.failures as "delete" | "keep"
         : openFailures(failures, ref.name, this.#logger, telemetry),
     });
+    if (health !== undefined) health.problem = () => this.#engine.problem;
     follow(this.#stop.signal, () => this.#engine.stop());
     follow(this.#force.signal, () => this.#engine.forceStop());
   }
 
   get summary(): ContainerSummary {
-    return this.#counters.summary;
+    const { lostLines } = this.#parts.loggers;
+    return { ...this.#counters.summary, lostLines };
   }
 
   /** Where its failed jobs go, if that is a queue. */
@@ -252,13 +245,13 @@ export class Container implements AttachedConsumer {
   }
 
   async #close(forceSignal: AbortSignal | undefined): Promise<void> {
-    const { worker, queues, loggers } = this.#parts;
+    const { worker, queues, loggers, health } = this.#parts;
     this.#closed.abort();
     try {
       await this.#disposeWorker(forceSignal);
     } finally {
       worker.kill?.();
-      this.#health?.[Symbol.dispose]();
+      health?.[Symbol.dispose]();
       closeQueues(queues);
       loggers.close();
     }
@@ -287,15 +280,6 @@ export class Container implements AttachedConsumer {
       const { region } = queues.source.connection;
       throw openError(error, config.queue.text, region);
     }
-  }
-
-  /** The testing double polls nothing: there is nothing to check. */
-  async #serveHealth(): Promise<void> {
-    const { config: { health: address, queue }, queues } = this.#parts;
-    if (address === undefined || queues.source.clock.manual) return;
-    const problem = () => this.#engine.problem;
-    this.#health = await serveHealth({ address, problem });
-    this.#logger.info(`Answering for ${queue.text} at ${this.#health.url}`);
   }
 
   async #poll(drain: boolean): Promise<void> {
@@ -380,8 +364,9 @@ function abortAfter(
 
 function summaryText(summary: ContainerSummary): string {
   const { received, done, failed, retried, released, leasesLost } = summary;
-  const { undeleted, emptyReceives, requests } = summary;
+  const { undeleted, lostLines, emptyReceives, requests } = summary;
+  const lost = lostLines === 0 ? "" : `, log lines lost ${lostLines}`;
   const calls = Object.entries(requests)
     .map(([operation, count]) => `${count} ${operation}`).join(", ");
-  return `received ${received}, done ${done}, failed ${failed}, retried ${retried}, released ${released}, leases lost ${leasesLost}, undeleted ${undeleted}; requests: ${calls} (${emptyReceives} empty)`;
+  return `received ${received}, done ${done}, failed ${failed}, retried ${retried}, released ${released}, leases lost ${leasesLost}, undeleted ${undeleted}${lost}; requests: ${calls} (${emptyReceives} empty)`;
 }

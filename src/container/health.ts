@@ -1,28 +1,44 @@
 /**
  * The HTTP server that answers a service manager's health probes.
  *
+ * It speaks HTTP by itself: Deno's server has no limits of connections and time,
+ * so that clients which never ask could keep the probes from an answer.
+ *
  * @module
  */
 
 import type { Address } from "../config/values.ts";
-import type { Server } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Server, Socket } from "node:net";
 import process from "node:process";
+import type { Problem } from "../engine/engine.ts";
 import { ConfigError, messageOf } from "../errors.ts";
+import { list } from "../text.ts";
 
-const PATH = "/healthz";
+/** How long a connection may last: probes ask immediately. */
+const CONNECTION_MS = 5_000;
 
-/** How long a client may take to send its request. */
-const REQUEST_MS = 5_000;
+/** The most connections; one more ends the oldest. */
+const MAX_CONNECTIONS = 64;
+
+/** The longest request, without a body. */
+const MAX_HEAD_BYTES = 8_192;
+
+/** The process runs; jobs get done; both of it, as one answer. */
+const PATHS = ["/livez", "/readyz", "/healthz"];
+
+/** Why a container is not ready, in words that tell strangers nothing. */
+export type Unready = "starting" | Problem;
 
 export interface HealthOptions {
   readonly address: Address;
-  /** Why the container is unhealthy, or `undefined`. */
-  readonly problem: () => string | undefined;
+  /** Why no job gets done, or `undefined`. */
+  readonly problem: () => Unready | undefined;
 }
 
 export interface HealthServer extends Disposable {
   readonly url: string;
+  /** Asked from now on. */
+  problem: HealthOptions["problem"];
 }
 
 /**
@@ -34,37 +50,88 @@ export interface HealthServer extends Disposable {
 export async function serveHealth(
   { address, problem }: HealthOptions,
 ): Promise<HealthServer> {
-  const { createServer } = await import("node:http");
-  const limits = { requestTimeout: REQUEST_MS, headersTimeout: REQUEST_MS };
-  const server = createServer(limits, ({ url, method = "" }, response) => {
-    const found = url!.split("?")[0] === PATH;
-    const why = problem();
-    const [status, text] = !found
-      ? [404, `Not found: ask for ${PATH}`]
-      : !["GET", "HEAD"].includes(method)
-      ? [405, "Use GET or HEAD"]
-      : why === undefined
-      ? [200, "ok"]
-      : [503, why];
-    const body = new TextEncoder().encode(`${text}\n`);
-    response.writeHead(status, {
-      "content-type": "text/plain; charset=utf-8",
-      "content-length": body.byteLength,
-      "cache-control": "no-store",
-      ...(status === 405 ? { allow: "GET, HEAD" } : {}),
-    });
-    response.end(method === "HEAD" ? undefined : body);
+  const { createServer } = await import("node:net");
+  const open = new Set<Socket>();
+  const server = createServer((socket) => {
+    const [oldest] = open;
+    if (open.size >= MAX_CONNECTIONS) {
+      open.delete(oldest!);
+      oldest!.destroy();
+    }
+    open.add(socket);
+    socket.once("close", () => open.delete(socket));
+    answer(socket, (head) => answerTo(head, health.problem()));
   });
   await listen(server, address);
+  // Its trouble is not the container's.
+  server.on("error", () => {});
   const own = server.address() as AddressInfo;
   const shown = own.family === "IPv6" ? `[${own.address}]` : own.address;
-  return {
-    url: `http://${shown}:${own.port}${PATH}`,
+  const health: HealthServer = {
+    url: `http://${shown}:${own.port}/healthz`,
+    problem,
     [Symbol.dispose]() {
       server.close();
-      server.closeAllConnections();
+      for (const socket of open) socket.destroy();
     },
   };
+  return health;
+}
+
+/** Reads one request, answers, and closes the connection, all in time. */
+function answer(socket: Socket, answerTo: (head: string) => string): void {
+  let head = "";
+  let isAnswered = false;
+  const late = setTimeout(() => socket.destroy(), CONNECTION_MS);
+  socket.once("close", () => clearTimeout(late));
+  socket.on("error", () => {}); // The client went away.
+  socket.on("data", (bytes) => {
+    // What follows a head is read and dropped: a reset would take the answer.
+    if (isAnswered) return;
+    head += bytes.toString("latin1");
+    const isWhole = head.includes("\r\n\r\n");
+    if (!isWhole && head.length <= MAX_HEAD_BYTES) return;
+    isAnswered = true;
+    socket.end(isWhole ? answerTo(head) : response(431, "request too long"));
+  });
+}
+
+function answerTo(head: string, problem: Unready | undefined): string {
+  const line = /^([A-Z]+) (?:https?:\/\/[^/ ]*)?(\/[^? ]*)\S* HTTP\/1\.\d\r\n/i;
+  const [, method = "", path = ""] = line.exec(head) ?? [];
+  if (method === "") return response(400, "bad request");
+  if (!PATHS.includes(path)) {
+    return response(404, `not found: ask for ${list(PATHS)}`);
+  }
+  if (!["GET", "HEAD"].includes(method)) {
+    return response(405, "use GET or HEAD");
+  }
+  const why = path === "/livez" ? undefined : problem;
+  const isBare = method === "HEAD";
+  return why === undefined
+    ? response(200, "ok", isBare)
+    : response(503, why, isBare);
+}
+
+const PHRASES: Readonly<Record<number, string>> = {
+  200: "OK",
+  400: "Bad Request",
+  404: "Not Found",
+  405: "Method Not Allowed",
+  431: "Request Header Fields Too Large",
+  503: "Service Unavailable",
+};
+
+function response(status: number, text: string, isBare = false): string {
+  const lines = [
+    `HTTP/1.1 ${status} ${PHRASES[status]}`,
+    "content-type: text/plain; charset=utf-8",
+    `content-length: ${text.length + 1}`,
+    "cache-control: no-store",
+    "connection: close",
+    ...(status === 405 ? ["allow: GET, HEAD"] : []),
+  ];
+  return `${lines.join("\r\n")}\r\n\r\n${isBare ? "" : `${text}\n`}`;
 }
 
 async function listen(

@@ -19,6 +19,7 @@ import {
   routeOf,
 } from "../connect/failure_loops.ts";
 import { ConfigError } from "../errors.ts";
+import { testMode } from "../connect/test_mode.ts";
 import { FailureQueue } from "../engine/failure_queue.ts";
 import { jobContext, runInScope } from "../job/current_job.ts";
 import { LocalRunner } from "../job/run_job.ts";
@@ -32,6 +33,7 @@ import {
   type Loggers,
 } from "../logging/loggers.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
+import { type HealthServer, serveHealth } from "./health.ts";
 
 export interface StartOptions {
   /** Signs with made-up credentials, for a server on this machine. */
@@ -61,6 +63,7 @@ export interface Parts {
   readonly queues: Queues;
   readonly worker: Worker;
   readonly telemetry: Telemetry | undefined;
+  readonly health: HealthServer | undefined;
 }
 
 /**
@@ -79,7 +82,10 @@ export async function loadParts(
   });
   let queues: Queues | undefined;
   let loaded: LoadedWorker | undefined;
+  let health: HealthServer | undefined;
   try {
+    // First: a start may take long, and the process runs meanwhile.
+    health = await openHealth(config, loggers.get("zsqs"));
     using _exit = watchExit({ loggers, whose: "own" });
     const worker = await runInScope({ loggers }, async () => {
       loaded = await load(config, loggers, options);
@@ -88,13 +94,25 @@ export async function loadParts(
       return await loaded.make(queues.source.ref.name);
     });
     const telemetry = await loadTelemetry();
-    return { config, loggers, queues: queues!, worker, telemetry };
+    return { config, loggers, queues: queues!, worker, telemetry, health };
   } catch (error) {
+    health?.[Symbol.dispose]();
     await loaded?.end?.();
     if (queues !== undefined) closeQueues(queues);
     loggers.close();
     throw error;
   }
+}
+
+/** The testing double polls nothing: there is nothing to check. */
+async function openHealth(
+  { health: address, queue }: ContainerConfig,
+  logger: Logger,
+): Promise<HealthServer | undefined> {
+  if (address === undefined || testMode() !== undefined) return undefined;
+  const health = await serveHealth({ address, problem: () => "starting" });
+  logger.info(`Answering for ${queue.text} at ${health.url}`);
+  return health;
 }
 
 /** A worker whose module is loaded, and whose factory is not called yet. */

@@ -30,6 +30,9 @@ const FORCE_LIMIT_MS = 10_000;
 const DELETE: SettlingDecision = { action: "delete" };
 const SHOW: SettlingDecision = { action: "changeVisibility", seconds: 0 };
 
+/** Why no job gets done, in words that say nothing of account and queue. */
+export type Problem = "stopping" | "no worker process" | "receives failing";
+
 /** The parts of an engine that a container chooses. */
 export interface EngineParts {
   readonly runner: Runner;
@@ -112,11 +115,13 @@ export class Engine {
     });
   }
 
-  /** Why it is unhealthy, or `undefined`. */
-  get problem(): string | undefined {
-    if (this.#isStopping) return "Stopping";
+  /** Why no job gets done, or `undefined`. */
+  get problem(): Problem | undefined {
+    if (this.#isStopping) return "stopping";
     if (this.#isPaused) return undefined;
-    return this.#room?.problem ?? this.#receiver.problem;
+    if (this.#room?.problem !== undefined) return "no worker process";
+    const isFailing = this.#receiver.problem !== undefined;
+    return isFailing ? "receives failing" : undefined;
   }
 
   /**

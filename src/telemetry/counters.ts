@@ -24,6 +24,8 @@ export interface ContainerSummary {
   readonly leasesLost: number;
   /** Jobs that ended, but whose message could not be deleted: they may run again. */
   readonly undeleted: number;
+  /** Log lines that could not be written: a full disk, a closed stream. */
+  readonly lostLines: number;
   /** Receives that returned no message. */
   readonly emptyReceives: number;
   /** Requests to SQS that have ended, by operation. */
@@ -49,7 +51,7 @@ export class Counters implements ContainerEvents {
   };
 
   /** The counts as they are now. */
-  get summary(): ContainerSummary {
+  get summary(): Omit<ContainerSummary, "lostLines"> {
     return { ...this.#counts, requests: { ...this.#requests } };
   }
 

@@ -8,7 +8,6 @@ import {
 } from "@std/assert";
 import { stub } from "@std/testing/mock";
 import { sleep } from "../../src/clock.ts";
-import type { ContainerSummary } from "../../src/telemetry/counters.ts";
 import type {
   Connection,
   EntryResult,
@@ -121,7 +120,7 @@ const NOTHING = { received: 0, done: 0, failed: 0, retried: 0, released: 0 };
 
 /** What became of the messages, without the requests that it took. */
 function countsOf(
-  { received, done, failed, retried, released }: ContainerSummary,
+  { received, done, failed, retried, released }: EngineRig["summary"],
 ) {
   return { received, done, failed, retried, released };
 }

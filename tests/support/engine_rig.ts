@@ -14,10 +14,7 @@ import { Engine, type EngineParts } from "../../src/engine/engine.ts";
 import { Visibility } from "../../src/engine/visibility.ts";
 import { type Handler, LocalRunner } from "../../src/job/run_job.ts";
 import type { Logger } from "../../src/logging/loggers.ts";
-import {
-  type ContainerSummary,
-  Counters,
-} from "../../src/telemetry/counters.ts";
+import { Counters } from "../../src/telemetry/counters.ts";
 import { VirtualClock } from "../../src/double/virtual_clock.ts";
 import { type CallFaults, withFaults } from "./call_faults.ts";
 import { turn } from "./turn.ts";
@@ -129,7 +126,7 @@ export class EngineRig {
   }
 
   /** What it has done so far. */
-  get summary(): ContainerSummary {
+  get summary(): Counters["summary"] {
     return this.#counters.summary;
   }
 

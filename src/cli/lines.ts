@@ -27,11 +27,12 @@ export async function* readLines(
   let pieces: Uint8Array[] = [];
   let size = 0;
   const take = () => {
-    const bytes = Buffer.concat(pieces);
+    const taken = pieces;
     pieces = [];
     size = 0;
-    return bytes;
+    return taken;
   };
+  let isLong = false;
   for await (const chunk of source) {
     for (let start = 0; start < chunk.length;) {
       const newline = chunk.indexOf(NEWLINE, start);
@@ -39,9 +40,15 @@ export async function* readLines(
       pieces.push(chunk.subarray(start, end));
       size += end - start;
       start = end;
-      if (newline >= 0) yield { bytes: take(), more: false };
-      else if (size > maxBytes) yield { bytes: take(), more: true };
+      if (newline >= 0) {
+        yield { bytes: Buffer.concat(take()), more: false };
+        isLong = false;
+      } else if (isLong || size > maxBytes) {
+        // Not joined: however long a line is, it takes no more memory.
+        for (const bytes of take()) yield { bytes, more: true };
+        isLong = true;
+      }
     }
   }
-  if (size > 0) yield { bytes: take(), more: false };
+  if (size > 0) yield { bytes: Buffer.concat(take()), more: false };
 }

@@ -13,7 +13,7 @@ import { openError } from "../connect/open_queue.ts";
 import type { AttachedConsumer } from "../connect/test_mode.ts";
 import type { EngineContext } from "../engine/context.ts";
 import { Engine } from "../engine/engine.ts";
-import { learnVisibility, Visibility } from "../engine/visibility.ts";
+import { Visibility } from "../engine/visibility.ts";
 import { messageOf } from "../errors.ts";
 import { runInScope } from "../job/current_job.ts";
 import { logStrayErrors } from "../job/stray_errors.ts";
@@ -22,6 +22,7 @@ import type { Logger } from "../logging/loggers.ts";
 import { type ContainerSummary, Counters } from "../telemetry/counters.ts";
 import { fanOut } from "../telemetry/events.ts";
 import { reportStop, stopText } from "./stop_report.ts";
+import { learnVisibility } from "./learn_visibility.ts";
 import {
   closeQueues,
   loadParts,

@@ -13,7 +13,7 @@ import { type JobRoom, nameJobs, type Runner } from "../job/runner.ts";
 import type { Logger } from "../logging/loggers.ts";
 import type { ReceivedMessage } from "../sqs/connection.ts";
 import type { EngineContext } from "./context.ts";
-import { Turns } from "./cpu_turns.ts";
+import { Turns } from "../cpu_turns.ts";
 import type { FailureQueue } from "./failure_queue.ts";
 import type { Lease, SentReceive } from "./lease.ts";
 import { Leases } from "./leases.ts";

@@ -15,15 +15,18 @@ import {
 } from "../sqs/connection.ts";
 import { messageOf } from "../errors.ts";
 import { nameJobs } from "../job/runner.ts";
-import { jsonString } from "../message/strict_json.ts";
-import { nameAndMessage } from "../logging/error_data.ts";
+import {
+  FAILURE_ATTRIBUTE,
+  hopsOf,
+  reasonText,
+} from "../message/failure_reason.ts";
 import type { Logger } from "../logging/loggers.ts";
-
-/** The message attribute that holds the reason. */
-export const FAILURE_ATTRIBUTE = "zsqs.failure";
 
 /** The longest reason, in bytes: it is ASCII. */
 const MAX_REASON_BYTES = 1024;
+
+/** How often a message may be sent to a failures queue: two may lead to each other. */
+const MAX_HOPS = 3;
 
 /** Where failed messages go. */
 export interface FailureQueueOptions {
@@ -56,6 +59,12 @@ export class FailureQueue {
     error: unknown,
     maxBytes = MAX_BYTES,
   ): Promise<void> {
+    const hops = hopsOf(message.attributes);
+    if (hops >= MAX_HOPS) {
+      throw new Error(
+        `it was sent to failures queues ${hops} times already: let no container send failed messages back to where they came from`,
+      );
+    }
     // The reason of an earlier failure gives way to this one.
     const { [FAILURE_ATTRIBUTE]: _former, ...attributes } = message.attributes;
     const withReason = this.#withReason(message, attributes, error, maxBytes);
@@ -110,70 +119,18 @@ export class FailureQueue {
     });
     const room = maxBytes - messageBytes(message.body, withValue(""));
     const length = Math.min(MAX_REASON_BYTES, room);
-    const text = this.#reason(message, error, length);
+    const { source, now } = this.#options;
+    const text = reasonText(
+      {
+        queue: source,
+        messageId: message.messageId,
+        receiveCount: message.receiveCount,
+        hops: hopsOf(message.attributes) + 1,
+        time: new Date(now()).toISOString(),
+      },
+      error,
+      length,
+    );
     return text === undefined ? undefined : withValue(text);
   }
-
-  /** The reason as ASCII JSON, the error's message shortened until it fits. */
-  #reason(message: ReceivedMessage, error: unknown, maxBytes: number) {
-    const { source: queue, now } = this.#options;
-    const { messageId, receiveCount } = message;
-    const time = new Date(now()).toISOString();
-    const described = nameAndMessage(error);
-    const name = described.name.slice(0, 100);
-    let { message: text } = described;
-    for (;;) {
-      const json = asciiJson(
-        { queue, messageId, error: name, message: text, receiveCount, time },
-      );
-      if (json.length <= maxBytes) return json;
-      if (text === "") return undefined;
-      const over = json.length - maxBytes;
-      text = text.slice(0, Math.max(0, text.length - Math.ceil(over / 6) - 1));
-    }
-  }
-}
-
-/** The reason that a failed message carries. */
-export interface FailureReason {
-  /** The name of the queue that it came from. */
-  readonly queue: string;
-  /** Its id there. */
-  readonly messageId: string;
-  /** The error's name. */
-  readonly error: string;
-  readonly message: string;
-  readonly receiveCount: number;
-  readonly time: string;
-}
-
-/** Reads the reason of a failed message; anybody may have written it. */
-export function readReason(
-  attributes: WireAttributes,
-): FailureReason | undefined {
-  const { value } = attributes[FAILURE_ATTRIBUTE] ?? {};
-  let reason: Record<string, unknown>;
-  try {
-    reason = Object(JSON.parse(String(value)));
-  } catch {
-    return undefined;
-  }
-  const { queue, messageId, error, message, receiveCount, time } = reason;
-  const texts = [queue, messageId, error, message, time];
-  return texts.every((text) => typeof text === "string") &&
-      typeof receiveCount === "number"
-    ? reason as unknown as FailureReason
-    : undefined;
-}
-
-function asciiJson(value: Readonly<Record<string, string | number>>): string {
-  const members = Object.entries(value).map(([key, member]) =>
-    `${jsonString(key)}:${
-      typeof member === "string" ? jsonString(member) : member
-    }`
-  );
-  return `{${members.join(",")}}`.replace(
-    /[\u0080-\uffff]/g,
-    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
 }

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { Alarm, type Clock, sleep, unlessAborted } from "../clock.ts";
+import { sleep, unlessAborted } from "../clock.ts";
 import type { Decision } from "../job/decide.ts";
 import { nameJobs } from "../job/runner.ts";
 import {
@@ -14,6 +14,7 @@ import {
   MAX_BATCH,
   UNANSWERED,
 } from "../sqs/connection.ts";
+import { Batch } from "../sqs/batch.ts";
 import type { Operation } from "../telemetry/events.ts";
 import {
   type EngineConnection,
@@ -74,8 +75,8 @@ export interface SettlerOptions {
 export class Settler {
   readonly #context: EngineContext;
   readonly #options: SettlerOptions;
-  readonly #deletes: Batch;
-  readonly #changes: Batch;
+  readonly #deletes: Batch<Settlement>;
+  readonly #changes: Batch<Settlement>;
   /** All that are not settled. */
   readonly #open = new Set<Settlement>();
   /** How many settlements were refused and are being tried again. */
@@ -161,7 +162,7 @@ export class Settler {
     this.#changes.flush();
   }
 
-  #batch(operation: Operation, call: Call): Batch {
+  #batch(operation: Operation, call: Call): Batch<Settlement> {
     return new Batch(this.#context.clock, async (entries) => {
       let results: readonly EntryResult[];
       try {
@@ -299,46 +300,6 @@ type Call = (
   connection: EngineConnection,
   url: string,
 ) => Promise<EntryResult[]>;
-
-/** Gathers entries until there are ten, or the first may wait no longer. */
-class Batch {
-  readonly #clock: Clock;
-  readonly #send: (entries: readonly Settlement[]) => void;
-  readonly #alarm: Alarm;
-  #entries: Settlement[] = [];
-  #flushAtMs = Infinity;
-
-  constructor(clock: Clock, send: (entries: readonly Settlement[]) => void) {
-    this.#clock = clock;
-    this.#send = send;
-    this.#alarm = new Alarm(clock, () => this.#ring());
-  }
-
-  add(entry: Settlement, latestMs: number): void {
-    this.#entries.push(entry);
-    if (this.#entries.length >= MAX_BATCH) return this.flush();
-    this.#flushAtMs = Math.min(this.#flushAtMs, latestMs);
-    this.#alarm.setBy(this.#flushAtMs);
-  }
-
-  flush(): void {
-    if (this.#entries.length === 0) return;
-    const entries = this.#entries;
-    this.#entries = [];
-    this.#flushAtMs = Infinity;
-    this.#send(entries);
-  }
-
-  clearTimers(): void {
-    this.#alarm.off();
-  }
-
-  /** Those for which the alarm was set may have been sent with others. */
-  #ring(): void {
-    if (this.#flushAtMs <= this.#clock.now()) this.flush();
-    else this.#alarm.setBy(this.#flushAtMs);
-  }
-}
 
 function isDelete({ untilMs }: Settlement): boolean {
   return untilMs === undefined;

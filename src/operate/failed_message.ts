@@ -6,7 +6,7 @@
 
 import { fromWire } from "../message/attributes.ts";
 import type { ReceivedMessage } from "../sqs/connection.ts";
-import { FAILURE_ATTRIBUTE, readReason } from "../engine/failure_queue.ts";
+import { FAILURE_ATTRIBUTE, readReason } from "../message/failure_reason.ts";
 import { parseQueueRef } from "../sqs/queue_ref.ts";
 
 /** Its error, such as `TypeError: x is missing`, if its reason is known. */

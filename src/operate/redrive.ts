@@ -15,7 +15,7 @@ import {
   FAILURE_ATTRIBUTE,
   type FailureReason,
   readReason,
-} from "../engine/failure_queue.ts";
+} from "../message/failure_reason.ts";
 import { parseQueueRef } from "../sqs/queue_ref.ts";
 import { isShared, SendFailure, SendQueue } from "../sending/send_queue.ts";
 

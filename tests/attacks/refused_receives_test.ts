@@ -103,7 +103,7 @@ Deno.test("A running container repeats why it receives nothing, and each change 
   await engine.start();
   let code = "AccessDenied";
   engine.faults.receive = () => Promise.reject(sqsError(code, true));
-  await engine.advance(610);
+  await engine.advance(700);
   const lines = () => engine.log.filter((line) => line.includes(code)).length;
   assertEquals(lines(), 3);
   assertStringIncludes(engine.engine.problem ?? "", "AccessDenied");
@@ -132,3 +132,26 @@ Deno.test("A container of 1,000 jobs polls no more than it has sockets", async (
   assertEquals(most, MAX_POLLS);
   await engine.end();
 });
+
+for (
+  const code of [
+    "InvalidSignatureException",
+    "RequestExpired",
+    "ExpiredToken",
+    "OverLimit",
+    "ThrottlingException",
+  ]
+) {
+  Deno.test(`A first receive from a queue's URL outlives ${code}`, async () => {
+    const engine = new EngineRig(() => {}, { isUnseen: true });
+    engine.send([1]);
+    engine.faults.receive = () => Promise.reject(sqsError(code, true));
+    await engine.start();
+    await engine.advance(100);
+    assertEquals(engine.ended, false);
+    engine.faults = {};
+    await engine.advance(31);
+    assertEquals(engine.left, []);
+    await engine.end();
+  });
+}

@@ -100,6 +100,7 @@ Deno.test("failures = QUEUE keeps the body, the attributes and the reason", asyn
     error: "TypeError",
     message: "\x1b[31mbad\x1b[0m 漢字 \u{1f600}",
     receiveCount: 1,
+    hops: 1,
     time: "1970-01-01T00:00:00.000Z",
   });
 });

@@ -13,7 +13,7 @@ import type {
   VisibilityChange,
 } from "../../src/sqs/connection.ts";
 import { currentJob } from "../../src/job/current_job.ts";
-import { Turns } from "../../src/engine/cpu_turns.ts";
+import { Turns } from "../../src/cpu_turns.ts";
 import { Visibility } from "../../src/engine/visibility.ts";
 import { EngineRig, pass } from "../support/engine_rig.ts";
 import { turn } from "../support/turn.ts";

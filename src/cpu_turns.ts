@@ -6,7 +6,7 @@
  */
 
 import { setImmediate } from "node:timers";
-import type { Clock } from "../clock.ts";
+import type { Clock } from "./clock.ts";
 
 /** Work that is so long is followed by a turn for others, in milliseconds. */
 const LONG_MS = 50;

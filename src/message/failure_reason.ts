@@ -1,0 +1,93 @@
+/**
+ * The reason that a failed message carries to its failures queue.
+ *
+ * @module
+ */
+
+import { nameAndMessage } from "../logging/error_data.ts";
+import type { WireAttributes } from "../sqs/connection.ts";
+import { jsonString } from "./strict_json.ts";
+
+/** The message attribute that holds the reason. */
+export const FAILURE_ATTRIBUTE = "zsqs.failure";
+
+/** The reason that a failed message carries. */
+export interface FailureReason {
+  /** The name of the queue that it came from. */
+  readonly queue: string;
+  /** Its id there. */
+  readonly messageId: string;
+  /** The error's name. */
+  readonly error: string;
+  readonly message: string;
+  readonly receiveCount: number;
+  readonly time: string;
+  /** How often the message was sent to a failures queue, this time included. */
+  readonly hops?: number;
+}
+
+/** The most hops that are believed: anybody may have written them. */
+const MOST_HOPS = 1_000;
+
+/** Reads the reason of a failed message; anybody may have written it. */
+export function readReason(
+  attributes: WireAttributes,
+): FailureReason | undefined {
+  const reason = parse(attributes);
+  const { queue, messageId, error, message, receiveCount, time } = reason;
+  const texts = [queue, messageId, error, message, time];
+  return texts.every((text) => typeof text === "string") &&
+      typeof receiveCount === "number"
+    ? reason as unknown as FailureReason
+    : undefined;
+}
+
+/**
+ * How often a message was sent to a failures queue. Anybody may have written the
+ * number. A wrong one counts as none, so that nobody can go below it.
+ */
+export function hopsOf(attributes: WireAttributes): number {
+  const { hops } = parse(attributes);
+  const isCount = Number.isInteger(hops) && Number(hops) > 0;
+  return isCount ? Math.min(Number(hops), MOST_HOPS) : 0;
+}
+
+/** The reason as ASCII JSON, the error's message shortened until it fits. */
+export function reasonText(
+  { queue, messageId, ...rest }: Omit<FailureReason, "error" | "message">,
+  error: unknown,
+  maxBytes: number,
+): string | undefined {
+  const described = nameAndMessage(error);
+  const name = described.name.slice(0, 100);
+  let { message } = described;
+  for (;;) {
+    const json = asciiJson({ queue, messageId, error: name, message, ...rest });
+    if (json.length <= maxBytes) return json;
+    if (message === "") return undefined;
+    const over = json.length - maxBytes;
+    const length = message.length - Math.ceil(over / 6) - 1;
+    message = message.slice(0, Math.max(0, length));
+  }
+}
+
+function parse(attributes: WireAttributes): Record<string, unknown> {
+  const { value } = attributes[FAILURE_ATTRIBUTE] ?? {};
+  try {
+    return Object(JSON.parse(String(value)));
+  } catch {
+    return {};
+  }
+}
+
+function asciiJson(value: Readonly<Record<string, string | number>>): string {
+  const members = Object.entries(value).map(([key, member]) =>
+    `${jsonString(key)}:${
+      typeof member === "string" ? jsonString(member) : member
+    }`
+  );
+  return `{${members.join(",")}}`.replace(
+    /[\u0080-\uffff]/g,
+    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}

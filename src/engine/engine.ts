@@ -120,8 +120,7 @@ export class Engine {
     if (this.#isStopping) return "stopping";
     if (this.#isPaused) return undefined;
     if (this.#room?.problem !== undefined) return "no worker process";
-    const isFailing = this.#receiver.problem !== undefined;
-    return isFailing ? "receives failing" : undefined;
+    return this.#receiver.isFailing ? "receives failing" : undefined;
   }
 
   /**

@@ -89,7 +89,6 @@ export class Receiver {
   #refusedSinceMs = Infinity;
   /** The code of the refusal that was logged, and when. */
   #logged = { code: "", atMs: 0 };
-  #lastError: unknown;
   #hasAnswered = false;
   #isStopped = false;
   #isAborted = false;
@@ -101,14 +100,11 @@ export class Receiver {
     this.#alarm = new Alarm(context.clock, () => this.#endLate());
   }
 
-  /** Why no messages come, once receives have failed for a minute. */
-  get problem(): string | undefined {
+  /** Whether receives have failed for a minute. */
+  get isFailing(): boolean {
     const ms = this.#context.clock.now() - this.#failingSinceMs;
     // After a single failure there may have been no room to try again.
-    if (this.#failures < 2 || ms < PROBLEM_MS) return undefined;
-    const what = `Receives from ${this.#context.queue} have failed`;
-    const seconds = Math.floor(ms / 1000);
-    return `${what} for ${seconds} s: ${messageOf(this.#lastError)}`;
+    return this.#failures >= 2 && ms >= PROBLEM_MS;
   }
 
   /** Starts as many receives as there is room and reason for. */
@@ -337,7 +333,6 @@ export class Receiver {
     this.#refusedSinceMs = isRefusal(error) ? Math.min(since, now) : Infinity;
     this.#logFailure(error, this.#failures === 0, now);
     this.#failures++;
-    this.#lastError = error;
     const longest = Math.min(MAX_PAUSE_MS, MIN_PAUSE_MS * 2 ** this.#failures);
     const ms = MIN_PAUSE_MS + random() * (longest - MIN_PAUSE_MS);
     const isEnding = this.#options.isDraining() && this.#drainLeftMs > 0;

@@ -48,11 +48,11 @@ Deno.test("Engine receives nothing and releases what waits, once each, while no 
   const counts = engine.queue.messages.map((message) => message.receiveCount);
   assertEquals(Math.max(...counts), 1);
   assertEquals(engine.left.every(([, visible]) => visible), true);
-  assertEquals(engine.engine.problem, "no process lives");
+  assertEquals(engine.engine.problem, "no worker process");
   assertEquals(engine.summary.done, 2);
   room.set({ problem: undefined });
   await engine.advance(1);
-  assertEquals(engine.engine.problem, "no process lives");
+  assertEquals(engine.engine.problem, "no worker process");
   await engine.end();
 });
 

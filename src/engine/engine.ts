@@ -124,11 +124,16 @@ export class Engine {
   }
 
   /**
-   * The jobs that run, and those whose failed message is being sent to the
-   * failures queue. The testing double looks at them.
+   * The jobs that run or only wait for room, and those whose failed message is
+   * being sent to the failures queue. The testing double looks at them.
    */
   get jobs(): ReadonlySet<object> {
-    return new Set([...this.#running, ...this.#outcomes.sending]);
+    const { concurrency } = this.#context.options;
+    const isFull = this.#leases.running >= concurrency;
+    const started = this.#room === undefined || isFull
+      ? this.#running
+      : [...this.#leases].filter(({ state }) => state !== "settling");
+    return new Set([...started, ...this.#outcomes.sending]);
   }
 
   /** What a stop waits for. */

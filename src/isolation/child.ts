@@ -30,6 +30,7 @@ import {
   type FrameKeys,
   type FromChild,
   HELLO,
+  type Mark,
   type ToChild,
 } from "./protocol.ts";
 import { watchContainer } from "./watchdog.ts";
@@ -84,7 +85,7 @@ class Program {
       case "run":
         return void this.#run(frame);
       case "abort":
-        return this.#running[frame.id]?.abort(frame.reason);
+        return this.#abort(frame);
       case "exit":
         return this.#channel.exit(0);
     }
@@ -92,6 +93,17 @@ class Program {
 
   #send(frame: FromChild): Promise<void> {
     return this.#channel.send(encodeFromChild(this.#keys!.fromChild, frame));
+  }
+
+  #mark(mark: Mark): void {
+    this.#channel.mark(encodeFromChild(this.#keys!.fromChild, mark));
+  }
+
+  #abort({ id, reason }: ToChild & { type: "abort" }): void {
+    const control = this.#running[id];
+    if (control === undefined) return;
+    this.#mark({ type: "aborting", id });
+    control.abort(reason);
   }
 
   async #step(work: () => Promise<void>): Promise<void> {
@@ -138,13 +150,18 @@ class Program {
   }
 
   async #run(frame: ToChild & { type: "run" }): Promise<void> {
-    const { id, message, reportStart } = frame;
+    const { id, message, withMarks } = frame;
     if (id in this.#running) return;
     const control = this.#running[id] = new JobControl();
     try {
-      // A handler in an endless loop holds back frames that are not written.
-      if (reportStart) await this.#send({ type: "started", id });
-      const outcome = await this.#runner!.run(message, control);
+      if (withMarks) {
+        this.#mark({ type: "started", id });
+        // So that no other frame of the job is read before.
+        this.#send({ type: "started", id });
+      }
+      const running = this.#runner!.run(message, control);
+      if (withMarks) this.#mark({ type: "returned", id });
+      const outcome = await running;
       delete this.#running[id];
       this.#send({
         type: "ended",

@@ -6,6 +6,7 @@
 
 import process from "node:process";
 import { SIGNALS } from "../signals.ts";
+import { HAS_PIPE, writeMark } from "./child_marks.ts";
 
 /** Node's end of the channel. */
 interface NodeChannel {
@@ -17,6 +18,8 @@ interface NodeChannel {
 export interface Channel {
   /** Resolves when the text is written. */
   send(text: string): Promise<void>;
+  /** Writes the text before it returns, where there is a pipe for that. */
+  mark(text: string): void;
   /** Ends this process. */
   exit(status: number): void;
 }
@@ -45,14 +48,19 @@ export function takeChannel(take: (text: unknown) => void): Channel {
   // Deno itself reads with `process.channel`, which cannot send.
   delete channel.send;
   delete channel.disconnect;
-  return {
-    send: (text) =>
-      new Promise((resolve) =>
-        // If a job broke the channel, its process ends and others take its jobs.
-        send(text, (error) => error ? exit(1) : resolve())
-      ),
-    exit,
+  const sent = (text: string) =>
+    new Promise<void>((resolve) =>
+      // If a job broke the channel, its process ends and others take its jobs.
+      send(text, (error) => error ? exit(1) : resolve())
+    );
+  const mark = (text: string) => {
+    try {
+      writeMark(text);
+    } catch {
+      exit(1);
+    }
   };
+  return { send: sent, mark: HAS_PIPE ? mark : sent, exit };
 }
 
 /**

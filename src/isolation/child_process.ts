@@ -6,15 +6,17 @@
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
+import type { Readable } from "node:stream";
 import { LostJobError } from "../errors.ts";
 import type { Clock } from "../clock.ts";
 import type { Outcome } from "../job/decide.ts";
-import type { JobControl, Runner } from "../job/runner.ts";
+import { type JobControl, nameJobs } from "../job/runner.ts";
 import { type WorkerConfig, workerSubject } from "../job/worker.ts";
 import type { WorkerSpec } from "../job/worker_spec.ts";
 import { decodeError } from "../logging/error_data.ts";
 import type { JobMessage } from "../sqs/connection.ts";
 import type { ChildCommand } from "./child_command.ts";
+import { HAS_PIPE, readMarks } from "./child_marks.ts";
 import { passLines } from "./child_output.ts";
 import { HAS_GROUPS, type ProcessGroups } from "./process_groups.ts";
 import {
@@ -25,6 +27,7 @@ import {
   HELLO,
   isTooLong,
   type LogText,
+  type Mark,
   type ToChild,
   type Untrusted,
 } from "./protocol.ts";
@@ -38,6 +41,8 @@ const END_GRACE_MS = 1_000;
 
 /** After how long the start of a worker is worth a log line, in seconds. */
 export const SLOW_SECONDS = 10;
+
+const PIPE: "pipe"[] = ["pipe"];
 
 /** Options of {@linkcode Child}. */
 export interface ChildOptions {
@@ -54,14 +59,26 @@ export interface ChildOptions {
   readonly onLog: (line: LogText, errors: readonly unknown[]) => void;
 }
 
+/** What becomes of a job whose process ended first. */
+export interface Lost {
+  readonly kind: "lost";
+  readonly error: LostJobError;
+  /** Whether the process ended because of this job; absent if nobody knows. */
+  readonly isCulprit?: boolean;
+}
+
 /** A job whose outcome is not known yet. */
 interface RunningJob {
+  readonly message: JobMessage;
   readonly control: JobControl;
-  readonly resolve: (outcome: Outcome) => void;
+  readonly resolve: (outcome: Outcome | Lost) => void;
+  hasStarted: boolean;
+  /** Whether the thread was free after the job's signal had to abort. */
+  isAborting: boolean;
 }
 
 /** A child process. */
-export class Child implements Runner {
+export class Child {
   readonly #options: ChildOptions;
   readonly #process: ChildProcess;
   readonly #keys = { toChild: randomUUID(), fromChild: randomUUID() };
@@ -78,6 +95,12 @@ export class Child implements Runner {
   #hasClosed = false;
   #hasEnded = false;
   #grace: ReturnType<typeof setTimeout> | undefined;
+  /** The job whose handler was called, and has not returned. */
+  #called: RunningJob | undefined;
+  /** The job that ended it, if that is known. */
+  #culprit: RunningJob | undefined;
+  /** How many jobs it took with it. */
+  lostJobs = 0;
 
   /**
    * Starts a process.
@@ -89,7 +112,7 @@ export class Child implements Runner {
     this.#options = options;
     this.#process = spawn(file, [...args], {
       env,
-      stdio: ["pipe", "pipe", "pipe", "ipc"],
+      stdio: ["pipe", "pipe", "pipe", "ipc", ...(HAS_PIPE ? PIPE : [])],
       // It leads a process group: what its jobs start ends with it.
       detached: HAS_GROUPS,
       windowsHide: true,
@@ -104,6 +127,8 @@ export class Child implements Runner {
       passLines(this.#process.stderr!, 2),
     ]);
     this.#greeted.promise.catch(() => {});
+    const marks = this.#process.stdio[4] as Readable | undefined;
+    if (marks) readMarks(marks, (text) => this.#take(text));
     this.#process.on("message", (message) => this.#take(message));
     this.#process.on("error", (error) => this.#fail(error));
     this.#process.on("exit", (code, signal) => {
@@ -183,15 +208,18 @@ export class Child implements Runner {
   }
 
   /**
-   * Runs a job in it. The outcome is `aborted` with a {@linkcode LostJobError}
-   * if the process ends first.
+   * Runs a job in it, and resolves to its outcome, or to how it was lost.
    */
-  async run(message: JobMessage, control: JobControl): Promise<Outcome> {
+  async run(
+    message: JobMessage,
+    control: JobControl,
+  ): Promise<Outcome | Lost> {
     const id = randomUUID();
-    const { promise, resolve } = Promise.withResolvers<Outcome>();
-    this.#jobs.set(id, { control, resolve });
-    const reportStart = control.onStart !== undefined;
-    this.#send({ type: "run", id, message, reportStart });
+    const { promise, resolve } = Promise.withResolvers<Outcome | Lost>();
+    const state = { hasStarted: false, isAborting: false };
+    this.#jobs.set(id, { message, control, resolve, ...state });
+    const withMarks = control.onStart !== undefined;
+    this.#send({ type: "run", id, message, withMarks });
     const { signal } = control;
     const abort = () =>
       this.#send({ type: "abort", id, reason: signal.reason.reason });
@@ -222,6 +250,24 @@ export class Child implements Runner {
   kill(why: string): void {
     this.#why ??= why;
     if (!this.#hasExited) this.#process.kill("SIGKILL");
+  }
+
+  /**
+   * Kills it, as a job has not ended in time. If the thread was free to abort
+   * that job, the job is to blame. Otherwise the one is that keeps the thread
+   * busy, and may be known.
+   *
+   * @param why Continues `Its process`.
+   * @param queue The queue of its jobs.
+   */
+  killLate(late: JobControl, why: string, queue: string): void {
+    const jobs = [...this.#jobs.values()];
+    const job = jobs.find(({ control }) => control === late);
+    if (job === undefined || this.#why !== undefined) return;
+    const isKnown = job.isAborting || jobs.length === 1;
+    this.#culprit = isKnown ? job : this.#called;
+    const name = this.#culprit && nameJobs(queue, this.#culprit.message);
+    this.kill(name === undefined ? why : `${why}: ${name}`);
   }
 
   #do(frame: ToChild): Promise<void> {
@@ -260,12 +306,19 @@ export class Child implements Runner {
         this.#step?.reject(decodeError(error));
         return true;
       case "started":
-        this.#jobs.get(id)?.control.started();
-        return this.#jobs.has(id);
+      case "returned":
+      case "aborting":
+        this.#mark(type, this.#jobs.get(id));
+        return true;
       case "ended": {
         const outcome = decodeOutcome(frame);
-        if (outcome !== undefined) this.#jobs.get(id)?.resolve(outcome);
-        return outcome !== undefined && this.#jobs.delete(id);
+        const job = this.#jobs.get(id);
+        if (outcome === undefined || job === undefined) return false;
+        // Its marks come another way, and may come later.
+        this.#mark("started", job);
+        this.#mark("returned", job);
+        job.resolve(outcome);
+        return this.#jobs.delete(id);
       }
       case "log": {
         const line = decodeLog(frame);
@@ -274,6 +327,18 @@ export class Child implements Runner {
       }
       default:
         return false;
+    }
+  }
+
+  #mark(type: Mark["type"], job: RunningJob | undefined): void {
+    if (job === undefined) return;
+    if (type === "aborting") job.isAborting = true;
+    else if (type === "started" && !job.hasStarted) {
+      job.hasStarted = true;
+      this.#called = job;
+      job.control.started();
+    } else if (type === "returned" && this.#called === job) {
+      this.#called = undefined;
     }
   }
 
@@ -309,7 +374,15 @@ export class Child implements Runner {
     this.#step?.reject(error);
     const jobs = [...this.#jobs.values()];
     this.#jobs.clear();
-    for (const { resolve } of jobs) resolve({ kind: "aborted", error });
+    this.lostJobs = jobs.length;
+    for (const job of jobs) {
+      const isCulprit = this.#culprit && this.#culprit === job;
+      job.resolve({
+        kind: "lost",
+        error,
+        ...(isCulprit === undefined ? {} : { isCulprit }),
+      });
+    }
     // A program that a job started may hold channel and streams open.
     if (this.#process.connected) this.#process.disconnect();
     const late = Promise.withResolvers<void>();
@@ -318,6 +391,7 @@ export class Child implements Runner {
     clearTimeout(timer);
     this.#process.stdout?.destroy();
     this.#process.stderr?.destroy();
+    (this.#process.stdio[4] as Readable | undefined)?.destroy();
     this.#ended.resolve(how);
   }
 }

@@ -6,15 +6,20 @@
 
 import type { Clock } from "../clock.ts";
 import type { ContainerConfig } from "../config/options.ts";
-import { LostJobError, messageOf } from "../errors.ts";
+import { messageOf } from "../errors.ts";
 import type { Outcome } from "../job/decide.ts";
-import { type JobControl, nameJobs, type Runner } from "../job/runner.ts";
+import {
+  type JobControl,
+  type JobRoom,
+  nameJobs,
+  type Runner,
+} from "../job/runner.ts";
 import { workerSubject } from "../job/worker.ts";
 import type { WorkerSpec } from "../job/worker_spec.ts";
 import type { Logger } from "../logging/loggers.ts";
 import type { JobMessage } from "../sqs/connection.ts";
 import { childCommand, type IsolationConfig } from "./child_command.ts";
-import { Child, SLOW_SECONDS } from "./child_process.ts";
+import { Child, type Lost, SLOW_SECONDS } from "./child_process.ts";
 import { ProcessGroups } from "./process_groups.ts";
 import { MAX_BACK_OFF_SECONDS, Slot } from "./slot.ts";
 import { withOption } from "./start_problem.ts";
@@ -36,18 +41,38 @@ export type PoolConfig =
   & Pick<ContainerConfig, "concurrency" | "workerConfig" | "file">
   & { readonly worker: WorkerSpec; readonly processes: number };
 
+/** A job of the pool. */
+interface PoolJob {
+  readonly message: JobMessage;
+  readonly control: JobControl;
+  /** Whether it may have ended a process: it shares none until that is known. */
+  isSuspect: boolean;
+}
+
+/** A job that waits for a process. */
+interface WaitingJob {
+  readonly isSuspect: boolean;
+  /** Ends the wait; without a slot, the job does not run. */
+  readonly take: (slot?: Slot) => void;
+}
+
 /** A worker that runs its jobs in child processes. */
-export class Pool implements Runner {
+export class Pool implements Runner, JobRoom {
   readonly #config: PoolConfig;
   readonly #options: PoolOptions;
   readonly #logger: Logger;
   readonly #subject: string;
   readonly #slots: Slot[] = [];
   readonly #groups: ProcessGroups;
-  readonly #waiting = new Set<(slot: Slot) => void>();
+  /** Jobs whose process ended, in the order in which they run again. */
+  readonly #waiting = new Set<WaitingJob>();
   #queue = "";
-  /** Whether the log says that processes keep crashing. */
+  #isClosed = false;
+  /** Whether the log says that processes keep crashing, ... */
   #complaining = false;
+  /** ... and that there is none. */
+  #isAway = false;
+  onChange: (() => void) | undefined;
 
   /**
    * Starts the processes, each of which imports the worker.
@@ -62,7 +87,7 @@ export class Pool implements Runner {
         const slot = new Slot({
           clock: options.clock,
           spawn: () => pool.#spawn(),
-          onReady: () => pool.#assign(),
+          onChange: () => pool.#changed(),
           onBackOff: (seconds, why) => pool.#logBackOff(seconds, why),
         });
         pool.#slots.push(slot);
@@ -101,25 +126,49 @@ export class Pool implements Runner {
     return this;
   }
 
-  /** Runs a job in one of the processes, as soon as one has room. */
-  run(message: JobMessage, control: JobControl): Promise<Outcome> {
-    const { promise, resolve } = Promise.withResolvers<Outcome>();
-    const { signal } = control;
-    const giveUp = () => {
-      this.#waiting.delete(start);
-      resolve({ kind: "aborted", error: signal.reason });
-    };
-    const start = (slot: Slot) => {
-      signal.removeEventListener("abort", giveUp);
-      resolve(this.#run(slot, message, control));
-    };
-    if (signal.aborted) giveUp();
-    else {
-      signal.addEventListener("abort", giveUp);
-      this.#waiting.add(start);
-      this.#assign();
+  get room(): JobRoom {
+    return this;
+  }
+
+  get hasRoom(): boolean {
+    for (const { isSuspect } of this.#waiting) if (!isSuspect) return false;
+    return this.#slotFor(false) !== undefined;
+  }
+
+  get problem(): string | undefined {
+    const [slot] = this.#slots;
+    return this.#slots.every(({ problem }) => problem !== undefined)
+      ? `No child process of worker ${this.#subject} lives: ${slot!.problem}`
+      : undefined;
+  }
+
+  /**
+   * Runs a job in one of the processes. If the process ends first, the job runs
+   * again unless it is to blame: alone, if nobody knows which job was.
+   */
+  async run(message: JobMessage, control: JobControl): Promise<Outcome> {
+    const job: PoolJob = { message, control, isSuspect: false };
+    let error: unknown;
+    for (;;) {
+      const outcome = await this.#place(job);
+      if (outcome === undefined) {
+        return control.aborted
+          ? { kind: "aborted", error: control.signal.reason }
+          : { kind: "released", error: error ?? new Error(this.problem) };
+      }
+      if (outcome.kind !== "lost") return outcome;
+      error = outcome.error;
+      const { isCulprit = job.isSuspect } = outcome;
+      if (isCulprit || this.#isClosed || !control.restart()) {
+        return { kind: "aborted", error };
+      }
+      job.isSuspect = outcome.isCulprit === undefined;
+      this.#logger.info(
+        `Job runs again${job.isSuspect ? " alone" : ""}: ${
+          nameJobs(this.#queue, message)
+        }: ${messageOf(error)}`,
+      );
     }
-    return promise;
   }
 
   /** Disposes the workers, and ends the processes. */
@@ -139,6 +188,8 @@ export class Pool implements Runner {
 
   /** Kills the processes. */
   kill(): void {
+    this.#isClosed = true;
+    this.#releaseWaiting();
     for (const slot of this.#slots) slot.close();
   }
 
@@ -173,34 +224,81 @@ export class Pool implements Runner {
     });
   }
 
+  /** Runs a job once; resolves to `undefined` if it gets no process. */
+  async #place(job: PoolJob): Promise<Outcome | Lost | undefined> {
+    const { signal } = job.control;
+    const isHopeless = this.#isClosed || this.problem !== undefined;
+    if (signal.aborted || isHopeless) return undefined;
+    const { promise, resolve } = Promise.withResolvers<
+      Outcome | Lost | undefined
+    >();
+    const waiting: WaitingJob = {
+      isSuspect: job.isSuspect,
+      take: (slot) => {
+        this.#waiting.delete(waiting);
+        signal.removeEventListener("abort", giveUp);
+        resolve(slot && this.#run(slot, job));
+      },
+    };
+    const giveUp = () => waiting.take();
+    signal.addEventListener("abort", giveUp);
+    this.#waiting.add(waiting);
+    this.#assign();
+    return await promise;
+  }
+
   /** Gives the jobs that wait to the processes that have the fewest. */
   #assign(): void {
+    for (const { isSuspect, take } of this.#waiting) {
+      const slot = this.#slotFor(isSuspect);
+      if (slot !== undefined) take(slot);
+    }
+  }
+
+  /** A process can be had, or none can. */
+  #changed(): void {
+    const isAway = this.problem !== undefined;
+    if (isAway !== this.#isAway) this.#logAway(isAway);
+    if (isAway) this.#releaseWaiting();
+    else this.#assign();
+    this.onChange?.();
+  }
+
+  #releaseWaiting(): void {
+    for (const { take } of this.#waiting) take();
+  }
+
+  /** The process that takes the next job, or `undefined` if none can. */
+  #slotFor(isSuspect: boolean): Slot | undefined {
     const { concurrency, processes } = this.#config;
     const most = Math.ceil(concurrency / processes);
-    for (const start of this.#waiting) {
-      const [slot] = this.#slots
-        .filter(({ isReady, child }) => isReady && child.size < most)
-        .sort((a, b) => a.child.size - b.child.size);
-      if (slot === undefined) return;
-      this.#waiting.delete(start);
-      start(slot);
-    }
+    const [first, ...others] = this.#slots
+      .filter(({ isReady, isAlone }) => isReady && !isAlone)
+      .sort((a, b) => a.child.size - b.child.size);
+    if (isSuspect) return first?.child.size === 0 ? first : undefined;
+    // A process must get empty for suspects, if none has one of them.
+    const isKept = [...this.#waiting].some((job) => job.isSuspect) &&
+      !this.#slots.some((slot) => slot.isReady && slot.isAlone);
+    const slot = isKept ? others[0] : first;
+    return slot !== undefined && slot.child.size < most ? slot : undefined;
   }
 
   async #run(
     slot: Slot,
-    message: JobMessage,
-    control: JobControl,
-  ): Promise<Outcome> {
+    { message, control, isSuspect }: PoolJob,
+  ): Promise<Outcome | Lost> {
+    slot.isAlone = isSuspect;
     let cancel: (() => void) | undefined;
-    control.onTimeout = () => cancel = this.#killLater(slot, message);
+    control.onTimeout = () => cancel = this.#killLater(slot, control);
     const outcome = await slot.child.run(message, control);
     control.onTimeout = undefined;
     cancel?.();
+    slot.isAlone = false;
     this.#assign();
-    const error = "error" in outcome ? outcome.error : undefined;
-    if (!(error instanceof LostJobError)) this.#isHealthy(slot);
+    if (outcome.kind === "lost") return outcome;
+    this.#isHealthy(slot);
     if (!("error" in outcome)) return outcome;
+    const { error } = outcome;
     // The child may have ended the job before it was told of the abort.
     return control.aborted && outcome.kind !== "transient"
       ? { kind: "aborted", error }
@@ -208,15 +306,26 @@ export class Pool implements Runner {
   }
 
   /** A job that keeps the thread busy ends with its process alone. */
-  #killLater(slot: Slot, message: JobMessage): () => void {
-    const { child } = slot;
-    const job = nameJobs(this.#queue, message);
-    return this.#options.clock.timer(KILL_GRACE_SECONDS * 1000, () => {
-      slot.resetBackOff();
-      child.kill(
-        `was killed as a job did not end within ${KILL_GRACE_SECONDS} s of its timeout: ${job}`,
+  #killLater({ child }: Slot, control: JobControl): () => void {
+    const why =
+      `was killed as a job did not end within ${KILL_GRACE_SECONDS} s of its timeout`;
+    return this.#options.clock.timer(
+      KILL_GRACE_SECONDS * 1000,
+      () => child.killLate(control, why, this.#queue),
+    );
+  }
+
+  #logAway(isAway: boolean): void {
+    this.#isAway = isAway;
+    if (isAway) {
+      this.#logger.warn(
+        `No job of ${this.#queue} can start: waiting messages return to the queue, and nothing is received until a child process is ready`,
       );
-    });
+    } else {
+      this.#logger.info(
+        `Receiving from ${this.#queue} again, as a child process is ready`,
+      );
+    }
   }
 
   #logSlow(pid: number): void {

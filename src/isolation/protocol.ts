@@ -57,8 +57,8 @@ export type ToChild = Readonly<
   }
   /** Call the worker's factory. */
   | { type: "make"; config: WorkerConfig; queue: string }
-  /** `reportStart` asks for `started`: a quarter of the throughput. */
-  | { type: "run"; id: string; message: JobMessage; reportStart: boolean }
+  /** `withMarks` asks for {@linkcode Mark}s of the job. */
+  | { type: "run"; id: string; message: JobMessage; withMarks: boolean }
   | { type: "abort"; id: string; reason: JobAbortReason }
   | { type: "dispose" | "exit" }
 >;
@@ -68,8 +68,7 @@ export type FromChild = Readonly<
   /** The `load`, `make` or `dispose` step is done. */
   | { type: "ok" }
   | { type: "failed"; error: ErrorData }
-  /** The job's handler is called next. */
-  | { type: "started"; id: string }
+  | Mark
   /** The job ended; the other members are its outcome. */
   | {
     type: "ended";
@@ -80,6 +79,15 @@ export type FromChild = Readonly<
   }
   | ({ type: "log"; errors: readonly ErrorData[] } & LogText)
 >;
+
+/**
+ * The job's handler is called next; it has returned, and may have left a promise;
+ * its signal aborts next.
+ */
+export interface Mark {
+  readonly type: "started" | "returned" | "aborting";
+  readonly id: string;
+}
 
 /** A log line, without its errors. */
 export interface LogText {

@@ -1,6 +1,7 @@
 /**
  * A place for one child process of a pool. When a process ends, another one
- * replaces it, with exponential back-off while they keep crashing.
+ * replaces it: immediately if its jobs ended it, otherwise with exponential
+ * back-off.
  *
  * @module
  */
@@ -12,13 +13,16 @@ import type { Child } from "./child_process.ts";
 /** The longest wait before a restart. */
 export const MAX_BACK_OFF_SECONDS = 30;
 
+/** A process that starts for longer than this is a problem, in milliseconds. */
+const MAX_START_MS = 10_000;
+
 /** Options of {@linkcode Slot}. */
 export interface SlotOptions {
   readonly clock: Clock;
   /** Starts a process. */
   readonly spawn: () => Child;
-  /** Called when a process is ready for jobs. */
-  readonly onReady: () => void;
+  /** Called when a process is ready for jobs, or none can be had. */
+  readonly onChange: () => void;
   /** Called before a wait for a restart. */
   readonly onBackOff: (seconds: number, why: string) => void;
 }
@@ -28,9 +32,12 @@ export class Slot {
   readonly #options: SlotOptions;
   #child: Child;
   readonly #closing = new AbortController();
-  #ready = false;
-  /** Processes in a row that ended without having ended a job. */
+  #isReady = false;
+  #problem: string | undefined;
+  /** Failed starts and ends without a job, in a row. */
   #crashes = 0;
+  /** Whether its job must run alone. */
+  isAlone = false;
 
   /** Starts the first process. */
   constructor(options: SlotOptions) {
@@ -45,7 +52,12 @@ export class Slot {
 
   /** Whether it takes jobs. */
   get isReady(): boolean {
-    return this.#ready && this.#child.isAlive;
+    return this.#isReady && this.#child.isAlive;
+  }
+
+  /** Why it will have no process for a while, or `undefined`. */
+  get problem(): string | undefined {
+    return this.#problem;
   }
 
   /** How long the next restart waits, in seconds: the first is immediate. */
@@ -57,9 +69,9 @@ export class Slot {
 
   /** Opens it for jobs of a queue; its process is ready. */
   open(queue: string): void {
-    this.#ready = true;
+    this.#isReady = true;
     this.#restarting(queue);
-    this.#options.onReady();
+    this.#options.onChange();
   }
 
   /** The process did its work: its end is no reason to wait. */
@@ -85,34 +97,50 @@ export class Slot {
   async #restarting(queue: string): Promise<void> {
     const { clock, onBackOff } = this.#options;
     const { signal } = this.#closing;
-    let problem = "";
     for (;;) {
-      const how = await this.#child.ended;
-      if (signal.aborted) return;
-      this.#ready = false;
-      this.#crashes++;
-      const seconds = this.backOffSeconds;
-      if (seconds > 0) {
-        onBackOff(seconds, problem || `Its process ${how}`);
-        await sleep(clock, seconds * 1000, signal);
-        if (signal.aborted) return;
+      let why = `Its process ${await this.#child.ended}`;
+      this.#isReady = false;
+      // What its jobs did is no reason to wait: they are in doubt now.
+      if (this.#child.lostJobs === 0) this.#crashes++;
+      while (!signal.aborted && !this.#isReady) {
+        const seconds = this.backOffSeconds;
+        if (seconds > 0) {
+          onBackOff(seconds, why);
+          this.#setProblem(why);
+          await sleep(clock, seconds * 1000, signal);
+          if (signal.aborted) return;
+        }
+        why = await this.#restart(queue);
       }
-      problem = await this.#restart(queue);
+      if (signal.aborted) return;
     }
   }
 
   /** Returns why the process could not be started; empty if it is ready. */
   async #restart(queue: string): Promise<string> {
+    const late = setTimeout(
+      () => this.#setProblem("Its process does not become ready"),
+      MAX_START_MS,
+    );
     try {
       this.#child = this.#options.spawn();
       await this.#child.load();
       await this.#child.make(queue);
+      this.#isReady = true;
+      this.#setProblem(undefined);
+      return "";
     } catch (error) {
       this.#child.kill("was killed as it could not be started");
+      await this.#child.ended;
+      this.#crashes = Math.max(2, this.#crashes + 1);
       return messageOf(error);
+    } finally {
+      clearTimeout(late);
     }
-    this.#ready = true;
-    this.#options.onReady();
-    return "";
+  }
+
+  #setProblem(problem: string | undefined): void {
+    this.#problem = problem;
+    this.#options.onChange();
   }
 }

@@ -30,6 +30,8 @@ export interface JobRoom {
 export class JobControl {
   #reason: JobAbortedError | undefined;
   #controller: AbortController | undefined;
+  /** Whether it was aborted for another reason than its timeout. */
+  #isOver = false;
   /** Whether the handler has not ended yet. */
   running = true;
   /** Whether the message was released: the outcome does not matter any more. */
@@ -54,13 +56,17 @@ export class JobControl {
   }
 
   /**
-   * Forgets the timeout of a run that its process took with it: the job runs
-   * again, with a new signal.
+   * Forgets a run that ended with its process, and its timeout. The next run has
+   * a new signal.
+   *
+   * @returns Whether there may be one: the message is still held.
    */
-  restart(): void {
+  restart(): boolean {
     this.onEnd?.();
+    if (this.#isOver) return false;
     this.#reason = undefined;
     this.#controller = undefined;
+    return true;
   }
 
   /** The handler starts. A job may wait for a process before that. */
@@ -88,6 +94,7 @@ export class JobControl {
       this.#controller?.abort(this.#reason);
     }
     if (reason === "timed out") this.onTimeout?.();
+    else this.#isOver = true;
   }
 }
 

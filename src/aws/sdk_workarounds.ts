@@ -168,6 +168,14 @@ export function shareClock({ config }: SQSClient, skew: ClockSkew): void {
   });
 }
 
+/** Whether a request failed by a clock that the SDK has corrected since. */
+export function isClockCorrected(error: unknown): boolean {
+  const { $metadata } = Object(error) as {
+    $metadata?: { clockSkewCorrected?: boolean };
+  };
+  return $metadata?.clockSkewCorrected === true;
+}
+
 /** Whether SQS refused a request since its credentials are no longer valid. */
 export function areCredentialsOver(error: unknown): boolean {
   return error instanceof Error &&

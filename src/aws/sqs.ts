@@ -23,6 +23,7 @@ import {
   type Agents,
   areCredentialsOver,
   type ClockSkew,
+  isClockCorrected,
   Md5,
   ReceiveMiddleware,
   renewCredentials,
@@ -352,7 +353,7 @@ class SqsConnection implements Connection {
     }
   }
 
-  /** Calls SQS, and again if only the credentials had to be read again. */
+  /** Calls SQS, and again if credentials or clock were wrong and no longer are. */
   async #request<T>(
     operation: string,
     { signal }: CallOptions,
@@ -364,7 +365,9 @@ class SqsConnection implements Connection {
       try {
         return await run(http);
       } catch (error) {
-        if (signal?.aborted || !areCredentialsOver(error)) throw error;
+        if (signal?.aborted) throw error;
+        if (isClockCorrected(error)) return await run(http);
+        if (!areCredentialsOver(error)) throw error;
         if (credentials === this.#renewals) await this.#renewCredentials();
         if (credentials === this.#renewals) throw error;
         return await run(http);

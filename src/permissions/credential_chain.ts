@@ -276,6 +276,9 @@ export function addServer(
   const server = URL.parse(url);
   if (server === null) return;
   permissions.add("net", hostOf(server));
+  if (server.protocol === "https:" && env.AWS_CA_BUNDLE) {
+    permissions.add("read", env.AWS_CA_BUNDLE);
+  }
   if (server.protocol !== "https:" || !env.NODE_EXTRA_CA_CERTS) return;
   permissions.addAll("sys");
   permissions.add("env", "NODE_USE_SYSTEM_CA");
@@ -286,7 +289,7 @@ function profileName(env: Environment): string {
 }
 
 function instanceUrl(env: Environment, profile: ProfileSettings): string {
-  const mode = env.AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE ??
+  const mode = env.AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE ||
     profile.ec2_metadata_service_endpoint_mode;
   return env.AWS_EC2_METADATA_SERVICE_ENDPOINT ||
     profile.ec2_metadata_service_endpoint ||

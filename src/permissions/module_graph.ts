@@ -122,7 +122,7 @@ async function readGraph(specifier: string): Promise<Graph> {
 }
 
 function importHosts(urls: readonly string[]): string[] {
-  const jsr = Deno.env.get("JSR_URL") ?? "https://jsr.io";
+  const jsr = Deno.env.get("JSR_URL") || "https://jsr.io";
   const [registry, ...rest] = [jsr, ...urls].map((url) => hostOf(new URL(url)));
   const hosts = new Set([registry!, ...rest]);
   const others = [...hosts].filter((host) => !DEFAULT_HOSTS.has(host));

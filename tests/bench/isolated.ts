@@ -11,6 +11,8 @@ import type { Jobs } from "./jobs.ts";
 import type { ProcessStats } from "./isolated_worker.ts";
 import type { ClientStats, ClientTask } from "./runs.ts";
 
+const WORKERS = { cpu: "busy", exits: "exits" };
+
 /** Handles the jobs; the CPU it took counts from the container's start. */
 export default async function run(
   task: ClientTask,
@@ -22,8 +24,9 @@ export default async function run(
   const { done } = await runContainer({
     queue: url,
     worker: `${new URL("./isolated_worker.ts", import.meta.url)}:${
-      work === "cpu" ? "busy" : "idle"
+      WORKERS[work as keyof typeof WORKERS] ?? "idle"
     }`,
+    retryDelaySeconds: 0,
     isolation: "process",
     processes,
     allowAll: true,

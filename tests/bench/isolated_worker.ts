@@ -4,7 +4,7 @@
  * @module
  */
 
-import { getLogger } from "../../src/job/current_job.ts";
+import { currentJob, getLogger } from "../../src/job/current_job.ts";
 import process from "node:process";
 
 /** How much a job of the CPU's does: some 40 ms. */
@@ -20,12 +20,12 @@ export interface ProcessStats {
 }
 
 /** A worker whose jobs do nothing. */
-export function idle(): Disposable & { handle(): void } {
+export function idle(): Disposable & { handle(job: number): void } {
   return measured(() => {});
 }
 
 /** A worker whose jobs do the same amount of work. */
-export function busy(): Disposable & { handle(): void } {
+export function busy(): Disposable & { handle(job: number): void } {
   return measured(() => {
     let x = 1;
     for (let i = 0; i < ROUNDS; i++) {
@@ -37,13 +37,22 @@ export function busy(): Disposable & { handle(): void } {
   });
 }
 
-function measured(work: () => void): Disposable & { handle(): void } {
+/** A worker of whose jobs 3 in 100 end their process, at their first receive. */
+export function exits(): Disposable & { handle(job: number): void } {
+  return measured((job) => {
+    if (job % 100 < 3 && currentJob().receiveCount === 1) Deno.exit(1);
+  });
+}
+
+function measured(
+  work: (job: number) => void,
+): Disposable & { handle(job: number): void } {
   let handled = 0;
   let firstJobAtMs = 0;
   return {
-    handle() {
+    handle(job) {
       if (handled++ === 0) firstJobAtMs = Date.now();
-      work();
+      work(job);
     },
     [Symbol.dispose]() {
       const { user, system } = process.cpuUsage();

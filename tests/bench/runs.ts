@@ -19,7 +19,9 @@ export type Work =
   /** One second for one in 20, else 10 ms. */
   | "mixed"
   /** The same amount of arithmetic, some 40 ms (isolated). */
-  | "cpu";
+  | "cpu"
+  /** Nothing, but 3 jobs in 100 exit their process once (isolated). */
+  | "exits";
 
 /** One run of one runner. */
 export interface Run {

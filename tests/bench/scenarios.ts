@@ -185,6 +185,24 @@ export const SCENARIOS: readonly Scenario[] = [
     }],
   },
   {
+    name: "isolated jobs that exit",
+    latenciesMs: [0],
+    runs: () => ({
+      isolated: {
+        runner: "isolated",
+        work: "exits",
+        jobs: 2_000,
+        processes: 2,
+        concurrency: 20,
+      },
+    }),
+    targets: [{
+      what: "jobs a second, 3 in 100 of which exit their process",
+      atLeast: 75,
+      figure: ({ isolated }) => jobsPerSecond(isolated!),
+    }],
+  },
+  {
     name: "100,000 jobs",
     latenciesMs: [0],
     runs: () => {

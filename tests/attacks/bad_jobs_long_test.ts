@@ -1,0 +1,166 @@
+/**
+ * Isolated jobs that end their processes, or keep them busy for ever, among good
+ * ones: only they go back to the queue.
+ *
+ * @module
+ */
+
+import { assertEquals, assertMatch } from "@std/assert";
+import { Queue } from "../../producer.ts";
+import { Folder } from "../support/cli.ts";
+import { runCli, type TestProcess, TestServer } from "../support/server.ts";
+
+const WORKER = `
+export const worker = () => async (what) => {
+  if (what === "slow") await new Promise((resolve) => setTimeout(resolve, 5));
+  if (what === "exit") Deno.exit(3);
+  if (what === "loop") for (;;);
+  if (what === "memory") {
+    const kept = [];
+    for (;;) kept.push(Array.from({ length: 10_000 }, Math.random));
+  }
+};
+
+/** Its second, third and fourth start fail. */
+export const restarted = ({ file }) => {
+  const starts = Number(Deno.readTextFileSync(file)) + 1;
+  Deno.writeTextFileSync(file, String(starts));
+  if (starts > 1 && starts < 5) throw new Error("database is down");
+  return (what) => {
+    if (what === "exit" && starts === 1) Deno.exit(3);
+  };
+};
+`;
+
+/** Queues with a redrive policy, and a folder with a worker. */
+class Scene implements AsyncDisposable {
+  readonly #stack: AsyncDisposableStack;
+  readonly server: TestServer;
+  readonly folder: Folder;
+
+  private constructor(
+    stack: AsyncDisposableStack,
+    server: TestServer,
+    folder: Folder,
+  ) {
+    this.#stack = stack;
+    this.server = server;
+    this.folder = folder;
+  }
+
+  static async start(maxReceiveCount: number): Promise<Scene> {
+    const stack = new AsyncDisposableStack();
+    const server = stack.use(await TestServer.start());
+    const folder = stack.use(await Folder.with({ "worker.ts": WORKER }));
+    await server.createQueue("dead");
+    await server.createQueue("jobs", {
+      RedrivePolicy: JSON.stringify({
+        deadLetterTargetArn: "arn:aws:sqs:us-east-1:000000000000:dead",
+        maxReceiveCount,
+      }),
+    });
+    return new Scene(stack.move(), server, folder);
+  }
+
+  /** Sends jobs in the order of their names. */
+  async send(jobs: readonly string[]): Promise<void> {
+    const { endpoint } = this.server;
+    const queue = await Queue("jobs", { endpoint, region: "us-east-1" });
+    const { failed } = await queue.sendAll(jobs.map((job) => [job]));
+    assertEquals(failed, 0);
+    await queue.close();
+  }
+
+  async run(
+    options: string,
+    more: readonly string[] = [],
+  ): Promise<TestProcess> {
+    const file = await this.folder.write(
+      "jobs.ini",
+      `[container]\nqueue = jobs\nisolation = process\nfailures = keep\n` +
+        `retry_delay = 0\nwait_time = 1\n${options}\n`,
+    );
+    return runCli([...more, file], {
+      cwd: this.folder.path,
+      env: {
+        ...this.server.env,
+        DENO_V8_FLAGS: "--max-old-space-size=64",
+      },
+    });
+  }
+
+  /** How many jobs of each kind were dead-lettered, and what else is left. */
+  async dead(): Promise<Record<string, number>> {
+    const url = (name: string) =>
+      `${this.server.endpoint}/000000000000/${name}`;
+    await this.server.left(url("jobs"), 0);
+    const counts: Record<string, number> = {};
+    for (;;) {
+      const bodies = await this.server.receive(url("dead"));
+      if (bodies.length === 0) return counts;
+      for (const body of bodies) {
+        const [[what]] = JSON.parse(body);
+        counts[what] = (counts[what] ?? 0) + 1;
+      }
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#stack.disposeAsync();
+  }
+}
+
+/** Bad jobs among good ones, one in so many. */
+function among(jobs: number, bad: Record<string, number>): string[] {
+  return Array.from({ length: jobs }, (_, i) => {
+    for (const [what, each] of Object.entries(bad)) {
+      if (i % 100 < each) return what;
+      i += each;
+    }
+    return i % 2 === 0 ? "good" : "slow";
+  });
+}
+
+Deno.test("60 jobs that end their process take no good job of 2,000 with them", async () => {
+  await using the = await Scene.start(1);
+  await the.send(among(2_000, { exit: 3 }));
+  await using container = await the.run(
+    "worker = worker.ts:worker\nprocesses = 2\nconcurrency = 20",
+    ["--drain"],
+  );
+  assertEquals(await container.status(), 0, container.stderr);
+  assertEquals(await the.dead(), { exit: 60 });
+  assertMatch(container.stderr, /done 1940, failed 0, retried 60, released 0/);
+});
+
+Deno.test("exits, endless loops and a full heap take no good job with them", async () => {
+  await using the = await Scene.start(1);
+  await the.send(among(400, { exit: 1, loop: 1, memory: 1 }));
+  await using container = await the.run(
+    "worker = worker.ts:worker\nprocesses = 2\nconcurrency = 20\ntimeout = 1\n" +
+      "allow_env = DENO_V8_FLAGS",
+    ["--drain"],
+  );
+  assertEquals(await container.status(), 0, container.stderr);
+  assertEquals(await the.dead(), { exit: 4, loop: 4, memory: 4 });
+  assertMatch(container.stderr, /done 388, failed 0, retried 12, released 0/);
+});
+
+Deno.test("a worker that cannot start again costs its jobs one receive", async () => {
+  await using the = await Scene.start(3);
+  const file = await the.folder.write("starts", "0");
+  await the.send(["exit", ...Array.from({ length: 40 }, () => "good")]);
+  await using container = await the.run(
+    "worker = worker.ts:restarted\nconcurrency = 4\nprefetch = 40\ntimeout = 3\n" +
+      `allow_read = ${file}\nallow_write = ${file}\n[worker]\nfile = ${file}`,
+    ["--drain"],
+  );
+  assertEquals(await container.status(), 0, container.stderr);
+  assertEquals(await the.folder.read("starts"), "5");
+  assertEquals(await the.dead(), {});
+  assertMatch(container.stderr, /done 41, failed 0, retried 0/);
+  assertMatch(
+    container.stderr,
+    /No job of jobs can start: waiting messages return to the queue/,
+  );
+});

@@ -18,3 +18,8 @@ export const PERMISSION_NAMES = [
 
 /** The name of a permission, as in `--allow-NAME`. */
 export type PermissionName = typeof PERMISSION_NAMES[number];
+
+/** A URL's host and port, as in Deno's flags. */
+export function hostOf({ protocol, hostname, port }: URL): string {
+  return `${hostname}:${port || (protocol === "https:" ? 443 : 80)}`;
+}

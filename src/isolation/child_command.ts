@@ -43,6 +43,8 @@ export interface ChildCommand {
   /** The text of its standard input. */
   readonly input: string;
   readonly env: Readonly<Record<string, string>>;
+  /** Puts the worker's modules into Deno's cache, and runs none of them. */
+  readonly fill?: Pick<ChildCommand, "args" | "input">;
   /** The permissions that it must not hold, or it refuses to start. */
   readonly denied: readonly PermissionName[];
 }
@@ -81,11 +83,16 @@ export function childCommand(
     checkCompiled(config);
     return { ...command, args: [`${CHILD_ARGUMENT}${process.pid}`], input: "" };
   }
+  const flags = ["--quiet", "--no-prompt", ...flagsOf(config), "-"];
+  // Jobs could tell a registry their secrets by names of packages.
+  const mayFetch = config.allowAll || config.allowImport === "true";
+  const cachedOnly = mayFetch ? [] : ["--cached-only"];
   return {
     ...command,
     // For standard input, Deno finds the same deno.json as for this program.
-    args: ["run", "--quiet", "--no-prompt", ...flagsOf(config), "-"],
+    args: ["run", ...cachedOnly, ...flags],
     input: entryPoint(worker),
+    fill: { args: ["run", ...flags], input: filler(worker) },
   };
 }
 
@@ -133,6 +140,13 @@ function entryPoint({ specifier }: WorkerSpec): string {
   return `import { serve } from ${own};
 serve(() => import(${worker}), ${process.pid});
 `;
+}
+
+/** Deno loads modules of literal imports before it runs a program. */
+function filler({ specifier }: WorkerSpec): string {
+  const modules = [import.meta.resolve("./child.ts"), specifier];
+  const imports = modules.map((each) => `import(${JSON.stringify(each)})`);
+  return `export const load = () => [${imports.join(", ")}];\n`;
 }
 
 /** If this package is in a folder, that folder's deno.json maps its imports. */
@@ -188,10 +202,14 @@ function childEnv(config: IsolationConfig): Record<string, string> {
   const seen = all || prefixes.length > 0 ? Object.keys(process.env) : [];
   const names = [
     ...[...named, ...(config.allowRun ? ["PATH"] : [])],
-    ...seen.filter((name) =>
-      prefixes.some((prefix) => name.startsWith(prefix)) ||
-      (all && !name.startsWith("AWS_"))
-    ),
+    ...seen.filter((name) => {
+      const isAws = name.toUpperCase().startsWith("AWS_");
+      // A wide pattern does not mean the container's credentials.
+      return (all && !isAws) ||
+        prefixes.some((prefix) =>
+          name.startsWith(prefix) && (!isAws || prefix.startsWith("AWS_"))
+        );
+    }),
   ];
   const env = { ...denoEnv(), ...environment(names) };
   if (process.stdout.isTTY && !env.NO_COLOR) env.FORCE_COLOR ??= "1";

@@ -20,6 +20,7 @@ import type { Logger } from "../logging/loggers.ts";
 import type { JobMessage } from "../sqs/connection.ts";
 import { childCommand, type IsolationConfig } from "./child_command.ts";
 import { Child, type Lost, SLOW_SECONDS } from "./child_process.ts";
+import { prepareStart } from "./prepare_start.ts";
 import { ProcessGroups } from "./process_groups.ts";
 import { MAX_BACK_OFF_SECONDS, Slot } from "./slot.ts";
 import { withOption } from "./start_problem.ts";
@@ -83,6 +84,7 @@ export class Pool implements Runner, JobRoom {
   static async load(config: PoolConfig, options: PoolOptions): Promise<Pool> {
     const pool = new Pool(config, options);
     try {
+      await prepareStart(config, options);
       for (let i = 0; i < config.processes; i++) {
         const slot = new Slot({
           clock: options.clock,

@@ -15,7 +15,8 @@ import {
   type ProfileSettings,
   readProfiles,
 } from "../aws/profiles.ts";
-import { hostOf, PermissionSet } from "./permission_set.ts";
+import { hostOf } from "../permission_names.ts";
+import { PermissionSet } from "./permission_set.ts";
 
 /** The place of the credentials or the region. */
 export interface AwsAccess {

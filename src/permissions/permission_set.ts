@@ -68,11 +68,6 @@ export class PermissionSet {
   }
 }
 
-/** A URL's host and port, as in Deno's flags. */
-export function hostOf({ protocol, hostname, port }: URL): string {
-  return `${hostname}:${port || (protocol === "https:" ? 443 : 80)}`;
-}
-
 /**
  * Paths as a flag can grant them: without paths inside other paths, and relative
  * if they are in the current folder. Deno splits the values of a flag at commas,

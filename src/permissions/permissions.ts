@@ -17,7 +17,7 @@ import {
 } from "./credential_chain.ts";
 import { ConfigError } from "../errors.ts";
 import { listLogFiles, type LogFileConfig } from "../logging/loggers_text.ts";
-import { listModules, ModuleGraphError } from "./module_graph.ts";
+import { listModules, ModuleGraphError } from "../isolation/module_graph.ts";
 import { loadSqs, regionOf } from "../connect/open_queue.ts";
 import { PermissionSet } from "./permission_set.ts";
 import type { WorkerSpec } from "../job/worker_spec.ts";

@@ -6,7 +6,7 @@
 
 import { assertEquals, assertMatch } from "@std/assert";
 import { Folder } from "../support/cli.ts";
-import { runCli, TestProcess, TestServer } from "../support/server.ts";
+import { runCli, type TestProcess, TestServer } from "../support/server.ts";
 
 const WORKER = `
 import { getLogger } from "jsr:@zsqs/cli";

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { Folder } from "../support/cli.ts";
 import {
   assert,
   assertEquals,
@@ -139,7 +140,7 @@ Deno.test("allow_ options grant jobs the named permissions alone", async () => {
   await Deno.remove(folder, { recursive: true });
 });
 
-Deno.test("allow_import lets jobs import code from hosts", async () => {
+Deno.test("allow_import lets workers import code from hosts, before jobs run", async () => {
   await using server = Deno.serve(
     { hostname: "127.0.0.1", port: 0, onListen: () => {} },
     () =>
@@ -150,8 +151,25 @@ Deno.test("allow_import lets jobs import code from hosts", async () => {
   const host = `127.0.0.1:${server.addr.port}`;
   // Deno caches imports: another test may have used this port test.
   const url = `http://${host}/${crypto.randomUUID()}.js`;
-  await using stage = await Stage.start("act", { allowImport: host });
-  assertEquals(await stage.value("import", url), "imported");
+  await using folder = await Folder.with({
+    "worker.ts": `import value from "${url}";
+export default () => (other) => {
+  if (other === undefined) console.assert(value === "imported");
+  else return import(other);
+};`,
+  });
+  await using stage = await Stage.start("", {
+    worker: folder.at("worker.ts"),
+    allowImport: host,
+  });
+  assertEquals(await stage.do(), "");
+  assertMatch(
+    await stage.do(`http://${host}/${crypto.randomUUID()}.js`),
+    /not found in cache/,
+  );
+  await using open = await Stage.start("act", { allowImport: "true" });
+  const another = `http://${host}/${crypto.randomUUID()}.js`;
+  assertEquals(await open.value("import", another), "imported");
 });
 
 Deno.test("isolation = process builds the environment of jobs", async () => {
@@ -166,6 +184,13 @@ Deno.test("isolation = process builds the environment of jobs", async () => {
     assertEquals(secret(all), ["ZSQS_TEST_OWN"]);
     assert(all.includes("HOME") && all.includes("PATH"));
     assert(!all.some((name) => name.startsWith("AWS_")));
+  }
+  for (const allowEnv of ["*", "A*,Z*", "AWS*,ZSQS_*", "ZSQS_TEST_OWN,A*"]) {
+    await using stage = await Stage.start("act", { allowEnv });
+    for (const name of ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]) {
+      assertEquals(await stage.value("env", name), undefined, allowEnv);
+    }
+    assertEquals(await stage.value("env", "ZSQS_TEST_OWN"), "own");
   }
   await using stage = await Stage.start("act", { allowEnv: "AWS_S*" });
   assertEquals(await stage.value("env", "AWS_SECRET_ACCESS_KEY"), "test");

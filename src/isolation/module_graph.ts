@@ -5,7 +5,7 @@
  */
 
 import { fileURLToPath } from "node:url";
-import { hostOf } from "./permission_set.ts";
+import { hostOf } from "../permission_names.ts";
 
 /** The files and hosts that Deno needs to load a module. */
 export interface ModuleFiles {
@@ -22,7 +22,7 @@ export interface ModuleFiles {
 }
 
 /** The part of `deno info --json` that is used. */
-interface Graph {
+export interface Graph {
   readonly modules: readonly GraphModule[];
   readonly redirects?: Readonly<Record<string, string>>;
 }
@@ -32,6 +32,8 @@ interface GraphModule {
   readonly error?: string;
   readonly mediaType?: string;
   readonly dependencies?: readonly {
+    /** What `with { type }` says: `text`, `json`. */
+    readonly assertionType?: string;
     /** Absent for an import of types alone. */
     readonly code?: {
       readonly specifier?: string;
@@ -109,8 +111,11 @@ export class ModuleGraphError extends Error {
   }
 }
 
-/** `deno info` uses the same import map and cache as a run. */
-async function readGraph(specifier: string): Promise<Graph> {
+/**
+ * Reads the graph of a module, with literal dynamic imports. `deno info` uses the
+ * same import map and cache as a run.
+ */
+export async function readGraph(specifier: string): Promise<Graph> {
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["info", "--json", "--allow-import", specifier],
     env: { NO_COLOR: "1" },

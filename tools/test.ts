@@ -50,9 +50,7 @@ function testEnvironment(
   if (env.ZSQS_TEST_ENDPOINT && env.AWS_ACCESS_KEY_ID) {
     return { ...env, ZSQS_TEST_OWN: "own" };
   }
-  const kept = Object.entries(env).filter(([name]) =>
-    !name.startsWith("AWS_") || name === "AWS_CA_BUNDLE"
-  );
+  const kept = Object.entries(env).filter(([name]) => !name.startsWith("AWS_"));
   return {
     ...Object.fromEntries(kept),
     AWS_ACCESS_KEY_ID: "test",

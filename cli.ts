@@ -33,6 +33,7 @@ import { SEND } from "./src/cli/send.ts";
 import { STATUS } from "./src/cli/status.ts";
 import { watchExit } from "./src/job/stray_exit.ts";
 import { defaultLoggers } from "./src/logging/loggers.ts";
+import { outlivePrinting } from "./src/logging/printing.ts";
 import manifest from "./deno.json" with { type: "json" };
 
 export type { Io, Screen } from "./src/cli/screen.ts";
@@ -117,9 +118,9 @@ export async function runCli(): Promise<never> {
 
 /** Until it returns, an exit is one of a worker's code, loaded or run. */
 async function mainUntilExit(): Promise<number> {
-  using _exit = compiledContainer() !== undefined
-    ? undefined
-    : watchExit({ loggers: defaultLoggers(), whose: "all" });
+  if (compiledContainer() !== undefined) return await main(Deno.args);
+  outlivePrinting();
+  using _exit = watchExit({ loggers: defaultLoggers(), whose: "all" });
   return await main(Deno.args);
 }
 

@@ -18,6 +18,7 @@ import type { ContainerSummary } from "./src/telemetry/counters.ts";
 import type { WorkerConfig } from "./src/job/worker.ts";
 import { watchExit } from "./src/job/stray_exit.ts";
 import { defaultLoggers } from "./src/logging/loggers.ts";
+import { outlivePrinting } from "./src/logging/printing.ts";
 import { refuseUnknown } from "./src/options.ts";
 import { listenToStopSignals } from "./src/signals.ts";
 
@@ -244,6 +245,7 @@ export async function sequential(
 /** Returns whether running jobs were given up. */
 async function runUntilStopped(file: string): Promise<boolean> {
   using _exit = watchExit({ loggers: defaultLoggers(), whose: "all" });
+  outlivePrinting();
   using stop = listenToStopSignals();
   const container = await open(file, {});
   await container.run({ ...stop, strayErrors: "all" });

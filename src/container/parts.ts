@@ -32,6 +32,7 @@ import {
   type Logger,
   type Loggers,
 } from "../logging/loggers.ts";
+import { outliveStreams } from "../logging/printing.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import { type HealthServer, serveHealth } from "./health.ts";
 
@@ -80,6 +81,7 @@ export async function loadParts(
     where: config.loggersWhere,
     context: jobContext,
   });
+  outliveStreams();
   let queues: Queues | undefined;
   let loaded: LoadedWorker | undefined;
   let health: HealthServer | undefined;

@@ -14,6 +14,7 @@ import { quote } from "../text.ts";
 import { reasonOf } from "./error_data.ts";
 import type { RecordFormatter } from "./format.ts";
 import type { LogFileConfig } from "./loggers_text.ts";
+import { print } from "./printing.ts";
 
 /**
  * The lowest of `@std/log`'s levels that is not below a number. As records have
@@ -69,8 +70,7 @@ export class StreamHandler extends LogHandler {
 
   /** Writes a line. */
   log(line: string): void {
-    if (this.#stream === "STDOUT") console.log(line);
-    else console.error(line);
+    print(this.#stream === "STDOUT" ? "log" : "error", line);
   }
 }
 
@@ -115,7 +115,7 @@ export class FileHandler extends LogHandler {
     // The next line tries with the file opened anew.
     this.#try("close", () => this.#close());
     // The line may be all that is left of a job.
-    console.error(line);
+    print("error", line);
   }
 
   /** Closes the file; again, it does nothing. */

@@ -1,0 +1,56 @@
+/**
+ * Printing that ends no work: a full disk or a closed stream loses lines, not
+ * jobs.
+ *
+ * @module
+ */
+
+import process from "node:process";
+
+const ignore = () => {};
+
+/**
+ * Outlives standard streams that fail on Node. For good: an error may arrive
+ * after the container's end.
+ */
+export function outliveStreams(): void {
+  if (process.versions.deno !== undefined) return;
+  for (const stream of [process.stdout, process.stderr]) {
+    if (!stream.listeners("error").includes(ignore)) stream.on("error", ignore);
+  }
+}
+
+/** What {@linkcode outlivePrinting} replaced. */
+const originals = new Map<unknown, unknown>();
+
+/**
+ * Prints a line.
+ *
+ * @throws {Error} If the system refuses it, as far as Deno reports that.
+ */
+export function print(stream: "log" | "error", line: string): void {
+  const method = console[stream];
+  const original = originals.get(method) as typeof method | undefined;
+  (original ?? method).call(console, line);
+}
+
+/**
+ * Keeps the console of Deno from throwing what the system refused, for a process
+ * that only runs containers: a job that prints is not at fault for a full disk.
+ */
+export function outlivePrinting(): void {
+  if (process.versions.deno === undefined) return;
+  const methods = console as unknown as Record<string, unknown>;
+  for (const [name, method] of Object.entries(methods)) {
+    if (typeof method !== "function") continue;
+    const printing = (...args: unknown[]) => {
+      try {
+        return Reflect.apply(method, console, args);
+      } catch (error) {
+        if (!(error instanceof Error) || !("code" in error)) throw error;
+      }
+    };
+    originals.set(printing, method);
+    methods[name] = printing;
+  }
+}

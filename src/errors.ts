@@ -395,7 +395,16 @@ function errorPart(error: unknown, part: "name" | "message"): unknown {
   }
 }
 
-/** An error's message, or the text of any other thrown value. */
+/**
+ * An error's message; its name if it has none. Of another thrown value it says
+ * so, as `3` or `undefined` alone explain nothing. Never throws.
+ */
 export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  const parts = [errorPart(error, "message"), errorPart(error, "name"), error];
+  const text = parts.find((part) => typeof part === "string" && part !== "");
+  if (text !== undefined) return text as string;
+  const shown = /^(?:number|bigint|boolean)$/.test(typeof error)
+    ? `: ${error}`
+    : "";
+  return `something that is no error was thrown${shown}`;
 }

@@ -42,6 +42,23 @@ export function quote(text: string): string {
   return `"${printable(text)}"`;
 }
 
+/** Stands in text for what a server, a message or a clock did not give. */
+export const UNKNOWN = "unknown";
+
+/** A number as text; what is absent or no number is unknown. */
+export function numberText(
+  value: number | null | undefined,
+  format: (value: number) => string = String,
+): string {
+  return Number.isFinite(value) ? format(value as number) : UNKNOWN;
+}
+
+/** A time in ISO 8601, or `undefined` if there is no such time. */
+export function isoTime(ms: number | undefined): string | undefined {
+  const date = new Date(ms ?? NaN);
+  return Number.isNaN(date.getTime()) ? undefined : date.toISOString();
+}
+
 /** A value as messages show it. */
 export function show(value: unknown): string {
   if (typeof value === "string") return quote(value);

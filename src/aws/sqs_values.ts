@@ -84,7 +84,7 @@ export function queueAttributes(
   attributes: Readonly<Record<string, string | undefined>> = {},
 ): QueueAttributes {
   const count = (key: keyof QueueAttributes, text: string | undefined) =>
-    text === undefined ? {} : { [key]: Number(text) };
+    /^\d+$/.test(text ?? "") ? { [key]: Number(text) } : {};
   return {
     ...count("visibilityTimeoutSeconds", attributes.VisibilityTimeout),
     ...count("visible", attributes.ApproximateNumberOfMessages),
@@ -96,12 +96,15 @@ export function queueAttributes(
 
 /** Reads a queue's redrive policy, which is JSON. */
 function redrive(policy: string | undefined): Pick<QueueAttributes, "redrive"> {
-  if (!policy) return {};
-  const { deadLetterTargetArn, maxReceiveCount } = JSON.parse(policy);
-  return {
-    redrive: {
-      deadLetterQueue: deadLetterTargetArn,
-      maxReceiveCount: Number(maxReceiveCount),
-    },
-  };
+  let parsed: Record<string, unknown>;
+  try {
+    parsed = Object(JSON.parse(policy ?? "null"));
+  } catch {
+    return {};
+  }
+  const { deadLetterTargetArn: deadLetterQueue } = parsed;
+  const maxReceiveCount = Number(parsed.maxReceiveCount);
+  return typeof deadLetterQueue === "string" && maxReceiveCount > 0
+    ? { redrive: { deadLetterQueue, maxReceiveCount } }
+    : {};
 }

@@ -8,11 +8,13 @@
 import {
   ConfigError,
   isLoadDenied,
+  messageOf,
   NonExistentQueueError,
   SendError,
   SqsError,
 } from "../errors.ts";
-import { encodeError, errorText, reasonOf } from "../logging/error_data.ts";
+import { encodeError, errorText } from "../logging/error_data.ts";
+import { isError } from "../logging/value_text.ts";
 import { PROGRAM, UsageError } from "./command.ts";
 import type { Output } from "./screen.ts";
 
@@ -47,6 +49,7 @@ export async function describeError(
   error: unknown,
   call: string = PROGRAM,
 ): Promise<ErrorReport> {
+  if (!isError(error)) return { lines: [messageOf(error)], status: FAILED };
   if (error instanceof AggregateError) {
     const reports = await Promise.all(
       error.errors.map((each) => describeError(each, call)),
@@ -56,9 +59,7 @@ export async function describeError(
       status: Math.max(...reports.map(({ status }) => status)),
     };
   }
-  const line = error instanceof Error
-    ? error.message.split("\n")[0] || error.name
-    : reasonOf(error);
+  const line = messageOf(error).split("\n")[0]!;
   if (error instanceof UsageError) {
     return { lines: [line, `Try ${call} --help`], status: USAGE };
   }

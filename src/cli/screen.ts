@@ -5,7 +5,12 @@
  */
 
 import type { Clock } from "../clock.ts";
-import { escapeControls, printable, printableLines } from "../text.ts";
+import {
+  escapeControls,
+  numberText,
+  printable,
+  printableLines,
+} from "../text.ts";
 
 /** The command line's input and output. */
 export interface Io {
@@ -145,10 +150,10 @@ export function orDash(value: string | number | null | undefined): string {
 const numbers = new Intl.NumberFormat("en-US");
 
 export function plainNumber(value: number): string {
-  return numbers.format(value);
+  return numberText(value, numbers.format);
 }
 
-/** A number of things: `1 job`, `10,000 jobs`. */
+/** A number of things: `1 job`, `10,000 jobs`, `unknown jobs`. */
 export function counted(count: number, noun: string): string {
   return `${plainNumber(count)} ${noun}${count === 1 ? "" : "s"}`;
 }

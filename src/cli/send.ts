@@ -21,7 +21,7 @@ import {
 } from "./command.ts";
 import { DONE } from "./errors.ts";
 import { sendLines } from "./send_lines.ts";
-import type { Output } from "./screen.ts";
+import { orDash, type Output } from "./screen.ts";
 
 export const SEND: Command = {
   name: "send",
@@ -93,7 +93,7 @@ async function send(options: ParsedOptions, io: Output): Promise<number> {
   }
   await using queue = sender;
   const { messageId } = await queue.send(job, defaults);
-  io.stdout(`Sent to ${queue.name}: ${messageId}`);
+  io.stdout(`Sent to ${queue.name}: ${orDash(messageId)}`);
   // After "--" they are meant as arguments.
   const end = texts.includes("--") ? texts.indexOf("--") : texts.length;
   for (const text of texts.slice(0, end).filter(isOption)) {

@@ -19,6 +19,7 @@ import { runInScope } from "../job/current_job.ts";
 import { logStrayErrors } from "../job/stray_errors.ts";
 import { watchExit } from "../job/stray_exit.ts";
 import type { Logger } from "../logging/loggers.ts";
+import { numberText } from "../text.ts";
 import { type ContainerSummary, Counters } from "../telemetry/counters.ts";
 import { fanOut } from "../telemetry/events.ts";
 import { reportStop, stopText } from "./stop_report.ts";
@@ -325,7 +326,9 @@ export class Container implements AttachedConsumer {
     try {
       const { visible, inFlight, delayed } = await connection.attributes(url);
       this.#logger.info(
-        `Drained ${ref.name}: ${visible} visible, ${inFlight} in flight and ${delayed} delayed messages remain`,
+        `Drained ${ref.name}: ${numberText(visible)} visible, ${
+          numberText(inFlight)
+        } in flight and ${numberText(delayed)} delayed messages remain`,
       );
     } catch {
       // A container needs no right to ask for this.

@@ -4,7 +4,9 @@
  * @module
  */
 
-import { ConfigError, isLoadDenied } from "../errors.ts";
+import { ConfigError, isLoadDenied, messageOf } from "../errors.ts";
+import { nameAndMessage } from "../logging/error_data.ts";
+import { isError } from "../logging/value_text.ts";
 import type { Handler } from "./run_job.ts";
 import { list, nearest, quote, show } from "../text.ts";
 import { callableHint, isClass, uncallable } from "./unrun.ts";
@@ -111,8 +113,22 @@ async function importFactory(
   subject: string,
   load: ModuleLoader,
 ): Promise<WorkerFactory> {
+  const module = await importModule(spec, subject, load);
+  try {
+    return factoryIn(module, spec, subject);
+  } catch (error) {
+    if (error instanceof ConfigError) throw error;
+    throw problem(subject, `cannot be read: ${firstLine(error)}`, error);
+  }
+}
+
+function factoryIn(
+  module: unknown,
+  spec: WorkerSpec,
+  subject: string,
+): WorkerFactory {
   const path = (spec.expr ?? "default").split(".");
-  let value: unknown = await importModule(spec, subject, load);
+  let value = module;
   for (const [i, name] of path.entries()) {
     const found = memberOf(value, name);
     if (found === undefined) {
@@ -231,17 +247,27 @@ function exportsHint(module: unknown, name?: string): string {
     : `: did you mean ${quote(near)}?`;
 }
 
+function isMissingModule(error: Error): boolean {
+  try {
+    return (error as { code?: unknown }).code === "ERR_MODULE_NOT_FOUND";
+  } catch {
+    return false; // A proxy or getter that throws.
+  }
+}
+
 /** An error in one line, with its place in the code if Deno names one. */
 function firstLine(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
+  if (!isError(error)) return messageOf(error);
+  const { name, message } = nameAndMessage(error);
   // deno-lint-ignore no-control-regex
-  const text = error.message.replace(/\x1b\[\d*m/g, "");
+  const text = message.replace(/\x1b\[\d*m/g, "");
   const [line = "", ...rest] = text.split("\n");
   const place = /^\s+at (\S+:\d+:\d+)$/m.exec(rest.join("\n"))?.[1];
-  const { code } = error as { code?: unknown };
-  // Deno wraps any error of an import in a TypeError with this code.
-  const named = code === "ERR_MODULE_NOT_FOUND" || line.startsWith(error.name)
+  // Deno wraps any error of an import in a TypeError with a code.
+  const named = isMissingModule(error) || line.startsWith(name)
     ? line
-    : `${error.name}: ${line}`;
+    : line === ""
+    ? name
+    : `${name}: ${line}`;
   return place === undefined ? named : `${named} (${place})`;
 }

@@ -6,7 +6,12 @@
 
 import { fromWire } from "../message/attributes.ts";
 import type { ReceivedMessage } from "../sqs/connection.ts";
-import { FAILURE_ATTRIBUTE, readReason } from "../message/failure_reason.ts";
+import {
+  FAILURE_ATTRIBUTE,
+  type FailureReason,
+  readReason,
+} from "../message/failure_reason.ts";
+import { isoTime } from "../text.ts";
 import { parseQueueRef } from "../sqs/queue_ref.ts";
 
 /** Its error, such as `TypeError: x is missing`, if its reason is known. */
@@ -34,9 +39,10 @@ export function describeMessage(
     fromMessageId: reason?.messageId ?? null,
     error: reason?.error ?? null,
     message: reason?.message ?? null,
-    receiveCount: reason?.receiveCount ?? message.receiveCount,
-    failedAt: reason?.time ?? null,
-    sentAt: sentAtMs ? new Date(sentAtMs).toISOString() : null,
+    receiveCount: countOf(reason?.receiveCount) ??
+      countOf(message.receiveCount) ?? null,
+    failedAt: isoTime(timeOf(reason)) ?? null,
+    sentAt: (sentAtMs && isoTime(sentAtMs)) || null,
     ageSeconds: failedMs === undefined
       ? null
       : Math.max(0, Math.round((nowMs - failedMs) / 1000)),
@@ -66,6 +72,17 @@ export function sourceName(
 export function failedAtMs(
   { attributes, sentAtMs }: ReceivedMessage,
 ): number | undefined {
-  const time = Date.parse(readReason(attributes)?.time ?? "");
-  return Number.isNaN(time) ? sentAtMs || undefined : time;
+  const ms = timeOf(readReason(attributes)) ?? (sentAtMs || undefined);
+  return isoTime(ms) === undefined ? undefined : ms;
+}
+
+/** When a message failed, as its reason says, if that is a time. */
+function timeOf(reason: FailureReason | undefined): number | undefined {
+  const ms = Date.parse(reason?.time ?? "");
+  return Number.isNaN(ms) ? undefined : ms;
+}
+
+/** A receive count, if it can be one. */
+function countOf(value: number | undefined): number | undefined {
+  return Number.isSafeInteger(value) && value! >= 0 ? value : undefined;
 }

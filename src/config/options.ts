@@ -201,8 +201,7 @@ const ROWS: readonly Row[] = [
   ),
   {
     key: "health",
-    meaning:
-      "host:port that answers /livez, /readyz and /healthz; none by default",
+    meaning: "host:port of /livez, /readyz, /healthz; none by default",
     allowed: ADDRESS,
     check: checkAddress,
   },

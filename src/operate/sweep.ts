@@ -34,7 +34,7 @@ const WAIT_SECONDS = 1;
 const ANSWER_MS = 10_000 + WAIT_SECONDS * 1000;
 
 /** How many receives run while a batch is handled. */
-const RECEIVES_AHEAD = 6;
+const RECEIVES_AHEAD = 3;
 
 const RELEASES_AT_ONCE = 8;
 

@@ -6,7 +6,7 @@ import { ConfigError, runContainer, startContainer } from "../../container.ts";
 import { checkAddress } from "../../src/config/values.ts";
 import { serveHealth } from "../../src/container/health.ts";
 import { Queue } from "../../producer.ts";
-import { freeAddress } from "../support/cli.ts";
+import { Folder, freeAddress } from "../support/cli.ts";
 import { EngineRig } from "../support/engine_rig.ts";
 import { TestServer } from "../support/server.ts";
 import { SqsError } from "../../src/errors.ts";
@@ -164,6 +164,53 @@ Deno.test("a container lives before its queue is open, and while it stops", asyn
   assertEquals(await all(), down("stopping"));
   go.resolve();
   await stopped;
+});
+
+const MORTAL = `
+export default () => {
+  let isDown = true;
+  try {
+    Deno.statSync("FOLDER/down");
+  } catch {
+    isDown = false;
+  }
+  if (isDown) throw new Error("database is down");
+  return () => {
+    Deno.writeTextFileSync("FOLDER/down", "");
+    Deno.exit(0);
+  };
+};
+`;
+
+Deno.test("a container without a living worker process is not ready, but lives", async () => {
+  await using server = await TestServer.start();
+  await server.createQueue("jobs");
+  await using folder = await Folder.with();
+  await folder.write("worker.ts", MORTAL.replaceAll("FOLDER", folder.path));
+  const { endpoint } = server;
+  const health = freeAddress();
+  await using _container = await startContainer({
+    queue: "jobs",
+    endpoint,
+    health,
+    waitTimeSeconds: 1,
+    shutdownTimeoutSeconds: 0,
+    loggers: "<logger>\n level CRITICAL\n</logger>",
+    worker: folder.at("worker.ts"),
+    isolation: "process",
+    allowRead: folder.path,
+    allowWrite: folder.at("down"),
+  });
+  assertEquals(await get(health, "/readyz"), [200, "ok\n"]);
+  await using queue = await Queue("jobs", { endpoint });
+  await queue();
+  while ((await get(health, "/readyz"))[0] === 200);
+  for (const path of ["/readyz", "/healthz"]) {
+    assertEquals(await get(health, path), [503, "no worker process\n"]);
+  }
+  assertEquals(await get(health, "/livez"), [200, "ok\n"]);
+  await Deno.remove(folder.at("down"));
+  while ((await get(health, "/readyz"))[0] !== 200);
 });
 
 Deno.test("a container that cannot start answers no probe any more", async () => {

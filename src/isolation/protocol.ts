@@ -233,7 +233,8 @@ function fromJson(value: Value): Value {
 
 /** The part of a message that a job sees, the attributes' values changed. */
 function withValues(message: JobMessage, map: typeof toJson): JobMessage {
-  const { body, messageId, receiveCount, sentAtMs, groupId } = message;
+  const { body, messageId, receiveCount, sentAtMs, groupId, unreadable } =
+    message;
   const attributes = Object.entries(message.attributes).map(
     ([name, { type, value }]) => [name, { type, value: map(value) }],
   );
@@ -244,5 +245,6 @@ function withValues(message: JobMessage, map: typeof toJson): JobMessage {
     receiveCount,
     sentAtMs,
     ...(groupId === undefined ? {} : { groupId }),
+    ...(unreadable === undefined ? {} : { unreadable }),
   };
 }

@@ -16,6 +16,7 @@ import type { Readable } from "node:stream";
 import { childCommand } from "../../src/isolation/child_command.ts";
 import { HAS_PIPE, readMarks } from "../../src/isolation/child_marks.ts";
 import { Child, type Lost } from "../../src/isolation/child_process.ts";
+import { openQueue } from "../../src/connect/open_queue.ts";
 import { parseWorkerSpec } from "../../src/job/worker_spec.ts";
 import { spawn } from "node:child_process";
 import { messageOf } from "../../src/errors.ts";
@@ -63,6 +64,23 @@ Deno.test("currentJob(), arguments and attributes are the same in a child proces
     aborted: false,
     frozen: true,
   });
+  assertEquals(stage.left, []);
+});
+
+Deno.test("a message that cannot be read has no job in a child process, either", async () => {
+  await using stage = await Stage.start("act");
+  const before = (await stage.log()).length;
+  const { connection, url } = await openQueue("adder");
+  await connection.send(url, [{
+    body: '[["pid"],{}]',
+    attributes: Object.fromEntries([
+      ["__proto__", { type: "String", value: "x" }],
+    ]),
+  }]);
+  assertMatch(
+    (await stage.log()).slice(before),
+    /^ERROR zsqs Handling a message failed: .*\n {2}TypeError: Cannot read message: its attribute "__proto__"/,
+  );
   assertEquals(stage.left, []);
 });
 

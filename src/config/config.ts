@@ -274,7 +274,14 @@ function* checkIsolation(given: Given, place: Place, config: Draft): Problems {
         ` must be MODULE:expr if "isolation" is "process": current value is ${shown}`;
     }
   } else if (isolation === "none") {
-    for (const key of ["processes", ...allowed, "allowAll"] as const) {
+    for (
+      const key of [
+        "processes",
+        ...allowed,
+        "allowAll",
+        "allowWriteCode",
+      ] as const
+    ) {
       if (config[key] === undefined) continue;
       yield `${
         subject(key)

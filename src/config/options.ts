@@ -50,6 +50,7 @@ export interface ContainerConfig extends LoadWorkerOptions, GivenPermissions {
   readonly isolation: "none" | "process";
   readonly processes?: number;
   readonly allowAll?: boolean;
+  readonly allowWriteCode?: boolean;
 }
 
 /** The permissions of isolated jobs, as Deno names them, and their options. */
@@ -230,6 +231,13 @@ const ROWS: readonly Row[] = [
   {
     key: "allowAll",
     meaning: "true gives isolated jobs every permission",
+    allowed: '"true" or "false"',
+    fromText: booleanFromText,
+    check: (value) => typeof value === "boolean" ? value : undefined,
+  },
+  {
+    key: "allowWriteCode",
+    meaning: "true lets allow_write cover code and configuration",
     allowed: '"true" or "false"',
     fromText: booleanFromText,
     check: (value) => typeof value === "boolean" ? value : undefined,

@@ -183,6 +183,12 @@ export interface ContainerSettings<Config = WorkerConfig> {
    */
   readonly allowAll?: boolean | undefined;
   /**
+   * Whether `allowWrite` may cover the ini file, the worker's modules, Deno's
+   * configuration or Deno's cache (`allow_write_code`).
+   * @default {false}
+   */
+  readonly allowWriteCode?: boolean | undefined;
+  /**
    * The path of the ini file that the settings are from, for messages and for
    * relative paths of `worker`. Not in ini files.
    * @default {undefined} none

@@ -52,7 +52,7 @@ export interface ChildCommand {
 /** The part of a container's configuration that grants permissions. */
 export type IsolationConfig = Pick<
   ContainerConfig,
-  "allowAll" | (typeof PERMISSION_KEYS)[PermissionName]
+  "allowAll" | "allowWriteCode" | (typeof PERMISSION_KEYS)[PermissionName]
 >;
 
 /**

@@ -24,8 +24,16 @@ import { type Graph, ModuleGraphError, readGraph } from "./module_graph.ts";
 /** The files that mark the folder of a project. */
 const PROJECT_FILES = ["deno.json", "deno.jsonc", "package.json"];
 
+/** Deno reads these up from the current folder, or from a module's. */
+const CONFIG_FILES = [...PROJECT_FILES, ".npmrc"];
+
 /** What Deno parses as code; it gives the rest as data. */
 const CODE = /^(JavaScript|Jsx|Mjs|Cjs|TypeScript|Mts|Cts|Dts|Dmts|Dcts|Tsx)$/;
+
+type StartConfig = IsolationConfig & {
+  readonly worker: WorkerSpec;
+  readonly file?: string;
+};
 
 /**
  * Checks a worker's imports, and puts them into Deno's cache.
@@ -33,13 +41,10 @@ const CODE = /^(JavaScript|Jsx|Mjs|Cjs|TypeScript|Mts|Cts|Dts|Dmts|Dcts|Tsx)$/;
  * @throws {ConfigError} If a module imports a file that it may not read.
  */
 export async function prepareStart(
-  config: IsolationConfig & {
-    readonly worker: WorkerSpec;
-    readonly file?: string;
-  },
+  config: StartConfig,
   { signal }: { readonly signal?: AbortSignal },
 ): Promise<void> {
-  const { worker, file, allowAll, allowRead } = config;
+  const { worker, file } = config;
   const { file: program, env, fill } = childCommand(worker, config);
   if (fill === undefined) return;
   const filler = spawn(program, [...fill.args], {
@@ -51,8 +56,16 @@ export async function prepareStart(
   const filled = once(filler, "close").catch(() => {});
   filler.stdin!.on("error", () => {}).end(fill.input);
   try {
-    if (allowAll || allowRead === "true") return;
-    const outside = await listOutside(worker.specifier, allowRead);
+    const graph = await graphOf(worker);
+    const written = listWritten(graph, config);
+    if (written.length > 0) {
+      throw new ConfigError(
+        `Cannot start container as "allow_write" lets isolated jobs change what a later start runs: ${
+          list(written)
+        }. Name narrower folders, or set "allow_write_code" to "true"`,
+      );
+    }
+    const outside = listOutside(graph, config);
     if (outside.length === 0) return;
     throw new ConfigError(
       `Cannot start container as worker ${
@@ -66,25 +79,79 @@ export async function prepareStart(
   }
 }
 
-async function listOutside(
-  specifier: string,
-  allowRead: string | undefined,
-): Promise<string[]> {
-  if (!specifier.startsWith("file:")) return [];
-  const graph = await readGraph(specifier).catch((error) => {
-    if (error instanceof ModuleGraphError) return undefined;
+/** The graph of a local worker; none if a module is missing. */
+async function graphOf({ specifier }: WorkerSpec): Promise<Graph> {
+  const none = { modules: [] };
+  if (!specifier.startsWith("file:")) return none;
+  return await readGraph(specifier).catch((error) => {
+    if (error instanceof ModuleGraphError) return none;
     throw error;
   });
-  if (graph === undefined) return [];
-  const folder = dirname(fileURLToPath(specifier));
-  const readable = (allowRead ?? "").split(",").filter((path) => path !== "")
-    .map((path) => resolve(path));
+}
+
+function listOutside(
+  graph: Graph,
+  { worker, allowAll, allowRead }: StartConfig,
+): string[] {
+  if (allowAll || allowRead === "true" || graph.modules.length === 0) return [];
+  const folder = dirname(fileURLToPath(worker.specifier));
+  const readable = pathsOf(allowRead);
   const project = projectOf(folder);
-  const outside = [...filesOf(graph)].filter(([path, isCode]) => {
-    const paths = [isCode ? project : folder, ...readable];
-    return !paths.some((each) => isWithin(realPath(path), realPath(each)));
-  });
+  const outside = [...filesOf(graph)].filter(([path, isCode]) =>
+    ![isCode ? project : folder, ...readable].some((each) =>
+      isWithin(realPath(path), realPath(each))
+    )
+  );
   return outside.map(([path]) => path);
+}
+
+/** The paths of `allow_write` that change what a later start runs. */
+function listWritten(
+  graph: Graph,
+  { worker, file, allowWrite, allowWriteCode }: StartConfig,
+): string[] {
+  if (allowWrite === undefined || allowWriteCode) return [];
+  if (allowWrite === "true") return ["all files"];
+  const local = worker.specifier.startsWith("file:")
+    ? [fileURLToPath(worker.specifier)]
+    : [];
+  const starts = [process.cwd(), ...local.map((path) => dirname(path))];
+  const configured = starts.flatMap(above).flatMap((folder) =>
+    CONFIG_FILES.map((name) => join(folder, name))
+  );
+  const files = [
+    ...(file === undefined ? [] : [resolve(file)]),
+    ...[...local, ...filesOf(graph).keys(), ...configured],
+  ].map(realPath);
+  const folders = [
+    denoFolder(),
+    ...starts.flatMap(above).map((folder) => join(folder, "node_modules")),
+  ].map(realPath);
+  return pathsOf(allowWrite).filter((path) => {
+    const real = realPath(path);
+    return files.some((each) => isWithin(each, real)) ||
+      folders.some((each) => isWithin(each, real) || isWithin(real, each));
+  });
+}
+
+function pathsOf(list = ""): string[] {
+  return list.split(",").filter((path) => path !== "")
+    .map((path) => resolve(path));
+}
+
+/** A folder and all folders above it. */
+function above(folder: string): string[] {
+  const up = dirname(folder);
+  return up === folder ? [folder] : [folder, ...above(up)];
+}
+
+/** Where Deno keeps the code that it fetched. */
+function denoFolder(): string {
+  const { env, platform } = process;
+  if (env.DENO_DIR) return resolve(env.DENO_DIR);
+  if (platform === "win32") return join(env.LOCALAPPDATA ?? "", "deno");
+  if (platform === "darwin") return join(env.HOME ?? "", "Library/Caches/deno");
+  return join(env.XDG_CACHE_HOME || join(env.HOME ?? "", ".cache"), "deno");
 }
 
 /** The local files of a graph, and whether each is code alone. */
@@ -114,11 +181,11 @@ function filesOf({ modules, redirects = {} }: Graph): Map<string, boolean> {
  * with a configuration file, or otherwise the current folder.
  */
 function projectOf(folder: string): string {
-  for (let at = folder;; at = dirname(at)) {
-    const files = PROJECT_FILES.map((name) => join(at, name));
-    if (files.some((file) => mayRead(file) && existsSync(file))) return at;
-    if (at === dirname(at)) break;
-  }
+  const found = above(folder).find((each) =>
+    PROJECT_FILES.map((name) => join(each, name))
+      .some((file) => mayRead(file) && existsSync(file))
+  );
+  if (found !== undefined) return found;
   const current = process.cwd();
   return isWithin(folder, current) ? current : folder;
 }

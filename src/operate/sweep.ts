@@ -17,7 +17,7 @@ import {
   UNANSWERED,
 } from "../sqs/connection.ts";
 import { Heartbeat } from "../engine/heartbeat.ts";
-import { Lease } from "../engine/lease.ts";
+import { Lease, type SentReceive } from "../engine/lease.ts";
 import { Visibility } from "../engine/visibility.ts";
 import { Counters } from "../telemetry/counters.ts";
 
@@ -37,6 +37,8 @@ const ANSWER_MS = 10_000 + WAIT_SECONDS * 1000;
 const RECEIVES_AHEAD = 3;
 
 const RELEASES_AT_ONCE = 8;
+
+const NO_ATTRIBUTES = {};
 
 /** How much further ahead than it seems a server's clock may be. */
 const CLOCK_MARGIN_MS = 2_000;
@@ -234,7 +236,8 @@ export class Sweep implements AsyncDisposable {
         onLeft: (problem) =>
           this.#warn(`Left a message in ${ref.name}: ${problem}`),
       });
-      return messages.filter((message) => this.#hold(message, atMs));
+      const sent = { atMs, visibilitySeconds: SWEEP_VISIBILITY_SECONDS };
+      return messages.filter((message) => this.#hold(message, sent));
     } finally {
       cancel();
     }
@@ -248,11 +251,11 @@ export class Sweep implements AsyncDisposable {
   }
 
   /** Holds a received message; returns whether it must be looked at. */
-  #hold(message: ReceivedMessage, atMs: number): boolean {
-    // A lease may be held for long: do not keep bodies in memory.
+  #hold(message: ReceivedMessage, sent: SentReceive): boolean {
+    // Leases are held to the end: keep no body, and nothing twice.
     const lease = new Lease(
-      { ...message, body: "", attributes: {} },
-      { atMs, visibilitySeconds: SWEEP_VISIBILITY_SECONDS },
+      { ...message, body: "", attributes: NO_ATTRIBUTES },
+      sent,
     );
     const known = this.#leases.get(message.messageId);
     if (known !== undefined) {

@@ -83,7 +83,10 @@ export class Engine {
     this.#logger = context.loggers.get("zsqs");
     this.#turns = new Turns(context.clock, () => this.#step());
     const onChange = () => this.#happened();
-    if (parts.room !== undefined) parts.room.onChange = onChange;
+    if (parts.room !== undefined) {
+      parts.room.onChange = onChange;
+      parts.room.onRestart = () => context.events.moved("restarts", 1);
+    }
     const releaseBehind = (lease: Lease) => this.#releaseBehind(lease);
     this.#leases = new Leases(context, (lease) => {
       releaseBehind(lease);
@@ -169,8 +172,11 @@ export class Engine {
   async run({ drain }: { readonly drain: boolean }): Promise<void> {
     this.#isDraining = drain;
     this.#isPolling = true;
+    const { events, options: { concurrency } } = this.#context;
+    events.moved("limit", concurrency);
     this.#step();
     await this.#ended.promise;
+    events.moved("limit", -concurrency);
     this.#hasEnded = true;
     this.#cancelForceLimit?.();
     this.#leases.heartbeat.clearTimers();
@@ -313,17 +319,18 @@ export class Engine {
   }
 
   async #run(lease: Lease): Promise<void> {
-    const { clock, options: { timeoutSeconds } } = this.#context;
+    const { clock, events, options: { timeoutSeconds } } = this.#context;
     const control = lease.job!;
     let endMs = Infinity;
-    if (timeoutSeconds !== undefined) {
+    control.onStart = () => {
+      const now = clock.now();
+      events.started(Math.max(0, now - lease.message.sentAtMs));
+      if (timeoutSeconds === undefined) return;
+      control.onEnd?.();
       const ms = timeoutSeconds * 1000;
-      control.onStart = () => {
-        control.onEnd?.();
-        endMs = clock.now() + ms;
-        control.onEnd = clock.timer(ms, () => control.abort("timed out"));
-      };
-    }
+      endMs = now + ms;
+      control.onEnd = clock.timer(ms, () => control.abort("timed out"));
+    };
     const outcome = await this.#runner.run(lease.message, control);
     const now = clock.now();
     control.end();

@@ -98,6 +98,7 @@ export class Leases implements Iterable<Lease> {
         lease.state = "running";
         lease.job = new JobControl();
         this.running++;
+        this.#context.events.moved("running", 1);
         return lease;
       }
       this.heartbeat.lose(lease, "it ended while the message waited");
@@ -128,7 +129,10 @@ export class Leases implements Iterable<Lease> {
   }
 
   #move(lease: Lease, state: LeaseState): void {
-    if (lease.state === "running") this.running--;
+    if (lease.state === "running") {
+      this.running--;
+      this.#context.events.moved("running", -1);
+    }
     if (lease.state === "settling") this.settling--;
     if (state === "settling") this.settling++;
     lease.state = state;

@@ -24,6 +24,8 @@ export interface JobRoom {
   readonly problem: string | undefined;
   /** Called when either may have changed. */
   onChange: (() => void) | undefined;
+  /** Called when a process is started in place of another. */
+  onRestart?: (() => void) | undefined;
 }
 
 /** A job that runs. Its signal is made on demand: few jobs ask for it. */

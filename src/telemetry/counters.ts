@@ -64,6 +64,12 @@ export class Counters implements ContainerEvents {
     if (messages === 0) this.#counts.emptyReceives++;
   }
 
+  /** The summary has no times, ... */
+  started(): void {}
+
+  /** ... and nothing that passes. */
+  moved(): void {}
+
   ended(outcome: JobOutcome): void {
     this.#counts[outcome === "lost" ? "leasesLost" : outcome]++;
   }

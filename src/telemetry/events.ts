@@ -20,12 +20,19 @@ export type JobOutcome =
   | "lost"
   | "undeleted";
 
+/** What a container has of something at a time, or of restarts so far. */
+export type Level = "running" | "limit" | "restarts";
+
 /** Hears what happens in a container. Its methods never throw. */
 export interface ContainerEvents {
   /** A request to SQS ended, after `ms` milliseconds; it failed with `error`. */
   requested(operation: Operation, ms: number, error?: unknown): void;
   /** A receive returned this many messages, 0 or more. */
   received(messages: number): void;
+  /** A handler started, so many milliseconds after its job was sent. */
+  started(waitedMs: number): void;
+  /** The jobs that run, or may at most, changed; or a process was restarted. */
+  moved(level: Level, by: number): void;
   /**
    * A job or lease ended; `undeleted`: a job that has ended may run again, as SQS
    * did not take the delete. A job whose lease is lost while it runs is reported
@@ -42,6 +49,12 @@ export function fanOut(sinks: readonly ContainerEvents[]): ContainerEvents {
     },
     received(messages) {
       for (const sink of sinks) sink.received(messages);
+    },
+    started(waitedMs) {
+      for (const sink of sinks) sink.started(waitedMs);
+    },
+    moved(level, by) {
+      for (const sink of sinks) sink.moved(level, by);
     },
     ended(outcome) {
       for (const sink of sinks) sink.ended(outcome);

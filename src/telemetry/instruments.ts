@@ -11,8 +11,14 @@ import {
   diag,
   type Histogram,
   metrics,
+  type UpDownCounter,
 } from "@opentelemetry/api";
-import type { ContainerEvents, JobOutcome, Operation } from "./events.ts";
+import type {
+  ContainerEvents,
+  JobOutcome,
+  Level,
+  Operation,
+} from "./events.ts";
 import type { TelemetryQueue } from "./telemetry.ts";
 
 /** The name under which all of it is reported. */
@@ -24,6 +30,9 @@ const BOUNDARIES = [
   ...[100, 10, 1].flatMap((parts) => [1, 2.5, 5, 7.5].map((n) => n / parts)),
   10,
 ];
+
+/** Jobs may take and wait for hours: SQS hides a message for 12 at most. */
+const LONG_BOUNDARIES = [...BOUNDARIES, 30, 60, 300, 900, 3600, 14_400, 43_200];
 
 /** Operations by their names at SQS: how the conventions name and type them. */
 const OPERATIONS = {
@@ -77,7 +86,26 @@ export class Instruments {
   readonly process: Histogram = duration(
     "messaging.process.duration",
     "Duration of processing operation.",
+    LONG_BOUNDARIES,
   );
+  readonly wait: Histogram = duration(
+    "zsqs.job.wait.duration",
+    "Time from the sending of a job to the start of its handler.",
+    LONG_BOUNDARIES,
+  );
+  readonly levels: Readonly<Record<Level, UpDownCounter>> = {
+    running: level("zsqs.jobs.running", "job", "Number of jobs that run."),
+    limit: level(
+      "zsqs.jobs.limit",
+      "job",
+      "Number of jobs that may run at a time.",
+    ),
+    restarts: level(
+      "zsqs.processes.restarted",
+      "process",
+      "Number of child processes started in place of others.",
+    ),
+  };
   readonly requests: Histogram = duration(
     "messaging.client.operation.duration",
     "Duration of messaging operation initiated by a producer or consumer client.",
@@ -89,11 +117,20 @@ function counter(name: string, unit: string, description: string): Counter {
     .createCounter(name, { unit: `{${unit}}`, description });
 }
 
-function duration(name: string, description: string): Histogram {
+function level(name: string, unit: string, description: string): UpDownCounter {
+  return metrics.getMeter(SCOPE)
+    .createUpDownCounter(name, { unit: `{${unit}}`, description });
+}
+
+function duration(
+  name: string,
+  description: string,
+  boundaries: number[] = BOUNDARIES,
+): Histogram {
   return metrics.getMeter(SCOPE).createHistogram(name, {
     unit: "s",
     description,
-    advice: { explicitBucketBoundaries: BOUNDARIES },
+    advice: { explicitBucketBoundaries: boundaries },
   });
 }
 
@@ -121,6 +158,16 @@ export class Metrics implements ContainerEvents {
       if (messages > 0) consumed.add(messages, attributes);
       else emptyReceives.add(1, attributes);
     });
+  }
+
+  started(waitedMs: number): void {
+    const { wait } = this.#instruments;
+    recordMs(wait, waitedMs, attributesOf("process", this.#queue));
+  }
+
+  moved(level: Level, by: number): void {
+    const queue = { "messaging.destination.name": this.#queue.name };
+    quietly(() => this.#instruments.levels[level].add(by, queue));
   }
 
   ended(outcome: JobOutcome): void {

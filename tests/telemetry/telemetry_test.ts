@@ -295,6 +295,18 @@ Deno.test("OpenTelemetry shows a job's span in another process as the child of t
       "messaging.destination.name=orders zsqs.outcome=retried": 1,
     },
   });
+  assertEquals(counted.get("zsqs.job.wait.duration"), {
+    type: "Histogram",
+    unit: "s",
+    counts: { [on("process")]: 8 },
+  });
+  const levels = ["zsqs.jobs.running", "zsqs.jobs.limit"];
+  assertEquals(
+    levels.map((name) => counted.get(name)?.counts),
+    levels.map(() => ({ "messaging.destination.name=orders": 0 })),
+  );
+  // Jobs of up to 12 hours have buckets.
+  assertMatch(container.stderr, /messaging\.process\.duration[^]*?43200/);
   const requests = counted.get("messaging.client.operation.duration");
   assertEquals([requests?.type, requests?.unit], ["Histogram", "s"]);
   const summary = container.stderr.match(
@@ -327,6 +339,7 @@ Deno.test("OpenTelemetry that throws ends no job, and keeps none from being sent
   };
   const meter = {
     createCounter: () => ({ add: broken }),
+    createUpDownCounter: () => ({ add: broken }),
     createHistogram: () => ({ record: broken }),
   };
   const contexts = {

@@ -158,6 +158,7 @@ export class Settler {
    */
   async #repeat(entry: Settlement): Promise<void> {
     await sleep(this.#context.clock, DOUBT_MS);
+    if (!this.#open.has(entry)) return;
     this.#send(entry);
     this.#changes.flush();
   }

@@ -14,7 +14,7 @@ import { quote } from "../text.ts";
 import { reasonOf } from "./error_data.ts";
 import type { RecordFormatter } from "./format.ts";
 import type { LogFileConfig } from "./loggers_text.ts";
-import { print } from "./printing.ts";
+import { type ConsoleMethod, print } from "./printing.ts";
 
 /**
  * The lowest of `@std/log`'s levels that is not below a number. As records have
@@ -58,6 +58,8 @@ export abstract class LogHandler extends BaseHandler {
  */
 export class StreamHandler extends LogHandler {
   readonly #stream: "STDOUT" | "STDERR";
+  /** Of the record that is being written. */
+  #level: number = LogLevels.INFO;
 
   constructor(
     stream: "STDOUT" | "STDERR",
@@ -68,10 +70,34 @@ export class StreamHandler extends LogHandler {
     this.#stream = stream;
   }
 
+  override handle(record: LogRecord): void {
+    this.#level = record.level;
+    super.handle(record);
+  }
+
   /** Writes a line. */
   log(line: string): void {
-    print(this.#stream === "STDOUT" ? "log" : "error", line);
+    const method = this.#stream === "STDOUT" ? "log" : "error";
+    print(isExported() ? methodFor(this.#level) : method, line);
   }
+}
+
+/** The key under which OpenTelemetry is registered. */
+const OPEN_TELEMETRY = Symbol.for("opentelemetry.js.api.1");
+
+/**
+ * Whether Deno exports what is printed. It takes the level from the console's
+ * method alone, and there is no other way to its exporter. A method below `warn`
+ * prints to standard output.
+ */
+function isExported(): boolean {
+  return OPEN_TELEMETRY in globalThis && "Deno" in globalThis;
+}
+
+function methodFor(level: number): ConsoleMethod {
+  if (level >= LogLevels.ERROR) return "error";
+  if (level >= LogLevels.WARN) return "warn";
+  return level >= LogLevels.INFO ? "info" : "debug";
 }
 
 /**

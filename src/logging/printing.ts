@@ -23,13 +23,16 @@ export function outliveStreams(): void {
 /** What {@linkcode outlivePrinting} replaced. */
 const originals = new Map<unknown, unknown>();
 
+/** The console's methods that print a line. */
+export type ConsoleMethod = "log" | "debug" | "info" | "warn" | "error";
+
 /**
  * Prints a line.
  *
  * @throws {Error} If the system refuses it, as far as Deno reports that.
  */
-export function print(stream: "log" | "error", line: string): void {
-  const method = console[stream];
+export function print(name: ConsoleMethod, line: string): void {
+  const method = console[name];
   const original = originals.get(method) as typeof method | undefined;
   (original ?? method).call(console, line);
 }

@@ -326,6 +326,50 @@ Deno.test("OpenTelemetry shows a job's span in another process as the child of t
   });
 });
 
+Deno.test("OpenTelemetry gets each line of the log at its level", async () => {
+  const levels = ["debug", "info", "warn", "error", "critical"];
+  await using folder = await Folder.with({
+    "worker.ts": `
+import { getLogger } from "jsr:@zsqs/cli";
+
+export default () => () => {
+  const logger = getLogger("shop");
+  for (const level of ${JSON.stringify(levels)}) logger[level](level + " line");
+};
+`,
+    "orders.ini":
+      "[container]\nworker = worker.ts\nqueue = orders\nwait_time = 1\nloggers =\n  <logger>\n  level DEBUG\n  <logfile>\n  path STDERR\n  format %(message)s\n  </logfile>\n  </logger>\n",
+  });
+  await using registry = await servePackage();
+  await using server = await TestServer.start();
+  await server.send(await server.createQueue("orders"), "[[],{}]");
+  const env = { ...registry.env, ...server.env };
+  for (const isOn of [true, false]) {
+    await using container = runCli(["orders.ini", "--drain"], {
+      cwd: folder.path,
+      env: { ...env, ...(isOn ? OTEL : {}) },
+    });
+    assertEquals(await container.status(), 0, container.stderr);
+    const exported = [
+      ...container.stderr.matchAll(/^LOG \[(\w+)\] \S+ "(\w+) line$/gm),
+    ].map(([, level, line]) => `${line} ${level}`);
+    assertEquals(
+      exported,
+      isOn
+        ? [
+          "debug DEBUG",
+          "info INFO",
+          "warn WARN",
+          "error ERROR",
+          "critical ERROR",
+        ]
+        : [],
+    );
+    if (!isOn) assertEquals(container.stdout, "");
+    await server.send(await server.createQueue("orders"), "[[],{}]");
+  }
+});
+
 Deno.test("OpenTelemetry is not there where it is off", async () => {
   using queues = setUp({ silent: true });
   assertEquals(await loadTelemetry(), undefined);

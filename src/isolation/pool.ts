@@ -74,6 +74,7 @@ export class Pool implements Runner, JobRoom {
   /** ... and that there is none. */
   #isAway = false;
   onChange: (() => void) | undefined;
+  onRestart: (() => void) | undefined;
 
   /**
    * Starts the processes, each of which imports the worker.
@@ -215,6 +216,8 @@ export class Pool implements Runner, JobRoom {
   }
 
   #spawn(): Child {
+    // The first processes are there before the pool has a queue.
+    if (this.#queue !== "") this.onRestart?.();
     return new Child({
       ...this.#config,
       command: childCommand(this.#config.worker, this.#config),

@@ -370,6 +370,35 @@ export default () => () => {
   }
 });
 
+Deno.test("OpenTelemetry counts the child processes that were restarted", async () => {
+  await using folder = await Folder.with({
+    "worker.ts": `
+export default () => () => {
+  try {
+    Deno.writeTextFileSync("jobs/flag", "", { createNew: true });
+  } catch {
+    return;
+  }
+  Deno.exit(3);
+};
+`,
+    "jobs/other": "",
+    "orders.ini":
+      "[container]\nworker = worker.ts\nqueue = orders\nwait_time = 1\nisolation = process\nallow_read = jobs\nallow_write = jobs\n",
+  });
+  await using registry = await servePackage();
+  await using server = await TestServer.start();
+  await server.send(await server.createQueue("orders"), "[[],{}]");
+  await using container = runCli(["orders.ini", "--drain"], {
+    cwd: folder.path,
+    env: { ...registry.env, ...server.env, ...OTEL },
+  });
+  assertEquals(await container.status(), 0, container.stderr);
+  const { counts } = metricsIn(container.stderr)
+    .get("zsqs.processes.restarted")!;
+  assert(counts["messaging.destination.name=orders"]! >= 1);
+});
+
 Deno.test("OpenTelemetry is not there where it is off", async () => {
   using queues = setUp({ silent: true });
   assertEquals(await loadTelemetry(), undefined);

@@ -45,6 +45,7 @@ export function takeChannel(take: (text: unknown) => void): Channel {
   process.on("disconnect", () => exit(0));
   // A terminal sends Ctrl+C to this process, too. The container handles it.
   for (const name of SIGNALS) process.on(name, () => {});
+  exitOnDisconnect(exit);
   // Deno itself reads with `process.channel`, which cannot send.
   delete channel.send;
   delete channel.disconnect;
@@ -61,6 +62,18 @@ export function takeChannel(take: (text: unknown) => void): Channel {
     }
   };
   return { send: sent, mark: HAS_PIPE ? mark : sent, exit };
+}
+
+/**
+ * Ends this process if a job closes the channel with Deno's own means. Deno emits
+ * no event then, and the container would wait for the job for ever.
+ */
+function exitOnDisconnect(exit: (status: number) => void): void {
+  const { channel } = process as unknown as { channel: object };
+  const prototype = Object.getPrototypeOf(channel);
+  for (const key of Reflect.ownKeys(prototype)) {
+    if (String(key).includes("isconnect")) prototype[key] = () => exit(1);
+  }
 }
 
 /**

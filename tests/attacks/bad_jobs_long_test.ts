@@ -11,10 +11,19 @@ import { Folder } from "../support/cli.ts";
 import { runCli, type TestProcess, TestServer } from "../support/server.ts";
 
 const WORKER = `
+import { currentJob } from "jsr:@zsqs/cli";
+
 export const worker = () => async (what) => {
+  if (what === "wait") {
+    const { signal } = currentJob();
+    await new Promise((resolve) => signal.addEventListener("abort", resolve));
+    signal.throwIfAborted();
+  }
   if (what === "slow") await new Promise((resolve) => setTimeout(resolve, 5));
+  if (what === "long") await new Promise((resolve) => setTimeout(resolve, 500));
   if (what === "exit") Deno.exit(3);
-  if (what === "loop") for (;;);
+  if (what === "late") await new Promise((resolve) => setTimeout(resolve, 5));
+  if (what === "loop" || what === "late") for (;;);
   if (what === "memory") {
     const kept = [];
     for (;;) kept.push(Array.from({ length: 10_000 }, Math.random));
@@ -163,4 +172,39 @@ Deno.test("a worker that cannot start again costs its jobs one receive", async (
     container.stderr,
     /No job of jobs can start: waiting messages return to the queue/,
   );
+});
+
+Deno.test("a job that timed out in a child process logs no frame of this package", async () => {
+  await using the = await Scene.start(1);
+  await the.send(["wait"]);
+  await using container = await the.run(
+    "worker = worker.ts:worker\ntimeout = 1",
+    ["--drain"],
+  );
+  assertEquals(await container.status(), 0, container.stderr);
+  assertMatch(
+    container.stderr,
+    /Job will be received again: jobs, message \S+, receive 1\n {2}JobAbortedError: Job aborted: timed out\n\S/,
+  );
+});
+
+Deno.test("a job that keeps the thread busy is told from those that wait for it", async () => {
+  for (const [bad, isKnown] of [["loop", true], ["late", false]] as const) {
+    await using the = await Scene.start(1);
+    await the.send(["long", "long", bad]);
+    await using container = await the.run(
+      "worker = worker.ts:worker\nconcurrency = 3\ntimeout = 1",
+      ["--drain"],
+    );
+    assertEquals(await container.status(), 0, container.stderr);
+    assertEquals(await the.dead(), { [bad]: 1 });
+    assertMatch(container.stderr, /done 2, failed 0, retried 1, released 0/);
+    const again = container.stderr.match(/Job runs again(?: alone)?:/g);
+    assertEquals(
+      again,
+      isKnown
+        ? Array(2).fill("Job runs again:")
+        : Array(3).fill("Job runs again alone:"),
+    );
+  }
 });

@@ -22,6 +22,9 @@ export const DONE = 0;
 export const FAILED = 1;
 export const USAGE = 2;
 
+const NODE_MODULES_HINT =
+  'The package.json here makes Deno look for packages in node_modules: rerun with "deno run --node-modules-dir=none"';
+
 /** An error as the command line shows it. */
 export interface ErrorReport {
   readonly lines: readonly string[];
@@ -60,12 +63,16 @@ export async function describeError(
     };
   }
   const line = messageOf(error).split("\n")[0]!;
+  const hint = / in the node_modules directory\b/.test(line)
+    ? [NODE_MODULES_HINT]
+    : [];
   if (error instanceof UsageError) {
     return { lines: [line, `Try ${call} --help`], status: USAGE };
   }
   if (error instanceof ConfigError) {
-    return { lines: error.problems, status: USAGE };
+    return { lines: [...error.problems, ...hint], status: USAGE };
   }
+  if (hint.length > 0) return { lines: [line, ...hint], status: FAILED };
   // Functions refuse arguments with these; they came from the command line.
   const refused = [NonExistentQueueError, TypeError, RangeError];
   if (refused.some((type) => error instanceof type)) {

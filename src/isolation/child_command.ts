@@ -14,6 +14,7 @@ import {
 } from "../config/options.ts";
 import { ConfigError } from "../errors.ts";
 import type { WorkerSpec } from "../job/worker_spec.ts";
+import { ownFlags } from "./own_flags.ts";
 
 /**
  * The environment variables that Deno itself needs: for its cache, registries,
@@ -149,15 +150,21 @@ function filler({ specifier }: WorkerSpec): string {
   return `export const load = () => [${imports.join(", ")}];\n`;
 }
 
-/** If this package is in a folder, that folder's deno.json maps its imports. */
-function configFlag(): string[] {
+/**
+ * The flags that choose how modules are found. If this package is in a folder,
+ * that folder's deno.json maps its imports.
+ */
+function moduleFlags(): string[] {
+  const own = ownFlags();
+  if (own.some((flag) => /^(--config|-c|--no-config)\b/.test(flag))) return own;
   const url = new URL("../../deno.json", import.meta.url);
-  return url.protocol === "file:" ? [`--config=${fileURLToPath(url)}`] : [];
+  if (url.protocol !== "file:") return own;
+  return [...own, `--config=${fileURLToPath(url)}`];
 }
 
 /** At least one grants something: without any, Deno grants all permissions. */
 function flagsOf(config: IsolationConfig): string[] {
-  const flags = configFlag();
+  const flags = moduleFlags();
   if (config.allowAll) return [...flags, "--allow-all"];
   for (const [name, key] of Object.entries(PERMISSION_KEYS)) {
     const value = config[key];

@@ -95,11 +95,11 @@ function listOutside(
 ): string[] {
   if (allowAll || allowRead === "true" || graph.modules.length === 0) return [];
   const folder = dirname(fileURLToPath(worker.specifier));
-  const readable = pathsOf(allowRead);
+  const readable = [...ownFolder(), ...pathsOf(allowRead)];
   const project = projectOf(folder);
   const outside = [...filesOf(graph)].filter(([path, isCode]) =>
     ![isCode ? project : folder, ...readable].some((each) =>
-      isWithin(realPath(path), realPath(each))
+      isWithin(realPath(path), realPath(resolve(each)))
     )
   );
   return outside.map(([path]) => path);
@@ -132,6 +132,12 @@ function listWritten(
     return files.some((each) => isWithin(each, real)) ||
       folders.some((each) => isWithin(each, real) || isWithin(real, each));
   });
+}
+
+/** The folder of this package, if it is in one: workers may import it. */
+function ownFolder(): string[] {
+  const url = new URL("../..", import.meta.url);
+  return url.protocol === "file:" ? [fileURLToPath(url)] : [];
 }
 
 function pathsOf(list = ""): string[] {

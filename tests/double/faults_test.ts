@@ -495,12 +495,12 @@ Deno.test("a container gets over a delete that fails, without a second run", asy
   assert(fault.hits > 1);
 });
 
-Deno.test("a container does a job again whose handle had expired at its delete", async () => {
+Deno.test("a container deletes a message whose handle had expired at its delete, and runs its job once", async () => {
   await using queues = setUp({ silent: true });
   const done = await noting(queues);
   queues.inject({ kind: "expiredHandle", operation: "DeleteMessage" });
   await (await Queue("adder"))("a");
-  assertEquals(done, ["a 1 0", "a 2 0"]);
+  assertEquals(done, ["a 1 0"]);
   assertEquals(queues.get("adder").messages, []);
 });
 

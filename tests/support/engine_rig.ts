@@ -5,6 +5,7 @@
  * @module
  */
 
+import { randomOf } from "../../src/double/random.ts";
 import type { Connection, OutgoingMessage } from "../../src/sqs/connection.ts";
 import { DoubleConnection } from "../../src/double/connection.ts";
 import { TestServer } from "../../src/double/server.ts";
@@ -119,7 +120,7 @@ export class EngineRig {
       fifo,
       loggers: { get: (name) => this.#logger(name, debug) },
       clock: this.clock,
-      random: () => Math.random(),
+      random: randomOf(1),
     }, { visibility: new Visibility(visibilityTimeoutSeconds), ...engine });
     this.engine = made.engine;
     this.#counters = made.counters;

@@ -5,7 +5,6 @@
  * @module
  */
 
-import { randomOf } from "../../src/double/random.ts";
 import type { Connection, OutgoingMessage } from "../../src/sqs/connection.ts";
 import { DoubleConnection } from "../../src/double/connection.ts";
 import { TestServer } from "../../src/double/server.ts";
@@ -120,7 +119,7 @@ export class EngineRig {
       fifo,
       loggers: { get: (name) => this.#logger(name, debug) },
       clock: this.clock,
-      random: randomOf(1),
+      random: () => Math.random(),
     }, { visibility: new Visibility(visibilityTimeoutSeconds), ...engine });
     this.engine = made.engine;
     this.#counters = made.counters;

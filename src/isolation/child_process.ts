@@ -17,6 +17,7 @@ import { decodeError } from "../logging/error_data.ts";
 import type { JobMessage } from "../sqs/connection.ts";
 import type { ChildCommand } from "./child_command.ts";
 import { HAS_PIPE, readMarks } from "./child_marks.ts";
+import { FloodLimit } from "./flood_limit.ts";
 import { passLines } from "./child_output.ts";
 import { HAS_GROUPS, type ProcessGroups } from "./process_groups.ts";
 import {
@@ -84,6 +85,7 @@ export class Child {
   readonly #keys = { toChild: randomUUID(), fromChild: randomUUID() };
   readonly #jobs = new Map<unknown, RunningJob>();
   readonly #ended = Promise.withResolvers<string>();
+  readonly #flood = new FloodLimit();
   readonly #greeted = Promise.withResolvers<void>();
   readonly #output: Promise<unknown>;
   #step: PromiseWithResolvers<void> | undefined;
@@ -120,7 +122,6 @@ export class Child {
     if (this.#process.pid !== undefined) {
       options.groups?.add(this.#process.pid);
     }
-    // If it ends before it has read this, its exit is reported anyway.
     this.#process.stdin!.on("error", () => {}).end(input);
     this.#output = Promise.all([
       passLines(this.#process.stdout!, 1),
@@ -288,6 +289,8 @@ export class Child {
     if (text === HELLO && this.#step === undefined) this.#greeted.resolve();
     else if (typeof text === "string" && isTooLong(text)) {
       this.kill("was killed as it sent more than 1 MiB at once");
+    } else if (this.#flood.isOver(String(text).length)) {
+      this.kill("was killed as its jobs logged more than 4 MiB in a second");
     } else {
       const frame = decodeFromChild(this.#keys.fromChild, text);
       if (frame !== undefined && this.#handle(frame)) return;

@@ -289,7 +289,7 @@ export class Child {
     if (text === HELLO && this.#step === undefined) this.#greeted.resolve();
     else if (typeof text === "string" && isTooLong(text)) {
       this.kill("was killed as it sent more than 1 MiB at once");
-    } else if (this.#flood.isOver(String(text).length)) {
+    } else if (typeof text === "string" && this.#flood.isOver(text.length)) {
       this.kill("was killed as its jobs logged more than 4 MiB in a second");
     } else {
       const frame = decodeFromChild(this.#keys.fromChild, text);

@@ -45,7 +45,7 @@ export function readAnswers(client: SQSClient): void {
   );
 }
 
-/** The SDK's collector waits for ever if a body stalls or is cut off. */
+/** The SDK's collector waits forever if a body stalls or is cut off. */
 function readBody(body: Readable): Promise<Uint8Array> {
   const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>();
   const chunks: Uint8Array[] = [];

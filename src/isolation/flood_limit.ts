@@ -5,7 +5,7 @@
  * @module
  */
 
-/** The most characters in a second. */
+/** The most characters of frames of any kind in a second. */
 const MAX_PER_SECOND = 4 * 1_048_576;
 
 /** Counts what one child process sends. */

@@ -6,7 +6,7 @@
 
 import { setTimeout } from "node:timers/promises";
 import { Dice } from "../support/dice.ts";
-import { type Fleet, type FleetOptions, HARD_STARTS } from "./fleet.ts";
+import type { Fleet, FleetOptions } from "./fleet.ts";
 import type { OutageKind } from "./journal.ts";
 import { drawSkewMs } from "./server_clock.ts";
 
@@ -56,20 +56,14 @@ export class Chaos {
   async advance(progress: Progress): Promise<void> {
     const { stopEvery, cutEvery, shakeEvery } = this.#options;
     const isAway = this.#outage !== undefined;
-    if (
-      progress.done >= stopEvery * (this.#stops + 1) &&
-      (HARD_STARTS || !isAway)
-    ) {
+    if (progress.done >= stopEvery * (this.#stops + 1)) {
       await this.#stopOne(progress);
     }
     if (progress.accepted >= cutEvery * (this.#cuts + 1)) {
       this.#cuts++;
       this.#fleet.killProducer((values) => this.#dice.pick(values));
     }
-    if (
-      progress.done >= shakeEvery * (this.#shakes + 1) && !isAway &&
-      (HARD_STARTS || this.#fleet.hasListened)
-    ) {
+    if (progress.done >= shakeEvery * (this.#shakes + 1) && !isAway) {
       await this.#shake();
     }
   }

@@ -36,13 +36,6 @@ const WIDE_WAVE = 1_200;
 /** How long the wide queue is empty between two waves. */
 const WIDE_DRY_MS = 4_000;
 
-/**
- * Whether containers have their queue by URL, too, and start while the server is
- * away. Those that have it by URL do not start yet if the clock is wrong, and
- * none starts if the server is away for more than two seconds.
- */
-export const HARD_STARTS = false;
-
 /** A container or producer that runs all the time. */
 interface Slot {
   readonly name: string;
@@ -94,7 +87,7 @@ export class Fleet implements AsyncDisposable {
       const kind = key as ContainerKind;
       for (let i = 0; i < count; i++) {
         // Every second container has its queue by URL.
-        const queue = i % 2 === 0 || !HARD_STARTS
+        const queue = i % 2 === 0
           ? QUEUES[kind]
           : `${endpoint}/000000000000/${QUEUES[kind]}`;
         const slot = { name: `${kind}-${i}`, kind, queue, generation: 1 };
@@ -185,11 +178,6 @@ export class Fleet implements AsyncDisposable {
         );
       }
     }
-  }
-
-  /** Whether each container has received, or has tried to. */
-  get hasListened(): boolean {
-    return this.containers.every((slot) => this.#hasListened(nameOf(slot)));
   }
 
   /** Waits for those that were told to end. */

@@ -24,10 +24,11 @@ Deno.test(`${JOBS} jobs survive faults, kills and stops, and every duplicate is 
     rates: { receives: 0.015, others: 0.06 },
     stopEvery: 500,
     cutEvery: 1_000,
-    shakeEvery: 1_300,
+    shakeEvery: 900,
   });
   assertEquals(result.problems, []);
   assertEquals(result.repeats, []);
+  assertEquals(result.orphans, []);
   assertGreater(result.accepted, JOBS);
   assertEquals(result.done + result.kept, result.accepted);
   assertGreater(result.kept, 0);

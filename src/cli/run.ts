@@ -144,7 +144,7 @@ function onServer(config: ContainerConfig, endpoint: string): LocalConfig {
   return {
     ...config,
     queue: byName(queue),
-    failures: typeof failures === "string" ? failures : byName(failures),
+    ...(typeof failures === "object" ? { failures: byName(failures) } : {}),
     region,
     endpoint,
   };
@@ -155,7 +155,7 @@ async function makeQueues(
   server: LocalServer,
 ): Promise<void> {
   await server.makeQueue(queue.name, region);
-  if (typeof failures === "string") return;
+  if (typeof failures !== "object") return;
   await server.makeQueue(failures.name, region);
 }
 

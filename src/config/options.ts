@@ -44,7 +44,8 @@ export interface ContainerConfig extends LoadWorkerOptions, GivenPermissions {
   readonly deleteDelaySeconds: number;
   readonly timeoutSeconds?: number;
   readonly retryDelay?: RetryDelay;
-  readonly failures: "delete" | "keep" | QueueRef;
+  /** Absent: deleted, but events that AWS wrote stay. */
+  readonly failures?: "delete" | "keep" | QueueRef;
   readonly shutdownTimeoutSeconds: number;
   readonly health?: Address;
   readonly isolation: "none" | "process";
@@ -186,10 +187,9 @@ const ROWS: readonly Row[] = [
   },
   {
     key: "failures",
-    meaning: "failed jobs: delete, keep or a queue",
+    meaning: "failed jobs: delete, keep or a queue; delete by default",
     allowed: `"delete", "keep", or ${QUEUE_REF_HINT}`,
     allowedInProgram: `"delete", "keep" or { queue }, with ${QUEUE_REF_HINT}`,
-    default: "delete",
     fromText: failuresFromText,
     check: checkFailures,
   },

@@ -107,7 +107,7 @@ export class Container implements AttachedConsumer {
       // What was looked up by its name is there.
       isUnseen: ref.url !== undefined,
       failures: failures === undefined
-        ? config.failures as "delete" | "keep"
+        ? config.failures as Exclude<ContainerConfig["failures"], object>
         : openFailures(failures, ref.name, this.#logger, telemetry),
     });
     if (health !== undefined) health.problem = () => this.#engine.problem;

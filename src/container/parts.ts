@@ -156,7 +156,7 @@ async function openQueues(
 ): Promise<Queues> {
   const where = { ...connectOptions(config), ...options };
   const source = await openQueue(config.queue, { ...where, probe: false });
-  if (typeof config.failures === "string") {
+  if (typeof config.failures !== "object") {
     return { source, failures: undefined };
   }
   let failures: OpenQueue | undefined;

@@ -8,16 +8,19 @@
  * @module
  */
 
-import type { Outcome } from "../job/decide.ts";
-import { type JobRoom, nameJobs, type Runner } from "../job/runner.ts";
+import {
+  endedAfter,
+  type JobRoom,
+  nameJobs,
+  type Runner,
+} from "../job/runner.ts";
 import type { Logger } from "../logging/loggers.ts";
 import type { ReceivedMessage } from "../sqs/connection.ts";
 import type { EngineContext } from "./context.ts";
 import { Turns } from "../cpu_turns.ts";
-import type { FailureQueue } from "./failure_queue.ts";
 import type { Lease, SentReceive } from "./lease.ts";
 import { Leases } from "./leases.ts";
-import { Outcomes } from "./outcomes.ts";
+import { Outcomes, type OutcomesOptions } from "./outcomes.ts";
 import { Receiver } from "./receiver.ts";
 import { Settler, type SettlingDecision } from "./settler.ts";
 
@@ -39,7 +42,7 @@ export interface EngineParts {
   /** Absent if a job can always start. */
   readonly room?: JobRoom | undefined;
   /** What becomes of failed messages. */
-  readonly failures: "delete" | "keep" | FailureQueue;
+  readonly failures?: OutcomesOptions["failures"];
   /** Whether nobody has seen yet that the queue can be used. */
   readonly isUnseen?: boolean;
 }
@@ -338,12 +341,10 @@ export class Engine {
     // From here on, a forced stop leaves it to be settled.
     this.#leases.settle(lease);
     if (this.#turns.isLong) await this.#turns.pause();
-    // A job that kept the CPU was not told that its time was over. What it threw
-    // after that says nothing of its input.
-    const isLate = now >= endMs || now >= lease.deadlineMs;
-    const known: Outcome = isLate && outcome.kind === "failed"
-      ? { ...outcome, kind: "aborted" }
-      : outcome;
+    // A job that kept the CPU was not told that its time was over.
+    const late = now >= endMs ? "timed out" : undefined;
+    const reason = now >= lease.deadlineMs ? "lease lost" : control.abortReason;
+    const known = endedAfter(outcome, reason ?? late);
     const settled = this.#outcomes.settle(lease, known);
     this.#happened();
     this.#settled(lease, await settled);

@@ -6,7 +6,13 @@
  */
 
 import { messageOf } from "../errors.ts";
-import { decide, type Decision, type Outcome } from "../job/decide.ts";
+import {
+  decide,
+  type Decision,
+  isFailure,
+  type Outcome,
+  type Policy,
+} from "../job/decide.ts";
 import { nameJobs } from "../job/runner.ts";
 import { bodyText } from "../message/body.ts";
 import type { Logger } from "../logging/loggers.ts";
@@ -23,7 +29,8 @@ type Unfinished = Exclude<Outcome, { kind: "done" }>;
 export interface OutcomesOptions {
   readonly leases: Leases;
   readonly settler: Settler;
-  readonly failures: "delete" | "keep" | FailureQueue;
+  /** Absent: deleted, but events of AWS stay. */
+  readonly failures?: "delete" | "keep" | FailureQueue | undefined;
   /** Releases the messages that wait behind one in its group. */
   readonly releaseBehind: (lease: Lease) => void;
   /** Called when a failed message was sent to the failures queue, or was not. */
@@ -34,7 +41,7 @@ export interface OutcomesOptions {
 export class Outcomes {
   readonly #context: EngineContext;
   readonly #options: OutcomesOptions;
-  readonly #policy: Parameters<typeof decide>[1];
+  readonly #policy: Policy;
   /** Failed messages on their way to the failures queue. */
   readonly sending = new Set<Lease>();
 
@@ -44,7 +51,9 @@ export class Outcomes {
     const { failures } = options;
     const { retryDelay } = context.options;
     this.#policy = {
-      failures: typeof failures === "string" ? failures : "send",
+      ...(failures === undefined ? {} : {
+        failures: typeof failures === "string" ? failures : "send",
+      }),
       ...(retryDelay === undefined ? {} : { retryDelay }),
     };
   }
@@ -69,10 +78,11 @@ export class Outcomes {
   async #settleUnfinished(lease: Lease, outcome: Unfinished): Promise<boolean> {
     try {
       const decision = this.#decide(lease, outcome);
-      const { kind } = outcome;
-      const isCounted = kind === "failed" || kind === "released";
-      this.#context.events.ended(isCounted ? kind : "retried");
-      this.#log(lease, outcome);
+      const isFailed = isFailure(outcome, this.#policy, lease.message);
+      const other = outcome.kind === "released" ? "released" : "retried";
+      this.#context.events.ended(isFailed ? "failed" : other);
+      if (isFailed) this.#logFailure(lease, outcome.error);
+      else this.#log(lease, outcome);
       return await this.#carryOut(lease, decision, outcome.error);
     } catch (error) {
       // A thrown value may break the code that looks at it.
@@ -165,7 +175,6 @@ export class Outcomes {
     if (kind === "released") {
       return logger.debug(`Job released before it ran: ${name}`, error);
     }
-    if (kind === "aborted") return logger.warn(again, error);
     if (kind === "workerError") {
       return logger.error(`${again}: fix the worker`, error);
     }
@@ -174,7 +183,12 @@ export class Outcomes {
         "start the container with the Deno permission that its worker needs";
       return logger.error(`${again}: ${step}`, error);
     }
-    logger.error(`Handling a message failed: ${name}`, error);
+    logger.warn(again, error);
+  }
+
+  #logFailure(lease: Lease, error: unknown): void {
+    const name = this.#name(lease);
+    this.#logger.error(`Handling a message failed: ${name}`, error);
     const messages = this.#context.loggers.get("zsqs.messages");
     messages.info(bodyText(lease.message.body));
   }

@@ -162,9 +162,10 @@ export class Pool implements Runner, JobRoom {
       if (outcome.kind !== "lost") return outcome;
       error = outcome.error;
       const { isCulprit = job.isSuspect } = outcome;
-      if (isCulprit || this.#isClosed || !control.restart()) {
+      if (this.#isClosed || !control.restart()) {
         return { kind: "aborted", error };
       }
+      if (isCulprit) return { kind: "timedOut", error };
       job.isSuspect = outcome.isCulprit === undefined;
       this.#logger.info(
         `Job runs again${job.isSuspect ? " alone" : ""}: ${
@@ -303,11 +304,7 @@ export class Pool implements Runner, JobRoom {
     if (outcome.kind === "lost") return outcome;
     this.#isHealthy(slot);
     if (!("error" in outcome)) return outcome;
-    const { error } = outcome;
-    // The child may have ended the job before it was told of the abort.
-    return control.aborted && outcome.kind !== "transient"
-      ? { kind: "aborted", error }
-      : { ...outcome, error: withOption(error) };
+    return { ...outcome, error: withOption(outcome.error) };
   }
 
   /** A job that keeps the thread busy ends with its process alone. */

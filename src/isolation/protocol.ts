@@ -186,10 +186,11 @@ export function decodeOutcome(frame: Untrusted): Outcome | undefined {
         error: decodeError(error),
         ...(isVisibilitySeconds(delaySeconds) ? { delaySeconds } : {}),
       };
-    case "aborted":
+    case "failed":
+    case "unfit":
+    case "awsEvent":
     case "notCapable":
     case "workerError":
-    case "failed":
       return { kind, error: decodeError(error) };
   }
 }

@@ -16,25 +16,37 @@ export type Outcome =
     readonly delaySeconds?: number;
   }
   /**
-   * `aborted`: the handler threw after its signal had aborted, or it ended its
-   * process. `released`: no process could run it. `notCapable`: Deno denied a permission, so that the deployment is
-   * wrong, not the message. `workerError`: the handler returned code that never
-   * ran, such as a generator, so that the worker is wrong. `failed`: the handler
-   * threw anything else, or the body is not a job.
+   * `failed`: the handler threw anything else. `unfit`: no further attempt can
+   * help, as the handler threw a `PermanentError` or nobody can read the body.
+   * `awsEvent`: nobody can read the body, but AWS wrote it, so that an option is
+   * missing. `timedOut`: the job was past its `timeout` when it threw, or its
+   * process died. `aborted`: the container is stopping, or the lease is lost.
+   * `released`: no process could run it. `notCapable`: Deno denied a permission,
+   * so that the deployment is wrong, not the message. `workerError`: the handler
+   * returned code that never ran, such as a generator.
    */
   | {
     readonly kind:
+      | "failed"
+      | "unfit"
+      | "awsEvent"
+      | "timedOut"
       | "aborted"
       | "released"
       | "notCapable"
-      | "workerError"
-      | "failed";
+      | "workerError";
     readonly error: unknown;
   };
 
 /** What a container does with messages whose jobs are not done. */
 export interface Policy {
-  readonly failures: "delete" | "keep" | "send";
+  /** What becomes of failed jobs; absent: deleted, but events of AWS stay. */
+  readonly failures?: "delete" | "keep" | "send";
+  /**
+   * From this receive count on, a job that would be tried again fails; absent:
+   * a handler's error fails at once, and nothing else ever does.
+   */
+  readonly attempts?: number;
   /** The delay of a retry that names none; absent: the visibility timeout. */
   readonly retryDelay?: RetryDelay;
 }
@@ -67,21 +79,39 @@ export function decide(
   policy: Policy,
   attempt: Attempt,
 ): Decision {
-  switch (outcome.kind) {
-    case "done":
-      return DELETE;
+  if (outcome.kind === "done") return DELETE;
+  if (outcome.kind === "released") return SHOW;
+  const isFailed = isFailure(outcome, policy, attempt);
+  if (isFailed && policy.failures === "send") {
+    return { action: "sendToFailures" };
+  }
+  if (isFailed && policy.failures !== "keep") return DELETE;
+  const { delaySeconds = undefined } = outcome as { delaySeconds?: number };
+  return retry(delaySeconds, policy, attempt);
+}
+
+/** Whether a job is not tried again, so that `failures` decides. */
+export function isFailure(
+  { kind }: Outcome,
+  { attempts, failures }: Policy,
+  { receiveCount }: Pick<Attempt, "receiveCount">,
+): boolean {
+  switch (kind) {
+    case "unfit":
+      return true;
+    case "awsEvent":
+      return failures !== undefined;
     case "failed":
-      if (policy.failures === "delete") return DELETE;
-      if (policy.failures === "send") return { action: "sendToFailures" };
-      return retry(undefined, policy, attempt);
+      return attempts === undefined || receiveCount >= attempts;
     case "transient":
-      return retry(outcome.delaySeconds, policy, attempt);
-    case "released":
-      return SHOW;
+    case "timedOut":
+      return attempts !== undefined && receiveCount >= attempts;
+    case "done":
     case "aborted":
+    case "released":
     case "notCapable":
     case "workerError":
-      return retry(undefined, policy, attempt);
+      return false;
   }
 }
 

@@ -8,7 +8,7 @@
 import type { Outcome } from "./decide.ts";
 import {
   isVisibilitySeconds,
-  LostJobError,
+  PermanentError,
   threwNotCapable,
   TransientError,
 } from "../errors.ts";
@@ -48,7 +48,7 @@ export class LocalRunner implements Runner {
       decoded = decodeBody(message.body);
       checkCount(decoded.args.length, "Cannot call the handler");
     } catch (error) {
-      return { kind: "failed", error };
+      return { kind: "unfit", error };
     }
     const scope = new JobScope(message, this.#context, control, decoded);
     control.started();
@@ -58,7 +58,7 @@ export class LocalRunner implements Runner {
       if (result === undefined) return DONE;
       return await outcomeOfValue(await result);
     } catch (error) {
-      return safeOutcome(error, control);
+      return safeOutcome(error);
     } finally {
       scope.end();
     }
@@ -135,15 +135,15 @@ class JobScope implements Scope {
 }
 
 /** A thrown value may itself throw when it is looked at. */
-function safeOutcome(error: unknown, control: JobControl): Outcome {
+function safeOutcome(error: unknown): Outcome {
   try {
-    return outcomeOf(error, control);
+    return outcomeOf(error);
   } catch (trap) {
     return { kind: "failed", error: trap };
   }
 }
 
-function outcomeOf(error: unknown, control: JobControl): Outcome {
+function outcomeOf(error: unknown): Outcome {
   if (error instanceof TransientError) {
     // Another copy's error may hold anything.
     const { delaySeconds } = error as { delaySeconds?: unknown };
@@ -151,8 +151,6 @@ function outcomeOf(error: unknown, control: JobControl): Outcome {
       ? { kind: "transient", error, delaySeconds }
       : { kind: "transient", error };
   }
-  if (control.aborted || error instanceof LostJobError) {
-    return { kind: "aborted", error };
-  }
+  if (error instanceof PermanentError) return { kind: "unfit", error };
   return { kind: threwNotCapable(error) ? "notCapable" : "failed", error };
 }

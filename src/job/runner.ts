@@ -32,8 +32,8 @@ export interface JobRoom {
 export class JobControl {
   #reason: JobAbortedError | undefined;
   #controller: AbortController | undefined;
-  /** Whether it was aborted for another reason than its timeout. */
-  #isOver = false;
+  /** The reason of an abort, unless that was the timeout. */
+  #overReason: JobAbortReason | undefined;
   /** Whether the handler has not ended yet. */
   running = true;
   /** Whether the message was released: the outcome does not matter any more. */
@@ -47,6 +47,11 @@ export class JobControl {
 
   get aborted(): boolean {
     return this.#reason !== undefined;
+  }
+
+  /** Why it was aborted; a timeout counts only if nothing else did. */
+  get abortReason(): JobAbortReason | undefined {
+    return this.#overReason ?? this.#reason?.reason;
   }
 
   get signal(): AbortSignal {
@@ -65,7 +70,7 @@ export class JobControl {
    */
   restart(): boolean {
     this.onEnd?.();
-    if (this.#isOver) return false;
+    if (this.#overReason !== undefined) return false;
     this.#reason = undefined;
     this.#controller = undefined;
     return true;
@@ -96,7 +101,30 @@ export class JobControl {
       this.#controller?.abort(this.#reason);
     }
     if (reason === "timed out") this.onTimeout?.();
-    else this.#isOver = true;
+    else this.#overReason ??= reason;
+  }
+}
+
+/**
+ * How a job ended whose signal aborted, or had to. What it threw after that says
+ * nothing of its input, unless it threw a `PermanentError`.
+ *
+ * @param reason Why; absent if the job was in time.
+ */
+export function endedAfter(
+  outcome: Outcome,
+  reason: JobAbortReason | undefined,
+): Outcome {
+  if (reason === undefined) return outcome;
+  const isLate = reason === "timed out";
+  switch (outcome.kind) {
+    case "failed":
+      return { kind: isLate ? "timedOut" : "aborted", error: outcome.error };
+    case "transient":
+    case "timedOut":
+      return isLate ? outcome : { kind: "aborted", error: outcome.error };
+    default:
+      return outcome;
   }
 }
 

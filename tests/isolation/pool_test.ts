@@ -178,34 +178,6 @@ Deno.test("Pool.run() reports the start of a handler, not of the wait for a proc
   }
 });
 
-Deno.test("Pool.run() takes a failure after an abort as aborted", async () => {
-  await using folder = await Folder.with({});
-  const pool = await startPool("act", {
-    allowRead: folder.path,
-    allowWrite: folder.path,
-  });
-  try {
-    for (const path of [undefined, "/etc/hostname"]) {
-      for (const aborts of [false, true]) {
-        const control = new JobControl();
-        const args = path === undefined ? [] : [path];
-        const outcome = pool.run(
-          message("busy", folder.path, ...args),
-          control,
-        );
-        await exists(folder.at("busy"));
-        if (aborts) control.abort("stopping");
-        await folder.write("go", "");
-        const failed = path === undefined ? "failed" : "notCapable";
-        assertEquals((await outcome).kind, aborts ? "aborted" : failed);
-        for (const name of ["busy", "go"]) await Deno.remove(folder.at(name));
-      }
-    }
-  } finally {
-    await pool.end();
-  }
-});
-
 async function exists(path: string): Promise<void> {
   while (!existsSync(path)) {
     await new Promise((resolve) => setImmediate(resolve));

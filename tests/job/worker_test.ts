@@ -11,7 +11,7 @@ import { stub } from "@std/testing/mock";
 import { openQueue } from "../../src/connect/open_queue.ts";
 import type { ReceivedMessage } from "../../src/sqs/connection.ts";
 import { LocalRunner } from "../../src/job/run_job.ts";
-import { JobControl } from "../../src/job/runner.ts";
+import { endedAfter, JobControl } from "../../src/job/runner.ts";
 import { createLoggers } from "../../src/logging/loggers.ts";
 import {
   ConfigError,
@@ -20,6 +20,8 @@ import {
   type Handler,
   type Job,
   JobAbortedError,
+  type JobAbortReason,
+  PermanentError,
   runContainer,
   TransientError,
   type WorkerConfig,
@@ -475,45 +477,40 @@ function message(body: string): ReceivedMessage {
   };
 }
 
-const ABORTED: [
-  what: string,
-  thrown: (signal: AbortSignal) => unknown,
-  aborted: boolean,
-  outcome: string,
-][] = [
-  ["the signal's reason", ({ reason }) => reason, true, "aborted"],
-  ["any error", () => new TypeError("bug"), true, "aborted"],
-  ["no error", () => "text", true, "aborted"],
-  ["NotCapable", () => new NotCapable(), true, "aborted"],
-  ["TransientError", () => new TransientError(), true, "transient"],
-  ["any error", () => new TypeError("bug"), false, "failed"],
-];
+const THROWN: [thrown: unknown, reason: JobAbortReason | undefined, string][] =
+  [
+    [new TypeError("bug"), undefined, "failed"],
+    [new TypeError("bug"), "timed out", "timedOut"],
+    [new TypeError("bug"), "lease lost", "aborted"],
+    [new TypeError("bug"), "stopping", "aborted"],
+    ["text", "timed out", "timedOut"],
+    [new JobAbortedError("timed out"), "timed out", "timedOut"],
+    [new JobAbortedError("timed out"), undefined, "failed"],
+    [new NotCapable(), "timed out", "notCapable"],
+    [new TransientError(), "timed out", "transient"],
+    [new TransientError(), "lease lost", "aborted"],
+    [new PermanentError(), undefined, "unfit"],
+    [new PermanentError(), "timed out", "unfit"],
+    [new PermanentError(), "lease lost", "unfit"],
+  ];
 
-for (const [what, thrown, aborted, outcome] of ABORTED) {
-  Deno.test(`LocalRunner takes ${what} thrown ${aborted ? "after" : "without"} an abort as ${outcome}`, async () => {
+for (const [thrown, reason, kind] of THROWN) {
+  Deno.test(`A job that throws ${thrown} is ${kind}, abort: ${reason}`, async () => {
     using loggers = createLoggers([], { where: "" });
     const control = new JobControl();
-    let seen: unknown;
     const runner = new LocalRunner({
       queue: "adder",
       loggers,
       handler: async () => {
         const { signal } = currentJob();
-        if (aborted) control.abort("timed out");
+        if (reason !== undefined) control.abort(reason);
         await Promise.resolve();
-        seen = signal.reason;
-        throw thrown(signal);
+        assertEquals(signal.reason?.reason, reason);
+        throw thrown;
       },
     });
-    const ended = await runner.run(message("[[],{}]"), control);
-    assertEquals(
-      seen instanceof JobAbortedError ? seen.reason : seen,
-      aborted ? "timed out" : undefined,
-    );
-    assertEquals(
-      ended.kind,
-      outcome,
-    );
+    const outcome = await runner.run(message("[[],{}]"), control);
+    assertEquals(endedAfter(outcome, control.abortReason).kind, kind);
   });
 }
 

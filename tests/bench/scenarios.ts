@@ -148,7 +148,7 @@ export const SCENARIOS: readonly Scenario[] = [
     }),
     targets: [{
       what: "time to the first job to a bare script's",
-      atMost: 1.25,
+      atMost: 1.2,
       figure: ({ zsqs, bare }) => zsqs!.startMs / bare!.startMs,
     }],
   },
@@ -215,7 +215,7 @@ export const SCENARIOS: readonly Scenario[] = [
     targets: [
       {
         what: "peak memory to the bare loop's",
-        atMost: 1.15,
+        atMost: 1.1,
         figure: ({ zsqs, bare }) => zsqs!.peakMb / bare!.peakMb,
       },
       {

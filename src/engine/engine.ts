@@ -8,12 +8,7 @@
  * @module
  */
 
-import {
-  endedAfter,
-  type JobRoom,
-  nameJobs,
-  type Runner,
-} from "../job/runner.ts";
+import { type JobRoom, nameJobs, type Runner } from "../job/runner.ts";
 import type { Logger } from "../logging/loggers.ts";
 import type { ReceivedMessage } from "../sqs/connection.ts";
 import type { EngineContext } from "./context.ts";
@@ -22,16 +17,15 @@ import type { Lease, SentReceive } from "./lease.ts";
 import { Leases } from "./leases.ts";
 import { Outcomes, type OutcomesOptions } from "./outcomes.ts";
 import { Receiver } from "./receiver.ts";
-import { Settler, type SettlingDecision } from "./settler.ts";
+import { Releases } from "./releases.ts";
+import { Settler } from "./settler.ts";
+import { SingleJobs, type Work } from "./work.ts";
 
 /** How many receives in a row must be empty before a drain ends. */
 const DRAIN_POLLS = 2;
 
 /** How long a forced stop waits for SQS, in milliseconds. */
 const FORCE_LIMIT_MS = 10_000;
-
-const DELETE: SettlingDecision = { action: "delete" };
-const SHOW: SettlingDecision = { action: "changeVisibility", seconds: 0 };
 
 /** Why no job gets done, in words that say nothing of account and queue. */
 export type Problem = "stopping" | "no worker process" | "receives failing";
@@ -59,13 +53,14 @@ export interface Remaining {
 /** Runs one container's jobs. */
 export class Engine {
   readonly #context: EngineContext;
-  readonly #runner: Runner;
   readonly #room: JobRoom | undefined;
   readonly #logger: Logger;
   readonly #leases: Leases;
   readonly #settler: Settler;
   readonly #outcomes: Outcomes;
+  readonly #releases: Releases;
   readonly #receiver: Receiver;
+  readonly #work: Work;
   readonly #turns: Turns;
   readonly #force = new AbortController();
   /** Whether it receives by itself. */
@@ -81,7 +76,6 @@ export class Engine {
 
   constructor(context: EngineContext, parts: EngineParts) {
     this.#context = context;
-    this.#runner = parts.runner;
     this.#room = parts.room;
     this.#logger = context.loggers.get("zsqs");
     this.#turns = new Turns(context.clock, () => this.#step());
@@ -90,9 +84,8 @@ export class Engine {
       parts.room.onChange = onChange;
       parts.room.onRestart = () => context.events.moved("restarts", 1);
     }
-    const releaseBehind = (lease: Lease) => this.#releaseBehind(lease);
     this.#leases = new Leases(context, (lease) => {
-      releaseBehind(lease);
+      this.#releases.behind(lease);
       onChange();
     });
     this.#settler = new Settler(context, {
@@ -100,11 +93,17 @@ export class Engine {
       finished: this.#leases.finished,
       onRetry: onChange,
     });
+    const shared = { leases: this.#leases, settler: this.#settler, onChange };
+    this.#releases = new Releases(context, shared);
     this.#outcomes = new Outcomes(context, {
-      leases: this.#leases,
-      settler: this.#settler,
+      ...shared,
       failures: parts.failures,
-      releaseBehind,
+      releaseBehind: (lease) => this.#releases.behind(lease),
+    });
+    this.#work = new SingleJobs(context, parts.runner, {
+      ...{ leases: this.#leases, outcomes: this.#outcomes },
+      ...{ releases: this.#releases, turns: this.#turns },
+      room: parts.room,
       onChange,
     });
     this.#receiver = new Receiver(context, {
@@ -193,7 +192,7 @@ export class Engine {
    */
   pause(): void {
     this.#isPaused = true;
-    this.#releaseWaiting();
+    this.#releases.waiting();
     this.#step();
   }
 
@@ -230,7 +229,7 @@ export class Engine {
     if (this.#isStopping) return;
     this.#isStopping = true;
     this.#receiver.stop();
-    this.#releaseWaiting();
+    this.#releases.waiting();
     this.#step();
   }
 
@@ -261,7 +260,7 @@ export class Engine {
     if (running.length === 0) return;
     for (const lease of running) {
       lease.job!.giveUp();
-      this.#release(lease);
+      this.#releases.one(lease);
     }
     this.#logger.warn(
       `Gave up running jobs as the container is stopping; they will be received again: ${
@@ -274,7 +273,7 @@ export class Engine {
   #step(): void {
     // A receive in flight would bring again what is released now.
     const isAway = !this.#accepts && this.#receiver.inFlight === 0;
-    if (isAway && this.#leases.waiting.size > 0) this.#releaseWaiting();
+    if (isAway && this.#leases.waiting.size > 0) this.#releases.waiting();
     this.#startJobs();
     if (this.#leases.hasNoJobs) {
       // Running jobs finish, but nothing waits for a queue that is of no use.
@@ -303,97 +302,12 @@ export class Engine {
     if (this.#hasEnded) return;
     const { released, finished } = this.#leases
       .admit(messages, sent, this.#admits);
-    this.#releaseAll(released);
-    for (const lease of finished) this.#deleteAgain(lease);
+    this.#releases.all(released);
+    for (const lease of finished) this.#releases.deleteAgain(lease);
     if (!this.#admits) this.#settler.flush();
   }
 
   #startJobs(): void {
-    const { concurrency } = this.#context.options;
-    while (this.#accepts && !this.#turns.isPaused) {
-      if (this.#leases.running >= concurrency) return;
-      if (this.#room?.hasRoom === false) return;
-      const lease = this.#leases.startNext();
-      if (lease === undefined) return;
-      this.#turns.begin();
-      this.#run(lease);
-      if (this.#turns.isLong) this.#turns.pause();
-    }
-  }
-
-  async #run(lease: Lease): Promise<void> {
-    const { clock, events, options: { timeoutSeconds } } = this.#context;
-    const control = lease.job!;
-    let endMs = Infinity;
-    control.onStart = () => {
-      const now = clock.now();
-      events.started(Math.max(0, now - lease.message.sentAtMs));
-      if (timeoutSeconds === undefined) return;
-      control.onEnd?.();
-      const ms = timeoutSeconds * 1000;
-      endMs = now + ms;
-      control.onEnd = clock.timer(ms, () => control.abort("timed out"));
-    };
-    const outcome = await this.#runner.run(lease.message, control);
-    const now = clock.now();
-    control.end();
-    if (control.givenUp) return this.#happened();
-    // From here on, a forced stop leaves it to be settled.
-    this.#leases.settle(lease);
-    if (this.#turns.isLong) await this.#turns.pause();
-    // A job that kept the CPU was not told that its time was over.
-    const late = now >= endMs ? "timed out" : undefined;
-    const reason = now >= lease.deadlineMs ? "lease lost" : control.abortReason;
-    const known = endedAfter(outcome, reason ?? late);
-    const settled = this.#outcomes.settle(lease, known);
-    this.#happened();
-    this.#settled(lease, await settled);
-  }
-
-  /** A message is settled; if it stays, later ones of its group must, too. */
-  #settled(lease: Lease, deleted: boolean): void {
-    // A delete that came late may have succeeded and deleted nothing.
-    const isLate = lease.lost || this.#context.clock.now() >= lease.deadlineMs;
-    if (!deleted || isLate) this.#releaseBehind(lease);
-    this.#leases.end(lease);
-    this.#happened();
-  }
-
-  /** Makes a message visible immediately. */
-  async #release(lease: Lease): Promise<void> {
-    this.#leases.forget(lease);
-    if (lease.lost) return this.#leases.end(lease);
-    this.#leases.settle(lease);
-    this.#context.events.ended("released");
-    await this.#settler.settle(lease, SHOW);
-    this.#settled(lease, true);
-  }
-
-  #releaseWaiting(): void {
-    this.#releaseAll(this.#leases.waiting.takeAll());
-    this.#settler.flush();
-  }
-
-  /** Deletes a message that came again though its job had ended. */
-  async #deleteAgain(lease: Lease): Promise<void> {
-    const { queue } = this.#context;
-    this.#logger.info(
-      `Job has ended already; deleting its message: ${
-        nameJobs(queue, lease.message)
-      }`,
-    );
-    this.#leases.settle(lease);
-    this.#settled(lease, await this.#settler.settle(lease, DELETE));
-  }
-
-  #releaseAll(leases: readonly Lease[]): void {
-    for (const lease of leases) this.#release(lease);
-  }
-
-  /** Releases the later messages of a group, as they must not overtake. */
-  #releaseBehind(lease: Lease): void {
-    const behind = this.#leases.waiting.takeBehind(lease);
-    this.#releaseAll(behind);
-    if (behind.length > 0) this.#settler.flush();
+    while (this.#accepts && !this.#turns.isPaused && this.#work.start());
   }
 }

@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { Clock } from "../clock.ts";
 import { JobAbortedError, type JobAbortReason } from "../errors.ts";
 import type { JobMessage } from "../sqs/connection.ts";
 import type { Outcome } from "./decide.ts";
@@ -38,6 +39,8 @@ export class JobControl {
   running = true;
   /** Whether the message was released: the outcome does not matter any more. */
   givenUp = false;
+  /** When its time is over: a busy event loop fires the timer late. */
+  endMs = Infinity;
   /** Called when the handler starts. */
   onStart: (() => void) | undefined;
   /** Called when the job has ended, or was given up. */
@@ -73,7 +76,16 @@ export class JobControl {
     if (this.#overReason !== undefined) return false;
     this.#reason = undefined;
     this.#controller = undefined;
+    this.endMs = Infinity;
     return true;
+  }
+
+  /** Aborts the job's signal after its timeout. */
+  limit(clock: Clock, seconds: number): void {
+    this.onEnd?.();
+    const ms = seconds * 1000;
+    this.endMs = clock.now() + ms;
+    this.onEnd = clock.timer(ms, () => this.abort("timed out"));
   }
 
   /** The handler starts. A job may wait for a process before that. */

@@ -1,0 +1,81 @@
+/**
+ * The jobs of a container: each starts when there is room, and its message is
+ * settled by its outcome.
+ *
+ * @module
+ */
+
+import type { Turns } from "../cpu_turns.ts";
+import { endedAfter, type JobRoom, type Runner } from "../job/runner.ts";
+import type { EngineContext } from "./context.ts";
+import type { Lease } from "./lease.ts";
+import type { Leases } from "./leases.ts";
+import type { Outcomes } from "./outcomes.ts";
+import type { Releases } from "./releases.ts";
+
+/** What starts the jobs of an engine. */
+export interface Work {
+  /** Starts the next that may start; returns whether there was one. */
+  start(): boolean;
+}
+
+/** What work needs of its engine. */
+export interface WorkOptions {
+  readonly leases: Leases;
+  readonly outcomes: Outcomes;
+  readonly releases: Releases;
+  readonly turns: Turns;
+  /** Absent if a job can always start. */
+  readonly room: JobRoom | undefined;
+  /** Called when a job has ended, or its message is settled. */
+  readonly onChange: () => void;
+}
+
+/** Runs each job by itself. */
+export class SingleJobs implements Work {
+  readonly #context: EngineContext;
+  readonly #options: WorkOptions;
+  readonly #runner: Runner;
+
+  constructor(context: EngineContext, runner: Runner, options: WorkOptions) {
+    this.#context = context;
+    this.#runner = runner;
+    this.#options = options;
+  }
+
+  start(): boolean {
+    const { leases, room, turns } = this.#options;
+    if (leases.running >= this.#context.options.concurrency) return false;
+    if (room?.hasRoom === false) return false;
+    const lease = leases.startNext();
+    if (lease === undefined) return false;
+    turns.begin();
+    this.#run(lease);
+    if (turns.isLong) turns.pause();
+    return true;
+  }
+
+  async #run(lease: Lease): Promise<void> {
+    const { clock, events, options: { timeoutSeconds } } = this.#context;
+    const { leases, outcomes, releases, turns, onChange } = this.#options;
+    const control = lease.job!;
+    control.onStart = () => {
+      events.started(Math.max(0, clock.now() - lease.message.sentAtMs));
+      if (timeoutSeconds !== undefined) control.limit(clock, timeoutSeconds);
+    };
+    const outcome = await this.#runner.run(lease.message, control);
+    const now = clock.now();
+    control.end();
+    if (control.givenUp) return onChange();
+    // From here on, a forced stop leaves it to be settled.
+    leases.settle(lease);
+    if (turns.isLong) await turns.pause();
+    // A job that kept the CPU was not told that its time was over.
+    const late = now >= control.endMs ? "timed out" : undefined;
+    const reason = now >= lease.deadlineMs ? "lease lost" : control.abortReason;
+    const settled = outcomes.settle(lease, endedAfter(outcome, reason ?? late));
+    onChange();
+    releases.end(lease, await settled);
+    onChange();
+  }
+}

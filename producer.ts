@@ -27,8 +27,9 @@ import type {
 } from "./src/sending/job_options.ts";
 import { Sender } from "./src/sending/sender.ts";
 import { refuseUnknown } from "./src/options.ts";
-import { show } from "./src/text.ts";
 import type { Encoding } from "./src/message/body.ts";
+import type { BodyFormat } from "./src/message/reading.ts";
+import { checkWriting } from "./src/message/writing.ts";
 
 export type { Attributes, AttributeValue } from "./src/message/attributes.ts";
 export { NonExistentQueueError, SendError, SqsError } from "./src/errors.ts";
@@ -45,9 +46,10 @@ export type {
 } from "./src/sending/job_options.ts";
 export { kwargs } from "./src/message/body.ts";
 export type { Encoding, Kwargs } from "./src/message/body.ts";
+export type { BodyFormat } from "./src/message/reading.ts";
 export type { JobArgs } from "./src/job/worker.ts";
 
-const QUEUE_OPTIONS = ["region", "endpoint", "encoding", "signal"];
+const QUEUE_OPTIONS = ["region", "endpoint", "body", "encoding", "signal"];
 
 /** Options of {@linkcode Queue}. */
 export interface QueueOptions {
@@ -66,7 +68,15 @@ export interface QueueOptions {
    */
   readonly endpoint?: string;
   /**
-   * The encoding of message bodies: `"json"`, or `"base64"` for queues with
+   * What message bodies are: `"job"` (the arguments, as workers of this package
+   * and of zc.sqs take them), `"json"` (one argument, as JSON) or `"text"` (one
+   * argument, a string).
+   *
+   * @default {"job"}
+   */
+  readonly body?: BodyFormat | undefined;
+  /**
+   * The encoding of jobs, only with `body` `"job"`: `"json"`, or `"base64"` for queues with
    * Python workers of zc.sqs.
    *
    * @default {"json"}
@@ -171,16 +181,10 @@ export async function Queue<
   options: QueueOptions = {},
 ): Promise<Queue<Args>> {
   refuseUnknown(options, QUEUE_OPTIONS, "open queue");
-  const { encoding = "json", ...where } = options;
-  if (encoding !== "json" && encoding !== "base64") {
-    throw new TypeError(
-      `Cannot open queue as "encoding" must be "json" or "base64": current value is ${
-        show(encoding)
-      }`,
-    );
-  }
+  const { body, encoding, ...where } = options;
+  const writing = checkWriting({ body, encoding });
   const open = await openQueue(nameOrUrlOrArn, where);
-  const sender = new Sender(open, encoding, await loadTelemetry());
+  const sender = new Sender(open, writing, await loadTelemetry());
   const queue = (...args: Args) => sender.send(args);
   return Object.defineProperties(queue, {
     name: { value: sender.name },

@@ -128,7 +128,7 @@ async function checkFile(
 async function checkWorker(
   config: Partial<ContainerConfig> & Pick<ContainerConfig, "worker">,
 ): Promise<void> {
-  const { worker, isolation, concurrency = 1 } = config;
+  const { worker, isolation, concurrency = 1, body = "job" } = config;
   const filled = { workerConfig: {}, ...config };
   if (isolation !== "process" || !("specifier" in worker)) {
     await loadWorker(filled);
@@ -136,7 +136,7 @@ async function checkWorker(
   }
   const { checkIsolated } = await import("../isolation/pool.ts");
   using stop = listenToStopSignals();
-  await checkIsolated({ ...filled, worker, concurrency }, {
+  await checkIsolated({ ...filled, worker, concurrency, body }, {
     loggers: defaultLoggers(),
     clock: systemClock,
     signal: stop.signal,

@@ -6,8 +6,8 @@
 
 import { untilAborted } from "../clock.ts";
 import { type OpenQueue, openQueue } from "../connect/open_queue.ts";
-import { bodyText } from "../message/body.ts";
 import {
+  bodyOf,
   describeMessage,
   errorOf,
   failedAtMs,
@@ -319,7 +319,7 @@ function messageLine(
     age(nowMs, failedAtMs(message)).padStart(6),
     orDash(sourceName(message)),
     errorOf(message) ?? `received ${counted(message.receiveCount, "time")}`,
-    bodyText(message.body),
+    bodyOf(message),
   ].map(printable);
   if (!screen.stdout) {
     return [{ text: [printable(message.messageId), ...parts].join("  ") }];

@@ -6,7 +6,9 @@
 
 import { loadTelemetry, openQueue } from "../connect/open_queue.ts";
 import { kwargs } from "../message/body.ts";
+import { isBodyFormat } from "../message/reading.ts";
 import { parseExact } from "../message/strict_json.ts";
+import type { Writing } from "../message/writing.ts";
 import type { JobOptions } from "../sending/job_options.ts";
 import { Sender } from "../sending/sender.ts";
 import { MAX_DELAY_SECONDS } from "../sqs/connection.ts";
@@ -34,13 +36,24 @@ any other as a string. NAME=ARG is a keyword argument.
 
 With --stdin, each line of standard input is a job: a JSON array of arguments,
 or an object with "args" and, optionally, "kwargs", "delaySeconds", "groupId",
-"deduplicationId" and "attributes". Refused lines are copied to standard output
+"deduplicationId" and "attributes".
+
+With --body=json or --body=text, a job has one argument, and its body is that
+JSON or text alone. With --stdin, each line is a body, and blank lines are
+skipped.
+
+Refused lines of standard input are copied to standard output
 unchanged, so that "> rest.jsonl" keeps them. It stops early if every further
 line would fail, at Ctrl+C, and at the first refused line of a FIFO queue; then
 it prints which --from sends the rest.`,
   options: [
     ...CONNECT_OPTIONS,
-    { name: "base64", meaning: "write the body in Base64, for zc.sqs workers" },
+    {
+      name: "body",
+      value: "FORMAT",
+      meaning: "what the body is: job (the default), json or text",
+    },
+    { name: "base64", meaning: "write jobs in Base64, for zc.sqs workers" },
     {
       name: "delay",
       value: "SECONDS",
@@ -84,12 +97,18 @@ async function send(options: ParsedOptions, io: Output): Promise<number> {
   const from = integerOf("from", first ?? "1", 1, 1e9);
   const defaults = jobOptionsOf(options);
   const where = connectOptionsOf(options);
-  const job = argumentsOf(texts);
-  const encoding = options.has("base64") ? "base64" : "json";
+  const writing = writingOf(options);
+  const { body } = writing;
+  if (body !== "job" && !isStdin && texts.length !== 1) {
+    throw new UsageError(
+      `Option --body=${body} takes one argument: got ${texts.length}`,
+    );
+  }
+  const job = body === "text" ? texts : argumentsOf(texts);
   const open = await openQueue(name, where);
-  const sender = new Sender(open, encoding, await loadTelemetry());
+  const sender = new Sender(open, writing, await loadTelemetry());
   if (isStdin) {
-    return await sendLines(sender, { io, open, defaults, from });
+    return await sendLines(sender, { io, open, defaults, from, body });
   }
   await using queue = sender;
   const { messageId } = await queue.send(job, defaults);
@@ -108,6 +127,18 @@ async function send(options: ParsedOptions, io: Output): Promise<number> {
 function isOption(text: string): boolean {
   const [, spelt] = /^--([a-z0-9-]+)(?:=.*)?$/s.exec(text) ?? [];
   return optionsOf(SEND).some(({ name }) => name === spelt);
+}
+
+function writingOf(options: ParsedOptions): Writing {
+  const body = options.get("body") ?? "job";
+  if (!isBodyFormat(body)) {
+    throw new UsageError(
+      `Option --body must be job, json or text: current value is "${body}"`,
+    );
+  }
+  if (!options.has("base64")) return { body, encoding: "json" };
+  if (body === "job") return { body, encoding: "base64" };
+  throw new UsageError(`Give --base64 or --body=${body}, not both`);
 }
 
 function argumentsOf(texts: readonly string[]): unknown[] {

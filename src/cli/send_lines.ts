@@ -8,6 +8,7 @@ import { untilAborted } from "../clock.ts";
 import type { OpenQueue } from "../connect/open_queue.ts";
 import { messageOf, SendError } from "../errors.ts";
 import { kwargs } from "../message/body.ts";
+import type { BodyFormat } from "../message/reading.ts";
 import { parseExact } from "../message/strict_json.ts";
 import { refuseUnknown } from "../options.ts";
 import { MAX_BYTES } from "../sqs/connection.ts";
@@ -44,6 +45,8 @@ export interface SendLinesOptions {
   readonly defaults: JobOptions;
   /** The first line to send, counted from 1. */
   readonly from: number;
+  /** What a line is: a job, or a body. */
+  readonly body: BodyFormat;
 }
 
 /**
@@ -155,9 +158,10 @@ class LineSender {
       if (line.more || isRest) {
         throw new RangeError(`it is over ${MAX_LINE_BYTES} bytes`);
       }
-      const text = decode(line.bytes).trim();
-      if (text === "") return undefined;
-      const job = { ...this.#options.defaults, ...parseJob(text) };
+      const { defaults, body } = this.#options;
+      const parsed = parseLine(decode(line), body);
+      if (parsed === undefined) return undefined;
+      const job = { ...defaults, ...parsed };
       this.#queue.check(job);
       this.#inFlight.push(line);
       return job;
@@ -224,11 +228,27 @@ function concernsAll(error: Error): boolean {
     : !(error instanceof TypeError || error instanceof RangeError);
 }
 
-function decode(bytes: Uint8Array): string {
+/** A line without its end; a byte-order mark counts at the start alone. */
+function decode({ bytes, number }: Line): string {
+  const options = { fatal: true, ignoreBOM: number > 1 };
   try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    return new TextDecoder("utf-8", options).decode(bytes)
+      .replace(/\r?\n$/, "");
   } catch {
     throw new TypeError("it is not UTF-8");
+  }
+}
+
+/** The job of a line, unless the line is blank. */
+function parseLine(line: string, body: BodyFormat): LineJob | undefined {
+  if (line.trim() === "") return undefined;
+  switch (body) {
+    case "job":
+      return parseJob(line.trim());
+    case "json":
+      return { args: [parseExact(line.trim())] };
+    case "text":
+      return { args: [line] };
   }
 }
 

@@ -8,6 +8,7 @@ import { MAX_VISIBILITY_SECONDS } from "../errors.ts";
 import type { RetryDelay } from "../job/decide.ts";
 import type { LoadWorkerOptions } from "../job/worker.ts";
 import type { LoggersConfig } from "../logging/loggers_text.ts";
+import { isBodyFormat, type Reading } from "../message/reading.ts";
 import {
   isHttpUrl,
   isRegion,
@@ -30,7 +31,8 @@ import {
 } from "./values.ts";
 
 /** A container's configuration: checked, parsed, and with defaults. */
-export interface ContainerConfig extends LoadWorkerOptions, GivenPermissions {
+export interface ContainerConfig
+  extends LoadWorkerOptions, GivenPermissions, Reading {
   readonly queue: QueueRef;
   readonly region?: string;
   readonly endpoint?: string;
@@ -147,6 +149,19 @@ const ROWS: readonly Row[] = [
     meaning: "ZConfig text or json; INFO on standard error by default",
     allowed: "text",
     check: textThat(() => true),
+  },
+  {
+    key: "body",
+    meaning: "what a body is: job, json or text",
+    allowed: '"job", "json" or "text"',
+    default: "job",
+    check: textThat(isBodyFormat),
+  },
+  {
+    key: "envelope",
+    meaning: "sns for SNS notifications; none by default",
+    allowed: '"sns"',
+    check: textThat((text) => text === "sns"),
   },
   integer("concurrency", 1, 1000, "jobs at a time", 1),
   integer(

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { BodyFormat } from "../message/reading.ts";
 import type { WorkerConfig, WorkerFactory, WorkerLike } from "../job/worker.ts";
 
 /**
@@ -46,6 +47,20 @@ export interface ContainerSettings<Config = WorkerConfig> {
    * @default {undefined} the environment's or AWS's
    */
   readonly endpoint?: string | undefined;
+  /**
+   * What a message's body is: `job` (arguments, as `Queue` sends them), `json`
+   * (the handler gets one argument, the parsed value) or `text` (one argument,
+   * the string).
+   * @default {"job"}
+   */
+  readonly body?: BodyFormat | undefined;
+  /**
+   * `sns` if the queue gets notifications of SNS without raw message delivery:
+   * `body` then describes their `Message`, and `currentJob().notification` has
+   * the rest.
+   * @default {undefined} none
+   */
+  readonly envelope?: "sns" | undefined;
   /**
    * The loggers: ZConfig text with `<logger>` sections, or `json` for lines of
    * JSON on standard error.

@@ -6,11 +6,16 @@
  */
 
 import type { Clock, Random } from "../clock.ts";
+import type { Reading } from "../message/reading.ts";
 import type { Connection, ConnectOptions } from "../sqs/connection.ts";
 
 /** A container that runs on the double. */
 export interface AttachedConsumer {
   readonly queueUrl: string;
+  /** How it reads messages; absent in other versions of this package. */
+  readonly reading?: Reading;
+  /** The URL of the queue for its failed messages, if there is one. */
+  readonly failuresUrl?: string | undefined;
   /** The running jobs. */
   readonly jobs: ReadonlySet<object>;
   /** Resolves when the container's state changes, for example a job ends. */
@@ -29,6 +34,8 @@ export interface TestMode {
   /** Random numbers from the double's seed. */
   readonly random: Random;
   connect(options: ConnectOptions): Connection;
+  /** Notes how a producer writes the messages of a queue. */
+  noteWriting?(url: string, writing: Reading): void;
   /** Adds a container; its jobs run when messages are sent. */
   attach(consumer: AttachedConsumer): Promise<void>;
 }

@@ -19,6 +19,7 @@ import { runInScope } from "../job/current_job.ts";
 import { logStrayErrors } from "../job/stray_errors.ts";
 import { watchExit } from "../job/stray_exit.ts";
 import type { Logger } from "../logging/loggers.ts";
+import type { Reading } from "../message/reading.ts";
 import { numberText } from "../text.ts";
 import { type ContainerSummary, Counters } from "../telemetry/counters.ts";
 import { fanOut } from "../telemetry/events.ts";
@@ -89,7 +90,7 @@ export class Container implements AttachedConsumer {
     this.#visibility = new Visibility(config.visibilityTimeoutSeconds);
     // Whoever awaits it hears of a failure; nobody must.
     this.#finished.promise.catch(() => {});
-    const traced = telemetry?.container({ name, url });
+    const traced = telemetry?.container({ name, url }, config);
     const context: EngineContext = {
       ...source,
       queue: name,
@@ -124,6 +125,14 @@ export class Container implements AttachedConsumer {
   get failureRoute(): FailureRoute | undefined {
     const { config: { file }, queues: { source, failures } } = this.#parts;
     return failures && routeOf(file, source, failures);
+  }
+
+  get reading(): Reading {
+    return this.#parts.config;
+  }
+
+  get failuresUrl(): string | undefined {
+    return this.#parts.queues.failures?.url;
   }
 
   get queueUrl(): string {

@@ -33,6 +33,7 @@ import {
   type Loggers,
 } from "../logging/loggers.ts";
 import { outliveStreams } from "../logging/printing.ts";
+import { readingOf } from "../message/reading.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import { type HealthServer, serveHealth } from "./health.ts";
 
@@ -135,7 +136,10 @@ async function load(
     return {
       async make(queue) {
         const { handler, dispose } = await make();
-        const runner = new LocalRunner({ handler, queue, loggers });
+        const runner = new LocalRunner({
+          ...{ handler, queue, loggers },
+          reading: readingOf(config),
+        });
         return { runner, dispose };
       },
     };

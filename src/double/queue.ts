@@ -35,7 +35,9 @@ import { ReceiveOrder } from "./receive_order.ts";
 /** What a queue needs of its server. */
 export interface QueueServer {
   readonly clock: Clock;
-  readonly hooks: { deleted?(message: StoredMessage): void };
+  readonly hooks: {
+    deleted?(message: StoredMessage, queue: DoubleQueue): void;
+  };
   newId(): string;
   redrive(message: StoredMessage, from: DoubleQueue, to: string): void;
 }
@@ -182,7 +184,7 @@ export class DoubleQueue {
     if (!current) return DONE;
     this.#remove(message);
     this.deleted.push(message);
-    this.#server.hooks.deleted?.(message);
+    this.#server.hooks.deleted?.(message, this);
     this.#wakePolls();
     return DONE;
   }

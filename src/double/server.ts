@@ -27,9 +27,9 @@ export interface ServerHooks {
     messages: readonly OutgoingMessage[],
   ): Promise<void>;
   /** A message was deleted. */
-  deleted?(message: StoredMessage): void;
+  deleted?(message: StoredMessage, queue: DoubleQueue): void;
   /** A message moved to this dead-letter queue. */
-  redriven?(queue: DoubleQueue): void;
+  redriven?(queue: DoubleQueue, from: DoubleQueue): void;
 }
 
 /** The seed if none is given: every run draws the same. */
@@ -85,7 +85,7 @@ export class TestServer {
       );
     }
     target.takeDeadLetter(message, from);
-    this.hooks.redriven?.(target);
+    this.hooks.redriven?.(target, from);
   }
 
   /** A queue; made now if every queue exists. */

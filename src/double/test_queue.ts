@@ -5,7 +5,11 @@
  */
 
 import { type Attributes, fromWire } from "../message/attributes.ts";
-import { decodeBody, type DecodedJob } from "../message/body.ts";
+import {
+  type Reading,
+  type ReadMessage,
+  readMessage,
+} from "../message/reading.ts";
 import { shortBody, type StoredMessage } from "./message.ts";
 import type { DoubleQueue } from "./queue.ts";
 
@@ -15,9 +19,12 @@ export interface TestMessage {
   readonly messageId: string;
   /** The body on the wire. */
   readonly body: string;
-  /** The positional arguments; `undefined` if the body is no job. */
+  /**
+   * The positional arguments, as the queue's container reads them; otherwise as
+   * its producer wrote them. `undefined` if the body cannot be read.
+   */
   readonly args: readonly unknown[] | undefined;
-  /** The keyword arguments; `undefined` if the body is no job. */
+  /** The keyword arguments; `undefined` if the body cannot be read. */
   readonly kwargs: Readonly<Record<string, unknown>> | undefined;
   /** The message's attributes. */
   readonly attributes: Attributes;
@@ -47,7 +54,7 @@ export interface TestQueue {
    * The arguments of each job, as a handler gets them: positional arguments,
    * then one object with the keyword arguments, if any.
    *
-   * @throws {TypeError} If a body is no job; `messages` shows it.
+   * @throws {TypeError} If a body cannot be read; `messages` shows it.
    */
   readonly jobs: readonly (readonly unknown[])[];
   /** The deleted messages, in the order of their deletion. */
@@ -55,25 +62,33 @@ export interface TestQueue {
 }
 
 /** Shows a queue at one moment. */
-export function viewQueue(queue: DoubleQueue, nowMs: number): TestQueue {
+export function viewQueue(
+  queue: DoubleQueue,
+  nowMs: number,
+  reading: Reading,
+): TestQueue {
   const { name, url, deleted } = queue;
-  const view = (message: StoredMessage) => viewOf(message, nowMs);
+  const view = (message: StoredMessage) => viewOf(message, nowMs, reading);
   const messages = queue.messages.map(view);
   return {
     name,
     url,
     messages,
     bodies: messages.map(({ body }) => body),
-    // Computed on demand: it throws if a body is no job.
+    // Computed on demand: it throws if a body cannot be read.
     get jobs() {
-      return messages.map((message) => jobOf(name, message));
+      return messages.map((message) => jobOf(name, message, reading));
     },
     deleted: deleted.map(view),
   };
 }
 
-function viewOf(message: StoredMessage, nowMs: number): TestMessage {
-  const job = tryDecode(message.body);
+function viewOf(
+  message: StoredMessage,
+  nowMs: number,
+  reading: Reading,
+): TestMessage {
+  const job = tryRead(message, reading);
   const { messageId, body, groupId, receiveCount, visibleAtMs } = message;
   return {
     messageId,
@@ -89,21 +104,33 @@ function viewOf(message: StoredMessage, nowMs: number): TestMessage {
   };
 }
 
-function jobOf(queue: string, message: TestMessage): readonly unknown[] {
+function jobOf(
+  queue: string,
+  message: TestMessage,
+  reading: Reading,
+): readonly unknown[] {
   const { args, kwargs, body, messageId } = message;
   if (args === undefined || kwargs === undefined) {
     throw new TypeError(
-      `Cannot read message ${messageId} of "${queue}" as a job: wanted [args, kwargs], its body is ${
-        shortBody(body)
-      }`,
+      `Cannot read message ${messageId} of "${queue}" as a job: wanted ${
+        wantedBody(reading)
+      }, its body is ${shortBody(body)}`,
     );
   }
   return Object.keys(kwargs).length > 0 ? [...args, kwargs] : args;
 }
 
-function tryDecode(body: string): DecodedJob | undefined {
+function wantedBody({ body, envelope }: Reading): string {
+  const wanted = body === "job" ? "[args, kwargs]" : body;
+  return envelope === undefined ? wanted : `an SNS notification of ${wanted}`;
+}
+
+function tryRead(
+  message: StoredMessage,
+  reading: Reading,
+): ReadMessage | undefined {
   try {
-    return decodeBody(body);
+    return readMessage(message, reading);
   } catch {
     return undefined;
   }

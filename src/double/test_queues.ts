@@ -12,7 +12,7 @@ import {
   type TestMode,
 } from "../connect/test_mode.ts";
 import { messageOf } from "../errors.ts";
-import { bodyText } from "../message/body.ts";
+import { AS_JOBS, bodyText } from "../message/reading.ts";
 import type { Connection } from "../sqs/connection.ts";
 import { show } from "../text.ts";
 import { BOOLEAN, checkOptions, numeric } from "./check_options.ts";
@@ -20,6 +20,7 @@ import { DoubleConnection } from "./connection.ts";
 import { Consumer } from "./consumer.ts";
 import type { Fault, FaultHit, InjectedFault } from "./faults.ts";
 import type { SetUpOptions } from "./queue_settings.ts";
+import { Readings } from "./readings.ts";
 import { TestServer } from "./server.ts";
 import { type TestQueue, viewQueue } from "./test_queue.ts";
 import { VirtualClock } from "./virtual_clock.ts";
@@ -93,6 +94,7 @@ export class Queues implements TestQueues {
   readonly #server: TestServer;
   /** By the URL of the queue. */
   readonly #consumers = new Map<string, Consumer>();
+  readonly #readings = new Readings();
   /** The dead-letter queues with messages that no container has seen yet. */
   readonly #redriven = new Set<string>();
   readonly #before: TestMode | undefined;
@@ -116,16 +118,22 @@ export class Queues implements TestQueues {
     this.#server = new TestServer(this.#clock, options, {
       sent: async ({ url }, messages) => {
         if (this.#consumers.has(url)) return await this.#runVisible(url);
-        for (const { body } of messages) this.#print(bodyText(body));
+        const reading = this.#readings.of(url);
+        for (const { body } of messages) this.#print(bodyText(body, reading));
       },
-      deleted: ({ body }) => this.#print(`deleted '${bodyText(body)}'`),
-      redriven: ({ url }) => this.#redriven.add(url),
+      deleted: ({ body }, { url }) =>
+        this.#print(`deleted '${bodyText(body, this.#readings.of(url))}'`),
+      redriven: ({ url }, from) => {
+        this.#readings.noteMove(from.url, url);
+        this.#redriven.add(url);
+      },
     });
     this.#before = setTestMode({
       clock: this.#clock,
       random: this.#server.random,
       connect: ({ region = "us-east-1" }) => this.#connect(region),
       attach: (container) => this.#attach(container),
+      noteWriting: (url, writing) => this.#readings.noteProducer(url, writing),
     });
   }
 
@@ -149,7 +157,7 @@ export class Queues implements TestQueues {
         `Cannot get queue ${shown} as it does not exist: ${this.#server.listed}`,
       );
     }
-    return viewQueue(queue, this.#clock.now());
+    return viewQueue(queue, this.#clock.now(), this.#readings.of(queue.url));
   }
 
   inject(fault: Fault): InjectedFault {
@@ -219,7 +227,8 @@ export class Queues implements TestQueues {
   }
 
   async #attach(container: AttachedConsumer): Promise<void> {
-    const { queueUrl } = container;
+    const { queueUrl, reading = AS_JOBS, failuresUrl } = container;
+    this.#readings.noteContainer(queueUrl, reading, failuresUrl);
     // A container that runs again on the same queue replaces the first one.
     const before = this.#consumers.get(queueUrl);
     const consumer = new Consumer(container, this.#server.clockWait);

@@ -8,6 +8,7 @@
 import type { Clock, Random } from "../clock.ts";
 import type { ContainerConfig } from "../config/options.ts";
 import type { Logger } from "../logging/loggers.ts";
+import type { Reading } from "../message/reading.ts";
 import type { Connection } from "../sqs/connection.ts";
 import type { ContainerEvents, Operation } from "../telemetry/events.ts";
 import type { Visibility } from "./visibility.ts";
@@ -19,15 +20,17 @@ export type EngineConnection = Pick<
 >;
 
 /** The options of a container that its engine heeds. */
-export type EngineOptions = Pick<
-  ContainerConfig,
-  | "concurrency"
-  | "prefetch"
-  | "waitTimeSeconds"
-  | "deleteDelaySeconds"
-  | "timeoutSeconds"
-  | "retryDelay"
->;
+export type EngineOptions =
+  & Reading
+  & Pick<
+    ContainerConfig,
+    | "concurrency"
+    | "prefetch"
+    | "waitTimeSeconds"
+    | "deleteDelaySeconds"
+    | "timeoutSeconds"
+    | "retryDelay"
+  >;
 
 /** What every part of an engine is given. */
 export interface EngineContext {

@@ -14,7 +14,7 @@ import {
   type Policy,
 } from "../job/decide.ts";
 import { nameJobs } from "../job/runner.ts";
-import { bodyText } from "../message/body.ts";
+import { bodyText } from "../message/reading.ts";
 import type { Logger } from "../logging/loggers.ts";
 import type { EngineContext } from "./context.ts";
 import type { FailureQueue } from "./failure_queue.ts";
@@ -183,6 +183,10 @@ export class Outcomes {
         "start the container with the Deno permission that its worker needs";
       return logger.error(`${again}: ${step}`, error);
     }
+    if (kind === "awsEvent") {
+      const step = "set the options that its error names, or failures";
+      return logger.error(`${again}, as AWS wrote it: ${step}`, error);
+    }
     logger.warn(again, error);
   }
 
@@ -190,7 +194,7 @@ export class Outcomes {
     const name = this.#name(lease);
     this.#logger.error(`Handling a message failed: ${name}`, error);
     const messages = this.#context.loggers.get("zsqs.messages");
-    messages.info(bodyText(lease.message.body));
+    messages.info(bodyText(lease.message.body, this.#context.options));
   }
 
   get #logger(): Logger {

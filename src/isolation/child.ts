@@ -139,12 +139,13 @@ class Program {
   }
 
   async #makeWorker(frame: ToChild & { type: "make" }): Promise<void> {
-    const { config, queue } = frame;
+    const { config, queue, reading } = frame;
     Object.freeze(Object.assign(this.#config, config));
     this.#worker = await this.#make!();
     this.#runner = new LocalRunner({
       handler: this.#worker.handler,
       queue,
+      reading,
       loggers: this.#loggers,
     });
   }

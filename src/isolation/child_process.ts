@@ -11,7 +11,7 @@ import { LostJobError } from "../errors.ts";
 import type { Clock } from "../clock.ts";
 import type { Outcome } from "../job/decide.ts";
 import { type JobControl, nameJobs } from "../job/runner.ts";
-import { type WorkerConfig, workerSubject } from "../job/worker.ts";
+import { workerSubject } from "../job/worker.ts";
 import type { WorkerSpec } from "../job/worker_spec.ts";
 import { decodeError } from "../logging/error_data.ts";
 import type { JobMessage } from "../sqs/connection.ts";
@@ -31,6 +31,7 @@ import {
   type Mark,
   type ToChild,
   type Untrusted,
+  type WorkerSetting,
 } from "./protocol.ts";
 import { startProblem } from "./start_problem.ts";
 
@@ -51,7 +52,6 @@ export interface ChildOptions {
   readonly worker: WorkerSpec;
   /** The ini file's path as the user gave it, for messages. */
   readonly file?: string | undefined;
-  readonly workerConfig?: WorkerConfig;
   /** Ends what its jobs started. */
   readonly groups?: ProcessGroups;
   readonly clock?: Clock;
@@ -171,10 +171,8 @@ export class Child {
   }
 
   /** Makes it call the worker's factory; throws as `load` does. */
-  make(queue: string): Promise<void> {
-    const { workerConfig: config = {} } = this.#options;
-    const frame: ToChild = { type: "make", config, queue };
-    return this.#watchStart(() => this.#start(frame));
+  make(setting: WorkerSetting): Promise<void> {
+    return this.#watchStart(() => this.#start({ type: "make", ...setting }));
   }
 
   async #load(): Promise<void> {

@@ -17,6 +17,7 @@ import {
 import { workerSubject } from "../job/worker.ts";
 import type { WorkerSpec } from "../job/worker_spec.ts";
 import type { Logger } from "../logging/loggers.ts";
+import { type Reading, readingOf } from "../message/reading.ts";
 import type { JobMessage } from "../sqs/connection.ts";
 import { childCommand, type IsolationConfig } from "./child_command.ts";
 import { Child, type Lost, SLOW_SECONDS } from "./child_process.ts";
@@ -39,6 +40,7 @@ export interface PoolOptions {
 /** The part of a container's configuration that a pool needs. */
 export type PoolConfig =
   & IsolationConfig
+  & Reading
   & Pick<ContainerConfig, "concurrency" | "workerConfig" | "file">
   & { readonly worker: WorkerSpec; readonly processes: number };
 
@@ -120,8 +122,10 @@ export class Pool implements Runner, JobRoom {
    */
   async make(queue: string): Promise<this> {
     this.#queue = queue;
-    await this.#all((child) => child.make(queue));
-    for (const slot of this.#slots) slot.open(queue);
+    const { workerConfig: config } = this.#config;
+    const setting = { config, queue, reading: readingOf(this.#config) };
+    await this.#all((child) => child.make(setting));
+    for (const slot of this.#slots) slot.open(setting);
     return this;
   }
 

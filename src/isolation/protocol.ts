@@ -15,6 +15,7 @@ import { isVisibilitySeconds, type JobAbortReason } from "../errors.ts";
 import type { Outcome } from "../job/decide.ts";
 import type { WorkerConfig } from "../job/worker.ts";
 import type { WorkerSpec } from "../job/worker_spec.ts";
+import type { Reading } from "../message/reading.ts";
 import { decodeError, type ErrorData } from "../logging/error_data.ts";
 import { LOG_METHODS, type Logger } from "../logging/loggers.ts";
 import type { JobMessage, WireAttribute } from "../sqs/connection.ts";
@@ -45,6 +46,13 @@ export interface FrameKeys {
   readonly fromChild: string;
 }
 
+/** What a child's worker is made with. */
+export interface WorkerSetting {
+  readonly config: WorkerConfig;
+  readonly queue: string;
+  readonly reading: Reading;
+}
+
 /** A frame from the container. */
 export type ToChild = Readonly<
   /** Import the worker, unless a denied permission is held; it has no key. */
@@ -56,7 +64,7 @@ export type ToChild = Readonly<
     denied: readonly PermissionName[];
   }
   /** Call the worker's factory. */
-  | { type: "make"; config: WorkerConfig; queue: string }
+  | ({ type: "make" } & WorkerSetting)
   /** `withMarks` asks for {@linkcode Mark}s of the job. */
   | { type: "run"; id: string; message: JobMessage; withMarks: boolean }
   | { type: "abort"; id: string; reason: JobAbortReason }

@@ -9,6 +9,7 @@
 import { type Clock, sleep } from "../clock.ts";
 import { messageOf } from "../errors.ts";
 import type { Child } from "./child_process.ts";
+import type { WorkerSetting } from "./protocol.ts";
 
 /** The longest wait before a restart. */
 export const MAX_BACK_OFF_SECONDS = 30;
@@ -67,10 +68,10 @@ export class Slot {
       : Math.min(MAX_BACK_OFF_SECONDS, 2 ** (this.#crashes - 2));
   }
 
-  /** Opens it for jobs of a queue; its process is ready. */
-  open(queue: string): void {
+  /** Opens it for jobs; its process is ready, and later ones are made alike. */
+  open(setting: WorkerSetting): void {
     this.#isReady = true;
-    this.#restarting(queue);
+    this.#restarting(setting);
     this.#options.onChange();
   }
 
@@ -94,7 +95,7 @@ export class Slot {
     this.#child.kill("was killed as its container stopped");
   }
 
-  async #restarting(queue: string): Promise<void> {
+  async #restarting(setting: WorkerSetting): Promise<void> {
     const { clock, onBackOff } = this.#options;
     const { signal } = this.#closing;
     for (;;) {
@@ -110,14 +111,14 @@ export class Slot {
           await sleep(clock, seconds * 1000, signal);
           if (signal.aborted) return;
         }
-        why = await this.#restart(queue);
+        why = await this.#restart(setting);
       }
       if (signal.aborted) return;
     }
   }
 
   /** Returns why the process could not be started; empty if it is ready. */
-  async #restart(queue: string): Promise<string> {
+  async #restart(setting: WorkerSetting): Promise<string> {
     const late = setTimeout(
       () => this.#setProblem("Its process does not become ready"),
       MAX_START_MS,
@@ -125,7 +126,7 @@ export class Slot {
     try {
       this.#child = this.#options.spawn();
       await this.#child.load();
-      await this.#child.make(queue);
+      await this.#child.make(setting);
       this.#isReady = true;
       this.#setProblem(undefined);
       return "";

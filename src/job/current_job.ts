@@ -8,12 +8,13 @@
 
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { Attributes } from "../message/attributes.ts";
+import type { SnsNotification } from "../message/sns.ts";
 import type { JobMessage } from "../sqs/connection.ts";
 import { defaultLoggers, type Logger, loggerOf } from "../logging/loggers.ts";
 
 /** The job that a handler is working on. */
 export interface Job {
-  /** The positional arguments. */
+  /** The positional arguments; with `body` `json` or `text`, one. */
   readonly args: readonly unknown[];
   /** The keyword arguments, empty where there are none. */
   readonly kwargs: Readonly<Record<string, unknown>>;
@@ -29,6 +30,8 @@ export interface Job {
   readonly groupId: string | undefined;
   /** The message's attributes. */
   readonly attributes: Attributes;
+  /** The SNS notification that brought the job, with `envelope` `sns`. */
+  readonly notification: SnsNotification | undefined;
   /**
    * Aborts when the job must end, with a `JobAbortedError` that says why.
    * Whatever the handler throws after that leaves the message in the queue.

@@ -13,7 +13,12 @@ import {
   TransientError,
 } from "../errors.ts";
 import { fromWire } from "../message/attributes.ts";
-import { checkCount, decodeBody, type DecodedJob } from "../message/body.ts";
+import {
+  AwsBodyError,
+  type Reading,
+  type ReadMessage,
+  readMessage,
+} from "../message/reading.ts";
 import type { JobMessage } from "../sqs/connection.ts";
 import type { JobControl, Runner } from "./runner.ts";
 import { type Job, runInScope, type Scope } from "./current_job.ts";
@@ -25,10 +30,11 @@ export type Handler = (...args: any[]) => unknown;
 
 const DONE: Outcome = { kind: "done" };
 
-/** The handler of a queue's jobs, and the loggers that they use. */
+/** The handler of a queue's jobs, and what they work with. */
 export interface JobContext {
   readonly handler: Handler;
   readonly queue: string;
+  readonly reading: Reading;
   readonly loggers: Scope["loggers"];
 }
 
@@ -40,20 +46,17 @@ export class LocalRunner implements Runner {
   }
 
   async run(message: JobMessage, control: JobControl): Promise<Outcome> {
-    let decoded: DecodedJob;
+    let read: ReadMessage;
     try {
-      if (message.unreadable !== undefined) {
-        throw new TypeError(`Cannot read message: ${message.unreadable}`);
-      }
-      decoded = decodeBody(message.body);
-      checkCount(decoded.args.length, "Cannot call the handler");
+      read = readMessage(message, this.#context.reading);
     } catch (error) {
-      return { kind: "unfit", error };
+      const isAws = error instanceof AwsBodyError;
+      return { kind: isAws ? "awsEvent" : "unfit", error };
     }
-    const scope = new JobScope(message, this.#context, control, decoded);
+    const scope = new JobScope(message, this.#context, control, read);
     control.started();
     try {
-      const result = callHandler(this.#context.handler, scope, decoded);
+      const result = callHandler(this.#context.handler, scope, read);
       // Saves a turn of the event loop if nothing was returned.
       if (result === undefined) return DONE;
       return await outcomeOfValue(await result);
@@ -78,7 +81,7 @@ async function outcomeOfValue(value: unknown): Promise<Outcome> {
 function callHandler(
   handler: Handler,
   scope: Scope,
-  { args, kwargs }: DecodedJob,
+  { args, kwargs }: ReadMessage,
 ): unknown {
   const keywords = Object.keys(kwargs).length > 0 ? [kwargs] : [];
   return runInScope(scope, () => handler(...args, ...keywords));
@@ -89,21 +92,23 @@ class JobScope implements Scope {
   readonly loggers: Scope["loggers"];
   readonly message: JobMessage;
   readonly #queue: string;
+  readonly #reading: Reading;
   readonly #control: JobControl;
-  #decoded: DecodedJob | undefined;
+  #read: ReadMessage | undefined;
   #job: Job | undefined;
 
   constructor(
     message: JobMessage,
-    { queue, loggers }: JobContext,
+    { queue, reading, loggers }: JobContext,
     control: JobControl,
-    decoded: DecodedJob,
+    read: ReadMessage,
   ) {
     this.loggers = loggers;
     this.message = message;
     this.#queue = queue;
+    this.#reading = reading;
     this.#control = control;
-    this.#decoded = decoded;
+    this.#read = read;
   }
 
   /** The job, made on demand: few handlers ask for it. */
@@ -111,8 +116,11 @@ class JobScope implements Scope {
     if (this.#job !== undefined) return this.#job;
     const { messageId, receiveCount, sentAtMs, groupId } = this.message;
     const control = this.#control;
+    const read = this.#read ?? readMessage(this.message, this.#reading);
     return this.#job = {
-      ...(this.#decoded ?? decodeBody(this.message.body)),
+      args: read.args,
+      kwargs: read.kwargs,
+      notification: read.notification,
       messageId,
       queue: this.#queue,
       receiveCount,
@@ -130,7 +138,7 @@ class JobScope implements Scope {
    * A job that is asked for later reads the body again.
    */
   end(): void {
-    this.#decoded = undefined;
+    this.#read = undefined;
   }
 }
 

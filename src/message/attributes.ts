@@ -26,6 +26,14 @@ export type Attributes = { readonly [name: string]: AttributeValue };
 export const FORBIDDEN =
   /[^\t\n\r\u{20}-\u{d7ff}\u{e000}-\u{fffd}\u{10000}-\u{10ffff}]/u;
 
+/** The first character that SQS refuses in a text, such as `U+0000`. */
+export function forbiddenCharacter(text: string): string | undefined {
+  const character = FORBIDDEN.exec(text)?.[0];
+  if (character === undefined) return undefined;
+  const code = character.codePointAt(0)!.toString(16).padStart(4, "0");
+  return `U+${code.toUpperCase()}`;
+}
+
 /**
  * Checks attributes and gives each its SQS data type.
  *
@@ -124,10 +132,9 @@ function wireAttribute(name: string, value: unknown): WireAttribute {
     throw refuse(value === null ? "null" : `of type ${typeof value}`);
   }
   if (value === "") throw refuse("empty");
-  const forbidden = FORBIDDEN.exec(value)?.[0];
+  const forbidden = forbiddenCharacter(value);
   if (forbidden !== undefined) {
-    const code = forbidden.codePointAt(0)!.toString(16).padStart(4, "0");
-    throw refuse(`text with the character U+${code.toUpperCase()}`);
+    throw refuse(`text with the character ${forbidden}`);
   }
   return { type: "String", value };
 }

@@ -6,7 +6,6 @@
  */
 
 import { Buffer } from "node:buffer";
-import { printable } from "../text.ts";
 import { strictJson } from "./strict_json.ts";
 
 // A job may replace it.
@@ -115,36 +114,46 @@ export function encodeBody(
  * Reads a job's body: JSON, or strict Base64 of JSON.
  *
  * @param body The body as it was received.
+ * @param subject The body's name in errors.
  * @returns The arguments.
  * @throws {SyntaxError} If the body is neither JSON nor Base64 of JSON.
  * @throws {TypeError} If it is JSON, but not `[args, kwargs]`.
  */
-export function decodeBody(body: string): DecodedJob {
+export function decodeBody(
+  body: string,
+  subject: string = "message body",
+): DecodedJob {
   const json = jsonIn(body);
   if (json === undefined) {
     throw new SyntaxError(
-      "Cannot read message body: it is neither JSON nor Base64 of JSON, wanted [args, kwargs]",
+      `Cannot read ${subject}: it is neither JSON nor Base64 of JSON, wanted [args, kwargs]; ${
+        takenBy("text")
+      }`,
     );
   }
-  const job = json.value;
-  const isJob = Array.isArray(job) && job.length === 2 &&
-    Array.isArray(job[0]) && isRecord(job[1]);
-  if (!isJob) {
+  const { value } = json;
+  if (!isJob(value)) {
+    const format = json.text === body ? "json" : "text";
     throw new TypeError(
-      "Cannot read message body: it is JSON, but not [args, kwargs], an array and an object in an array",
+      `Cannot read ${subject}: it is JSON, but not [args, kwargs], an array and an object in an array; ${
+        takenBy(format)
+      }`,
     );
   }
-  return { args: job[0], kwargs: job[1] };
+  return { args: value[0], kwargs: value[1] };
 }
 
-/**
- * A body as a person reads it, on one line. The JSON inside Base64 is decoded, as
- * zc.sqs logs it. A body without JSON is escaped.
- */
-export function bodyText(body: string): string {
-  // Raw line ends and tabs in JSON stand between its tokens.
-  const text = jsonIn(body)?.text.replace(/[\r\n\t]+/g, " ") ?? body;
-  return printable(text);
+/** Whether JSON is `[args, kwargs]`. */
+export function isJob(
+  value: unknown,
+): value is [args: unknown[], kwargs: Record<string, unknown>] {
+  return Array.isArray(value) && value.length === 2 &&
+    Array.isArray(value[0]) && isRecord(value[1]);
+}
+
+/** The option that makes a container take a body. */
+export function takenBy(format: "json" | "text"): string {
+  return `set body = ${format} to take it as it is`;
 }
 
 /** Refuses more arguments than a handler can be called with. */
@@ -156,16 +165,16 @@ export function checkCount(count: number, action: string): void {
 }
 
 /** Whether a value was made by {@linkcode kwargs}, of any copy. */
-function isKwargs(value: unknown): boolean {
+export function isKwargs(value: unknown): boolean {
   return typeof value === "object" && value !== null && KWARGS in value;
 }
 
-function isRecord(value: unknown): value is Record<string, unknown> {
+export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** The JSON in a body, plain or in Base64. */
-function jsonIn(
+export function jsonIn(
   body: string,
 ): { readonly text: string; readonly value: unknown } | undefined {
   for (const text of [body, decodeBase64(body)]) {

@@ -5,6 +5,7 @@
  */
 
 import { fromWire } from "../message/attributes.ts";
+import { AS_JOBS, bodyText, readMessage } from "../message/reading.ts";
 import type { ReceivedMessage } from "../sqs/connection.ts";
 import {
   FAILURE_ATTRIBUTE,
@@ -20,6 +21,16 @@ export function errorOf({ attributes }: ReceivedMessage): string | undefined {
   return reason === undefined
     ? undefined
     : `${reason.error}: ${reason.message}`;
+}
+
+/** Its body on one line. Base64 is decoded if it holds a job: text may look so. */
+export function bodyOf(message: ReceivedMessage): string {
+  try {
+    readMessage(message, AS_JOBS);
+    return bodyText(message.body);
+  } catch {
+    return bodyText(message.body, { body: "json" });
+  }
 }
 
 /** The message as JSON shows it; unknown values are `null`. */

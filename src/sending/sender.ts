@@ -8,6 +8,7 @@ import { setImmediate } from "node:timers";
 import { untilAborted } from "../clock.ts";
 import { messageBytes, sizeLimit, toWire } from "../message/attributes.ts";
 import type { OpenQueue } from "../connect/open_queue.ts";
+import { testMode } from "../connect/test_mode.ts";
 import {
   type EntryFailure,
   MAX_BYTES,
@@ -28,7 +29,7 @@ import {
 import { SendFailure, SendQueue } from "./send_queue.ts";
 import type { ProducerTelemetry, Telemetry } from "../telemetry/telemetry.ts";
 import { refuseUnknown } from "../options.ts";
-import { encodeBody, type Encoding } from "../message/body.ts";
+import { writeBody, type Writing } from "../message/writing.ts";
 import { show } from "../text.ts";
 
 const SEND_ALL_OPTIONS = ["onResult", "signal"];
@@ -42,16 +43,16 @@ export class Sender implements AsyncDisposable {
   readonly url: string;
   readonly region: string;
   readonly #open: OpenQueue;
-  readonly #encoding: Encoding;
+  readonly #writing: Writing;
   readonly #telemetry: ProducerTelemetry | undefined;
   readonly #queue: SendQueue;
   readonly #pending = new Set<Promise<unknown>>();
   #closed = false;
 
-  constructor(open: OpenQueue, encoding: Encoding, telemetry?: Telemetry) {
+  constructor(open: OpenQueue, writing: Writing, telemetry?: Telemetry) {
     const { connection, url, ref } = open;
     this.#open = open;
-    this.#encoding = encoding;
+    this.#writing = writing;
     this.#telemetry = telemetry?.producer({ name: ref.name, url });
     this.#queue = new SendQueue({
       ...open,
@@ -60,6 +61,7 @@ export class Sender implements AsyncDisposable {
     this.name = ref.name;
     this.url = url;
     this.region = connection.region;
+    testMode()?.noteWriting?.(url, writing);
   }
 
   send(
@@ -160,7 +162,7 @@ export class Sender implements AsyncDisposable {
       );
     }
     checkJobOptions(options, this.#open.ref);
-    const body = encodeBody(args, this.#encoding);
+    const body = writeBody(args, this.#writing);
     const attributes = toWire(
       options.attributes === undefined ? {} : options.attributes,
     );

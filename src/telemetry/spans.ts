@@ -25,13 +25,13 @@ import { messageOf } from "../errors.ts";
 import type { Outcome } from "../job/decide.ts";
 import type { JobControl, Runner } from "../job/runner.ts";
 import { messageBytes } from "../message/attributes.ts";
+import { type Reading, readNotification } from "../message/reading.ts";
 import {
   type JobMessage,
   MAX_ATTRIBUTES,
   MAX_BYTES,
   type OutgoingMessage,
   type SendConnection,
-  type WireAttributes,
 } from "../sqs/connection.ts";
 import {
   attributesOf,
@@ -64,10 +64,10 @@ export function createTelemetry(): Telemetry | undefined {
     const instruments = new Instruments();
     return {
       producer: (queue) => new Producer({ tracer, instruments, queue }),
-      container: (queue) => ({
+      container: (queue, reading) => ({
         events: new Metrics(instruments, queue),
         trace: (runner) =>
-          new SpanRunner({ tracer, instruments, queue }, runner),
+          new SpanRunner({ tracer, instruments, queue }, reading, runner),
       }),
     };
   });
@@ -134,7 +134,9 @@ class Producer implements ProducerTelemetry {
   #start({ attributes }: OutgoingMessage): Span {
     const { tracer, queue } = this.#scope;
     // A context that the caller put there is kept, and linked to.
-    const given = trace.getSpanContext(contextOf(attributes));
+    const given = trace.getSpanContext(
+      contextOf(attributes[CARRIER]?.value),
+    );
     return tracer.startSpan(`send ${queue.name}`, {
       kind: given === undefined ? SpanKind.PRODUCER : SpanKind.CLIENT,
       attributes: spanAttributes("SendMessage", queue),
@@ -146,10 +148,12 @@ class Producer implements ProducerTelemetry {
 /** Runs each job in a span, a child of the span that sent it. */
 class SpanRunner implements Runner {
   readonly #scope: Scope;
+  readonly #reading: Reading;
   readonly #runner: Runner;
 
-  constructor(scope: Scope, runner: Runner) {
+  constructor(scope: Scope, reading: Reading, runner: Runner) {
     this.#scope = scope;
+    this.#reading = reading;
     this.#runner = runner;
   }
 
@@ -170,9 +174,10 @@ class SpanRunner implements Runner {
     return outcome;
   }
 
-  #start({ attributes, messageId, receiveCount }: JobMessage) {
+  #start(message: JobMessage) {
+    const { messageId, receiveCount } = message;
     const { tracer, queue } = this.#scope;
-    const parent = contextOf(attributes);
+    const parent = contextOf(carrierOf(message, this.#reading));
     const span = tracer.startSpan(`process ${queue.name}`, {
       kind: SpanKind.CONSUMER,
       attributes: {
@@ -217,11 +222,17 @@ function withContext(
   return fits ? { ...message, attributes } : message;
 }
 
-/** The context that message attributes carry, if they do. */
-function contextOf({ [CARRIER]: carrier }: WireAttributes): Context {
+/** What carries a message's context: its attribute, or its notification's. */
+function carrierOf(message: JobMessage, reading: Reading): unknown {
+  return message.attributes[CARRIER]?.value ??
+    readNotification(message, reading)?.attributes[CARRIER];
+}
+
+/** The context that is carried, if one is. */
+function contextOf(carrier: unknown): Context {
   // Nothing else that is active here is the cause of a job.
-  return typeof carrier?.value === "string"
-    ? propagation.extract(ROOT_CONTEXT, { [CARRIER]: carrier.value })
+  return typeof carrier === "string"
+    ? propagation.extract(ROOT_CONTEXT, { [CARRIER]: carrier })
     : ROOT_CONTEXT;
 }
 

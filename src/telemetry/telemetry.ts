@@ -7,6 +7,7 @@
 
 import type { OutgoingMessage, SendConnection } from "../sqs/connection.ts";
 import type { Runner } from "../job/runner.ts";
+import type { Reading } from "../message/reading.ts";
 import type { ContainerEvents } from "./events.ts";
 
 /** A queue, as spans and metrics name it. */
@@ -40,5 +41,5 @@ export interface ContainerTelemetry {
 /** OpenTelemetry, as far as this package needs it. */
 export interface Telemetry {
   producer(queue: TelemetryQueue): ProducerTelemetry;
-  container(queue: TelemetryQueue): ContainerTelemetry;
+  container(queue: TelemetryQueue, reading: Reading): ContainerTelemetry;
 }

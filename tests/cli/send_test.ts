@@ -704,3 +704,89 @@ Deno.test("zsqs send --stdin ends at a second signal, and says what is not known
     ],
   });
 });
+
+const FORMATS: [args: string[], body: string, got: unknown][] = [
+  [["--body=json", "adder", '{"id": 1}'], '{"id":1}', { id: 1 }],
+  [["--body=json", "adder", "later"], '"later"', "later"],
+  [["--body=json", "adder", "[[1], {}]"], "[[1],{}]", [[1], {}]],
+  [["--body=text", "adder", "x=3"], "x=3", "x=3"],
+  [["--body=text", "adder", '{"id": 1}\n'], '{"id": 1}\n', '{"id": 1}\n'],
+  [["--body", "text", "adder", "MTI="], "MTI=", "MTI="],
+];
+
+Deno.test("zsqs send --body sends JSON or text alone", async (t) => {
+  using queues = setUp({ queues: ["adder"], silent: true });
+  for (const [args, body, got] of FORMATS) {
+    await t.step(args.join(" "), async () => {
+      const message = await sendOne(queues, args);
+      assertEquals([message.body, message.args], [body, [got]]);
+    });
+  }
+  const job = await sendOne(queues, ["--body=job", "adder", "1", "x=2"]);
+  assertEquals(job.body, '[[1],{"x":2}]');
+});
+
+const BAD_FORMATS: [args: string[], says: string][] = [
+  [
+    ["--body=xml", "adder", "1"],
+    'Option --body must be job, json or text: current value is "xml"',
+  ],
+  [
+    ["--body=json", "--base64", "adder", "1"],
+    "Give --base64 or --body=json, not both",
+  ],
+  [["--body=text", "adder"], "Option --body=text takes one argument: got 0"],
+  [
+    ["--body=json", "adder", "1", "2"],
+    "Option --body=json takes one argument: got 2",
+  ],
+  [
+    ["--body=json", "adder", "x=3"],
+    'Cannot send job with keyword arguments, as "body" is "json": give one argument',
+  ],
+  [
+    ["--body=text", "adder", ""],
+    "Cannot send job as args[0] is empty: SQS takes no empty body",
+  ],
+];
+
+Deno.test("zsqs send --body refuses what makes no sense, in one line", async () => {
+  using queues = setUp({ queues: ["adder"], silent: true });
+  for (const [args, says] of BAD_FORMATS) {
+    const { status, stdout, stderr } = await cli(["send", ...args]);
+    assertEquals([status, stdout, stderr[0]], [2, [], says]);
+  }
+  assertEquals(queues.get("adder").messages, []);
+});
+
+Deno.test("zsqs send --stdin --body=json sends each line as a body", async () => {
+  using queues = setUp({ queues: ["adder"], silent: true });
+  const lines = ['{"args":[1]}', "", "[[1], {}]", "{id:1}", '"é"', "1e999"];
+  const { status, stdout, stderr } = await cli(
+    ["send", "--stdin", "--body=json", "--from=2", "adder"],
+    lines,
+  );
+  assertEquals([status, stdout], [1, ["{id:1}", "1e999"]]);
+  assertMatch(stderr[0]!, /^Line 4 refused: /);
+  assertEquals(
+    stderr[1],
+    "Line 6 refused: Cannot send job as args[0] is Infinity: arguments must survive JSON unchanged",
+  );
+  assertEquals(queues.get("adder").bodies, ["[[1],{}]", '"é"']);
+});
+
+Deno.test("zsqs send --stdin --body=text sends each line unchanged", async () => {
+  using queues = setUp({ queues: ["adder"], silent: true });
+  const lines = ["  a ", "", '{"args":[1]}\r', "\ufeffb", "a\0b", "last"];
+  const { status, stdout } = await cli(
+    ["send", "--stdin", "--body=text", "adder"],
+    lines,
+  );
+  assertEquals([status, stdout], [1, ["a\0b"]]);
+  assertEquals(queues.get("adder").bodies, [
+    "  a ",
+    '{"args":[1]}',
+    "\ufeffb",
+    "last",
+  ]);
+});

@@ -183,12 +183,12 @@ Deno.test("checkText() applies the defaults", () => {
     },
     workerConfig: {},
     queue: { text: "adder", name: "adder", fifo: false },
+    body: "job",
     loggers: parseLoggers(undefined).config,
     loggersWhere: `${WHERE} in [container] of conf/adder.ini`,
     concurrency: 1,
     prefetch: 0,
     deleteDelaySeconds: 1,
-    failures: "delete",
     waitTimeSeconds: 20,
     shutdownTimeoutSeconds: 25,
     isolation: "none",
@@ -217,12 +217,12 @@ Deno.test("checkText() reads every option, in any case and from [DEFAULT]", () =
     queue: { text: "adder.fifo", name: "adder.fifo", fifo: true },
     region: "eu-west-1",
     endpoint: "http://127.0.0.1:4566",
+    body: "job",
     loggers: parseLoggers("json").config,
     loggersWhere: `${WHERE} in [container] of adder.ini`,
     concurrency: 1,
     prefetch: 0,
     deleteDelaySeconds: 1,
-    failures: "delete",
     waitTimeSeconds: 1,
     visibilityTimeoutSeconds: 43200,
     shutdownTimeoutSeconds: 0,
@@ -251,6 +251,13 @@ Deno.test("checkText() reads how jobs are run", () => {
     minSeconds: 30,
     maxSeconds: 30,
   });
+});
+
+Deno.test("checkText() reads what bodies are", () => {
+  const read = (lines: string) => parse(MINIMAL + lines, "adder.ini");
+  const { body, envelope } = read("body = text\nenvelope = sns\n");
+  assertEquals([body, envelope], ["text", "sns"]);
+  assertEquals(read("body = json").envelope, undefined);
 });
 
 Deno.test("checkText() reads how jobs are isolated", () => {
@@ -449,6 +456,17 @@ const BAD_OPTIONS: [line: string, subject: string, problem: string][] = [
     "allow_all",
     'must be "true" or "false": current value is "yes"',
   ],
+  ...["", "JSON", "job, json", "base64"].map((
+    value,
+  ): [string, string, string] => [
+    `body = ${value}`,
+    "body",
+    `must be "job", "json" or "text": current value is ${
+      JSON.stringify(value)
+    }`,
+  ]),
+  ["envelope =", "envelope", 'must be "sns": current value is ""'],
+  ["envelope = none", "envelope", 'must be "sns": current value is "none"'],
   [
     "processes = 0",
     "processes",
@@ -620,7 +638,7 @@ const BAD_OPTIONS: [line: string, subject: string, problem: string][] = [
   [
     "__proto__ = 9",
     "__proto__",
-    'is not an option: the options are "worker", "queue", "region", "endpoint", "loggers" and 22 more',
+    'is not an option: the options are "worker", "queue", "region", "endpoint", "loggers" and 24 more',
   ],
 ];
 
@@ -861,12 +879,12 @@ Deno.test("configOf() parses what a program gives, and applies the defaults", ()
     },
     workerConfig: { Scale: "2" },
     queue: { text: "adder", name: "adder", fifo: false },
+    body: "job",
     loggers: parseLoggers(undefined).config,
     loggersWhere: WHERE,
     concurrency: 1,
     prefetch: 0,
     deleteDelaySeconds: 1,
-    failures: "delete",
     waitTimeSeconds: 20,
     shutdownTimeoutSeconds: 25,
     isolation: "none",
@@ -945,6 +963,7 @@ Deno.test("checkConfig() returns the settings with their defaults, nothing parse
   const checked = checkConfig(settings);
   assertEquals<unknown>(checked, {
     ...settings,
+    body: "job",
     prefetch: 4,
     waitTimeSeconds: 20,
     deleteDelaySeconds: 1,

@@ -137,6 +137,7 @@ async function startPool(
   const pool = await Pool.load({
     worker: parseWorkerSpec(`${WORKER}:${worker}`, "/"),
     workerConfig: {},
+    body: "job",
     concurrency: 1,
     processes: 1,
     ...config,

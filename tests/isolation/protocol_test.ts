@@ -316,7 +316,12 @@ Deno.test("a child refuses frames without its key, and an id that is running", a
   child.stdin!.end(input);
   await answered.promise;
   await step("", { type: "load", keys, worker, denied });
-  await step(keys.toChild, { type: "make", config: {}, queue: "adder" });
+  await step(keys.toChild, {
+    type: "make",
+    config: {},
+    queue: "adder",
+    reading: { body: "job" },
+  });
 
   for (const key of ["", keys.fromChild, "another key"]) {
     send(key, { type: "exit" });

@@ -12,6 +12,7 @@ import { openQueue } from "../../src/connect/open_queue.ts";
 import type { ReceivedMessage } from "../../src/sqs/connection.ts";
 import { LocalRunner } from "../../src/job/run_job.ts";
 import { endedAfter, JobControl } from "../../src/job/runner.ts";
+import { AS_JOBS } from "../../src/message/reading.ts";
 import { createLoggers } from "../../src/logging/loggers.ts";
 import {
   ConfigError,
@@ -500,6 +501,7 @@ for (const [thrown, reason, kind] of THROWN) {
     const control = new JobControl();
     const runner = new LocalRunner({
       queue: "adder",
+      reading: AS_JOBS,
       loggers,
       handler: async () => {
         const { signal } = currentJob();
@@ -519,6 +521,7 @@ Deno.test("LocalRunner takes a job that returns after an abort as done", async (
   const control = new JobControl();
   const runner = new LocalRunner({
     queue: "adder",
+    reading: AS_JOBS,
     loggers,
     handler: () => control.abort("timed out"),
   });
@@ -580,6 +583,7 @@ Deno.test("currentJob() tells the job, and in what the handler awaits", async ()
     receiveCount: 1,
     sentAt: startTime,
     groupId: "g",
+    notification: undefined,
   });
   assertEquals({ ...keywords }, { x: 3 });
   assertEquals<unknown>({ ...attributes }, { a: 1, b: "two" });

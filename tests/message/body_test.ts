@@ -11,11 +11,11 @@ import { runContainer } from "../../container.ts";
 import { kwargs, Queue } from "../../producer.ts";
 import { setUp } from "../../testing.ts";
 import {
-  bodyText,
   decodeBody,
   encodeBody,
   type Encoding,
 } from "../../src/message/body.ts";
+import { bodyText } from "../../src/message/reading.ts";
 import { PRINTABLE, PROBLEMS } from "../support/body_fuzz.ts";
 
 /** The body that a queue sends for these arguments. */
@@ -450,7 +450,7 @@ const BAD_BODIES: [
 for (const [what, body, errorClass] of BAD_BODIES) {
   Deno.test(`decodeBody() refuses ${what}`, () => {
     const error = assertThrows(() => decodeBody(body), errorClass);
-    assertEquals(error.message, PROBLEMS.get(errorClass));
+    assertEquals(error.message.split(";")[0], PROBLEMS.get(errorClass));
   });
 }
 

@@ -8,12 +8,8 @@
 import { currentJob } from "../../src/job/current_job.ts";
 import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { openQueue } from "../../src/connect/open_queue.ts";
-import {
-  bodyText,
-  decodeBody,
-  encodeBody,
-  kwargs,
-} from "../../src/message/body.ts";
+import { decodeBody, encodeBody, kwargs } from "../../src/message/body.ts";
+import { bodyText } from "../../src/message/reading.ts";
 import { runContainer } from "../../container.ts";
 import { Queue } from "../../mod.ts";
 import { setUp } from "../../testing.ts";
@@ -75,7 +71,8 @@ Deno.test("decodeBody() returns or throws SyntaxError or TypeError, whatever a b
       if (name !== "SyntaxError" && name !== "TypeError") {
         throw error;
       }
-      assertEquals(message, PROBLEMS.get((error as Error).constructor));
+      const problem = PROBLEMS.get((error as Error).constructor);
+      assertEquals(message.split(";")[0], problem);
       ends[name]++;
     }
     assertEquals(typeof bodyText(body), "string");

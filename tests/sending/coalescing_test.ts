@@ -41,7 +41,7 @@ function open(
     connection,
     clock,
     random: Math.random,
-  }, "json");
+  }, { body: "job", encoding: "json" });
   return { sender, requests };
 }
 

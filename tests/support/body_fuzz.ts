@@ -13,7 +13,7 @@ import type { Dice } from "./dice.ts";
 /** What a body holds beside ASCII: printable characters up to U+FFFD. */
 export const PRINTABLE = /^[^\p{C}\p{Zl}\p{Zp}\u{fffe}-\u{10ffff}]*$/u;
 
-/** What is said of a bad body, by the error's class. */
+/** What is said of a bad body, by the error's class; a next step follows. */
 export const PROBLEMS = new Map<unknown, string>([
   [
     SyntaxError,

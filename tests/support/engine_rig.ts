@@ -14,6 +14,7 @@ import { Engine, type EngineParts } from "../../src/engine/engine.ts";
 import { Visibility } from "../../src/engine/visibility.ts";
 import { type Handler, LocalRunner } from "../../src/job/run_job.ts";
 import type { Logger } from "../../src/logging/loggers.ts";
+import { AS_JOBS } from "../../src/message/reading.ts";
 import { Counters } from "../../src/telemetry/counters.ts";
 import { VirtualClock } from "../../src/double/virtual_clock.ts";
 import { type CallFaults, withFaults } from "./call_faults.ts";
@@ -41,7 +42,7 @@ export function makeEngine(
     visibility = new Visibility(30),
     failures = "delete",
     isUnseen = false,
-    runner = new LocalRunner({ ...ground, handler }),
+    runner = new LocalRunner({ ...ground, handler, reading: AS_JOBS }),
     room,
     ...options
   } = settings;
@@ -54,6 +55,7 @@ export function makeEngine(
       prefetch: concurrency === 1 ? 0 : Math.min(10, concurrency),
       waitTimeSeconds: 20,
       deleteDelaySeconds: 1,
+      ...AS_JOBS,
       ...options,
     },
     visibility,

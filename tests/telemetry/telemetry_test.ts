@@ -25,6 +25,7 @@ import {
 import { runContainer } from "../../container.ts";
 import { Queue } from "../../producer.ts";
 import { setUp } from "../../testing.ts";
+import { notification } from "../support/aws_bodies.ts";
 import { Folder } from "../support/cli.ts";
 import {
   runCli,
@@ -324,6 +325,40 @@ Deno.test("OpenTelemetry shows a job's span in another process as the child of t
     unit: "{request}",
     counts: { [on("receive")]: Number(summary[4]) },
   });
+});
+
+Deno.test("a job's span is the child of the span that its SNS notification names", async () => {
+  await using folder = await Folder.with({
+    "worker.js": "export default () => () => {};",
+    "orders.ini":
+      "[container]\nworker = worker.js\nqueue = orders\nwait_time = 1\nbody = text\nenvelope = sns\n",
+  });
+  await using registry = await servePackage();
+  await using server = await TestServer.start();
+  const url = await server.createQueue("orders");
+  const [trace, parent] = [
+    "0af7651916cd43dd8448eb211c80319c",
+    "b7ad6b7169203331",
+  ];
+  await server.send(
+    url,
+    notification("hello", {
+      MessageAttributes: {
+        traceparent: { Type: "String", Value: `00-${trace}-${parent}-01` },
+      },
+    }),
+  );
+  await server.send(url, "no notification");
+  await using container = runCli(["orders.ini", "--drain"], {
+    cwd: folder.path,
+    env: { ...registry.env, ...server.env, ...OTEL },
+  });
+  assertEquals(await container.status(), 0, container.stderr);
+  const jobs = spansIn(container.stderr)
+    .filter(({ name }) => name === "process orders");
+  assertEquals(jobs.length, 2);
+  const job = theOne(jobs.filter((job) => job.parent === parent), "job of it");
+  assertEquals([job.trace, job.links], [trace, [`${trace}/${parent}`]]);
 });
 
 Deno.test("OpenTelemetry gets each line of the log at its level", async () => {

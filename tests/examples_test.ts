@@ -20,6 +20,11 @@ import web from "../examples/web/server.ts";
 import manifest from "../deno.json" with { type: "json" };
 import { startLocalServer } from "../src/cli/local_server.ts";
 import {
+  eventBridgeEvent,
+  S3_EVENT,
+  S3_TEST_EVENT,
+} from "./support/aws_bodies.ts";
+import {
   CREDENTIALS,
   runCli,
   servePackage,
@@ -90,6 +95,50 @@ Deno.test("examples/cpu computes in two processes that may do nothing else", asy
   await server.left(url, 0);
   const config = await readConfig(folder("cpu/primes.ini"));
   assertEquals([config.isolation, config.processes], ["process", 2]);
+});
+
+Deno.test("examples/events reads S3's events, the first of which is a test", async () => {
+  await using registry = await servePackage();
+  await using server = await TestServer.start();
+  const url = await server.createQueue("uploads");
+  const failed = await server.createQueue("uploads-failed");
+  const options = {
+    cwd: folder("events"),
+    env: { ...registry.env, ...server.env },
+  };
+  for (const event of [S3_TEST_EVENT, S3_EVENT]) {
+    await server.send(url, JSON.stringify(event));
+  }
+  await using container = runCli(["s3.ini", "--drain"], options);
+  assertEquals(await container.status(), 0, container.stderr);
+  assertStringIncludes(
+    container.stderr,
+    "ObjectCreated:Put: photos/red flower+é.jpg\n",
+  );
+  await server.left(url, 0);
+  await server.left(failed, 0);
+});
+
+Deno.test("examples/events reads EventBridge's events, and keeps those of another type", async () => {
+  await using registry = await servePackage();
+  await using server = await TestServer.start();
+  const url = await server.createQueue("order-events");
+  const failed = await server.createQueue("order-events-failed");
+  const options = {
+    cwd: folder("events"),
+    env: { ...registry.env, ...server.env },
+  };
+  const eventOf = (type: string) => JSON.stringify(eventBridgeEvent(type));
+  await server.send(url, eventOf("Order Placed"));
+  await server.send(url, eventOf("Order Cancelled"));
+  await using container = runCli(["eventbridge.ini", "--drain"], options);
+  assertEquals(await container.status(), 0, container.stderr);
+  assertStringIncludes(
+    container.stderr,
+    "order A-1 placed, event 6a7e8feb-b491-4cf7-a9f1-bf3703467718\n",
+  );
+  await server.left(url, 0);
+  assertEquals(await server.receive(failed), [eventOf("Order Cancelled")]);
 });
 
 Deno.test("examples/web takes jobs, and tells what it cannot take", async () => {

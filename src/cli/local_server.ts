@@ -38,8 +38,14 @@ interface Fauxqs {
 export interface LocalServer extends AsyncDisposable {
   readonly port: number;
   readonly endpoint: string;
+  /** The number of its AWS account. */
+  readonly account: string;
   /** Creates a queue, given by its name, URL or ARN, if it does not exist. */
-  makeQueue(queue: string, region: string): Promise<void>;
+  makeQueue(
+    queue: string,
+    region: string,
+    attributes?: Readonly<Record<string, string>>,
+  ): Promise<void>;
 }
 
 /**
@@ -67,7 +73,8 @@ export async function startLocalServer(
   return {
     port: Number(listening),
     endpoint,
-    async makeQueue(queue, region) {
+    account: "000000000000",
+    async makeQueue(queue, region, attributes = {}) {
       const { name, fifo } = parseQueueRef(queue)!;
       const { statusCode, body } = await app.inject({
         method: "POST",
@@ -82,9 +89,12 @@ export async function startLocalServer(
         },
         payload: JSON.stringify({
           QueueName: name,
-          Attributes: fifo
-            ? { FifoQueue: "true", ContentBasedDeduplication: "true" }
-            : {},
+          Attributes: {
+            ...attributes,
+            ...(fifo
+              ? { FifoQueue: "true", ContentBasedDeduplication: "true" }
+              : {}),
+          },
         }),
       });
       if (statusCode === 200) return;

@@ -12,6 +12,7 @@ import { unlessAborted } from "../clock.ts";
 import {
   columns,
   type Command,
+  integerOf,
   type ParsedOptions,
   portOf,
   PROGRAM,
@@ -21,15 +22,14 @@ import { DONE } from "./errors.ts";
 import { readContainerConfig } from "../config/ini_config.ts";
 import { Container } from "../container/container.ts";
 import { refuseLoops, type StartOptions } from "../container/parts.ts";
+import { LOCAL_PORT, startLocalServer } from "./local_server.ts";
 import {
-  LOCAL_PORT,
-  LOCAL_REGION,
-  type LocalServer,
-  startLocalServer,
-} from "./local_server.ts";
+  makeLocalQueues,
+  MAX_RECEIVE_COUNT,
+  onLocalServer,
+} from "./local_queues.ts";
 import type { Output } from "./screen.ts";
 import { ConfigError } from "../errors.ts";
-import { parseQueueRef, type QueueRef } from "../sqs/queue_ref.ts";
 import type { StopSignals } from "../signals.ts";
 import { stopSignals } from "./stop.ts";
 import { quote, suggest } from "../text.ts";
@@ -66,6 +66,12 @@ Commands; COMMAND --help describes each:
       value: "PORT",
       meaning: `the port of that server (default ${LOCAL_PORT})`,
     },
+    {
+      name: "max-receive-count",
+      value: "N",
+      meaning:
+        `after so many receives its queues move a message to their\ndead-letter queue (default ${MAX_RECEIVE_COUNT})`,
+    },
   ],
   notes: `\
 Options of [container] in an ini file, durations in seconds:
@@ -86,6 +92,7 @@ or configuration.`,
 async function run(options: ParsedOptions, io: Output): Promise<number> {
   const local = options.has("local");
   const port = portOf(options);
+  const maxReceiveCount = maxReceiveCountOf(options);
   refuseMistyped(options.positional[0]!);
   const configs = await Promise.all(
     options.positional.map(readContainerConfig),
@@ -99,16 +106,26 @@ async function run(options: ParsedOptions, io: Output): Promise<number> {
   }
   await using server = await startLocalServer({ port });
   useServer(server.endpoint);
-  const localConfigs = configs.map((each) => onServer(each, server.endpoint));
-  for (const config of localConfigs) {
-    await makeQueues(config, server);
-    io.stderr(localHint(config, server));
-  }
+  const localConfigs = configs.map((each) =>
+    onLocalServer(each, server.endpoint)
+  );
+  const lines = await makeLocalQueues(localConfigs, server, maxReceiveCount);
+  for (const line of lines) io.stderr(line);
   await runAll(localConfigs, how);
   return DONE;
 }
 
 const COMMANDS = ["check", "permissions", "send", "status", "failed"];
+
+/** How often the local server delivers a message. */
+function maxReceiveCountOf(options: ParsedOptions): number {
+  const text = options.get("max-receive-count");
+  if (text === undefined) return MAX_RECEIVE_COUNT;
+  if (!options.has("local")) {
+    throw new UsageError("Option --max-receive-count needs --local");
+  }
+  return integerOf("max-receive-count", text, 1, 1000);
+}
 
 /** Refuses a word that was probably meant as a command. */
 function refuseMistyped(word: string): void {
@@ -133,40 +150,6 @@ function refuseSharedHealth(configs: readonly ContainerConfig[]): void {
     );
   }
   if (problems.length > 0) throw new ConfigError(problems);
-}
-
-type LocalConfig = ContainerConfig & { readonly region: string };
-
-/** Points a configuration to the queues of its names on the local server. */
-function onServer(config: ContainerConfig, endpoint: string): LocalConfig {
-  const { queue, failures, region = queue.region ?? LOCAL_REGION } = config;
-  const byName = ({ name }: QueueRef) => parseQueueRef(name)!;
-  return {
-    ...config,
-    queue: byName(queue),
-    ...(typeof failures === "object" ? { failures: byName(failures) } : {}),
-    region,
-    endpoint,
-  };
-}
-
-async function makeQueues(
-  { queue, failures, region }: LocalConfig,
-  server: LocalServer,
-): Promise<void> {
-  await server.makeQueue(queue.name, region);
-  if (typeof failures !== "object") return;
-  await server.makeQueue(failures.name, region);
-}
-
-function localHint(
-  { queue: { name }, region }: LocalConfig,
-  { endpoint, port }: LocalServer,
-): string {
-  let options = "--local";
-  if (port !== LOCAL_PORT) options += ` --port=${port}`;
-  if (region !== LOCAL_REGION) options += ` --region=${region}`;
-  return `Local SQS server at ${endpoint} with queue ${name}: send jobs with "${PROGRAM} send ${options} ${name} ARG..."`;
 }
 
 /** Makes queues that workers open use the local server, too. */

@@ -609,7 +609,7 @@ async function listening(port: number): Promise<string[]> {
 Deno.test("zsqs --local starts a server with the queue, for other processes to send to", async () => {
   await using folder = await Folder.with({
     "worker.ts": WORKER,
-    "jobs.ini": ini("printing", { wait_time: 1 }),
+    "jobs.ini": ini("printing", { wait_time: 1, failures: "jobs-failed" }),
   });
   await using registry = await servePackage();
   // No credentials: a local server needs none.
@@ -625,8 +625,13 @@ Deno.test("zsqs --local starts a server with the queue, for other processes to s
   await using container = runCli(["--local", "--port=0", "jobs.ini"], where);
   const port = await localPort(container);
   assertEquals(
-    container.stderr.split("\n")[0],
-    `Local SQS server at http://127.0.0.1:${port} with queue jobs: send jobs with "deno run -A jsr:@zsqs/cli send --local --port=${port} jobs ARG..."`,
+    container.stderr.split("\n").slice(0, 4),
+    [
+      `Local SQS server at http://127.0.0.1:${port} with queues jobs, jobs-failed, jobs-dead`,
+      `Send a job: deno run -A jsr:@zsqs/cli send --local --port=${port} jobs ARG...`,
+      `Look: deno run -A jsr:@zsqs/cli failed --local --port=${port} jobs-failed`,
+      "Stop: Ctrl+C",
+    ],
   );
   if (Deno.build.os === "linux") {
     assertEquals(await listening(port), ["0100007F"]);
@@ -637,6 +642,10 @@ Deno.test("zsqs --local starts a server with the queue, for other processes to s
   );
   assertEquals(await send.status(), 0);
   await container.saw('got 1 { x: "two" }\n');
+  const status = ["status", "--local", `--port=${port}`, "--json"];
+  await using counted = runCli([...status, "jobs"], where);
+  assertEquals(await counted.status(), 0);
+  assertEquals(JSON.parse(counted.stdout).deadLetter?.queue, "jobs-dead");
 
   const busy = await cli([
     "--local",

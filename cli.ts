@@ -26,6 +26,7 @@ import {
 } from "./src/cli/command.ts";
 import { DONE, printError, USAGE } from "./src/cli/errors.ts";
 import { FAILED_COMMAND } from "./src/cli/failed.ts";
+import { INIT } from "./src/cli/init.ts";
 import { PERMISSIONS } from "./src/cli/permissions.ts";
 import { RUN } from "./src/cli/run.ts";
 import { type Io, NO_SCREEN, Output, type Screen } from "./src/cli/screen.ts";
@@ -38,7 +39,7 @@ import manifest from "./deno.json" with { type: "json" };
 
 export type { Io, Screen } from "./src/cli/screen.ts";
 
-const COMMANDS = [CHECK, PERMISSIONS, SEND, STATUS, FAILED_COMMAND];
+const COMMANDS = [INIT, CHECK, PERMISSIONS, SEND, STATUS, FAILED_COMMAND];
 
 /**
  * Runs the command line.
@@ -71,12 +72,13 @@ export async function main(
   const isCollected = io.stdout ?? io.stderr ?? io.stdin;
   const screen = isCollected === undefined ? PROCESS_SCREEN : NO_SCREEN;
   const output = new Output({ ...PROCESS_IO, screen, ...io });
-  const [first = "--help", ...rest] = args;
+  const words = spelledOut(args);
+  const [first = "--help", ...rest] = words;
   const named = COMMANDS.find(({ name }) => name === first);
   const command = named ?? RUN;
   let debug = args.includes("--debug");
   try {
-    const options = parseOptions(named === undefined ? args : rest, command);
+    const options = parseOptions(named === undefined ? words : rest, command);
     debug = options.has("debug");
     if (options.has("version")) {
       output.stdout(`zsqs ${manifest.version}`);
@@ -90,12 +92,21 @@ export async function main(
       for (const line of helpOf(command)) output.stderr(line);
       return USAGE;
     }
-    if (options.positional.length === 0) throw new UsageError(command.missing);
+    if (options.positional.length === 0 && command.missing !== undefined) {
+      throw new UsageError(command.missing);
+    }
     return await command.run(options, output);
   } catch (error) {
     const call = named === undefined ? PROGRAM : `${PROGRAM} ${first}`;
     return await printError(error, output, { debug, call });
   }
+}
+
+/** `help COMMAND` is `COMMAND --help`, and `version` is `--version`. */
+function spelledOut(args: readonly string[]): readonly string[] {
+  const [first, ...rest] = args;
+  if (first === "help") return [...rest.slice(0, 1), "--help"];
+  return first === "version" ? ["--version", ...rest] : args;
 }
 
 /**

@@ -39,9 +39,11 @@ async function readImports(): Promise<Imports> {
     );
     imports.set(
       path,
-      [...specifiers].map(({ groups }) =>
-        relative(ROOT, join(ROOT, dirname(path), groups!.name!))
-      ),
+      // deno.json is data, which any floor may read.
+      [...specifiers].filter(({ groups }) => groups!.name!.endsWith(".ts"))
+        .map(({ groups }) =>
+          relative(ROOT, join(ROOT, dirname(path), groups!.name!))
+        ),
     );
   }
   return imports;

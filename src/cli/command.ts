@@ -8,7 +8,7 @@
 import { parseArgs } from "@std/cli/parse-args";
 import type { ConnectOptions } from "../sqs/connection.ts";
 import { suggest } from "../text.ts";
-import { LOCAL_PORT, LOCAL_REGION } from "./local_server.ts";
+import { LOCAL_PORT, LOCAL_REGION, localEndpoint } from "./local_server.ts";
 import type { Output } from "./screen.ts";
 
 export const PROGRAM = "deno run -A jsr:@zsqs/cli";
@@ -39,8 +39,8 @@ export interface Command {
   readonly options: readonly CommandOption[];
   readonly notes?: string;
   readonly exitStatus: string;
-  /** The error if no argument is given, and the next step. */
-  readonly missing: string;
+  /** The error if no argument is given, and the next step; absent: none is needed. */
+  readonly missing?: string;
   readonly stopEarly?: boolean;
   /** Resolves to the exit status. */
   run(options: ParsedOptions, io: Output): Promise<number>;
@@ -53,9 +53,15 @@ export class UsageError extends Error {
 
 const COMMON_OPTIONS: readonly CommandOption[] = [
   { name: "debug", meaning: "print stacks with errors" },
-  { name: "help", meaning: "print this help" },
-  { name: "version", meaning: "print the version" },
+  { name: "help", meaning: "print this help; also -h" },
+  { name: "version", meaning: "print the version; also -V" },
 ];
+
+/** The options of one letter. */
+const SHORT: Readonly<Record<string, string>> = {
+  "-h": "--help",
+  "-V": "--version",
+};
 
 /** The options of every command that opens a queue. */
 export const CONNECT_OPTIONS: readonly CommandOption[] = [
@@ -117,7 +123,7 @@ export function parseOptions(
     options.filter(({ value }) => isFlag === (value === undefined))
       .map(({ name }) => name);
   const parsed: Record<string, unknown> & { _: (string | number)[] } =
-    parseArgs(args.slice(0, end), {
+    parseArgs(args.slice(0, end).map((arg) => SHORT[arg] ?? arg), {
       boolean: names(true),
       string: [...names(false), "_"],
       collect: names(false),
@@ -144,6 +150,7 @@ function checkOptions(
       if (stopEarly) return i;
       continue;
     }
+    if (arg in SHORT) continue;
     const [, flag = "", value] = /^([^=]*)(?:=(.*))?$/s.exec(arg)!;
     const option = options.find(({ name }) => flag === `--${name}`);
     if (option === undefined) {
@@ -181,7 +188,7 @@ export function connectOptionsOf(options: ParsedOptions): ConnectOptions {
   }
   const port = portOf(options);
   const region = options.get("region") ?? (local ? LOCAL_REGION : undefined);
-  const endpoint = local ? `http://127.0.0.1:${port}` : options.get("endpoint");
+  const endpoint = local ? localEndpoint(port) : options.get("endpoint");
   return {
     local,
     ...(region === undefined ? {} : { region }),

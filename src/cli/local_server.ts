@@ -9,6 +9,11 @@ import { parseQueueRef } from "../sqs/queue_ref.ts";
 
 export const LOCAL_PORT = 4566;
 
+/** The URL of the server at a port. */
+export function localEndpoint(port: number): string {
+  return `http://127.0.0.1:${port}`;
+}
+
 /** The region of local queues if nothing names another. */
 export const LOCAL_REGION = "us-east-1";
 

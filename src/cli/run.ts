@@ -22,13 +22,19 @@ import { DONE } from "./errors.ts";
 import { readContainerConfig } from "../config/ini_config.ts";
 import { Container } from "../container/container.ts";
 import { refuseLoops, type StartOptions } from "../container/parts.ts";
-import { LOCAL_PORT, startLocalServer } from "./local_server.ts";
+import {
+  LOCAL_PORT,
+  localEndpoint,
+  type LocalServer,
+  startLocalServer,
+} from "./local_server.ts";
 import {
   makeLocalQueues,
   MAX_RECEIVE_COUNT,
   onLocalServer,
 } from "./local_queues.ts";
 import type { Output } from "./screen.ts";
+import { isWatched, watch, watcherEnded } from "./watch.ts";
 import { ConfigError } from "../errors.ts";
 import type { StopSignals } from "../signals.ts";
 import { stopSignals } from "./stop.ts";
@@ -50,6 +56,7 @@ export const RUN: Command = {
   usage: ["[OPTIONS] CONFIG.ini...", "COMMAND ..."],
   about: `\
 Commands; COMMAND --help describes each:
+  init [OPTIONS] [DIR]          write a worker to start from
   check CONFIG.ini...           report everything that is wrong with containers
   permissions CONFIG.ini...     print the Deno permissions that they need
   send [OPTIONS] QUEUE ARG...   send a job
@@ -60,6 +67,10 @@ Commands; COMMAND --help describes each:
       name: "drain",
       meaning: "stop when the queue is empty (two empty polls)",
     },
+    {
+      name: "watch",
+      meaning: "restart when an ini file or a worker's module changes",
+    },
     { name: "local", meaning: "start an SQS server with the configs' queues" },
     {
       name: "port",
@@ -69,8 +80,8 @@ Commands; COMMAND --help describes each:
     {
       name: "max-receive-count",
       value: "N",
-      meaning:
-        `after so many receives its queues move a message to their\ndead-letter queue (default ${MAX_RECEIVE_COUNT})`,
+      meaning: `receives until its queues move a message to their
+dead-letter queue (default ${MAX_RECEIVE_COUNT})`,
     },
   ],
   notes: `\
@@ -90,32 +101,83 @@ or configuration.`,
 };
 
 async function run(options: ParsedOptions, io: Output): Promise<number> {
-  const local = options.has("local");
-  const port = portOf(options);
-  const maxReceiveCount = maxReceiveCountOf(options);
-  refuseMistyped(options.positional[0]!);
-  const configs = await Promise.all(
-    options.positional.map(readContainerConfig),
-  );
+  const { positional: files } = options;
+  const local = localOf(options);
+  refuseMistyped(files[0]!);
+  if (options.has("watch")) {
+    refuseWatch(options);
+    await using server = local && await startLocalServer(local);
+    await watch({
+      files,
+      args: [
+        ...(server === undefined ? [] : ["--local", `--port=${server.port}`]),
+        ...(options.has("debug") ? ["--debug"] : []),
+        ...files,
+      ],
+      onStart: async (configs) => {
+        if (server !== undefined) await prepare(configs, server, local!, io);
+      },
+    }, io);
+    return DONE;
+  }
+  const configs = await Promise.all(files.map(readContainerConfig));
   refuseSharedHealth(configs);
   using stop = stopSignals(io);
-  const how = { ...stop, drain: options.has("drain"), local };
-  if (!local) {
+  const orphaned = watcherEnded();
+  const how = {
+    forceSignal: stop.forceSignal,
+    signal: orphaned === undefined
+      ? stop.signal
+      : AbortSignal.any([stop.signal, orphaned]),
+    drain: options.has("drain"),
+    local: local !== undefined,
+  };
+  if (local === undefined) {
     await runAll(configs, how);
     return DONE;
   }
-  await using server = await startLocalServer({ port });
-  useServer(server.endpoint);
-  const localConfigs = configs.map((each) =>
-    onLocalServer(each, server.endpoint)
-  );
-  const lines = await makeLocalQueues(localConfigs, server, maxReceiveCount);
-  for (const line of lines) io.stderr(line);
-  await runAll(localConfigs, how);
+  await using server = isWatched() ? undefined : await startLocalServer(local);
+  const endpoint = server?.endpoint ?? localEndpoint(local.port);
+  useServer(endpoint);
+  if (server !== undefined) await prepare(configs, server, local, io);
+  await runAll(configs.map((each) => onLocalServer(each, endpoint)), how);
   return DONE;
 }
 
-const COMMANDS = ["check", "permissions", "send", "status", "failed"];
+/** Makes the queues of configurations on a local server, and says so. */
+async function prepare(
+  configs: readonly ContainerConfig[],
+  server: LocalServer,
+  { maxReceiveCount }: LocalOptions,
+  io: Output,
+): Promise<void> {
+  const local = configs.map((each) => onLocalServer(each, server.endpoint));
+  const lines = await makeLocalQueues(local, server, maxReceiveCount);
+  for (const line of lines) io.stderr(line);
+}
+
+function refuseWatch(options: ParsedOptions): void {
+  if (options.has("drain")) {
+    throw new UsageError("Give --watch or --drain, not both");
+  }
+  if (!("Deno" in globalThis) || Deno.build.standalone) {
+    throw new UsageError(
+      'Option --watch needs "deno run": restart the program yourself instead',
+    );
+  }
+}
+
+/** The options of `--local`, if it was given. */
+interface LocalOptions {
+  readonly port: number;
+  readonly maxReceiveCount: number;
+}
+
+function localOf(options: ParsedOptions): LocalOptions | undefined {
+  const port = portOf(options);
+  const maxReceiveCount = maxReceiveCountOf(options);
+  return options.has("local") ? { port, maxReceiveCount } : undefined;
+}
 
 /** How often the local server delivers a message. */
 function maxReceiveCountOf(options: ParsedOptions): number {
@@ -126,6 +188,8 @@ function maxReceiveCountOf(options: ParsedOptions): number {
   }
   return integerOf("max-receive-count", text, 1, 1000);
 }
+
+const COMMANDS = ["init", "check", "permissions", "send", "status", "failed"];
 
 /** Refuses a word that was probably meant as a command. */
 function refuseMistyped(word: string): void {

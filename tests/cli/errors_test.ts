@@ -25,6 +25,21 @@ Deno.test("main() prints how it is used where it gets no arguments", async () =>
   assertEquals(stderr, (await cli(["--help"])).stdout);
 });
 
+Deno.test("main() takes short and spelled-out forms of help and version", async () => {
+  const help = await cli(["--help"]);
+  for (const args of [["-h"], ["help"]]) assertEquals(await cli(args), help);
+  const check = await cli(["check", "--help"]);
+  for (const args of [["check", "-h"], ["help", "check"]]) {
+    assertEquals(await cli(args), check);
+  }
+  const version = await cli(["--version"]);
+  for (const args of [["-V"], ["version"], ["check", "-V"]]) {
+    assertEquals(await cli(args), version);
+  }
+  // What follows a queue is an argument.
+  assertEquals((await cli(["send", "a b", "-h"])).status, 2);
+});
+
 Deno.test("main() prints the help of each command", async () => {
   const helps: [args: string[], first: string, ...parts: string[]][] = [
     [
@@ -96,7 +111,7 @@ const BAD_USAGE: [args: string[], line: string, command?: string][] = [
   ],
   [
     ["frobnicate"],
-    'There is no command and no file "frobnicate": the commands are "check", "permissions", "send", "status", "failed"',
+    'There is no command and no file "frobnicate": the commands are "init", "check", "permissions", "send", "status" and 1 more',
   ],
   [
     ["--debug=x", "check", "adder.ini"],
@@ -111,8 +126,8 @@ const BAD_USAGE: [args: string[], line: string, command?: string][] = [
     `Unknown option --prot=1: did you mean --port?`,
   ],
   [
-    ["-h"],
-    `Unknown option -h: did you mean --help?`,
+    ["-x"],
+    "Unknown option -x: the options are --drain, --watch, --local, --port, --max-receive-count and 3 more",
   ],
   [
     ["check", "--debgu", "adder.ini"],
@@ -151,8 +166,27 @@ const BAD_USAGE: [args: string[], line: string, command?: string][] = [
   ],
   [["--port=4566", "adder.ini"], "Option --port needs --local"],
   [
+    ["--max-receive-count=3", "adder.ini"],
+    "Option --max-receive-count needs --local",
+  ],
+  [
+    ["--local", "--max-receive-count=0", "adder.ini"],
+    'Option --max-receive-count must be an integer from 1 to 1000: current value is "0"',
+  ],
+  [
+    ["--maxReceiveCount=3", "adder.ini"],
+    "Unknown option --maxReceiveCount=3: did you mean --max-receive-count?",
+  ],
+  [["--drain", "--watch", "a.ini"], "Give --watch or --drain, not both"],
+  [["init", "a", "b"], "Give one folder: got a, b", "init"],
+  [
+    ["init", "--template=isolate"],
+    'There is no template "isolate": did you mean "isolated"?',
+    "init",
+  ],
+  [
     ["--data=queues", "adder.ini"],
-    "Unknown option --data=queues: the options are --drain, --local, --port, --debug, --help and 1 more",
+    "Unknown option --data=queues: the options are --drain, --watch, --local, --port, --max-receive-count and 3 more",
   ],
   [
     ["send", "--port=4566", "adder"],

@@ -15,7 +15,6 @@ import {
   integerOf,
   type ParsedOptions,
   portOf,
-  PROGRAM,
   UsageError,
 } from "./command.ts";
 import { DONE } from "./errors.ts";

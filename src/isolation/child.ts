@@ -10,15 +10,11 @@
 
 import { ConfigError } from "../errors.ts";
 import { runInScope } from "../job/current_job.ts";
+import type { ModuleLoader } from "../job/load_export.ts";
 import { LocalRunner } from "../job/run_job.ts";
 import { JobControl, type Runner } from "../job/runner.ts";
 import { logStrayErrors } from "../job/stray_errors.ts";
-import {
-  loadWorker,
-  type ModuleLoader,
-  type Worker,
-  workerSubject,
-} from "../job/worker.ts";
+import { loadWorker, type Worker, workerSubject } from "../job/worker.ts";
 import { encodeError } from "../logging/error_data.ts";
 import { type Logger, loggerOf, writeRecord } from "../logging/loggers.ts";
 import { list } from "../text.ts";

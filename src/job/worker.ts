@@ -4,12 +4,16 @@
  * @module
  */
 
-import { ConfigError, isLoadDenied, messageOf } from "../errors.ts";
-import { nameAndMessage } from "../logging/error_data.ts";
-import { isError } from "../logging/value_text.ts";
 import type { Handler } from "./run_job.ts";
-import { list, nearest, quote, show } from "../text.ts";
-import { callableHint, isClass, uncallable } from "./unrun.ts";
+import { show } from "../text.ts";
+import {
+  callFactory,
+  importExport,
+  memberOf,
+  type ModuleLoader,
+  startError,
+} from "./load_export.ts";
+import { callableHint, uncallable } from "./unrun.ts";
 import type { WorkerSpec } from "./worker_spec.ts";
 
 /**
@@ -75,8 +79,6 @@ export interface LoadWorkerOptions {
   readonly file?: string;
 }
 
-export type ModuleLoader = (specifier: string) => Promise<object>;
-
 /**
  * Imports the worker's module and finds the factory in it.
  *
@@ -86,17 +88,17 @@ export type ModuleLoader = (specifier: string) => Promise<object>;
  */
 export async function loadWorker(
   config: LoadWorkerOptions,
-  load: ModuleLoader = (specifier) => import(specifier),
+  load?: ModuleLoader,
 ): Promise<() => Promise<Worker>> {
   const { worker, workerConfig } = config;
   if (typeof worker === "function") {
-    return () => makeWorker(worker, workerConfig, `"${worker.name}"`);
+    return () => makeWorker(worker, workerConfig, `worker "${worker.name}"`);
   }
   if ("handler" in worker) {
     const handler = handlerOf(worker.handler)!;
     return () => Promise.resolve({ handler, dispose: async () => {} });
   }
-  const subject = workerSubject(worker, config.file);
+  const subject = `worker ${workerSubject(worker, config.file)}`;
   const factory = await importFactory(worker, subject, load);
   return () => makeWorker(factory, workerConfig, subject);
 }
@@ -111,42 +113,12 @@ export function workerSubject(
 async function importFactory(
   spec: WorkerSpec,
   subject: string,
-  load: ModuleLoader,
+  load: ModuleLoader | undefined,
 ): Promise<WorkerFactory> {
-  const module = await importModule(spec, subject, load);
-  try {
-    return factoryIn(module, spec, subject);
-  } catch (error) {
-    if (error instanceof ConfigError) throw error;
-    throw problem(subject, `cannot be read: ${firstLine(error)}`, error);
-  }
-}
-
-function factoryIn(
-  module: unknown,
-  spec: WorkerSpec,
-  subject: string,
-): WorkerFactory {
-  const path = (spec.expr ?? "default").split(".");
-  let value = module;
-  for (const [i, name] of path.entries()) {
-    const found = memberOf(value, name);
-    if (found === undefined) {
-      const missing = quote(path.slice(0, i + 1).join("."));
-      const what = spec.expr === undefined
-        ? `default export${
-          exportsHint(value)
-        }; to take another, give "${spec.module}:NAME"`
-        : `${missing}${exportsHint(value, name)}`;
-      throw problem(subject, `has no ${what}`);
-    }
-    value = found;
-  }
-  if (typeof value !== "function") {
-    const next = "export a function or class that takes the [worker] options";
-    throw problem(subject, `is ${show(value)}: ${next}`);
-  }
-  return value as WorkerFactory;
+  const { value: factory } = await importExport(spec, subject, load);
+  if (typeof factory === "function") return factory as WorkerFactory;
+  const next = "export a function or class that takes the [worker] options";
+  throw startError(subject, `is ${show(factory)}: ${next}`);
 }
 
 async function makeWorker(
@@ -154,32 +126,16 @@ async function makeWorker(
   config: WorkerConfig,
   subject: string,
 ): Promise<Worker> {
-  let made: unknown;
-  try {
-    const call = factory as (config: WorkerConfig) => unknown;
-    made = isClass(factory)
-      ? Reflect.construct(factory, [config])
-      : await call(config);
-  } catch (error) {
-    if (isLoadDenied(error)) throw error;
-    throw problem(subject, `failed: ${firstLine(error)}`, error);
-  }
+  const { value: made } = await callFactory(factory, config, subject);
   const handler = handlerOf(made);
   if (handler === undefined) {
     const next =
       'return a function that takes a job\'s arguments, or an object with a "handle" method';
-    throw problem(subject, `returned ${show(made)}: ${next}`);
+    throw startError(subject, `returned ${show(made)}: ${next}`);
   }
   const unrun = unrunHandler(made);
-  if (unrun !== undefined) throw problem(subject, `returned ${unrun}`);
+  if (unrun !== undefined) throw startError(subject, `returned ${unrun}`);
   return { handler, dispose: () => dispose(made) };
-}
-
-function problem(subject: string, what: string, cause?: unknown): ConfigError {
-  return new ConfigError(
-    `Cannot start container as worker ${subject} ${what}`,
-    { cause },
-  );
 }
 
 function handlerOf(made: unknown): Handler | undefined {
@@ -203,71 +159,7 @@ export function unrunHandler(made: unknown): string | undefined {
   return `${subject}: ${callableHint(what)}`;
 }
 
-function memberOf(value: unknown, name: string): unknown {
-  return (Object(value) as Record<string, unknown>)[name];
-}
-
 async function dispose(made: unknown): Promise<void> {
   const worker = made as Partial<AsyncDisposable & Disposable>;
   await (worker[Symbol.asyncDispose] ?? worker[Symbol.dispose])?.call(worker);
-}
-
-async function importModule(
-  spec: WorkerSpec,
-  subject: string,
-  load: ModuleLoader,
-): Promise<object> {
-  try {
-    return await load(spec.specifier);
-  } catch (error) {
-    if (isLoadDenied(error)) throw error;
-    throw problem(
-      subject,
-      isMissing(error, spec.specifier)
-        ? `does not exist: there is no ${spec.specifier}`
-        : `cannot be imported: ${firstLine(error)}`,
-      error,
-    );
-  }
-}
-
-/** Whether the module itself is missing, not a module that it imports. */
-function isMissing(error: unknown, specifier: string): boolean {
-  return error instanceof Error &&
-    /^module not found/i.test(error.message) &&
-    error.message.includes(`"${specifier}"`);
-}
-
-function exportsHint(module: unknown, name?: string): string {
-  const names = Object.keys(Object(module));
-  if (names.length === 0) return ", nor any other export";
-  const near = name === undefined ? undefined : nearest(name, names);
-  return near === undefined
-    ? `: it exports ${list(names.map(quote))}`
-    : `: did you mean ${quote(near)}?`;
-}
-
-function isMissingModule(error: Error): boolean {
-  try {
-    return (error as { code?: unknown }).code === "ERR_MODULE_NOT_FOUND";
-  } catch {
-    return false; // A proxy or getter that throws.
-  }
-}
-
-/** An error in one line, with its place in the code if Deno names one. */
-function firstLine(error: unknown): string {
-  if (!isError(error)) return messageOf(error);
-  const { name, message } = nameAndMessage(error);
-  // deno-lint-ignore no-control-regex
-  const text = message.replace(/\x1b\[\d*m/g, "");
-  const [line = "", ...rest] = text.split("\n");
-  const place = /^\s+at (\S+:\d+:\d+)$/m.exec(rest.join("\n"))?.[1];
-  // Deno wraps any error of an import in a TypeError with a code.
-  const named = isMissingModule(error) || line.startsWith(name)
-    ? line
-    : line === ""
-    ? name
-    : `${name}: ${line}`;
-  return place === undefined ? named : `${named} (${place})`;
 }

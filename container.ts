@@ -14,7 +14,7 @@ import { configOf } from "./src/config/config.ts";
 import { readContainerConfig } from "./src/config/ini_config.ts";
 import type { ContainerSettings } from "./src/config/settings.ts";
 import { Container } from "./src/container/container.ts";
-import type { ContainerSummary } from "./src/telemetry/counters.ts";
+import type { ContainerSummary } from "./src/job/summary.ts";
 import type { WorkerConfig } from "./src/job/worker.ts";
 import { watchExit } from "./src/job/stray_exit.ts";
 import { defaultLoggers } from "./src/logging/loggers.ts";
@@ -25,7 +25,7 @@ import { listenToStopSignals } from "./src/signals.ts";
 export { checkConfig } from "./src/config/config.ts";
 export { readConfig } from "./src/config/ini_config.ts";
 export type { ContainerSettings, Permission } from "./src/config/settings.ts";
-export type { ContainerSummary, Operation } from "./src/telemetry/counters.ts";
+export type { ContainerSummary, Operation } from "./src/job/summary.ts";
 export {
   ConfigError,
   JobAbortedError,
@@ -39,6 +39,7 @@ export type {
   SqsErrorOptions,
   TransientErrorOptions,
 } from "./src/errors.ts";
+export type { HookJob, Hooks, HooksFactory, JobEnd } from "./src/job/hooks.ts";
 export type { Handler } from "./src/job/run_job.ts";
 export type { Logger } from "./src/logging/loggers.ts";
 export { currentJob, getLogger } from "./src/job/current_job.ts";

@@ -25,6 +25,7 @@ import {
   warningsOnRights,
 } from "./check_warnings.ts";
 import { checkLogFiles, defaultLoggers } from "../logging/loggers.ts";
+import { loadHooks } from "../job/hooks.ts";
 import { loadWorker } from "../job/worker.ts";
 
 export const CHECK: Command = {
@@ -32,12 +33,12 @@ export const CHECK: Command = {
   summary: "Report everything that is wrong with containers.",
   usage: ["CONFIG.ini..."],
   about: `\
-It reads each file, imports the worker's module without calling it, and finds
-the queues. It runs no job. It refuses "failures" that lead back to the queue,
-through other files of the command line too. It warns if the queue's redrive
-policy moves messages to the dead-letter queue after few receives, if isolated
-jobs can reach the container's environment or credentials, and if a queue's
-region is not the "region".`,
+It reads each file, imports the modules of the worker and the hooks without
+calling them, and finds the queues. It runs no job. It refuses "failures" that
+lead back to the queue, through other files of the command line too. It warns if
+the queue's redrive policy moves messages to the dead-letter queue after few
+receives, if isolated jobs can reach the container's environment or credentials,
+and if a queue's region is not the "region".`,
   options: [],
   exitStatus: `0 no problem found, 1 a queue could not be looked up, 2 the
 configuration is wrong.`,
@@ -99,6 +100,9 @@ async function checkFile(
   if (worker !== undefined) {
     await attempt(() => checkWorker({ ...config, worker }));
   }
+  await attempt(async () => {
+    await loadHooks({ workerConfig: {}, ...config });
+  });
   if (wrong.has("region") || wrong.has("endpoint")) {
     return { config, lines, warnings, status };
   }

@@ -18,8 +18,9 @@ export const PERMISSIONS: Command = {
   about: `\
 Run it where the containers will run: in the same folder and environment, as
 these decide about credentials, region and log files. It reads the files and
-lists the modules that the workers import. It runs no worker and calls no queue.
-The command line goes to standard output, hints about it to standard error.`,
+lists the modules that workers and hooks import. It runs none of them, and calls
+no queue. The command line goes to standard output, hints about it to standard
+error.`,
   options: [],
   exitStatus: "0 done, 1 failed, 2 the configuration is wrong.",
   missing: "No ini file given: name the files to run",

@@ -6,6 +6,7 @@
 
 import { dirname, resolve } from "node:path";
 import { ConfigError, messageOf } from "../errors.ts";
+import { hooksProblem } from "../job/hooks.ts";
 import {
   unrunHandler,
   type WorkerConfig,
@@ -134,6 +135,7 @@ export function checkSettings(
     ...checkWorkerConfig(given, config),
     ...checkTable(given, place, config, wrong),
     ...checkHandler(given, config),
+    ...checkGivenHooks(given),
     ...checkLoggers(place, config),
     ...checkTogether(config),
     ...checkIsolation(given, place, config),
@@ -226,6 +228,12 @@ function* checkHandler(given: Given, config: Draft): Problems {
     yield `"${key}" must not be given together with "handler": give one of them`;
   }
   if (worker === undefined) config.worker = { handler: handler as WorkerLike };
+}
+
+function* checkGivenHooks({ hooks }: Given): Problems {
+  if (typeof hooks !== "object" || hooks === null) return;
+  const problem = hooksProblem(hooks);
+  if (problem !== undefined) yield `"hooks" is ${problem}`;
 }
 
 function* checkLoggers(place: Place, config: Draft): Problems {

@@ -6,6 +6,7 @@
 
 import { MAX_VISIBILITY_SECONDS } from "../errors.ts";
 import type { RetryDelay } from "../job/decide.ts";
+import type { LoadHooksOptions } from "../job/hooks.ts";
 import type { LoadWorkerOptions } from "../job/worker.ts";
 import type { LoggersConfig } from "../logging/loggers_text.ts";
 import { isBodyFormat, type Reading } from "../message/reading.ts";
@@ -21,6 +22,7 @@ import {
   booleanFromText,
   checkAddress,
   checkFailures,
+  checkHooks,
   checkPermission,
   checkQueue,
   checkRetryDelay,
@@ -32,7 +34,7 @@ import {
 
 /** A container's configuration: checked, parsed, and with defaults. */
 export interface ContainerConfig
-  extends LoadWorkerOptions, GivenPermissions, Reading {
+  extends LoadWorkerOptions, LoadHooksOptions, GivenPermissions, Reading {
   readonly queue: QueueRef;
   readonly region?: string;
   readonly endpoint?: string;
@@ -220,6 +222,13 @@ const ROWS: readonly Row[] = [
     meaning: "host:port of /livez, /readyz, /healthz; none by default",
     allowed: ADDRESS,
     check: checkAddress,
+  },
+  {
+    key: "hooks",
+    meaning: "what to call when jobs end, as MODULE or MODULE:expr",
+    allowed: "MODULE or MODULE:expr",
+    allowedInProgram: "an object, a function, a class, or MODULE:expr",
+    check: checkHooks,
   },
   {
     key: "isolation",

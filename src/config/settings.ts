@@ -5,6 +5,7 @@
  */
 
 import type { BodyFormat } from "../message/reading.ts";
+import type { Hooks, HooksFactory } from "../job/hooks.ts";
 import type { WorkerConfig, WorkerFactory, WorkerLike } from "../job/worker.ts";
 
 /**
@@ -135,6 +136,13 @@ export interface ContainerSettings<Config = WorkerConfig> {
    * @default {undefined} no server
    */
   readonly health?: string | undefined;
+  /**
+   * What to call when jobs start and end, receives fail and the container stops:
+   * an object, or a function or class that takes `workerConfig` and makes one. In
+   * ini files: `MODULE:expr`, as for `worker`.
+   * @default {undefined} nothing
+   */
+  readonly hooks?: string | Hooks | HooksFactory<Config> | undefined;
   /**
    * Whether jobs run in child processes, which needs a `worker` given as
    * `MODULE:expr`.

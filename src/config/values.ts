@@ -8,6 +8,7 @@
 
 import { isVisibilitySeconds } from "../errors.ts";
 import type { RetryDelay } from "../job/decide.ts";
+import type { HooksFactory, LoadHooksOptions } from "../job/hooks.ts";
 import type { WorkerFactory } from "../job/worker.ts";
 import { parseWorkerSpec, type WorkerSpec } from "../job/worker_spec.ts";
 import { parseQueueRef, type QueueRef } from "../sqs/queue_ref.ts";
@@ -82,6 +83,18 @@ export function checkPermission(value: unknown): string | undefined {
   const isItem = (item: string | false) =>
     item && item !== "false" && !/[\p{Cc},]/u.test(item);
   return trimmed.every(isItem) ? trimmed.join(",") : undefined;
+}
+
+/** Reads `hooks`; what an object has is checked apart. */
+export function checkHooks(
+  value: unknown,
+  folder: string,
+): LoadHooksOptions["hooks"] {
+  if (typeof value === "string") return parseWorkerSpec(value, folder);
+  if (typeof value === "function") return value as HooksFactory;
+  return typeof value === "object" && value !== null
+    ? { hooks: value }
+    : undefined;
 }
 
 export function checkWorker(

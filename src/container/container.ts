@@ -21,7 +21,8 @@ import { watchExit } from "../job/stray_exit.ts";
 import type { Logger } from "../logging/loggers.ts";
 import type { Reading } from "../message/reading.ts";
 import { numberText } from "../text.ts";
-import { type ContainerSummary, Counters } from "../telemetry/counters.ts";
+import type { ContainerSummary } from "../job/summary.ts";
+import { Counters } from "../telemetry/counters.ts";
 import { fanOut } from "../telemetry/events.ts";
 import { reportStop, stopText } from "./stop_report.ts";
 import { learnVisibility } from "./learn_visibility.ts";
@@ -81,7 +82,7 @@ export class Container implements AttachedConsumer {
   }
 
   private constructor(parts: Parts) {
-    const { config, loggers, queues, worker, telemetry, health } = parts;
+    const { config, loggers, queues, worker, telemetry, health, hooks } = parts;
     const { source, failures } = queues;
     const { url, ref } = source;
     const { name, fifo } = ref;
@@ -98,9 +99,7 @@ export class Container implements AttachedConsumer {
       loggers,
       options: config,
       visibility: this.#visibility,
-      events: traced === undefined
-        ? this.#counters
-        : fanOut([this.#counters, traced.events]),
+      events: fanOut([this.#counters, traced?.events, hooks]),
     };
     this.#engine = new Engine(context, {
       runner: traced?.trace(worker.runner) ?? worker.runner,
@@ -256,12 +255,13 @@ export class Container implements AttachedConsumer {
   }
 
   async #close(forceSignal: AbortSignal | undefined): Promise<void> {
-    const { worker, queues, loggers, health } = this.#parts;
+    const { worker, queues, loggers, health, hooks } = this.#parts;
     this.#closed.abort();
     try {
       await this.#disposeWorker(forceSignal);
     } finally {
       worker.kill?.();
+      await hooks?.stop(this.summary);
       health?.[Symbol.dispose]();
       closeQueues(queues);
       loggers.close();

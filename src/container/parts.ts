@@ -22,6 +22,7 @@ import { ConfigError } from "../errors.ts";
 import { testMode } from "../connect/test_mode.ts";
 import { FailureQueue } from "../engine/failure_queue.ts";
 import { jobContext, runInScope } from "../job/current_job.ts";
+import { loadHooks } from "../job/hooks.ts";
 import { LocalRunner } from "../job/run_job.ts";
 import type { JobRoom, Runner } from "../job/runner.ts";
 import { watchExit } from "../job/stray_exit.ts";
@@ -34,6 +35,7 @@ import {
 } from "../logging/loggers.ts";
 import { outliveStreams } from "../logging/printing.ts";
 import { readingOf } from "../message/reading.ts";
+import { HookCalls } from "../telemetry/hook_calls.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import { type HealthServer, serveHealth } from "./health.ts";
 
@@ -65,6 +67,7 @@ export interface Parts {
   readonly queues: Queues;
   readonly worker: Worker;
   readonly telemetry: Telemetry | undefined;
+  readonly hooks: HookCalls | undefined;
   readonly health: HealthServer | undefined;
 }
 
@@ -90,14 +93,19 @@ export async function loadParts(
     // First: a start may take long, and the process runs meanwhile.
     health = await openHealth(config, loggers.get("zsqs"));
     using _exit = watchExit({ loggers, whose: "own" });
-    const worker = await runInScope({ loggers }, async () => {
+    return await runInScope({ loggers }, async () => {
       loaded = await load(config, loggers, options);
+      const makeHooks = await loadHooks(config);
       const onWait = (line: string) => loggers.get("zsqs").warn(line);
       queues = await openQueues(config, { ...options, onWait });
-      return await loaded.make(queues.source.ref.name);
+      const { clock, ref: { name: queue } } = queues.source;
+      const given = await makeHooks?.();
+      const hooks = given &&
+        new HookCalls({ hooks: given, loggers, clock, queue, reading: config });
+      const worker = await loaded.make(queue);
+      const telemetry = await loadTelemetry();
+      return { config, loggers, queues, worker, telemetry, hooks, health };
     });
-    const telemetry = await loadTelemetry();
-    return { config, loggers, queues: queues!, worker, telemetry, health };
   } catch (error) {
     health?.[Symbol.dispose]();
     await loaded?.end?.();

@@ -259,7 +259,7 @@ export class Engine {
     const running = this.#running;
     if (running.length === 0) return;
     for (const lease of running) {
-      lease.job!.giveUp();
+      lease.job!.giveUp(this.#context.clock.now());
       this.#releases.one(lease);
     }
     this.#logger.warn(

@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { JobEnd } from "../job/hooks.ts";
 import { JobControl } from "../job/runner.ts";
 import type { ReceivedMessage } from "../sqs/connection.ts";
 import type { EngineContext } from "./context.ts";
@@ -35,7 +36,7 @@ export class Leases implements Iterable<Lease> {
     const held = { [Symbol.iterator]: () => this.#byId.values() };
     this.heartbeat = new Heartbeat(context, held, (lease) => {
       // A job that runs keeps its lease until it ends.
-      if (lease.job === undefined) this.end(lease);
+      if (lease.job === undefined) this.end(lease, "lost");
       else lease.job.abort("lease lost");
       onLost(lease);
     });
@@ -79,6 +80,7 @@ export class Leases implements Iterable<Lease> {
         released.push(lease);
       } else if (clock.now() >= lease.deadlineMs) {
         events.ended("lost");
+        this.report(lease, "lost");
         blocked.add(message.groupId);
       } else {
         this.#byId.set(message.messageId, lease);
@@ -120,12 +122,34 @@ export class Leases implements Iterable<Lease> {
     if (this.#byId.get(messageId) === lease) this.#byId.delete(messageId);
   }
 
-  /** A message is settled, or given up: the next one of its group may run. */
-  end(lease: Lease): void {
+  /**
+   * A message is settled, or given up: the next one of its group may run.
+   *
+   * @param outcome What to report, unless that has been reported.
+   */
+  end(lease: Lease, outcome?: JobEnd["outcome"]): void {
     if (lease.state === "waiting") this.waiting.remove(lease);
     this.waiting.free(lease);
     this.forget(lease);
     this.#move(lease, "gone");
+    if (outcome !== undefined) this.report(lease, outcome);
+  }
+
+  /**
+   * Reports what became of a message: once, when nothing is left to do.
+   *
+   * @param error By default, why the job's signal aborted.
+   */
+  report(
+    { message, job }: Lease,
+    outcome: JobEnd["outcome"],
+    error?: unknown,
+  ): void {
+    this.#context.events.settled?.(message, {
+      outcome,
+      error: outcome === "done" ? undefined : error ?? job?.signal.reason,
+      durationMs: job?.durationMs,
+    });
   }
 
   #move(lease: Lease, state: LeaseState): void {

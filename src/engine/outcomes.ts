@@ -13,6 +13,7 @@ import {
   type Outcome,
   type Policy,
 } from "../job/decide.ts";
+import type { JobEnd } from "../job/hooks.ts";
 import { nameJobs } from "../job/runner.ts";
 import { bodyText } from "../message/reading.ts";
 import type { Logger } from "../logging/loggers.ts";
@@ -66,8 +67,16 @@ export class Outcomes {
   settle(lease: Lease, outcome: Outcome): Promise<boolean> {
     if (outcome.kind !== "done") return this.#settleUnfinished(lease, outcome);
     // The way of most jobs: one promise each.
-    this.#context.events.ended("done");
-    return this.#send(lease, this.#decide(lease, outcome) as SettlingDecision);
+    const { events } = this.#context;
+    events.ended("done");
+    const settled = this.#send(
+      lease,
+      this.#decide(lease, outcome) as SettlingDecision,
+    );
+    if (events.settled !== undefined) {
+      settled.then(() => this.#options.leases.report(lease, "done"));
+    }
+    return settled;
   }
 
   #decide({ message: { receiveCount } }: Lease, outcome: Outcome): Decision {
@@ -76,40 +85,43 @@ export class Outcomes {
   }
 
   async #settleUnfinished(lease: Lease, outcome: Unfinished): Promise<boolean> {
+    const { leases } = this.#options;
+    const { error } = outcome;
     try {
-      const decision = this.#decide(lease, outcome);
+      let decision = this.#decide(lease, outcome);
       const isFailed = isFailure(outcome, this.#policy, lease.message);
       const other = outcome.kind === "released" ? "released" : "retried";
-      this.#context.events.ended(isFailed ? "failed" : other);
-      if (isFailed) this.#logFailure(lease, outcome.error);
+      let ended: JobEnd["outcome"] = isFailed ? "failed" : other;
+      this.#context.events.ended(ended);
+      if (isFailed) this.#logFailure(lease, error);
       else this.#log(lease, outcome);
-      return await this.#carryOut(lease, decision, outcome.error);
-    } catch (error) {
+      if (decision.action === "sendToFailures") {
+        const isSent = await this.#sendToFailures(lease, error);
+        // Not sent: the message is retried as any other is.
+        if (!isSent) ended = "retried";
+        decision = isSent
+          ? { action: "delete" }
+          : this.#decide(lease, { kind: "aborted", error });
+      }
+      const deleted = await this.#carryOut(lease, decision);
+      leases.report(lease, lease.lost && !deleted ? "lost" : ended, error);
+      return deleted;
+    } catch (trap) {
       // A thrown value may break the code that looks at it.
-      this.#options.leases.heartbeat.stopExtending(lease);
+      leases.heartbeat.stopExtending(lease);
       this.#logger.error(
         `Settling failed, so that the message will be received again: ${
           this.#name(lease)
         }`,
-        error,
+        trap,
       );
+      leases.report(lease, "retried", error);
       return false;
     }
   }
 
-  async #carryOut(
-    lease: Lease,
-    decision: Decision,
-    error: unknown,
-  ): Promise<boolean> {
+  async #carryOut(lease: Lease, decision: Decision): Promise<boolean> {
     if (decision.action === "delete") return await this.#send(lease, decision);
-    if (decision.action === "sendToFailures") {
-      const next = await this.#sendToFailures(lease, error)
-        ? { action: "delete" } as const
-        // Not sent: the message is retried as any other is.
-        : this.#decide(lease, { kind: "aborted", error });
-      return await this.#carryOut(lease, next, error);
-    }
     let { seconds = undefined } = decision as { readonly seconds?: number };
     // A message that came before the queue's own visibility timeout was known
     // stays away for as long as others do.

@@ -172,12 +172,11 @@ export class Receiver {
   }
 
   async #poll(max: number): Promise<void> {
-    const { options, visibility } = this.#context;
+    const { options: { waitTimeSeconds }, visibility } = this.#context;
     this.inFlight++;
     this.#reserved += max;
     try {
-      const { longestWaitSeconds } = visibility;
-      const wait = Math.min(options.waitTimeSeconds, longestWaitSeconds);
+      const wait = Math.min(waitTimeSeconds, visibility.longestWaitSeconds);
       const count = await this.#receive(max, wait);
       this.#adapt(count, max);
     } catch (error) {
@@ -234,6 +233,7 @@ export class Receiver {
       return messages.length;
     } catch (error) {
       if (attempt !== undefined) this.#attemptIds.push(attempt.attemptId);
+      if (!this.#isStopped) this.#context.events.receiveFailed?.(error);
       throw error;
     } finally {
       this.#deadlines.splice(this.#deadlines.indexOf(deadline), 1);

@@ -70,10 +70,11 @@ export class Releases {
   async one(lease: Lease): Promise<void> {
     const { leases, settler, onChange } = this.#options;
     leases.forget(lease);
-    if (lease.lost) return leases.end(lease);
+    if (lease.lost) return leases.end(lease, "lost");
     leases.settle(lease);
     this.#context.events.ended("released");
     await settler.settle(lease, SHOW);
+    leases.report(lease, "released");
     this.end(lease, true);
     onChange();
   }

@@ -60,12 +60,13 @@ export class SingleJobs implements Work {
     const { leases, outcomes, releases, turns, onChange } = this.#options;
     const control = lease.job!;
     control.onStart = () => {
-      events.started(Math.max(0, clock.now() - lease.message.sentAtMs));
+      const now = control.startedAtMs = clock.now();
+      events.started(Math.max(0, now - lease.message.sentAtMs), lease.message);
       if (timeoutSeconds !== undefined) control.limit(clock, timeoutSeconds);
     };
     const outcome = await this.#runner.run(lease.message, control);
     const now = clock.now();
-    control.end();
+    control.end(now);
     if (control.givenUp) return onChange();
     // From here on, a forced stop leaves it to be settled.
     leases.settle(lease);

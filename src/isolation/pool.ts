@@ -41,7 +41,7 @@ export interface PoolOptions {
 export type PoolConfig =
   & IsolationConfig
   & Reading
-  & Pick<ContainerConfig, "concurrency" | "workerConfig" | "file">
+  & Pick<ContainerConfig, "concurrency" | "workerConfig" | "file" | "hooks">
   & { readonly worker: WorkerSpec; readonly processes: number };
 
 /** A job of the pool. */

@@ -15,6 +15,7 @@ import { dirname, join, relative, resolve, sep } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { ConfigError } from "../errors.ts";
+import type { LoadHooksOptions } from "../job/hooks.ts";
 import { workerSubject } from "../job/worker.ts";
 import type { WorkerSpec } from "../job/worker_spec.ts";
 import { list } from "../text.ts";
@@ -32,6 +33,8 @@ const CODE = /^(JavaScript|Jsx|Mjs|Cjs|TypeScript|Mts|Cts|Dts|Dmts|Dcts|Tsx)$/;
 
 type StartConfig = IsolationConfig & {
   readonly worker: WorkerSpec;
+  /** Run by the container itself. */
+  readonly hooks?: LoadHooksOptions["hooks"];
   readonly file?: string;
 };
 
@@ -56,8 +59,9 @@ export async function prepareStart(
   const filled = once(filler, "close").catch(() => {});
   filler.stdin!.on("error", () => {}).end(fill.input);
   try {
-    const graph = await graphOf(worker);
-    const written = listWritten(graph, config);
+    const specs = modulesOf(config);
+    const graphs = await Promise.all(specs.map(graphOf));
+    const written = listWritten(graphs, config);
     if (written.length > 0) {
       throw new ConfigError(
         `Cannot start container as "allow_write" lets isolated jobs change what a later start runs: ${
@@ -65,7 +69,7 @@ export async function prepareStart(
         }. Name narrower folders, or set "allow_write_code" to "true"`,
       );
     }
-    const outside = listOutside(graph, config);
+    const outside = listOutside(graphs[0]!, config);
     if (outside.length === 0) return;
     throw new ConfigError(
       `Cannot start container as worker ${
@@ -79,7 +83,13 @@ export async function prepareStart(
   }
 }
 
-/** The graph of a local worker; none if a module is missing. */
+/** The worker's module, and the hooks' if there is one. */
+function modulesOf({ worker, hooks }: StartConfig): WorkerSpec[] {
+  const isModule = typeof hooks === "object" && "specifier" in hooks;
+  return isModule ? [worker, hooks] : [worker];
+}
+
+/** The graph of a local module; none if a module is missing. */
 async function graphOf({ specifier }: WorkerSpec): Promise<Graph> {
   const none = { modules: [] };
   if (!specifier.startsWith("file:")) return none;
@@ -107,21 +117,23 @@ function listOutside(
 
 /** The paths of `allow_write` that change what a later start runs. */
 function listWritten(
-  graph: Graph,
-  { worker, file, allowWrite, allowWriteCode }: StartConfig,
+  graphs: readonly Graph[],
+  config: StartConfig,
 ): string[] {
+  const { file, allowWrite, allowWriteCode } = config;
   if (allowWrite === undefined || allowWriteCode) return [];
   if (allowWrite === "true") return ["all files"];
-  const local = worker.specifier.startsWith("file:")
-    ? [fileURLToPath(worker.specifier)]
-    : [];
+  const local = modulesOf(config)
+    .filter(({ specifier }) => specifier.startsWith("file:"))
+    .map(({ specifier }) => fileURLToPath(specifier));
   const starts = [process.cwd(), ...local.map((path) => dirname(path))];
   const configured = starts.flatMap(above).flatMap((folder) =>
     CONFIG_FILES.map((name) => join(folder, name))
   );
   const files = [
     ...(file === undefined ? [] : [resolve(file)]),
-    ...[...local, ...filesOf(graph).keys(), ...configured],
+    ...[...local, ...graphs.flatMap((graph) => [...filesOf(graph).keys()])],
+    ...configured,
   ].map(realPath);
   const folders = [
     denoFolder(),

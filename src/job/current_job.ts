@@ -7,8 +7,9 @@
  */
 
 import { AsyncLocalStorage } from "node:async_hooks";
-import type { Attributes } from "../message/attributes.ts";
+import type { ReadMessage } from "../message/reading.ts";
 import type { SnsNotification } from "../message/sns.ts";
+import { type Attributes, fromWire } from "../message/attributes.ts";
 import type { JobMessage } from "../sqs/connection.ts";
 import { defaultLoggers, type Logger, loggerOf } from "../logging/loggers.ts";
 
@@ -37,6 +38,26 @@ export interface Job {
    * Whatever the handler throws after that leaves the message in the queue.
    */
   readonly signal: AbortSignal;
+}
+
+/** What is known of a job, wherever it runs. */
+export function jobOf(
+  message: JobMessage,
+  queue: string,
+  { args, kwargs, notification }: ReadMessage,
+): Omit<Job, "signal"> {
+  const { messageId, receiveCount, sentAtMs, groupId, attributes } = message;
+  return {
+    args,
+    kwargs,
+    notification,
+    messageId,
+    queue,
+    receiveCount,
+    sentAt: new Date(sentAtMs),
+    groupId,
+    attributes: fromWire(attributes),
+  };
 }
 
 export interface Scope {

@@ -12,7 +12,6 @@ import {
   threwNotCapable,
   TransientError,
 } from "../errors.ts";
-import { fromWire } from "../message/attributes.ts";
 import {
   AwsBodyError,
   type Reading,
@@ -21,7 +20,7 @@ import {
 } from "../message/reading.ts";
 import type { JobMessage } from "../sqs/connection.ts";
 import type { JobControl, Runner } from "./runner.ts";
-import { type Job, runInScope, type Scope } from "./current_job.ts";
+import { type Job, jobOf, runInScope, type Scope } from "./current_job.ts";
 import { unrunCode } from "./unrun.ts";
 
 /** A worker's handler, as a job sees it. */
@@ -114,19 +113,10 @@ class JobScope implements Scope {
   /** The job, made on demand: few handlers ask for it. */
   get job(): Job {
     if (this.#job !== undefined) return this.#job;
-    const { messageId, receiveCount, sentAtMs, groupId } = this.message;
     const control = this.#control;
     const read = this.#read ?? readMessage(this.message, this.#reading);
     return this.#job = {
-      args: read.args,
-      kwargs: read.kwargs,
-      notification: read.notification,
-      messageId,
-      queue: this.#queue,
-      receiveCount,
-      sentAt: new Date(sentAtMs),
-      groupId,
-      attributes: fromWire(this.message.attributes),
+      ...jobOf(this.message, this.#queue, read),
       get signal() {
         return control.signal;
       },

@@ -35,8 +35,9 @@ export class JobControl {
   #controller: AbortController | undefined;
   /** The reason of an abort, unless that was the timeout. */
   #overReason: JobAbortReason | undefined;
-  /** Whether the handler has not ended yet. */
-  running = true;
+  /** When the handler started, the last time. */
+  startedAtMs: number | undefined;
+  #endedAtMs = 0;
   /** Whether the message was released: the outcome does not matter any more. */
   givenUp = false;
   /** When its time is over: a busy event loop fires the timer late. */
@@ -55,6 +56,14 @@ export class JobControl {
   /** Why it was aborted; a timeout counts only if nothing else did. */
   get abortReason(): JobAbortReason | undefined {
     return this.#overReason ?? this.#reason?.reason;
+  }
+
+  /** How long the handler ran, in the end; `undefined` if it never started. */
+  get durationMs(): number | undefined {
+    const { startedAtMs } = this;
+    return startedAtMs === undefined
+      ? undefined
+      : this.#endedAtMs - startedAtMs;
   }
 
   get signal(): AbortSignal {
@@ -93,16 +102,17 @@ export class JobControl {
     this.onStart?.();
   }
 
-  /** The handler has ended. */
-  end(): void {
-    this.running = false;
+  /** The handler has ended, unless the job was given up before. */
+  end(nowMs: number): void {
+    if (this.givenUp) return;
+    this.#endedAtMs = nowMs;
     this.onEnd?.();
   }
 
   /** Gives the job up, as its message is released. */
-  giveUp(): void {
+  giveUp(nowMs: number): void {
+    this.end(nowMs);
     this.givenUp = true;
-    this.onEnd?.();
     this.abort("stopping");
   }
 

@@ -38,8 +38,8 @@ export interface NeededPermissions {
  * machine, without calling their workers or queues.
  *
  * @param configs The containers' configurations, from ini files.
- * @throws {ConfigError} If a worker's module or one of its imports cannot be
- * loaded.
+ * @throws {ConfigError} If a module of a worker or of hooks, or one of its imports,
+ * cannot be loaded.
  */
 export async function permissionsOf(
   configs: readonly ContainerConfig[],
@@ -51,6 +51,11 @@ export async function permissionsOf(
       "Without isolation, jobs have the container's permissions: add the flags that the worker needs",
     );
   }
+  if (configs.some(({ hooks }) => hooks !== undefined)) {
+    needs.hints.add(
+      "Hooks have the container's permissions: add the flags that they need",
+    );
+  }
   return { permissions: needs.permissions, hints: [...needs.hints] };
 }
 
@@ -60,18 +65,25 @@ class Needs {
 
   async add(config: ContainerConfig): Promise<void> {
     const { file, loggers, health, isolation, queue, failures } = config;
+    const { worker, hooks } = config;
     this.permissions.add("read", file!);
     for (const file of listLogFiles(loggers)) this.#addLogFile(file);
     if (health !== undefined) this.permissions.add("net", health.text);
     if (isolation === "process") this.#addProcesses(config);
-    else await this.#addWorker(config);
+    else await this.#addModule("worker", worker, file);
+    // The container runs them, whatever runs the jobs.
+    if (hooks !== undefined) await this.#addModule("hooks", hooks, file);
     this.permissions.addFrom(sdkPermissions(process.env));
     await this.#addQueue(queue, config);
     if (typeof failures === "object") await this.#addQueue(failures, config);
   }
 
-  async #addWorker({ worker, file }: ContainerConfig): Promise<void> {
-    const { text, specifier } = worker as WorkerSpec;
+  async #addModule(
+    option: string,
+    spec: ContainerConfig["worker" | "hooks"],
+    file: string | undefined,
+  ): Promise<void> {
+    const { text, specifier } = spec as WorkerSpec;
     // A program from JSR imports modules of JSR and npm without permissions.
     if (!specifier.startsWith("file:")) return;
     try {
@@ -81,7 +93,7 @@ class Needs {
     } catch (error) {
       if (!(error instanceof ModuleGraphError)) throw error;
       throw new ConfigError(
-        `Cannot list what worker "${text}" of ${file} imports: ${error.message}`,
+        `Cannot list what ${option} "${text}" of ${file} imports: ${error.message}`,
         { cause: error },
       );
     }

@@ -5,20 +5,14 @@
  * @module
  */
 
-/** SQS's operations that a container calls. */
-export type Operation =
-  | "ReceiveMessage"
-  | "DeleteMessage"
-  | "ChangeMessageVisibility";
+import type { JobEnd } from "../job/hooks.ts";
+import type { Operation } from "../job/summary.ts";
+import type { JobMessage } from "../sqs/connection.ts";
 
-/** How a job ended, or a lease without one. */
-export type JobOutcome =
-  | "done"
-  | "failed"
-  | "retried"
-  | "released"
-  | "lost"
-  | "undeleted";
+export type { Operation } from "../job/summary.ts";
+
+/** How a job ended, or a lease without one; `undeleted`: it may run again. */
+export type JobOutcome = JobEnd["outcome"] | "undeleted";
 
 /** What a container has of something at a time, or of restarts so far. */
 export type Level = "running" | "limit" | "restarts";
@@ -30,7 +24,7 @@ export interface ContainerEvents {
   /** A receive returned this many messages, 0 or more. */
   received(messages: number): void;
   /** A handler started, so many milliseconds after its job was sent. */
-  started(waitedMs: number): void;
+  started(waitedMs: number, message: JobMessage): void;
   /** The jobs that run, or may at most, changed; or a process was restarted. */
   moved(level: Level, by: number): void;
   /**
@@ -39,25 +33,45 @@ export interface ContainerEvents {
    * twice: as `lost`, then as it ended.
    */
   ended(outcome: JobOutcome): void;
+  /**
+   * A received message is settled, or lost: once for each. Absent if nobody
+   * listens, as most containers have no hooks.
+   */
+  settled?(message: JobMessage, end: JobEnd): void;
+  /** A receive failed that nobody dropped. */
+  receiveFailed?(error: unknown): void;
 }
 
-/** Reports to several sinks. */
-export function fanOut(sinks: readonly ContainerEvents[]): ContainerEvents {
+/** Reports to several sinks; the first one hears all that every one must. */
+export function fanOut(
+  [first, ...others]: readonly [
+    ContainerEvents,
+    ...(Partial<ContainerEvents> | undefined)[],
+  ],
+): ContainerEvents {
+  const sinks = [first, ...others].filter((sink) => sink !== undefined);
+  if (sinks.length === 1) return first;
   return {
     requested(...args) {
-      for (const sink of sinks) sink.requested(...args);
+      for (const sink of sinks) sink.requested?.(...args);
     },
     received(messages) {
-      for (const sink of sinks) sink.received(messages);
+      for (const sink of sinks) sink.received?.(messages);
     },
-    started(waitedMs) {
-      for (const sink of sinks) sink.started(waitedMs);
+    started(...args) {
+      for (const sink of sinks) sink.started?.(...args);
     },
     moved(level, by) {
-      for (const sink of sinks) sink.moved(level, by);
+      for (const sink of sinks) sink.moved?.(level, by);
     },
     ended(outcome) {
-      for (const sink of sinks) sink.ended(outcome);
+      for (const sink of sinks) sink.ended?.(outcome);
+    },
+    settled(...args) {
+      for (const sink of sinks) sink.settled?.(...args);
+    },
+    receiveFailed(error) {
+      for (const sink of sinks) sink.receiveFailed?.(error);
     },
   };
 }

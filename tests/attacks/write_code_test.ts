@@ -53,4 +53,17 @@ Deno.test("allow_write must not cover what a later start runs", async () => {
   }
   await start(folder, folder.at("app/out"));
   await start(folder, folder.at("app"), { allowWriteCode: true });
+
+  // The container runs its hooks with its own rights.
+  await folder.write("hooks/hook.ts", 'import "../more/more.ts";');
+  await folder.write("more/more.ts", "");
+  const hooks = folder.at("hooks/hook.ts");
+  for (const path of ["hooks", "hooks/deno.json", "more"]) {
+    await assertRejects(
+      () => start(folder, folder.at(path), { hooks }),
+      ConfigError,
+      '"allow_write" lets isolated jobs change what a later start runs: ',
+      path,
+    );
+  }
 });

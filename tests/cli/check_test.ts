@@ -96,3 +96,45 @@ Deno.test("zsqs check warns of nothing where it may not ask for a queue's attrib
     [0, ["FILE is fine"], []],
   );
 });
+
+Deno.test("zsqs check imports the hooks without calling them, and reports their faults", async () => {
+  await using folder = await Folder.with({
+    "worker.ts": WORKER,
+    "hooks.ts":
+      'export default () => { throw new Error("called"); };\nexport const bad = { jobsEnded() {} };',
+  });
+  await using server = await TestServer.start();
+  const { endpoint } = server;
+  await server.createQueue("adder");
+  const fine = await check(
+    folder,
+    endpoint,
+    "queue = adder\nfailures = delete\nhooks = hooks.ts",
+  );
+  assertEquals(fine.slice(0, 2), [0, ["FILE is fine"]]);
+  const problem = async (hooks: string) => {
+    const [status, stdout, stderr] = await check(
+      folder,
+      endpoint,
+      `queue = adder\nhooks = ${hooks}`,
+    );
+    assertEquals([status, stdout], [2, []]);
+    return (stderr as string[])[0]!.replace(folder.path, "FOLDER");
+  };
+  const head = (hooks: string) =>
+    `Cannot start container as hooks "${hooks}" of FOLDER/jobs.ini`;
+  assertEquals(
+    await problem("hooks.ts:bad"),
+    `${
+      head("hooks.ts:bad")
+    } is an object with the unknown hook "jobsEnded": did you mean "jobEnded"?`,
+  );
+  assertEquals(
+    await problem("hooks.ts:dab"),
+    `${head("hooks.ts:dab")} has no "dab": it exports "bad", "default"`,
+  );
+  assertEquals(
+    await problem("hook.ts"),
+    `${head("hook.ts")} does not exist: there is no ${folder.url}/hook.ts`,
+  );
+});

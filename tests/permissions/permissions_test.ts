@@ -55,6 +55,30 @@ Deno.test("zsqs permissions prints one line for several files", async () => {
   ]);
 });
 
+Deno.test("zsqs permissions counts the hooks' modules, of isolated jobs, too", async () => {
+  await using folder = await Folder.with({
+    "worker.ts": "export default () => () => {};",
+    "hooks.ts":
+      'import { url } from "./url.ts";\nexport default () => ({ stopped: () => fetch(url) });',
+    "url.ts": 'export const url = "http://127.0.0.1:9";',
+    "jobs.ini":
+      "[container]\nworker = worker.ts\nqueue = adder\nregion = eu-west-1\nisolation = process\nhooks = hooks.ts\n",
+  });
+  const { status, stdout, stderr } = await cli([
+    "permissions",
+    folder.at("jobs.ini"),
+  ]);
+  assertEquals(status, 0);
+  const words = await wordsOf(stdout[0]!);
+  const files = ["jobs.ini", "hooks.ts", "url.ts"].map((name) =>
+    folder.at(name)
+  );
+  assertEquals(words[2], `--allow-read=${files.join(",")}`);
+  const hint =
+    "Hooks have the container's permissions: add the flags that they need";
+  assert(stderr.includes(hint), stderr.join("\n"));
+});
+
 Deno.test("zsqs permissions refuses what it cannot tell the permissions of", async () => {
   await using folder = await Folder.with({
     "worker.ts": 'import "./lib.ts";\nexport default () => () => {};',

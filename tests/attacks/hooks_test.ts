@@ -1,0 +1,163 @@
+/** Hooks that fail, hang or lie: the container and its jobs notice nothing. */
+
+import { assertEquals, assertMatch } from "@std/assert";
+import { stub } from "@std/testing/mock";
+import { FakeTime } from "@std/testing/time";
+import { type Hooks, startContainer } from "../../container.ts";
+import { Queue } from "../../producer.ts";
+import { setUp } from "../../testing.ts";
+
+/** Runs jobs with hooks on the double; returns what was logged. */
+async function run(
+  hooks: Hooks,
+  { jobs = 1, stopMs = 0 } = {},
+): Promise<{ done: number; left: number; log: string[] }> {
+  const log: string[] = [];
+  using _console = stub(console, "error", (line: string) => {
+    log.push(line);
+  });
+  await using queues = setUp({ silent: true });
+  const container = await startContainer({
+    queue: "adder",
+    loggers:
+      "<logger>\n <logfile>\n path STDERR\n format %(levelname)s %(message)s\n </logfile>\n</logger>",
+    handler() {},
+    hooks,
+  });
+  const queue = await Queue("adder");
+  for (let i = 0; i < jobs; i++) await queue(i);
+  using time = new FakeTime();
+  const stopping = container.stop();
+  for (let i = 0; i < 5; i++) await time.runMicrotasks();
+  time.tick(stopMs);
+  const { done } = await stopping;
+  return { done, left: queues.get("adder").messages.length, log };
+}
+
+const trap = new Proxy({}, {
+  get() {
+    throw new Error("trapped");
+  },
+  getPrototypeOf() {
+    throw new Error("trapped");
+  },
+});
+
+const FAILING: [what: string, hook: () => unknown, reason: RegExp][] = [
+  [
+    "throws",
+    () => {
+      throw new Error("no service");
+    },
+    /no service/,
+  ],
+  ["rejects", () => Promise.reject(new Error("no service")), /no service/],
+  [
+    "throws undefined",
+    () => {
+      throw undefined;
+    },
+    /undefined/,
+  ],
+  [
+    "throws what throws",
+    () => {
+      throw trap;
+    },
+    /failed: adder/,
+  ],
+  [
+    "returns what throws",
+    () => ({
+      get then() {
+        throw new Error("no then");
+      },
+    }),
+    /no then/,
+  ],
+  [
+    "returns a generator",
+    () => (function* () {})(),
+    /The hook returned a generator, whose code has not run/,
+  ],
+  [
+    "returns a function",
+    () => () => {},
+    /The hook returned a function, whose code has not run/,
+  ],
+  [
+    "resolves to an unread stream",
+    () => Promise.resolve(new ReadableStream()),
+    /The hook returned a stream that nobody read/,
+  ],
+];
+
+for (const [what, hook, reason] of FAILING) {
+  Deno.test(`a hook that ${what} is logged, and its job is done`, async () => {
+    const { done, left, log } = await run({ jobStarted: hook, jobEnded: hook });
+    assertEquals([done, left], [1, 0]);
+    const text = log.join("\n");
+    for (const name of ["jobStarted", "jobEnded"]) {
+      assertMatch(
+        text,
+        new RegExp(
+          `ERROR Hook "${name}" failed: adder, message [-\\w]+, receive 1`,
+        ),
+      );
+    }
+    assertMatch(text, reason);
+  });
+}
+
+Deno.test("a hook that fails for every job is logged once a minute, and counted", async () => {
+  const { done, log } = await run({
+    jobEnded() {
+      throw new Error("no service");
+    },
+  }, { jobs: 20 });
+  assertEquals(done, 20);
+  const lines = log.join("\n").split("\n").filter((line) =>
+    line.includes("Hook")
+  );
+  assertEquals(lines.length, 2);
+  assertEquals(lines[1], 'ERROR Hook "jobEnded" failed (19 more times): adder');
+});
+
+Deno.test("at most 1000 promises of hooks are pending, and a stop waits 5 s for them", async () => {
+  let calls = 0;
+  let stops = 0;
+  const { done, log } = await run({
+    jobEnded() {
+      calls++;
+      return new Promise(() => {});
+    },
+    stopped: () => {
+      stops++;
+    },
+  }, { jobs: 1_005, stopMs: 5_000 });
+  assertEquals([done, calls, stops], [1_005, 1_000, 1]);
+  assertMatch(
+    log[0]!,
+    /^ERROR Hook "jobEnded" was not called, as 1000 calls have not ended: adder, message [-\w]+, receive 1$/,
+  );
+  assertEquals(log.slice(1), [
+    'ERROR Hook "jobEnded" was not called, as 1000 calls have not ended (4 more times): adder',
+    "WARNING Gave up on hooks of adder that have not ended within 5 s of its stop: 1000 calls",
+  ]);
+});
+
+Deno.test("a stop waits for the promises of hooks, and no longer", async () => {
+  const sent: string[] = [];
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const { log } = await run({
+    async jobEnded() {
+      await promise;
+      sent.push("jobEnded");
+    },
+    stopped() {
+      setTimeout(resolve, 4_999);
+      sent.push("stopped");
+    },
+  }, { stopMs: 4_999 });
+  assertEquals([sent, log], [["stopped", "jobEnded"], []]);
+});

@@ -141,6 +141,58 @@ Deno.test("examples/events reads EventBridge's events, and keeps those of anothe
   assertEquals(await server.receive(failed), [eventOf("Order Cancelled")]);
 });
 
+Deno.test("examples/error_reporting reports jobs that fail, and those that end their process", async () => {
+  const reports: Record<string, unknown>[] = [];
+  const isReported = Promise.withResolvers<void>();
+  await using service = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen() {} },
+    async (request) => {
+      reports.push(await request.json());
+      if (reports.length === 2) isReported.resolve();
+      return new Response();
+    },
+  );
+  await using registry = await servePackage();
+  await using server = await TestServer.start();
+  const url = await server.createQueue("invoices");
+  await server.createQueue("invoices-failed");
+  const options = {
+    cwd: folder("error_reporting"),
+    env: {
+      ...registry.env,
+      ...server.env,
+      ERRORS_URL: `http://127.0.0.1:${service.addr.port}/reports`,
+    },
+  };
+  await using check = runCli(["check", "invoices.ini"], options);
+  assertEquals(await check.status(), 0, check.stderr);
+  await using container = runCli(["invoices.ini"], options);
+  await server.send(url, '[["A-1",20],{}]');
+  await container.saw("A-1 sent\n");
+  await server.send(url, '[["A-2",-5],{}]');
+  await container.saw("Handling a message failed");
+  await server.send(url, '[["A-3",0],{}]');
+  await isReported.promise;
+  assertMatch(String(reports[0]!.stack), /invoices\.ts:\d+:\d+/);
+  const [failed, ended] = reports.map((
+    { messageId: _id, stack: _stack, ...report },
+  ) => report);
+  assertEquals(failed, {
+    what: "job failed",
+    name: "RangeError",
+    message: "Invoice A-2 is of -5 euros",
+    queue: "invoices",
+    receiveCount: 1,
+  });
+  assertEquals(ended, {
+    what: "job retried",
+    name: "LostJobError",
+    message: "Its process ended with exit code 3",
+    queue: "invoices",
+    receiveCount: 1,
+  });
+});
+
 Deno.test("examples/web takes jobs, and tells what it cannot take", async () => {
   const post = (body: string) =>
     web.fetch(new Request("http://shop/sums", { method: "POST", body }));

@@ -35,6 +35,7 @@ import {
 import { Logger, LogRecord } from "@std/log/logger";
 import { MockError, spy, stub } from "@std/testing/mock";
 import { FakeTime, TimeError } from "@std/testing/time";
+import { assertType, type IsExact } from "@std/testing/types";
 import { levenshteinDistance } from "@std/text/levenshtein-distance";
 
 class Point {
@@ -842,4 +843,29 @@ Deno.test("levenshteinDistance() counts the fewest edits", () => {
   ) {
     assertEquals(levenshteinDistance(from, to), edits, `${from} ${to}`);
   }
+});
+
+Deno.test("assertType() takes the answer of IsExact", () => {
+  type Made = { [Key in "a" | "b"]: Key extends "a" ? string : number };
+  assertType<IsExact<string, string>>(true);
+  assertType<IsExact<string | number, number | string>>(true);
+  assertType<IsExact<[a: string, b?: number], [a: string, b?: number]>>(true);
+  assertType<IsExact<Made, { a: string; b: number }>>(true);
+  assertType<IsExact<unknown, unknown>>(true);
+  assertType<IsExact<never, never>>(true);
+  assertType<IsExact<string | undefined, string>>(false);
+  assertType<IsExact<"a", string>>(false);
+  assertType<IsExact<[string], string[]>>(false);
+  assertType<IsExact<[string], readonly [string]>>(false);
+  assertType<IsExact<[string, number], [string, string]>>(false);
+  assertType<IsExact<{ a: string }, { a?: string }>>(false);
+  assertType<IsExact<{ a: string }, { a: string; b: number }>>(false);
+  // deno-lint-ignore no-explicit-any
+  assertType<IsExact<any, string>>(false);
+  // deno-lint-ignore no-explicit-any
+  assertType<IsExact<[any], [string]>>(false);
+  assertType<IsExact<unknown, string>>(false);
+  assertType<IsExact<never, string>>(false);
+  // @ts-expect-error the types are the same
+  assertType<IsExact<string, string>>(false);
 });

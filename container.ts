@@ -31,6 +31,7 @@ export {
   JobAbortedError,
   NonExistentQueueError,
   PermanentError,
+  SchemaError,
   SqsError,
   TransientError,
 } from "./src/errors.ts";
@@ -44,6 +45,12 @@ export type { Handler } from "./src/job/run_job.ts";
 export type { Logger } from "./src/logging/loggers.ts";
 export { currentJob, getLogger } from "./src/job/current_job.ts";
 export type { Job } from "./src/job/current_job.ts";
+export { withSchema } from "./src/job/schema.ts";
+export type {
+  CheckedHandler,
+  SchemaResult,
+  StandardSchema,
+} from "./src/job/schema.ts";
 export type {
   JobArgs,
   WorkerConfig,

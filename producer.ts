@@ -26,13 +26,19 @@ import type {
   SendResult,
 } from "./src/sending/job_options.ts";
 import { Sender } from "./src/sending/sender.ts";
+import { checkSchema, type StandardSchema } from "./src/job/schema.ts";
 import { refuseUnknown } from "./src/options.ts";
 import type { Encoding } from "./src/message/body.ts";
 import type { BodyFormat } from "./src/message/reading.ts";
 import { checkWriting } from "./src/message/writing.ts";
 
 export type { Attributes, AttributeValue } from "./src/message/attributes.ts";
-export { NonExistentQueueError, SendError, SqsError } from "./src/errors.ts";
+export {
+  NonExistentQueueError,
+  SchemaError,
+  SendError,
+  SqsError,
+} from "./src/errors.ts";
 export type { SendErrorOptions, SqsErrorOptions } from "./src/errors.ts";
 export type {
   JobInput,
@@ -47,9 +53,21 @@ export type {
 export { kwargs } from "./src/message/body.ts";
 export type { Encoding, Kwargs } from "./src/message/body.ts";
 export type { BodyFormat } from "./src/message/reading.ts";
+export type {
+  CheckedHandler,
+  SchemaResult,
+  StandardSchema,
+} from "./src/job/schema.ts";
 export type { JobArgs } from "./src/job/worker.ts";
 
-const QUEUE_OPTIONS = ["region", "endpoint", "body", "encoding", "signal"];
+const QUEUE_OPTIONS = [
+  "region",
+  "endpoint",
+  "body",
+  "encoding",
+  "schema",
+  "signal",
+];
 
 /** Options of {@linkcode Queue}. */
 export interface QueueOptions {
@@ -82,6 +100,16 @@ export interface QueueOptions {
    * @default {"json"}
    */
   readonly encoding?: Encoding;
+  /**
+   * Checks each job before it is sent: a schema of zod, valibot, arktype or
+   * another library that implements Standard Schema v1. It describes the array of
+   * all arguments, keyword arguments last; with `body` `"json"` or `"text"`, the
+   * one value. It sees them as the worker gets them, after JSON. The arguments are
+   * sent, not the schema's output.
+   *
+   * @default {undefined} no check
+   */
+  readonly schema?: StandardSchema | undefined;
   /** Aborts opening the queue. It has no effect on later sends. */
   readonly signal?: AbortSignal;
 }
@@ -110,7 +138,9 @@ export interface Queue<Args extends readonly unknown[] = readonly unknown[]>
    *
    * Before any request it rejects with a `TypeError` if arguments or options
    * are malformed or the queue is closed, and with a `RangeError` if a number is
-   * out of range or the job is larger than 1 MiB. It rejects with a
+   * out of range or the job is larger than 1 MiB. If the job does not fit the
+   * queue's schema, it rejects with a {@linkcode SchemaError}; if the schema
+   * throws, with that error. It rejects with a
    * {@linkcode SendError} if SQS does not accept the job, and with the reason of
    * `signal` if that aborts.
    *
@@ -152,8 +182,9 @@ export interface Queue<Args extends readonly unknown[] = readonly unknown[]>
  *
  * @typeParam Args The types of a job's arguments, for example
  * `[a: number, b: number]`, or `JobArgs<typeof worker>` from the worker itself.
+ * A `schema` gives them, too.
  * @param nameOrUrlOrArn The queue's name, URL or ARN.
- * @param options The queue's region or server, and the encoding.
+ * @param options The queue's region or server, the encoding and the schema.
  * @returns The open queue.
  * @throws {NonExistentQueueError} If the queue does not exist.
  * @throws {SqsError} If SQS refuses the request or cannot be reached.
@@ -174,17 +205,36 @@ export interface Queue<Args extends readonly unknown[] = readonly unknown[]>
  * assertEquals(queues.get("adder").jobs, [[1, 2], [3, 4]]);
  * ```
  */
-export async function Queue<
-  Args extends readonly unknown[] = readonly unknown[],
->(
+export function Queue<Args extends readonly unknown[]>(
+  nameOrUrlOrArn: string,
+  options: QueueOptions & {
+    readonly schema: StandardSchema<Args, unknown>;
+    readonly body?: "job" | undefined;
+  },
+): Promise<Queue<Args>>;
+/** Opens a queue of values, whose type a schema gives. */
+export function Queue<Value>(
+  nameOrUrlOrArn: string,
+  options: QueueOptions & {
+    readonly schema: StandardSchema<Value, unknown>;
+    readonly body: "json" | "text";
+  },
+): Promise<Queue<[value: Value]>>;
+/** Opens a queue whose types of arguments no schema gives. */
+export function Queue<Args extends readonly unknown[] = readonly unknown[]>(
+  nameOrUrlOrArn: string,
+  options?: QueueOptions,
+): Promise<Queue<Args>>;
+export async function Queue<Args extends readonly unknown[]>(
   nameOrUrlOrArn: string,
   options: QueueOptions = {},
 ): Promise<Queue<Args>> {
   refuseUnknown(options, QUEUE_OPTIONS, "open queue");
-  const { body, encoding, ...where } = options;
+  const { body, encoding, schema, ...where } = options;
   const writing = checkWriting({ body, encoding });
+  if (schema !== undefined) checkSchema(schema, "open queue");
   const open = await openQueue(nameOrUrlOrArn, where);
-  const sender = new Sender(open, writing, await loadTelemetry());
+  const sender = new Sender(open, writing, await loadTelemetry(), schema);
   const queue = (...args: Args) => sender.send(args);
   return Object.defineProperties(queue, {
     name: { value: sender.name },

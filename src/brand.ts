@@ -11,6 +11,7 @@ export const BRANDS = [
   "JobAbortedError",
   "NonExistentQueueError",
   "PermanentError",
+  "SchemaError",
   "SendError",
   "SqsError",
   "TransientError",

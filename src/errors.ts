@@ -184,6 +184,65 @@ export class PermanentError extends Error {
 
 claim(PermanentError, "PermanentError");
 
+/**
+ * A job does not fit its schema.
+ *
+ * Sending rejects with it before any request. In a container the job fails
+ * immediately, whatever its number of attempts, and the `failures` option
+ * decides where the message goes.
+ *
+ * @example Answer a request with the problems
+ * ```ts
+ * import { Queue, SchemaError } from "@zsqs/cli";
+ * import { setUp } from "@zsqs/cli/testing";
+ * import { assertEquals } from "@std/assert";
+ * import { z } from "zod";
+ *
+ * using _queues = setUp({ silent: true });
+ * const welcome = await Queue("welcome", { schema: z.tuple([z.email()]) });
+ *
+ * async function signUp(email: string): Promise<Response> {
+ *   try {
+ *     await welcome(email);
+ *     return new Response("welcome", { status: 202 });
+ *   } catch (error) {
+ *     if (!(error instanceof SchemaError)) throw error;
+ *     return new Response(error.problems.join("\n"), { status: 400 });
+ *   }
+ * }
+ *
+ * const response = await signUp("nobody");
+ * assertEquals(await response.text(), "args[0]: Invalid email address");
+ * ```
+ */
+export class SchemaError extends Error {
+  /**
+   * One line for each of the schema's issues, at most 20: its path, such as
+   * `args[0].email`, and its message.
+   */
+  readonly problems: readonly string[];
+
+  /**
+   * Constructs a new instance.
+   *
+   * @param message What failed.
+   * @param problems One line for each problem.
+   * @param options The error's cause.
+   */
+  constructor(
+    message: string,
+    problems: readonly string[],
+    options?: ErrorOptions,
+  ) {
+    super([`${message}:`, ...problems].join("\n"), options);
+    this.name = "SchemaError";
+    this.problems = problems;
+    mark(this, "SchemaError");
+  }
+}
+
+claim(SchemaError, "SchemaError");
+
 export function isVisibilitySeconds(value: unknown): value is number {
   return Number.isInteger(value) && (value as number) >= 0 &&
     (value as number) <= MAX_VISIBILITY_SECONDS;

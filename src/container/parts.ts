@@ -143,9 +143,9 @@ async function load(
     const make = await loadWorker(config);
     return {
       async make(queue) {
-        const { handler, dispose } = await make();
+        const { dispose, ...job } = await make();
         const runner = new LocalRunner({
-          ...{ handler, queue, loggers },
+          ...{ ...job, queue, loggers },
           reading: readingOf(config),
         });
         return { runner, dispose };

@@ -5,6 +5,7 @@
  */
 
 import { type Attributes, fromWire } from "../message/attributes.ts";
+import { callArguments } from "../message/body.ts";
 import {
   type Reading,
   type ReadMessage,
@@ -117,7 +118,7 @@ function jobOf(
       }, its body is ${shortBody(body)}`,
     );
   }
-  return Object.keys(kwargs).length > 0 ? [...args, kwargs] : args;
+  return callArguments({ args, kwargs });
 }
 
 function wantedBody({ body, envelope }: Reading): string {

@@ -139,7 +139,7 @@ class Program {
     Object.freeze(Object.assign(this.#config, config));
     this.#worker = await this.#make!();
     this.#runner = new LocalRunner({
-      handler: this.#worker.handler,
+      ...this.#worker,
       queue,
       reading,
       loggers: this.#loggers,

@@ -9,9 +9,11 @@ import type { Outcome } from "./decide.ts";
 import {
   isVisibilitySeconds,
   PermanentError,
+  SchemaError,
   threwNotCapable,
   TransientError,
 } from "../errors.ts";
+import { callArguments, checkCount } from "../message/body.ts";
 import {
   AwsBodyError,
   type Reading,
@@ -21,6 +23,7 @@ import {
 import type { JobMessage } from "../sqs/connection.ts";
 import type { JobControl, Runner } from "./runner.ts";
 import { type Job, jobOf, runInScope, type Scope } from "./current_job.ts";
+import { checkJob, type StandardSchema } from "./schema.ts";
 import { unrunCode } from "./unrun.ts";
 
 /** A worker's handler, as a job sees it. */
@@ -32,6 +35,8 @@ const DONE: Outcome = { kind: "done" };
 /** The handler of a queue's jobs, and what they work with. */
 export interface JobContext {
   readonly handler: Handler;
+  /** Checks the arguments of jobs. */
+  readonly schema?: StandardSchema | undefined;
   readonly queue: string;
   readonly reading: Reading;
   readonly loggers: Scope["loggers"];
@@ -55,7 +60,13 @@ export class LocalRunner implements Runner {
     const scope = new JobScope(message, this.#context, control, read);
     control.started();
     try {
-      const result = callHandler(this.#context.handler, scope, read);
+      const { handler, schema, reading } = this.#context;
+      const args = schema === undefined
+        ? callArguments(read)
+        : await runInScope(scope, () => checked(schema, read, reading));
+      // The check may have taken the job's time, or its lease.
+      if (control.aborted) control.signal.throwIfAborted();
+      const result = runInScope(scope, () => handler(...args));
       // Saves a turn of the event loop if nothing was returned.
       if (result === undefined) return DONE;
       return await outcomeOfValue(await result);
@@ -77,13 +88,15 @@ async function outcomeOfValue(value: unknown): Promise<Outcome> {
   return { kind: "workerError", error };
 }
 
-function callHandler(
-  handler: Handler,
-  scope: Scope,
-  { args, kwargs }: ReadMessage,
-): unknown {
-  const keywords = Object.keys(kwargs).length > 0 ? [kwargs] : [];
-  return runInScope(scope, () => handler(...args, ...keywords));
+/** The schema's output. A schema may make more of a job than can be called. */
+async function checked(
+  schema: StandardSchema,
+  read: ReadMessage,
+  { body }: Reading,
+): Promise<readonly unknown[]> {
+  const args = await checkJob(schema, read, { body, subject: "Job" });
+  checkCount(args.length, "Cannot call the handler");
+  return args;
 }
 
 /** What a job's code can ask for, even after the job has ended. */
@@ -149,6 +162,8 @@ function outcomeOf(error: unknown): Outcome {
       ? { kind: "transient", error, delaySeconds }
       : { kind: "transient", error };
   }
-  if (error instanceof PermanentError) return { kind: "unfit", error };
+  if (error instanceof PermanentError || error instanceof SchemaError) {
+    return { kind: "unfit", error };
+  }
   return { kind: threwNotCapable(error) ? "notCapable" : "failed", error };
 }

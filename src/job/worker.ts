@@ -5,7 +5,7 @@
  */
 
 import type { Handler } from "./run_job.ts";
-import { show } from "../text.ts";
+import { quote, show } from "../text.ts";
 import {
   callFactory,
   importExport,
@@ -13,6 +13,11 @@ import {
   type ModuleLoader,
   startError,
 } from "./load_export.ts";
+import {
+  type CheckedHandler,
+  schemaOf,
+  type StandardSchema,
+} from "./schema.ts";
 import { callableHint, uncallable } from "./unrun.ts";
 import type { WorkerSpec } from "./worker_spec.ts";
 
@@ -43,20 +48,27 @@ export type WorkerFactory<Config = WorkerConfig> =
   | (new (config: Config) => { handle: Handler });
 
 /**
- * The argument types of a worker's jobs, taken from its factory.
+ * The argument types of a worker's jobs, taken from its factory, or from a
+ * handler that has a schema. With a schema, they are the types of its input.
  *
  * @typeParam Factory The type of the factory: a function, async function or
  * class.
  */
 export type JobArgs<Factory> = (
-  // deno-lint-ignore no-explicit-any
-  Factory extends abstract new (config: any) => infer Instance ? Instance
+  // A handler with a schema is a function, too.
+  "~jobArgs" extends keyof Factory ? Factory
+    // deno-lint-ignore no-explicit-any
+    : Factory extends abstract new (config: any) => infer Instance ? Instance
     // deno-lint-ignore no-explicit-any
     : Factory extends (config: any) => infer Result ? Awaited<Result>
     : never
 ) extends infer Made
-  ? Made extends { handle(...args: infer Args): unknown } ? Args
-  : Made extends (...args: infer Args) => unknown ? Args
+  ? (Made extends { handle: infer Handle } ? Handle : Made) extends infer Handle
+    ? "~jobArgs" extends keyof Handle
+      // deno-lint-ignore no-explicit-any
+      ? Handle extends CheckedHandler<any, infer Input> ? Input : never
+    : Handle extends (...args: infer Args) => unknown ? Args
+    : never
   : never
   : never;
 
@@ -67,6 +79,8 @@ export interface GivenHandler {
 
 export interface Worker {
   readonly handler: Handler;
+  /** Checks jobs before the handler runs. */
+  readonly schema: StandardSchema | undefined;
   /** Disposes the worker that the factory made, if it is disposable. */
   dispose(): Promise<void>;
 }
@@ -92,11 +106,13 @@ export async function loadWorker(
 ): Promise<() => Promise<Worker>> {
   const { worker, workerConfig } = config;
   if (typeof worker === "function") {
-    return () => makeWorker(worker, workerConfig, `worker "${worker.name}"`);
+    const subject = `worker ${quote(worker.name)}`;
+    refuseHandler(worker, subject);
+    return () => makeWorker(worker, workerConfig, subject);
   }
   if ("handler" in worker) {
-    const handler = handlerOf(worker.handler)!;
-    return () => Promise.resolve({ handler, dispose: async () => {} });
+    const made = { ...handlerOf(worker.handler)!, dispose: async () => {} };
+    return () => Promise.resolve(made);
   }
   const subject = `worker ${workerSubject(worker, config.file)}`;
   const factory = await importFactory(worker, subject, load);
@@ -116,9 +132,18 @@ async function importFactory(
   load: ModuleLoader | undefined,
 ): Promise<WorkerFactory> {
   const { value: factory } = await importExport(spec, subject, load);
+  refuseHandler(factory, subject);
   if (typeof factory === "function") return factory as WorkerFactory;
   const next = "export a function or class that takes the [worker] options";
   throw startError(subject, `is ${show(factory)}: ${next}`);
+}
+
+/** A handler that is called as a factory would check nothing. */
+function refuseHandler(factory: unknown, subject: string): void {
+  if (schemaOf(factory) === undefined) return;
+  const next =
+    "export a function that takes the [worker] options and returns it";
+  throw startError(subject, `is a handler with a schema: ${next}`);
 }
 
 async function makeWorker(
@@ -127,23 +152,23 @@ async function makeWorker(
   subject: string,
 ): Promise<Worker> {
   const { value: made } = await callFactory(factory, config, subject);
-  const handler = handlerOf(made);
-  if (handler === undefined) {
+  const found = handlerOf(made);
+  if (found === undefined) {
     const next =
       'return a function that takes a job\'s arguments, or an object with a "handle" method';
     throw startError(subject, `returned ${show(made)}: ${next}`);
   }
   const unrun = unrunHandler(made);
   if (unrun !== undefined) throw startError(subject, `returned ${unrun}`);
-  return { handler, dispose: () => dispose(made) };
+  return { ...found, dispose: () => dispose(made) };
 }
 
-function handlerOf(made: unknown): Handler | undefined {
-  if (typeof made === "function") return made as Handler;
-  const handle = memberOf(made, "handle");
-  return typeof handle === "function"
-    ? handle.bind(made) as Handler
-    : undefined;
+function handlerOf(made: unknown): Omit<Worker, "dispose"> | undefined {
+  const handle = typeof made === "function" ? made : memberOf(made, "handle");
+  if (typeof handle !== "function") return undefined;
+  // A bound function has no brand.
+  const handler = handle === made ? handle : handle.bind(made);
+  return { handler: handler as Handler, schema: schemaOf(handle) };
 }
 
 /**

@@ -156,6 +156,16 @@ export function takenBy(format: "json" | "text"): string {
   return `set body = ${format} to take it as it is`;
 }
 
+/** What a handler is called with: keyword arguments come last, if there are any. */
+export function callArguments(
+  { args, kwargs }: {
+    readonly args: readonly unknown[];
+    readonly kwargs: Readonly<Record<string, unknown>>;
+  },
+): readonly unknown[] {
+  return Object.keys(kwargs).length > 0 ? [...args, kwargs] : args;
+}
+
 /** Refuses more arguments than a handler can be called with. */
 export function checkCount(count: number, action: string): void {
   if (count <= MAX_ARGUMENTS) return;

@@ -155,7 +155,8 @@ function instanceOf(value: object): string {
   return `${/^[AEIO]/.test(name) ? "an" : "a"} ${name}`;
 }
 
-function memberPath(path: string, key: string | symbol): string {
+/** The path of an object's member: `args[0].name`, `args["a b"]`. */
+export function memberPath(path: string, key: string | symbol): string {
   if (typeof key === "symbol") return `${path}[${String(key)}]`;
   return /^[\p{ID_Start}$_][\p{ID_Continue}$]*$/u.test(key)
     ? `${path}.${key}`

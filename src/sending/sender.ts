@@ -15,6 +15,7 @@ import {
   type OutgoingMessage,
 } from "../sqs/connection.ts";
 import { SendError } from "../errors.ts";
+import type { StandardSchema } from "../job/schema.ts";
 import {
   checkJobOptions,
   type JobInput,
@@ -26,6 +27,7 @@ import {
   type SendOptions,
   type SendResult,
 } from "./job_options.ts";
+import { SchemaGate } from "./schema_gate.ts";
 import { SendFailure, SendQueue } from "./send_queue.ts";
 import type { ProducerTelemetry, Telemetry } from "../telemetry/telemetry.ts";
 import { refuseUnknown } from "../options.ts";
@@ -45,15 +47,22 @@ export class Sender implements AsyncDisposable {
   readonly #open: OpenQueue;
   readonly #writing: Writing;
   readonly #telemetry: ProducerTelemetry | undefined;
+  readonly #gate: SchemaGate | undefined;
   readonly #queue: SendQueue;
   readonly #pending = new Set<Promise<unknown>>();
   #closed = false;
 
-  constructor(open: OpenQueue, writing: Writing, telemetry?: Telemetry) {
+  constructor(
+    open: OpenQueue,
+    writing: Writing,
+    telemetry?: Telemetry,
+    schema?: StandardSchema,
+  ) {
     const { connection, url, ref } = open;
     this.#open = open;
     this.#writing = writing;
     this.#telemetry = telemetry?.producer({ name: ref.name, url });
+    this.#gate = schema && new SchemaGate(schema, writing.body);
     this.#queue = new SendQueue({
       ...open,
       connection: this.#telemetry?.connection(connection) ?? connection,
@@ -83,8 +92,11 @@ export class Sender implements AsyncDisposable {
     }
     const request = (message: OutgoingMessage) =>
       this.#request(message, options.signal, index);
+    const pass = () =>
+      this.#telemetry?.send(message, request) ?? request(message);
+    const group = this.#open.ref.fifo ? message.groupId : undefined;
     return this.#track(
-      this.#telemetry?.send(message, request) ?? request(message),
+      this.#gate?.check(message.body, group, pass, options.signal) ?? pass(),
     );
   }
 

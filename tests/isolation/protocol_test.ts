@@ -84,6 +84,20 @@ Deno.test("a message that cannot be read has no job in a child process, either",
   assertEquals(stage.left, []);
 });
 
+Deno.test("a child process checks its jobs by the worker's schema", async () => {
+  await using stage = await Stage.start("checked", {
+    worker: `${import.meta.dirname}/schema_worker.ts:checked`,
+    failures: { queue: "failed" },
+  });
+  assertEquals(await stage.do(7), "INFO worker true 7");
+  assertMatch(
+    await stage.do("x"),
+    /^ERROR zsqs Handling a message failed: adder, message ID, receive 1\n {2}SchemaError: Job does not fit the schema:\n {4}args\[0\]: Invalid input: expected number, received string\n/,
+  );
+  const [failed] = stage.queues.get("failed").messages;
+  assertMatch(String(failed!.attributes["zsqs.failure"]), /"SchemaError"/);
+});
+
 Deno.test("getLogger() writes to the container's loggers from a child process", async () => {
   await using stage = await Stage.start("act");
   for (const level of ["debug", "info", "warn", "error", "critical"]) {

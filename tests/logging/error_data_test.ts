@@ -4,7 +4,11 @@ import {
   assertInstanceOf,
   assertStringIncludes,
 } from "@std/assert";
-import { PermanentError, TransientError } from "../../src/errors.ts";
+import {
+  PermanentError,
+  SchemaError,
+  TransientError,
+} from "../../src/errors.ts";
 import {
   decodeError,
   encodeError,
@@ -170,6 +174,9 @@ Deno.test("decodeError() gives errors their names, members and brands", () => {
   assertEquals(error.stack, thrown.stack);
   assertInstanceOf(error.cause, PermanentError);
   assertEquals((error.cause as AnyError).code, "E1");
+  const misfit = decodeError(encodeError(new SchemaError("No", ["a: b"])));
+  assertInstanceOf(misfit, SchemaError);
+  assertEquals([misfit.message, misfit.problems], ["No:\na: b", ["a: b"]]);
 });
 
 Deno.test("decodeError() returns something for whatever it is given", () => {

@@ -1,0 +1,17 @@
+/**
+ * A worker with a schema, for tests of isolation.
+ *
+ * @module
+ */
+
+import process from "node:process";
+import { z } from "zod";
+import { getLogger, withSchema } from "../../container.ts";
+
+const checkedIn = z.number().transform((number) => [process.pid, number]);
+
+/** Logs whether the check ran in the handler's process. */
+export const checked = () =>
+  withSchema(z.tuple([checkedIn]), ([pid, number]) => {
+    getLogger("worker").info(`${pid === process.pid} ${number}`);
+  });

@@ -137,7 +137,7 @@ async function mainUntilExit(): Promise<number> {
 
 /** Runs the jobs of a container that this program, compiled, started. */
 async function serveJobs(container: number): Promise<never> {
-  const { serve } = await import("./src/isolation/child.ts");
+  const { serve } = await import("./src/isolation/child_main.ts");
   await serve((specifier) => import(specifier), container);
   return await new Promise(() => {});
 }

@@ -19,7 +19,7 @@ import type { WorkerConfig } from "./src/job/worker.ts";
 import { watchExit } from "./src/job/stray_exit.ts";
 import { defaultLoggers } from "./src/logging/loggers.ts";
 import { outlivePrinting } from "./src/logging/printing.ts";
-import { refuseUnknown } from "./src/options.ts";
+import { refuseUnknown } from "./src/unknown_options.ts";
 import { listenToStopSignals } from "./src/signals.ts";
 
 export { checkConfig } from "./src/config/config.ts";
@@ -101,10 +101,10 @@ export interface RunningContainer extends AsyncDisposable {
   /** Receives again after a pause. */
   resume(): void;
   /**
-   * Stops the container: it waits for the current receive (up to
-   * `waitTimeSeconds`), releases messages whose jobs have not started, lets
-   * running jobs finish (up to `shutdownTimeoutSeconds`), and disposes the
-   * worker. A second call may force a stop. It returns `finished`.
+   * Stops the container and returns `finished`. It waits for the current receive
+   * (up to `waitTimeSeconds`) and releases messages whose jobs have not started.
+   * Running jobs finish (up to `shutdownTimeoutSeconds`), and the worker is
+   * disposed. A second call may force a stop.
    */
   stop(options?: StopOptions): Promise<ContainerSummary>;
 }

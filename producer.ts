@@ -152,10 +152,10 @@ export interface Queue<Args extends readonly unknown[] = readonly unknown[]>
    * Sends many jobs, in constant memory and in their order. Resolves when every
    * job has its result.
    *
-   * It waits for the jobs under way, and then rejects with the first error: that
-   * of a job if there is no `onResult`, the error that `onResult` or the
-   * iterable throws, or the reason of `signal` if that aborts. It rejects with a
-   * `TypeError` if `jobs` is not iterable or an option is unknown.
+   * It rejects with the first error of the iterable or of `onResult`, or with the
+   * reason of `signal` if that aborts. Without `onResult`, it also rejects with
+   * the error of a job. Before that, it waits for the jobs under way. It rejects
+   * with a `TypeError` if `jobs` is not iterable or an option is unknown.
    *
    * @param jobs Arguments, or arguments with options.
    * @param options A callback for results, and a signal.

@@ -38,7 +38,7 @@ async function permissions(
     );
   }
   const configs = await Promise.all(files.map(readContainerConfig));
-  const { permissionsOf } = await import("../permissions/permissions.ts");
+  const { permissionsOf } = await import("../permissions/needed.ts");
   const { permissions, hints } = await permissionsOf(configs);
   const flags = permissions.flags();
   const words = ["deno", "run", ...flags, "jsr:@zsqs/cli", ...files];

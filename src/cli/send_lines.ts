@@ -10,7 +10,7 @@ import { messageOf, SendError } from "../errors.ts";
 import { kwargs } from "../message/body.ts";
 import type { BodyFormat } from "../message/reading.ts";
 import { parseExact } from "../message/strict_json.ts";
-import { refuseUnknown } from "../options.ts";
+import { refuseUnknown } from "../unknown_options.ts";
 import { MAX_BYTES } from "../sqs/connection.ts";
 import { isShared } from "../sending/send_queue.ts";
 import {

@@ -68,9 +68,7 @@ export const PERMISSION_KEYS = {
   sys: "allowSys",
   ffi: "allowFfi",
   import: "allowImport",
-} as const;
-
-export type PermissionName = keyof typeof PERMISSION_KEYS;
+} as const satisfies Record<PermissionName, string>;
 
 /** Permissions: values joined by commas, or `true` for all. */
 type GivenPermissions = {

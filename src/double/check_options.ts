@@ -4,7 +4,7 @@
  * @module
  */
 
-import { refuseUnknown } from "../options.ts";
+import { refuseUnknown } from "../unknown_options.ts";
 import { show } from "../text.ts";
 
 /** What an option must be. */

@@ -7,13 +7,10 @@
 
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import {
-  type ContainerConfig,
-  PERMISSION_KEYS,
-  type PermissionName,
-} from "../config/options.ts";
+import { type ContainerConfig, PERMISSION_KEYS } from "../config/options.ts";
 import { ConfigError } from "../errors.ts";
 import type { WorkerSpec } from "../job/worker_spec.ts";
+import { PERMISSION_NAMES, type PermissionName } from "../permission_names.ts";
 import { ownFlags } from "./own_flags.ts";
 
 /**
@@ -72,13 +69,12 @@ export function childCommand(
       'Cannot start container as "isolation" is "process", which needs Deno: run it with Deno, or set "isolation" to "none"',
     );
   }
-  const names = Object.keys(PERMISSION_KEYS) as PermissionName[];
   const command = {
     file: process.execPath,
     env: childEnv(config),
     denied: config.allowAll
       ? []
-      : names.filter((name) => config[PERMISSION_KEYS[name]] === undefined),
+      : PERMISSION_NAMES.filter((name) => config[PERMISSION_KEYS[name]] === undefined),
   };
   if (isCompiled()) {
     checkCompiled(config);
@@ -136,7 +132,7 @@ function checkCompiled({ allowAll }: IsolationConfig): void {
  * if their import is literal text. None of them runs before `serve` imports it.
  */
 function entryPoint({ specifier }: WorkerSpec): string {
-  const own = JSON.stringify(import.meta.resolve("./child.ts"));
+  const own = JSON.stringify(import.meta.resolve("./child_main.ts"));
   const worker = JSON.stringify(specifier);
   return `import { serve } from ${own};
 serve(() => import(${worker}), ${process.pid});
@@ -145,7 +141,7 @@ serve(() => import(${worker}), ${process.pid});
 
 /** Deno loads modules of literal imports before it runs a program. */
 function filler({ specifier }: WorkerSpec): string {
-  const modules = [import.meta.resolve("./child.ts"), specifier];
+  const modules = [import.meta.resolve("./child_main.ts"), specifier];
   const imports = modules.map((each) => `import(${JSON.stringify(each)})`);
   return `export const load = () => [${imports.join(", ")}];\n`;
 }

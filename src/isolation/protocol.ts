@@ -10,7 +10,6 @@
  */
 
 import { Buffer } from "node:buffer";
-import type { PermissionName } from "../config/options.ts";
 import { isVisibilitySeconds, type JobAbortReason } from "../errors.ts";
 import type { Outcome } from "../job/decide.ts";
 import type { WorkerConfig } from "../job/worker.ts";
@@ -18,6 +17,7 @@ import type { WorkerSpec } from "../job/worker_spec.ts";
 import type { Reading } from "../message/reading.ts";
 import { decodeError, type ErrorData } from "../logging/error_data.ts";
 import { LOG_METHODS, type Logger } from "../logging/loggers.ts";
+import type { PermissionName } from "../permission_names.ts";
 import type { JobMessage, WireAttribute } from "../sqs/connection.ts";
 
 // A job may replace what all code of its process shares.

@@ -1,6 +1,6 @@
 /**
- * Finds the permissions that the AWS SDK needs to find its credentials and
- * region: follows the SDK's chain of places, without asking any of them.
+ * Finds the permissions with which the AWS SDK finds its credentials and region.
+ * It follows the SDK's chain of places, without asking any of them.
  *
  * @module
  */
@@ -43,8 +43,8 @@ const INSTANCE_HOST = "http://169.254.169.254";
 const INSTANCE_HOST_IPV6 = "http://[fd00:ec2::254]";
 
 /**
- * The ways to get credentials whose permissions depend on the user's sign-in: a
- * setting's name or its beginning, the way in words, and the flags to add.
+ * The ways to get credentials whose permissions depend on the user's sign-in. A
+ * row has a setting's name or its beginning, the way, and the flags to add.
  */
 const BY_HAND: readonly (readonly [string, string, string])[] = [
   ["credential_process", "a program", "--allow-env --allow-run=/bin/sh"],

@@ -5,7 +5,7 @@
  */
 
 import type { Attributes } from "../message/attributes.ts";
-import { refuseUnknown } from "../options.ts";
+import { refuseUnknown } from "../unknown_options.ts";
 import { MAX_DELAY_SECONDS } from "../sqs/connection.ts";
 import type { QueueRef } from "../sqs/queue_ref.ts";
 import { show } from "../text.ts";

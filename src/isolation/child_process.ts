@@ -26,7 +26,6 @@ import {
   decodeOutcome,
   encodeToChild,
   HELLO,
-  isTooLong,
   type LogText,
   type Mark,
   type ToChild,
@@ -284,16 +283,16 @@ export class Child {
   }
 
   #take(text: unknown): void {
-    if (text === HELLO && this.#step === undefined) this.#greeted.resolve();
-    else if (typeof text === "string" && isTooLong(text)) {
-      this.kill("was killed as it sent more than 1 MiB at once");
-    } else if (typeof text === "string" && this.#flood.isOver(text.length)) {
-      this.kill("was killed as its jobs logged more than 4 MiB in a second");
-    } else {
-      const frame = decodeFromChild(this.#keys.fromChild, text);
-      if (frame !== undefined && this.#handle(frame)) return;
-      this.kill("was killed as a job wrote to its channel");
+    if (text === HELLO && this.#step === undefined) {
+      return this.#greeted.resolve();
     }
+    const flood = typeof text === "string"
+      ? this.#flood.problemOf(text)
+      : undefined;
+    if (flood !== undefined) return this.kill(`was killed as ${flood}`);
+    const frame = decodeFromChild(this.#keys.fromChild, text);
+    if (frame !== undefined && this.#handle(frame)) return;
+    this.kill("was killed as a job wrote to its channel");
   }
 
   /** Returns `false` for a frame that its program never sends. */

@@ -1,9 +1,11 @@
 /**
- * A limit on what a child process sends in a second: the container holds all of
- * it in memory until it is logged.
+ * Limits on the frames of a child process, one and all in a second: the
+ * container holds them in memory until they are logged.
  *
  * @module
  */
+
+import { isTooLong } from "./protocol.ts";
 
 /** The most characters of frames of any kind in a second. */
 const MAX_PER_SECOND = 4 * 1_048_576;
@@ -13,14 +15,17 @@ export class FloodLimit {
   #sinceMs = 0;
   #size = 0;
 
-  /** Whether a frame of this size is more than a child may send. */
-  isOver(size: number): boolean {
+  /** Why a child may not send a frame; continues `Its process was killed as`. */
+  problemOf(frame: string): string | undefined {
+    if (isTooLong(frame)) return "it sent more than 1 MiB at once";
     const now = performance.now();
     if (now - this.#sinceMs >= 1000) {
       this.#sinceMs = now;
       this.#size = 0;
     }
-    this.#size += size;
-    return this.#size > MAX_PER_SECOND;
+    this.#size += frame.length;
+    return this.#size > MAX_PER_SECOND
+      ? "it sent more than 4 MiB of log lines and outcomes in a second"
+      : undefined;
   }
 }

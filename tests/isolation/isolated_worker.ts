@@ -210,6 +210,10 @@ export function act(config: WorkerConfig) {
 export function tell({ report: url, again }: WorkerConfig) {
   return async (what: string, ...args: string[]) => {
     const { receiveCount, signal } = currentJob();
+    // The abort may come before the answer to the report.
+    const aborted = new Promise((resolve) => {
+      signal.addEventListener("abort", resolve);
+    });
     // Once the container has read this, it knows that the handler has started.
     if (["loop", "wait"].includes(what)) log.info(`${what} begins`);
     await report(url!, `${what} ${process.pid} ${receiveCount}`);
@@ -218,9 +222,7 @@ export function tell({ report: url, again }: WorkerConfig) {
       case "loop":
         for (;;);
       case "wait":
-        await new Promise((resolve) => {
-          signal.addEventListener("abort", resolve);
-        });
+        await aborted;
         log.info(`wait: ${signal.reason.reason}, ${signal.reason.message}`);
         signal.throwIfAborted();
         break;

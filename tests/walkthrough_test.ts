@@ -1,18 +1,18 @@
 /**
- * The walkthrough of zc.sqs's own documentation, step by step: once against the
- * double, and once against a server over HTTP with the command line as a
- * process. The ini file is the one there; only the worker's module has another
+ * The walkthrough of zc.sqs's own documentation, step by step. It runs against
+ * the double, and against a server over HTTP with the command line as a process.
+ * The ini file is the one there; only the worker's module has another
  * name.
  *
  * @module
  */
 
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
-import { stub } from "@std/testing/mock";
 import { join } from "node:path";
 import { sequential } from "../container.ts";
 import { NonExistentQueueError, Queue } from "../producer.ts";
 import { setUp } from "../testing.ts";
+import { Printed } from "./support/printed.ts";
 import { runCli, servePackage, TestServer } from "./support/server.ts";
 
 const INI = `\
@@ -70,14 +70,8 @@ async function makeFolder(zsqs: string): Promise<string> {
 Deno.test("the walkthrough of zc.sqs works against the double", async () => {
   const folder = await makeFolder(import.meta.resolve("../mod.ts"));
   const home = Deno.cwd();
-  const printed: string[] = [];
-  using _log = stub(
-    console,
-    "log",
-    (...values: unknown[]) => void printed.push(values.join(" ")),
-  );
-  /** What was printed since the last time. */
-  const output = () => printed.splice(0);
+  using printed = new Printed();
+  const output = () => printed.take();
   Deno.chdir(folder);
   try {
     await using queues = setUp();

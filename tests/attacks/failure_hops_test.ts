@@ -6,18 +6,15 @@
  */
 
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { stub } from "@std/testing/mock";
 import { startContainer } from "../../container.ts";
 import { openQueue } from "../../src/connect/open_queue.ts";
 import { FailureQueue } from "../../src/engine/failure_queue.ts";
 import { setUp } from "../../testing.ts";
+import { Printed } from "../support/printed.ts";
 import { TestServer } from "../support/server.ts";
 
 Deno.test("A message that two failures queues send to each other stays after three hops", async () => {
-  const kept = Promise.withResolvers<string>();
-  using _error = stub(console, "error", (line: string) => {
-    if (line.includes("3 times already")) kept.resolve(line);
-  });
+  using printed = new Printed();
   await using server = await TestServer.start();
   const [url] = [await server.createQueue("a"), await server.createQueue("b")];
   const handled: string[] = [];
@@ -36,7 +33,7 @@ Deno.test("A message that two failures queues send to each other stays after thr
   await using _a = await start("a", "b");
   await using _b = await start("b", "a");
   await server.send(url!, "[[1],{}]");
-  const line = await kept.promise;
+  const line = await printed.line("3 times already");
   assertEquals(handled, ["a", "b", "a", "b"]);
   assertStringIncludes(line, "ERROR");
   assertStringIncludes(line, "so that it will be received again: b, message");

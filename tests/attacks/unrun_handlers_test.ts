@@ -6,7 +6,6 @@ import {
   assertRejects,
   assertThrows,
 } from "@std/assert";
-import { stub } from "@std/testing/mock";
 import { Readable } from "node:stream";
 import {
   checkConfig,
@@ -19,6 +18,7 @@ import {
 import { Queue } from "../../producer.ts";
 import { setUp } from "../../testing.ts";
 import { Folder } from "../support/folder.ts";
+import { Printed } from "../support/printed.ts";
 
 /** A log of errors in memory. */
 const QUIET = "<logger>\n level CRITICAL\n</logger>";
@@ -122,15 +122,12 @@ Deno.test("checkConfig() refuses a generator or a class as the handler", () => {
 /** How a job that returned a value left its message. */
 async function end(handler: Handler) {
   await using queues = setUp({ silent: true });
-  let log = "";
-  using _printed = stub(console, "error", (line: string) => {
-    log += line;
-  });
+  using printed = new Printed();
   await using container = await startContainer({ queue: "adder", handler });
   await (await Queue("adder"))();
   const { failed } = container.summary;
   const { messages, deleted } = queues.get("adder");
-  return { kept: messages.length, deleted: deleted.length, failed, log };
+  return { kept: messages.length, deleted: deleted.length, failed, log: printed.err.join("\n") };
 }
 
 function* generate() {}
@@ -237,7 +234,7 @@ export const streams = () => async () => new ReadableStream({ pull() {} });
 Deno.test("an isolated worker's generator function is refused, and what its jobs return stays", async () => {
   await using folder = await Folder.with({ "worker.ts": ISOLATED });
   await using queues = setUp({ silent: true });
-  using printed = stub(console, "error", () => {});
+  using printed = new Printed();
   const start = (name: string) =>
     startContainer({
       queue: name,
@@ -253,9 +250,10 @@ Deno.test("an isolated worker's generator function is refused, and what its jobs
     assertEquals({ done, failed, retried }, { done: 0, failed: 0, retried: 1 });
     assertEquals(queues.get(name).messages.length, 1);
   }
-  const lines = printed.calls.map(({ args: [line] }) => String(line));
-  const named = lines.filter((line) => /receive 1: fix the worker/.test(line));
-  assertEquals(named.length, 2, lines.join("\n"));
+  const named = printed.err.filter((line) =>
+    /receive 1: fix the worker/.test(line)
+  );
+  assertEquals(named.length, 2, printed.err.join("\n"));
 });
 
 Deno.test("a worker's function is no class for being bound, frozen or proxied", async () => {

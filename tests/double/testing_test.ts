@@ -10,31 +10,12 @@ import {
   assertStrictEquals,
   assertThrows,
 } from "@std/assert";
-import { stub } from "@std/testing/mock";
 import { openQueue } from "../../src/connect/open_queue.ts";
 import type { ReceivedMessage } from "../../src/sqs/connection.ts";
 import { currentJob, runContainer, TransientError } from "../../container.ts";
 import { kwargs, NonExistentQueueError, Queue } from "../../producer.ts";
 import { setUp, type TestQueues } from "../../testing.ts";
-
-/** What is printed while it is in scope. */
-class Console implements Disposable {
-  readonly #printed: string[] = [];
-  readonly #stubs = (["log", "error"] as const).map((method) =>
-    stub(console, method, (...args: unknown[]) => {
-      this.#printed.push(args.join(" "));
-    })
-  );
-
-  /** What was printed since the last time. */
-  take(): string[] {
-    return this.#printed.splice(0);
-  }
-
-  [Symbol.dispose](): void {
-    for (const stub of this.#stubs) stub.restore();
-  }
-}
+import { Printed } from "../support/printed.ts";
 
 /** A queue of the double as SQS shows it. */
 async function open(name = "adder") {
@@ -76,17 +57,17 @@ function bodies(messages: readonly ReceivedMessage[]): string[] {
 }
 
 Deno.test("setUp() prints what zc.sqs prints", async () => {
-  using console = new Console();
+  using printed = new Printed();
   await using queues = setUp();
   const queue = await Queue("adder");
-  assertEquals(console.take(), ["Connected to region us-east-1."]);
+  assertEquals(printed.take(), ["Connected to region us-east-1."]);
   await queue(1, 2, kwargs({ x: 3 }));
-  assertEquals(console.take(), ['[[1,2],{"x":3}]']);
+  assertEquals(printed.take(), ['[[1,2],{"x":3}]']);
   await Queue("adder", { region: "eu-west-1" });
-  assertEquals(console.take(), ["Connected to region eu-west-1."]);
+  assertEquals(printed.take(), ["Connected to region eu-west-1."]);
   const base64 = await Queue("base64", { encoding: "base64" });
   await base64("é");
-  assertEquals(console.take(), [
+  assertEquals(printed.take(), [
     "Connected to region us-east-1.",
     '[["é"],{}]',
   ]);
@@ -99,33 +80,33 @@ Deno.test("setUp() prints what zc.sqs prints", async () => {
       if (a === "later") throw new TransientError();
     },
   });
-  assertEquals(console.take(), [
+  assertEquals(printed.take(), [
     "Connected to region us-east-1.",
     "job 1",
     `deleted '[[1,2],{"x":3}]'`,
   ]);
   await queue("é");
-  assertEquals(console.take(), ["job é", `deleted '[["é"],{}]'`]);
+  assertEquals(printed.take(), ["job é", `deleted '[["é"],{}]'`]);
   await queue("later");
-  assertEquals(console.take(), ["job later"]);
+  assertEquals(printed.take(), ["job later"]);
   await queues.advance(30);
-  assertEquals(console.take(), ["job later"]);
+  assertEquals(printed.take(), ["job later"]);
   await base64("other");
-  assertEquals(console.take(), ['[["other"],{}]']);
+  assertEquals(printed.take(), ['[["other"],{}]']);
 });
 
 Deno.test("Queues.beSilent() stops the printing and starts it again", async () => {
-  using console = new Console();
+  using printed = new Printed();
   using queues = setUp({ silent: true });
   const queue = await Queue("adder");
   await queue(1);
-  assertEquals(console.take(), []);
+  assertEquals(printed.take(), []);
   queues.beSilent(false);
   await queue(2);
-  assertEquals(console.take(), ["[[2],{}]"]);
+  assertEquals(printed.take(), ["[[2],{}]"]);
   queues.beSilent();
   await queue(3);
-  assertEquals(console.take(), []);
+  assertEquals(printed.take(), []);
   assertEquals(queues.get("adder").jobs, [[1], [2], [3]]);
 });
 
@@ -1223,7 +1204,7 @@ Deno.test("setUp() throws what a worker throws at disposal, and disposes all", a
 });
 
 Deno.test("setUp() without await prints what a worker throws at disposal", async () => {
-  using console = new Console();
+  using printed = new Printed();
   {
     using _queues = setUp({ silent: true });
     await runContainer({
@@ -1238,7 +1219,7 @@ Deno.test("setUp() without await prints what a worker throws at disposal", async
   }
   assertEquals(testMode(), undefined);
   await new Promise((resolve) => setTimeout(resolve, 0));
-  assertEquals(console.take(), [
+  assertEquals(printed.take(), [
     "Cannot dispose the worker of adder: stuck",
   ]);
 });

@@ -29,6 +29,7 @@ import {
 import { Queue } from "../../producer.ts";
 import { EngineRig, type RigOptions } from "../support/engine_rig.ts";
 import { TestServer } from "../support/server.ts";
+import { Printed } from "../support/printed.ts";
 import { runForced } from "../support/run_forced.ts";
 import { turn } from "../support/turn.ts";
 
@@ -188,7 +189,7 @@ Deno.test("Engine.run() asks for 30 s until the queue's own visibility timeout i
     rig.connection.receives.map((receive) => receive.visibilityTimeoutSeconds),
     [30, 300],
   );
-  // As long as any other message that is to be received again.
+  // As long as any other message that will be received again.
   assertEquals(rig.connection.hidden, { "handle of early": 300 });
   await rig.force();
   await running;
@@ -204,7 +205,7 @@ const UNUSABLE: [what: string, error: Error, ends: boolean][] = [
 ];
 
 for (const [what, error, ends] of UNUSABLE) {
-  Deno.test(`Engine.run() ${ends ? "ends" : "goes on"} where its first receive tells that ${what}`, async () => {
+  Deno.test(`Engine.run() ${ends ? "ends" : "goes on"} where its first receive shows that ${what}`, async () => {
     const rig = scripted(() => {}, { isUnseen: true });
     rig.connection.answers.push(error);
     const running = rig.run();
@@ -224,7 +225,7 @@ function refusal(code: string, senderFault = false): SqsError {
   return new SqsError(`${code} failed`, { code, senderFault });
 }
 
-Deno.test("Engine.run() goes on where its queue goes missing later", async () => {
+Deno.test("Engine.run() continues where its queue goes missing later", async () => {
   const rig = scripted(() => {}, { isUnseen: true });
   const missing = new SqsError("no such queue", {
     code: "QueueDoesNotExist",
@@ -300,7 +301,7 @@ Deno.test("Engine.run() logs where failed receives start and end, and the reason
   await running;
 });
 
-Deno.test("Engine.run() tells that it receives again before it runs the job", async () => {
+Deno.test("Engine.run() logs that it receives again before it runs the job", async () => {
   const rig = scripted(() => new Promise(() => {}));
   rig.connection.answers.push(THROTTLED, [message("a")]);
   const running = rig.run();
@@ -339,7 +340,7 @@ Deno.test("Engine.run() awaits the receive in flight when it is stopped", async 
   assertEquals(rig.log, []);
 });
 
-Deno.test("Engine.run() releases unrun what a receive brings after the stop", async () => {
+Deno.test("Engine.run() releases the messages of a receive that ends after the stop", async () => {
   const rig = scripted();
   const receive = Promise.withResolvers<ReceivedMessage[]>();
   rig.connection.answers.push(receive.promise);
@@ -357,7 +358,7 @@ Deno.test("Engine.run() releases unrun what a receive brings after the stop", as
   });
 });
 
-Deno.test("Engine.run() releases unrun what a receive brings after the force", async () => {
+Deno.test("Engine.run() releases the messages of a receive that ends after the force", async () => {
   const rig = scripted();
   const receive = Promise.withResolvers<ReceivedMessage[]>();
   rig.connection.answers.push(receive.promise);
@@ -520,7 +521,7 @@ for (const [what, answer, how, why] of CHANGE_FAILURES) {
   const again = "; the jobs have ended, and may run again";
   const end = how === " failed" ? how + again : how;
 
-  Deno.test(`Engine.run() logs a delete that ${what} and goes on`, async () => {
+  Deno.test(`Engine.run() logs a delete that ${what} and continues`, async () => {
     const rig = scripted();
     rig.connection.answerChange = answer;
     rig.connection.answers.push([message("a")], [message("b")]);
@@ -536,7 +537,7 @@ for (const [what, answer, how, why] of CHANGE_FAILURES) {
     await running;
   });
 
-  Deno.test(`Engine.run() logs a change of visibility that ${what} and goes on`, async () => {
+  Deno.test(`Engine.run() logs a change of visibility that ${what} and continues`, async () => {
     const rig = scripted((name) => {
       if (name === "a") throw new TransientError("", { delaySeconds: 5 });
     });
@@ -641,14 +642,13 @@ const LOG_ALL = `
 
 /** A container on a real server, stopped at the end of its scope. */
 class Running implements AsyncDisposable {
-  readonly log: string[] = [];
+  readonly printed: Printed;
   readonly stop = new AbortController();
   readonly force = new AbortController();
   readonly server: TestServer;
   readonly url: string;
   readonly ended: ReturnType<typeof runContainer>;
   readonly #stack: AsyncDisposableStack;
-  readonly #waiting = new Map<string, () => void>();
 
   private constructor(
     stack: AsyncDisposableStack,
@@ -661,12 +661,7 @@ class Running implements AsyncDisposable {
     this.#stack = stack;
     this.server = server;
     this.url = url;
-    stack.use(stub(console, "log", (line: unknown) => {
-      this.log.push(String(line));
-      for (const [text, found] of this.#waiting) {
-        if (String(line).includes(text)) found();
-      }
-    }));
+    this.printed = stack.use(new Printed());
     this.ended = runForced({
       queue: "adder",
       endpoint: server.endpoint,
@@ -700,14 +695,6 @@ class Running implements AsyncDisposable {
       region: "us-east-1",
     });
     for (const arg of args) await queue(arg);
-  }
-
-  /** Resolves when a line with this text is logged. */
-  async logged(text: string): Promise<void> {
-    if (this.log.some((line) => line.includes(text))) return;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#waiting.set(text, resolve);
-    await promise;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -749,7 +736,7 @@ Deno.test("runContainer() runs jobs from a server until its signal aborts", asyn
     delayed: 0,
   });
   assertEquals(
-    running.log.map((line) => line.split("\n")[0])
+    running.printed.out.map((line) => line.split("\n")[0])
       .filter((line) => !/^DEBUG/.test(line!))
       .map((line) => line!.replace(/, leases lost .*/, ""))
       .map((line) => line!.replace(/[0-9a-f-]{36}/, "ID")),
@@ -765,7 +752,7 @@ Deno.test("runContainer() runs jobs from a server until its signal aborts", asyn
 
 Deno.test("runContainer() stops while it is idle, and strands no message", async () => {
   await using running = await Running.start(() => () => {});
-  await running.logged("Listening");
+  await running.printed.line("Listening");
   running.stop.abort();
   assertEquals(countsOf(await running.ended), NOTHING);
   await running.send(1);
@@ -805,7 +792,7 @@ for (const how of ["forceSignal", "shutdownTimeoutSeconds"] as const) {
       delayed: 0,
     });
     assertEquals(
-      running.log.filter((line) => /Gave up/.test(line)).length,
+      running.printed.out.filter((line) => /Gave up/.test(line)).length,
       1,
     );
   });
@@ -834,16 +821,16 @@ Deno.test("runContainer() ends a drain when nothing comes any more", async () =>
   });
   assertEquals(done, [1, 2, 3]);
   assertEquals(
-    running.log.at(-1),
+    running.printed.out.at(-1),
     "INFO zsqs Drained adder: 0 visible, 1 in flight and 0 delayed messages remain",
   );
 });
 
-Deno.test("runContainer() goes on when its queue disappears", async () => {
+Deno.test("runContainer() continues when its queue disappears", async () => {
   await using running = await Running.start(() => () => {});
-  await running.logged("Listening");
+  await running.printed.line("Listening");
   await running.server.deleteQueue(running.url);
-  await running.logged("Receive from adder failed; retrying: ");
+  await running.printed.line("Receive from adder failed; retrying: ");
   running.stop.abort();
   assertEquals(countsOf(await running.ended), NOTHING);
 });
@@ -912,7 +899,7 @@ Deno.test("runContainer() rejects with what its worker throws at disposal", asyn
   assertInstanceOf(error.cause, RangeError);
 });
 
-Deno.test("runContainer() logs an error in work that a job left behind, and goes on", async () => {
+Deno.test("runContainer() logs an error in work that a job left behind, and continues", async () => {
   const ids: string[] = [];
   const done = Promise.withResolvers<void>();
   await using running = await Running.start(() => (what: string) => {
@@ -921,12 +908,12 @@ Deno.test("runContainer() logs an error in work that a job left behind, and goes
     else done.resolve();
   });
   await running.send("stray");
-  await running.logged("left behind");
+  await running.printed.line("left behind");
   await running.send("ok");
   await done.promise;
   running.stop.abort();
   assertEquals((await running.ended).done, 2);
-  const line = running.log.find((line) => line.includes("left behind"))!;
+  const line = running.printed.out.find((line) => line.includes("left behind"))!;
   assert(
     line.startsWith(
       `ERROR zsqs Work that a job left behind failed: adder, message ${

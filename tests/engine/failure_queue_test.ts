@@ -6,7 +6,6 @@
 
 import { SqsError } from "../../src/errors.ts";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { stub } from "@std/testing/mock";
 import { openQueue } from "../../src/connect/open_queue.ts";
 import {
   MAX_BYTES,
@@ -20,6 +19,7 @@ import { Queue, type QueueOptions } from "../../producer.ts";
 import { setUp } from "../../testing.ts";
 import { cli } from "../support/cli.ts";
 import { replaceCalls } from "../support/call_faults.ts";
+import { Printed } from "../support/printed.ts";
 import { TestServer } from "../support/server.ts";
 import { runForced } from "../support/run_forced.ts";
 
@@ -78,7 +78,7 @@ async function failInto(
 }
 
 Deno.test("failures = QUEUE keeps the body, the attributes and the reason", async () => {
-  using _error = stub(console, "error", () => {});
+  using _printed = new Printed();
   await using queues = setUp({ silent: true, startTime: new Date(0) });
   await failInto("adder-failed");
   const adder = await Queue("adder");
@@ -106,7 +106,7 @@ Deno.test("failures = QUEUE keeps the body, the attributes and the reason", asyn
 });
 
 Deno.test("failures = QUEUE shortens a long reason", async () => {
-  using _error = stub(console, "error", () => {});
+  using _printed = new Printed();
   await using _queues = setUp({ silent: true });
   await runContainer({
     queue: "adder",
@@ -181,8 +181,7 @@ function bodyOf(bytes: number, first: string): string {
 
 for (const [backend, fail] of Object.entries(BACKENDS)) {
   Deno.test(`failures = QUEUE keeps body and attributes, and the reason where there is room (${backend})`, async () => {
-    const logged: string[] = [];
-    using _error = stub(console, "error", (line) => void logged.push(line));
+    using printed = new Printed();
     // A former reason so short that there is no room for a new one.
     const former = { "zsqs.failure": text("{}") };
     const cases: [OutgoingMessage, WireAttributes, reason: boolean][] = [
@@ -211,12 +210,11 @@ for (const [backend, fail] of Object.entries(BACKENDS)) {
       if (reason) assertEquals(reasonOf(found).queue, "adder");
       else assertEquals(_reason, undefined);
     }
-    assertEquals(logged.join("\n").split("without its reason").length - 1, 3);
+    assertEquals(printed.err.join("\n").split("without its reason").length - 1, 3);
   });
 
   Deno.test(`failures = QUEUE keeps to a lower limit of that queue (${backend})`, async () => {
-    const logged: string[] = [];
-    using _error = stub(console, "error", (line) => void logged.push(line));
+    using printed = new Printed();
     const kept = await fail(
       [500, 1000, 1024].map((bytes, i) => ({
         body: bodyOf(bytes, String(i)),
@@ -233,12 +231,12 @@ for (const [backend, fail] of Object.entries(BACKENDS)) {
     assertEquals(sorted.map(({ body }) => body.length), [500, 1000, 1024]);
     assert((reasonOf(sorted[0]!).message as string).length > 100);
     assertEquals(sorted.slice(1).map((each) => each.attributes), [{}, {}]);
-    assertEquals(logged.join("\n").split("without its reason").length - 1, 2);
+    assertEquals(printed.err.join("\n").split("without its reason").length - 1, 2);
   });
 }
 
 Deno.test("failures = QUEUE deletes nothing where the sending fails", async () => {
-  using _error = stub(console, "error", () => {});
+  using _printed = new Printed();
   await using queues = setUp({
     silent: true,
     queues: ["adder", { name: "small", maximumMessageSize: 1024 }],
@@ -250,7 +248,7 @@ Deno.test("failures = QUEUE deletes nothing where the sending fails", async () =
 });
 
 Deno.test("failures = QUEUE.fifo keeps groups, and takes no two for one", async () => {
-  using _error = stub(console, "error", () => {});
+  using _printed = new Printed();
   await using queues = setUp({ silent: true });
   await failInto("failed.fifo", "adder.fifo");
   const adder = await Queue("adder.fifo");
@@ -264,7 +262,7 @@ Deno.test("failures = QUEUE.fifo keeps groups, and takes no two for one", async 
 });
 
 Deno.test("failures = QUEUE.fifo loses no job on the way back, again and again within 5 minutes", async () => {
-  using _error = stub(console, "error", () => {});
+  using _printed = new Printed();
   await using queues = setUp({ silent: true });
   let failed = 0;
   const done: unknown[] = [];
@@ -290,7 +288,7 @@ Deno.test("failures = QUEUE.fifo loses no job on the way back, again and again w
 });
 
 Deno.test("failures = QUEUE.fifo keeps a message once where the answer was lost", async () => {
-  using _error = stub(console, "error", () => {});
+  using _printed = new Printed();
   await using queues = setUp({
     silent: true,
     queues: ["failed.fifo", "adder.fifo"],
@@ -347,7 +345,7 @@ Deno.test("failures = QUEUE keeps jobs whatever they throw", async () => {
     undefined,
   ];
   for (const [i, value] of thrown.entries()) {
-    using _error = stub(console, "error", () => {});
+    using _printed = new Printed();
     await using queues = setUp({ silent: true });
     await runContainer({
       queue: "adder",

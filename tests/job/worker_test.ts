@@ -7,7 +7,6 @@ import {
   assertStrictEquals,
   assertThrows,
 } from "@std/assert";
-import { stub } from "@std/testing/mock";
 import { openQueue } from "../../src/connect/open_queue.ts";
 import type { ReceivedMessage } from "../../src/sqs/connection.ts";
 import { LocalRunner } from "../../src/job/run_job.ts";
@@ -35,6 +34,7 @@ import {
   SendError,
 } from "../../producer.ts";
 import { setUp } from "../../testing.ts";
+import { Printed } from "../support/printed.ts";
 
 /** Everything, with level and name, on standard output. */
 const LOG_ALL = `
@@ -46,36 +46,18 @@ const LOG_ALL = `
   </logfile>
 </logger>`;
 
-/** What is printed and logged while it is in scope. */
-class Console implements Disposable {
-  readonly out: string[] = [];
-  readonly err: string[] = [];
-  readonly #stubs = [
-    stub(console, "log", (...args: unknown[]) => {
-      this.out.push(args.join(" "));
-    }),
-    stub(console, "error", (...args: unknown[]) => {
-      this.err.push(args.join(" "));
-    }),
-  ];
-
-  [Symbol.dispose](): void {
-    for (const stub of this.#stubs) stub.restore();
-  }
-}
-
 /** Another copy of a module of this package. */
 function copyOf(module: string) {
   return import(`../../src/${module}?copy=${crypto.randomUUID()}`);
 }
 
-/** What becomes of a job that a handler has, and what is logged. */
+/** What becomes of a job that a handler has, and the log. */
 async function run(
   handler: Handler,
   args: readonly unknown[] = [1, 2],
 ): Promise<{ messages: Left[]; deleted: number; log: string[] }> {
   await using queues = setUp({ silent: true });
-  using console = new Console();
+  using printed = new Printed();
   await runContainer({
     queue: "adder",
     loggers: LOG_ALL,
@@ -84,7 +66,7 @@ async function run(
   await (await Queue("adder"))(...args);
   const { messages, deleted } = queues.get("adder");
   const now = queues.now.getTime();
-  assertEquals(console.err, []);
+  assertEquals(printed.err, []);
   return {
     messages: messages.map(({ body, receiveCount, visibleAt }) => ({
       body,
@@ -92,7 +74,7 @@ async function run(
       hiddenSeconds: (visibleAt.getTime() - now) / 1000,
     })),
     deleted: deleted.length,
-    log: console.out,
+    log: printed.out,
   };
 }
 
@@ -444,7 +426,7 @@ const BAD_BODIES: [body: string, logged: string, text: string][] = [
 for (const [body, logged, text] of BAD_BODIES) {
   Deno.test(`runContainer() logs and deletes a message that is no job: ${body}`, async () => {
     await using queues = setUp({ silent: true });
-    using console = new Console();
+    using printed = new Printed();
     let called = false;
     await runContainer({
       queue: "adder",
@@ -456,14 +438,14 @@ for (const [body, logged, text] of BAD_BODIES) {
     assertEquals(called, false);
     assertEquals(queues.get("adder").messages, []);
     assertEquals(queues.get("adder").deleted.map(({ body }) => body), [body]);
-    assertEquals(console.out.length, 2);
-    const [first, ...rest] = console.out[0]!.split("\n");
+    assertEquals(printed.out.length, 2);
+    const [first, ...rest] = printed.out[0]!.split("\n");
     assertMatch(
       first!,
       /^ERROR zsqs Handling a message failed: adder, message \S+, receive 1$/,
     );
-    assert(rest.join("\n").startsWith(`  ${text}`), console.out[0]);
-    assertEquals(console.out[1], `INFO zsqs.messages ${logged}`);
+    assert(rest.join("\n").startsWith(`  ${text}`), printed.out[0]);
+    assertEquals(printed.out[1], `INFO zsqs.messages ${logged}`);
   });
 }
 
@@ -546,7 +528,7 @@ for (const [what, sent, got] of CALLS) {
   });
 }
 
-Deno.test("currentJob() tells the job, and in what the handler awaits", async () => {
+Deno.test("currentJob() returns the job, in functions that the handler awaits, too", async () => {
   const startTime = new Date("2024-05-06T07:08:09Z");
   await using queues = setUp({ silent: true, startTime });
   const jobs: Job[] = [];
@@ -592,7 +574,7 @@ Deno.test("currentJob() tells the job, and in what the handler awaits", async ()
   assertEquals(second!.sentAt, startTime);
 });
 
-Deno.test("currentJob() tells the job in what its handler left behind", async () => {
+Deno.test("currentJob() returns the job in work that its handler left behind", async () => {
   await using _queues = setUp({ silent: true });
   const ended = Promise.withResolvers<void>();
   let left: Promise<Job> | undefined;
@@ -612,7 +594,7 @@ Deno.test("currentJob() tells the job in what its handler left behind", async ()
   );
 });
 
-Deno.test("currentJob() tells that there is no group", async () => {
+Deno.test("currentJob() has no group on a standard queue", async () => {
   let job: Job | undefined;
   await run(() => job = currentJob());
   assertEquals(job!.groupId, undefined);
@@ -637,8 +619,8 @@ Deno.test("currentJob() throws outside of a job", async () => {
   assertThrows(() => currentJob());
 });
 
-Deno.test("getLogger() writes to the container's loggers inside of it, else to standard error", async () => {
-  using console = new Console();
+Deno.test("getLogger() writes to the container's loggers inside of it, otherwise to standard error", async () => {
+  using printed = new Printed();
   // Made once, before there is a container, as modules do.
   const log = getLogger("adder.sums");
   const copy = await copyOf("job/current_job.ts");
@@ -664,19 +646,19 @@ Deno.test("getLogger() writes to the container's loggers inside of it, else to s
     log.debug("outside");
     log.info("outside");
   }
-  assertMatch(console.out[3]!, /^ERROR adder\.sums odd\n {2}TypeError: odd\n/);
-  assertEquals(console.out.toSpliced(3, 1), [
+  assertMatch(printed.out[3]!, /^ERROR adder\.sums odd\n {2}TypeError: odd\n/);
+  assertEquals(printed.out.toSpliced(3, 1), [
     "INFO adder.sums made",
     "DEBUG adder.sums got 3",
     "WARNING copy got 3",
     "CRITICAL adder.sums ended",
   ]);
-  assertEquals(console.err.length, 1);
-  assertMatch(console.err[0]!, /^\S+ INFO adder\.sums outside$/);
+  assertEquals(printed.err.length, 1);
+  assertMatch(printed.err[0]!, /^\S+ INFO adder\.sums outside$/);
 });
 
 Deno.test("runContainer() writes to the loggers of each container its own", async () => {
-  using console = new Console();
+  using printed = new Printed();
   await using _queues = setUp({ silent: true });
   const log = getLogger("jobs");
   const loggers = (name: string) =>
@@ -690,7 +672,7 @@ Deno.test("runContainer() writes to the loggers of each container its own", asyn
   }
   const [one, two] = [await Queue("one"), await Queue("two")];
   await Promise.all([one(), two(), one()]);
-  assertEquals(console.out.toSorted(), [
+  assertEquals(printed.out.toSorted(), [
     "one job of one",
     "one job of one",
     "two job of two",

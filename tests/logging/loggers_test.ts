@@ -18,6 +18,7 @@ import {
 } from "../../src/logging/loggers.ts";
 import { quote } from "../../src/text.ts";
 import { listLogFiles, parseLoggers } from "../../src/logging/loggers_text.ts";
+import { Printed } from "../support/printed.ts";
 
 const WHERE = 'Cannot start container as "loggers" in [container] of adder.ini';
 
@@ -39,26 +40,6 @@ path messages.log
 format %(message)s
 </logfile>
 </logger>`;
-
-/** What is written to the standard streams while it is in scope. */
-class Console implements Disposable {
-  readonly out: string[] = [];
-  readonly err: string[] = [];
-  readonly #stubs = [
-    stub(console, "log", (...args: unknown[]) => {
-      assertEquals(args.length, 1);
-      this.out.push(String(args[0]));
-    }),
-    stub(console, "error", (...args: unknown[]) => {
-      assertEquals(args.length, 1);
-      this.err.push(String(args[0]));
-    }),
-  ];
-
-  [Symbol.dispose](): void {
-    for (const stub of this.#stubs) stub.restore();
-  }
-}
 
 /** A folder that is the current one while it is in scope. */
 class CurrentFolder implements Disposable {
@@ -104,7 +85,7 @@ function errorWithStack<T extends Error>(error: T, frame = "worker.ts:1:1"): T {
 
 Deno.test("createLoggers() takes the text of zc.sqs's documentation", () => {
   using _folder = new CurrentFolder();
-  using printed = new Console();
+  using printed = new Printed();
   using loggers = create(SEED);
   loggers.get("zsqs").error(
     "Handling a message",
@@ -122,7 +103,7 @@ Deno.test("createLoggers() takes the text of zc.sqs's documentation", () => {
 
 Deno.test("createLoggers() takes INFO on standard error without a text", () => {
   using _time = new FakeTime(new Date(2026, 0, 5, 9, 7, 3));
-  using printed = new Console();
+  using printed = new Printed();
   using loggers = create();
   loggers.get("zsqs").info("Started");
   loggers.get("zsqs").debug("Received nothing");
@@ -132,7 +113,7 @@ Deno.test("createLoggers() takes INFO on standard error without a text", () => {
 
 Deno.test("defaultLoggers() is one tree with INFO on standard error", () => {
   using _time = new FakeTime(new Date(2026, 0, 5, 9, 7, 3));
-  using printed = new Console();
+  using printed = new Printed();
   defaultLoggers().get("adder").debug("Adding");
   defaultLoggers().get("adder").warn("Added");
   assertStrictEquals(defaultLoggers(), defaultLoggers());
@@ -140,7 +121,7 @@ Deno.test("defaultLoggers() is one tree with INFO on standard error", () => {
 });
 
 Deno.test("createLoggers() reads ZConfig's syntax as ZConfig does", () => {
-  using printed = new Console();
+  using printed = new Printed();
   using loggers = create(
     [
       "# Comment",
@@ -160,7 +141,7 @@ Deno.test("createLoggers() reads ZConfig's syntax as ZConfig does", () => {
 });
 
 Deno.test("createLoggers() takes an empty section", () => {
-  using printed = new Console();
+  using printed = new Printed();
   using loggers = create("<logger/>");
   loggers.get("zsqs").critical("Nobody is there to see it");
   assertEquals([printed.out, printed.err], [[], []]);
@@ -230,7 +211,7 @@ Deno.test("Loggers passes records on as Python's loggers do", async (t) => {
   ];
   for (const { name, text, out, err } of cases) {
     await t.step(name, () => {
-      using printed = new Console();
+      using printed = new Printed();
       using loggers = create(text);
       for (const name of ["", "a", "a.b", "a.b.c", "x"]) {
         const logger = loggers.get(name);
@@ -269,7 +250,7 @@ Deno.test("createLoggers() takes levels by name and number", () => {
     0: 5,
   };
   for (const [level, count] of Object.entries(counts)) {
-    using printed = new Console();
+    using printed = new Printed();
     using onLogger = create(logger(`level ${level}`, logFile("STDOUT")));
     using onFile = create(
       logger("level all", logFile("STDERR", `level ${level}`)),
@@ -283,7 +264,7 @@ Deno.test("createLoggers() takes levels by name and number", () => {
 });
 
 Deno.test("createLoggers() makes trees that know nothing of each other", () => {
-  using printed = new Console();
+  using printed = new Printed();
   using one = create(logger("", logFile("STDOUT", "format 1 %(message)s")));
   using two = create(
     logger("level error", logFile("STDERR", "format 2 %(message)s")),
@@ -296,7 +277,7 @@ Deno.test("createLoggers() makes trees that know nothing of each other", () => {
 });
 
 Deno.test("Loggers.get() takes the names that zc.sqs had for zsqs", () => {
-  using printed = new Console();
+  using printed = new Printed();
   using loggers = create(
     logger("level error", logFile("STDOUT", "format R %(name)s")) +
       logger("name zc.sqs", logFile("STDOUT", "format Z %(name)s")),
@@ -369,7 +350,7 @@ Deno.test("createLoggers() formats records as Python does", async (t) => {
   for (const [keys, line] of cases) {
     await t.step(keys.replaceAll("\n", "; "), () => {
       using _time = new FakeTime(new Date(2026, 0, 5, 9, 7, 3, 45));
-      using printed = new Console();
+      using printed = new Printed();
       using loggers = create(logger("", logFile("STDOUT", keys)));
       loggers.get("zsqs.messages").warn(message);
       assertEquals(printed.out, [line]);
@@ -389,7 +370,7 @@ Deno.test("createLoggers() formats the time since the epoch", () => {
   };
   for (const [time, line] of Object.entries(lines)) {
     using _time = new FakeTime(Number(time));
-    using printed = new Console();
+    using printed = new Printed();
     using loggers = create(logger("", logFile("STDOUT", format)));
     loggers.get("zsqs").warn("text");
     assertEquals(printed.out, [line]);
@@ -397,7 +378,7 @@ Deno.test("createLoggers() formats the time since the epoch", () => {
 });
 
 Deno.test("createLoggers() formats the process and the time it has run", () => {
-  using printed = new Console();
+  using printed = new Printed();
   using loggers = create(logger(
     "",
     logFile("STDOUT", "format %(process)d %(relativeCreated)d"),
@@ -415,7 +396,7 @@ Deno.test("createLoggers() formats offsets and names of time zones", async () =>
     const format = compileDateFormat("%H:%M %z %Z", []);
     console.log(format(new Date(Date.UTC(2026, 0, 5, 12))));
     console.log(format(new Date(Date.UTC(2026, 6, 5, 12))));`;
-  // What Python 3 writes in these zones, but for the last.
+  // What Python 3 writes in these zones, except the last.
   const zones = {
     "UTC": "12:00 +0000 UTC\n12:00 +0000 UTC\n",
     "Europe/Berlin": "13:00 +0100 CET\n14:00 +0200 CEST\n",
@@ -441,7 +422,7 @@ Deno.test("Logger joins a message and its arguments", () => {
     [["two\nlines"], "two\n  lines"],
   ];
   for (const [values, line] of cases) {
-    using printed = new Console();
+    using printed = new Printed();
     using loggers = create(
       logger("", logFile("STDOUT", "format %(message)s")),
     );
@@ -527,11 +508,11 @@ Deno.test("Logger writes errors with their stacks and causes", async (t) => {
         "Failed\n  SuppressedError: suppressed\n  " +
         "  Error 1: Error: plain\n        at worker.ts:1:1\n    Error 2: text",
       ],
-      ["not what was thrown in their place", ["Failed", "boom"], "Failed boom"],
+      ["not the values thrown in their place", ["Failed", "boom"], "Failed boom"],
     ];
   for (const [name, values, line] of cases) {
     await t.step(name, () => {
-      using printed = new Console();
+      using printed = new Printed();
       using loggers = create(
         logger("", logFile("STDOUT", "format %(message)s")),
       );
@@ -547,7 +528,7 @@ Deno.test("Logger does not throw for a value that cannot be shown", () => {
       throw new Error("cannot be\n  shown");
     },
   };
-  using printed = new Console();
+  using printed = new Printed();
   using loggers = create(logger("", logFile("STDOUT")));
   loggers.get("zsqs").error("Handling a message", hostile);
   assertEquals(printed.out.map((line) => line.split(" ").slice(2).join(" ")), [
@@ -561,7 +542,7 @@ const FORGED =
 
 Deno.test("Logger lets no text forge a line or drive a terminal", () => {
   for (const format of ["%(message)s", "%(levelname)s %(name)s %(message)s"]) {
-    using printed = new Console();
+    using printed = new Printed();
     using loggers = create(
       logger("", logFile("STDOUT", `format ${format}`)),
     );
@@ -580,7 +561,7 @@ Deno.test("Logger lets no text forge a line or drive a terminal", () => {
 });
 
 Deno.test("Logger escapes in JSON what ends lines and drives terminals", () => {
-  using printed = new Console();
+  using printed = new Printed();
   using loggers = create("json");
   const error = new Error(FORGED, { cause: FORGED });
   loggers.get("zsqs").error(FORGED, error);
@@ -592,7 +573,7 @@ Deno.test("Logger escapes in JSON what ends lines and drives terminals", () => {
 
 Deno.test("Logger shows this package's own frames at level DEBUG alone", () => {
   const frames = (level: string) => {
-    using printed = new Console();
+    using printed = new Printed();
     using loggers = create(
       logger(`level ${level}`, logFile("STDOUT", "format %(message)s")),
     );
@@ -641,7 +622,7 @@ Deno.test("Loggers counts the lines that it loses, and does not throw", () => {
     log.error("3");
     assertEquals(loggers.lostLines, 6);
   }
-  using _printed = new Console();
+  using _printed = new Printed();
   log.error("4");
   assertEquals(loggers.lostLines, 6);
   assertEquals(folder.names(), ["a.log"]);
@@ -649,7 +630,7 @@ Deno.test("Loggers counts the lines that it loses, and does not throw", () => {
 
 Deno.test("createLoggers() writes JSON lines on standard error", () => {
   using _time = new FakeTime(Date.UTC(2026, 0, 5, 9, 7, 3, 45));
-  using printed = new Console();
+  using printed = new Printed();
   using loggers = create(
     "\njson",
     () => ({ job: "id-1", level: "not replaced" }),
@@ -738,7 +719,7 @@ Deno.test("createLoggers() writes JSON lines of any value", async (t) => {
   for (const [name, context, added] of cases) {
     await t.step(name, () => {
       using _time = new FakeTime(0);
-      using printed = new Console();
+      using printed = new Printed();
       using loggers = create(
         "json",
         context as NonNullable<LoggersOptions["context"]>,
@@ -756,7 +737,7 @@ Deno.test("createLoggers() writes JSON lines of any value", async (t) => {
 });
 
 Deno.test("createLoggers() writes several errors in a JSON line", () => {
-  using printed = new Console();
+  using printed = new Printed();
   using loggers = create("json");
   loggers.get("zsqs").warn("text", new Error("one"), new Error("two"));
   const { error, otherErrors } = JSON.parse(printed.err[0] ?? "");
@@ -834,7 +815,7 @@ Deno.test("Loggers does not rotate an empty file", () => {
 
 Deno.test("Loggers opens a file anew that could not be written", () => {
   using folder = new CurrentFolder();
-  using printed = new Console();
+  using printed = new Printed();
   using loggers = create(logger("", logFile("a.log", "format %(message)s")));
   const log = loggers.get("zsqs");
   {
@@ -906,7 +887,7 @@ Deno.test("createLoggers() takes sizes as ZConfig does", () => {
 
 Deno.test("Loggers says once that a file cannot be rotated", () => {
   using folder = new CurrentFolder();
-  using printed = new Console();
+  using printed = new Printed();
   using loggers = create(logger(
     "",
     logFile("a.log", "format %(message)s", "max-size 5", "old-files 1"),
@@ -926,9 +907,9 @@ Deno.test("Loggers says once that a file cannot be rotated", () => {
   );
 });
 
-Deno.test("Loggers goes on when a file's folder is gone", () => {
+Deno.test("Loggers continue when a file's folder is gone", () => {
   using _folder = new CurrentFolder();
-  using printed = new Console();
+  using printed = new Printed();
   Deno.mkdirSync("logs");
   using loggers = create(logger(
     "",
@@ -961,7 +942,7 @@ Deno.test({
   name: "Loggers says once that a file cannot be written",
   ignore: Deno.build.os !== "linux",
   fn() {
-    using printed = new Console();
+    using printed = new Printed();
     using loggers = create(logger("", logFile("/dev/full")));
     loggers.get("zsqs").info("1111");
     loggers.get("zsqs").info("2222");

@@ -48,10 +48,42 @@ async function bareEnvironment(
   };
 }
 
-interface Stage {
+/** A folder with an ini file, and a server with a job for it. */
+interface Stage extends AsyncDisposable {
+  readonly folder: Folder;
+  readonly server: TestServer;
   readonly cwd: string;
   readonly env: Record<string, string>;
   readonly ini: string;
+}
+
+interface StageOptions {
+  readonly ini?: string;
+  readonly region?: string;
+  /** Folders of packages that the registry has, too. */
+  readonly packages?: readonly string[];
+  /** The settings of the environment; by default the server and credentials. */
+  readonly settings?: (server: TestServer) => Record<string, string>;
+}
+
+async function stageOf(
+  files: Readonly<Record<string, string>>,
+  { ini = "jobs.ini", region, packages = [], settings }: StageOptions = {},
+): Promise<Stage> {
+  const stack = new AsyncDisposableStack();
+  const folder = stack.use(await Folder.with(files));
+  const registry = stack.use(await servePackage(...packages));
+  const server = stack.use(await TestServer.start(region));
+  await server.send(await server.createQueue("adder"), "[[1,2],{}]");
+  const given = settings?.(server) ?? server.env;
+  return {
+    folder,
+    server,
+    cwd: folder.path,
+    env: { ...await bareEnvironment(folder.path, given), ...registry.env },
+    ini,
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  };
 }
 
 /** The words of the line that is printed for an ini file. */
@@ -95,7 +127,7 @@ function* withoutEach(
   }
 }
 
-/** Sees that no part of a line can be left out, but those that others saw. */
+/** Sees that no part of a line can be left out, except parts that other tests saw. */
 async function assertNarrow(
   words: readonly string[],
   stage: Stage,
@@ -136,8 +168,23 @@ export default () => (a: number, b: number) =>
   console.log("sum", scale * (a + b));`;
 
 Deno.test("zsqs permissions prints a line that runs a local worker with log files, and needs each part of it", async () => {
-  await using folder = await Folder.with({
+  await using modules = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen() {} },
+    () =>
+      new Response("export const factor: number = 2;", {
+        headers: { "content-type": "text/typescript" },
+      }),
+  );
+  await using stage = await stageOf({
     "worker.ts": WORKER,
+    "lib/scale.ts": `import type { Nothing } from "./types.ts";
+    import { factor } from "http://127.0.0.1:${modules.addr.port}/factor.ts";
+    import { offset } from "./old/offset.cjs";
+    export const scale: number = factor + offset;`,
+    "lib/old/offset.cjs":
+      'module.exports = { offset: require("./zero.cjs") };',
+    "lib/old/zero.cjs": "module.exports = 0;",
+    "lib/types.ts": "export type Nothing = never;",
     "it's $1.ini": `[container]
 worker = worker.ts
 queue = adder
@@ -161,45 +208,13 @@ loggers =
      </logfile>
    </logger>
 `,
-  });
-  await using modules = Deno.serve(
-    { hostname: "127.0.0.1", port: 0, onListen() {} },
-    () =>
-      new Response("export const factor: number = 2;", {
-        headers: { "content-type": "text/typescript" },
-      }),
-  );
-  await Deno.mkdir(folder.at("lib/old"), { recursive: true });
-  await folder.write(
-    "lib/scale.ts",
-    `import type { Nothing } from "./types.ts";
-    import { factor } from "http://127.0.0.1:${modules.addr.port}/factor.ts";
-    import { offset } from "./old/offset.cjs";
-    export const scale: number = factor + offset;`,
-  );
-  await folder.write(
-    "lib/old/offset.cjs",
-    'module.exports = { offset: require("./zero.cjs") };',
-  );
-  await folder.write("lib/old/zero.cjs", "module.exports = 0;");
-  await folder.write("lib/types.ts", "export type Nothing = never;");
-  await using registry = await servePackage();
-  await using server = await TestServer.start("eu-west-1");
-  const url = await server.createQueue("adder");
+  }, { ini: "it's $1.ini", region: "eu-west-1" });
+  const { folder, server } = stage;
   await server.createQueue("adder-failed");
-  await server.send(url, "[[1,2],{}]");
-  const stage = {
-    cwd: folder.path,
-    env: {
-      ...await bareEnvironment(folder.path, server.env),
-      ...registry.env,
-    },
-    ini: "it's $1.ini",
-  };
 
   const words = await printedWords(stage);
   const sqs = new URL(server.endpoint).host;
-  const jsr = new URL(registry.env.JSR_URL!).host;
+  const jsr = new URL(stage.env.JSR_URL!).host;
   assertEquals(words, [
     "deno",
     "run",
@@ -228,30 +243,20 @@ Deno.test("zsqs permissions prints a line that runs a worker from JSR with a pro
     "mod.ts":
       'export default () => (a: number, b: number): void => console.log("sum", a + b);',
   });
-  await using folder = await Folder.with({
+  await using stage = await stageOf({
     "jobs.ini":
       "[container]\nworker = jsr:@own/worker\nqueue = adder\nwait_time = 1\n",
+    ".aws/config": "[profile jobs]\nregion = eu-west-1\n",
+    ".aws/credentials":
+      "[jobs]\naws_access_key_id = test\naws_secret_access_key = test\n",
+  }, {
+    region: "eu-west-1",
+    packages: [worker.path],
+    settings: ({ endpoint }) => ({
+      AWS_ENDPOINT_URL: endpoint,
+      AWS_PROFILE: "jobs",
+    }),
   });
-  await Deno.mkdir(folder.at(".aws"));
-  await folder.write(".aws/config", "[profile jobs]\nregion = eu-west-1\n");
-  await folder.write(
-    ".aws/credentials",
-    "[jobs]\naws_access_key_id = test\naws_secret_access_key = test\n",
-  );
-  await using registry = await servePackage(worker.path);
-  await using server = await TestServer.start("eu-west-1");
-  await server.send(await server.createQueue("adder"), "[[1,2],{}]");
-  const stage = {
-    cwd: folder.path,
-    env: {
-      ...await bareEnvironment(folder.path, {
-        AWS_ENDPOINT_URL: server.endpoint,
-        AWS_PROFILE: "jobs",
-      }),
-      ...registry.env,
-    },
-    ini: "jobs.ini",
-  };
 
   const words = await printedWords(stage);
   assertEquals(
@@ -265,8 +270,8 @@ Deno.test("zsqs permissions prints a line that runs a worker from JSR with a pro
   await assertNarrow(words, stage, COMMON);
 });
 
-Deno.test("zsqs permissions prints a line that runs jobs in processes of their own, and needs each part of it", async () => {
-  await using folder = await Folder.with({
+Deno.test("zsqs permissions prints a line that runs jobs in child processes, and needs each part of it", async () => {
+  await using stage = await stageOf({
     "worker.ts": `import { scale } from "./scale.ts";
 export default () => (a: number, b: number) =>
   console.log("sum", scale * (a + b), Deno.env.get("GREETING"));`,
@@ -282,19 +287,7 @@ processes = 2
 allow_env = GREETING
 allow_run = ls
 `,
-  });
-  await using registry = await servePackage();
-  await using server = await TestServer.start();
-  await server.send(await server.createQueue("adder"), "[[1,2],{}]");
-  const stage = {
-    cwd: folder.path,
-    env: {
-      ...await bareEnvironment(folder.path, server.env),
-      ...registry.env,
-      GREETING: "hello",
-    },
-    ini: "jobs.ini",
-  };
+  }, { settings: ({ env }) => ({ ...env, GREETING: "hello" }) });
 
   const words = await printedWords(stage);
   const env = words[4]!.replace("--allow-env=", "").split(",");
@@ -302,7 +295,7 @@ allow_run = ls
     "deno",
     "run",
     "--allow-read=jobs.ini",
-    `--allow-net=${new URL(server.endpoint).host}`,
+    `--allow-net=${new URL(stage.server.endpoint).host}`,
     "",
     "--allow-sys=osRelease",
     `--allow-run=${Deno.execPath()}`,
@@ -318,6 +311,10 @@ allow_run = ls
     ...env.filter((name) => !few.includes(name)),
   ]);
 });
+
+/** Its worker takes the options, and gives a function that resolves to them. */
+const NPM_INI =
+  "[container]\nworker = npm:@smithy/core@3/config:fromStatic\nqueue = adder\nwait_time = 1\n";
 
 /** The metadata service of an instance with a role. */
 function serveMetadata(): Deno.HttpServer<Deno.NetAddr> {
@@ -346,34 +343,22 @@ function serveMetadata(): Deno.HttpServer<Deno.NetAddr> {
 }
 
 Deno.test("zsqs permissions prints a line that runs a worker from npm with an instance's role and region, and needs each part of it", async () => {
-  await using folder = await Folder.with({
-    // It takes the options, and gives a function that resolves to them.
-    "jobs.ini":
-      "[container]\nworker = npm:@smithy/core@3/config:fromStatic\nqueue = adder\nwait_time = 1\n",
-  });
-  await using registry = await servePackage();
-  await using server = await TestServer.start("eu-west-3");
   await using metadata = serveMetadata();
-  await server.send(await server.createQueue("adder"), "[[1,2],{}]");
-  const stage = {
-    cwd: folder.path,
-    env: {
-      ...await bareEnvironment(folder.path, {
-        AWS_ENDPOINT_URL_SQS: server.endpoint,
-        AWS_EC2_METADATA_DISABLED: "",
-        AWS_EC2_METADATA_SERVICE_ENDPOINT:
-          `http://127.0.0.1:${metadata.addr.port}`,
-      }),
-      ...registry.env,
-    },
-    ini: "jobs.ini",
-  };
+  await using stage = await stageOf({ "jobs.ini": NPM_INI }, {
+    region: "eu-west-3",
+    settings: ({ endpoint }) => ({
+      AWS_ENDPOINT_URL_SQS: endpoint,
+      AWS_EC2_METADATA_DISABLED: "",
+      AWS_EC2_METADATA_SERVICE_ENDPOINT:
+        `http://127.0.0.1:${metadata.addr.port}`,
+    }),
+  });
 
   const words = await printedWords(stage);
   assertEquals(words.slice(2, 4), [
     "--allow-read=jobs.ini",
     `--allow-net=${
-      new URL(server.endpoint).host
+      new URL(stage.server.endpoint).host
     },127.0.0.1:${metadata.addr.port}`,
   ]);
   const { status, stderr } = await run(words, stage);
@@ -384,21 +369,7 @@ Deno.test("zsqs permissions prints a line that runs a worker from npm with an in
 });
 
 Deno.test("zsqs refuses to take the default region where it may not read the profiles", async () => {
-  await using folder = await Folder.with({
-    "jobs.ini":
-      "[container]\nworker = npm:@smithy/core@3/config:fromStatic\nqueue = adder\nwait_time = 1\n",
-  });
-  await using registry = await servePackage();
-  await using server = await TestServer.start();
-  await server.createQueue("adder");
-  const stage = {
-    cwd: folder.path,
-    env: {
-      ...await bareEnvironment(folder.path, server.env),
-      ...registry.env,
-    },
-    ini: "jobs.ini",
-  };
+  await using stage = await stageOf({ "jobs.ini": NPM_INI });
   const words = await printedWords(stage);
   assertEquals(
     words[2],
@@ -412,7 +383,7 @@ Deno.test("zsqs refuses to take the default region where it may not read the pro
       stdout: "",
       stderr:
         `Cannot find the AWS region, as a profile that may name it is not readable: Requires read access to "${
-          folder.at(".aws/config")
+          stage.folder.at(".aws/config")
         }", run again with the --allow-read flag\nGive a "region" or AWS_REGION, or rerun with --allow-read=.aws/config,.aws/credentials\n`,
     },
   );
@@ -441,7 +412,7 @@ login_session = arn:aws:iam::1:user/jobs
 interface Case {
   readonly env: Readonly<Record<string, string>>;
   readonly options?: string;
-  /** The flags that differ from those of credentials in the environment. */
+  /** The flags that differ from a line with credentials in the environment. */
   readonly flags: Readonly<Record<string, string | undefined>>;
   readonly hint?: string;
 }

@@ -13,23 +13,12 @@ import {
   ReceiveMessageCommand,
   SendMessageBatchCommand,
   SQSClient,
-  type SQSClientConfig,
 } from "@aws-sdk/client-sqs";
-import { readAnswers, receivedJson } from "./answers.ts";
+import { receivedJson } from "./answers.ts";
 import { caBundle, type ClientConfig, clientConfig } from "./client_config.ts";
+import { SqsClients } from "./clients.ts";
 import { received } from "./received.ts";
-import {
-  agentMaker,
-  type Agents,
-  areCredentialsOver,
-  type ClockSkew,
-  isClockCorrected,
-  Md5,
-  ReceiveMiddleware,
-  renewCredentials,
-  Sha256,
-  shareClock,
-} from "./sdk_workarounds.ts";
+import { agentMaker, type Agents, ReceiveMiddleware } from "./sdk_workarounds.ts";
 import { sqsError } from "./sqs_error.ts";
 import {
   byPosition,
@@ -52,22 +41,9 @@ import type {
   VisibilityChange,
 } from "../sqs/connection.ts";
 import { sleep, systemClock } from "../clock.ts";
-import { SqsError } from "../errors.ts";
-
-/** The time limit of each try of a call other than a receive. */
-const TRY_TIMEOUT_MS = 5_000;
-
-/**
- * The time limit of a call other than a receive, in milliseconds. Its tries end
- * earlier; looking for credentials may not.
- */
-const CALL_LIMIT_MS = 60_000;
 
 /** The pause after an answer of which no message can be used. */
 const LEFT_PAUSE_MS = 1_000;
-
-/** A larger difference is more than the precision of the server's clock. */
-const CLOCK_PRECISION_MS = 2_000;
 
 /**
  * Connects to SQS.
@@ -133,66 +109,16 @@ export async function findSqsServer(
 
 class SqsConnection implements Connection {
   readonly region: string;
-  readonly #config: ClientConfig;
-  readonly #makeAgents: () => Agents;
+  readonly #clients: SqsClients;
   readonly #receives = new ReceiveMiddleware();
-  readonly #skew: ClockSkew = { systemClockOffset: 0 };
-  #callsClient: SQSClient | undefined;
-  #pollsClient: SQSClient | undefined;
-  /** How often the credentials were replaced. */
-  #renewals = 0;
-  #renewing: Promise<void> | undefined;
 
   constructor(config: ClientConfig, makeAgents: () => Agents) {
     this.region = config.region;
-    this.#config = config;
-    this.#makeAgents = makeAgents;
+    this.#clients = new SqsClients(config, makeAgents);
   }
 
   get clockAheadMs(): number {
-    const { systemClockOffset } = this.#skew;
-    const isKnown = Math.abs(systemClockOffset) >= CLOCK_PRECISION_MS;
-    return isKnown ? systemClockOffset : 0;
-  }
-
-  /** The client of all calls but receives: it limits each try, and retries. */
-  get #calls(): SQSClient {
-    return this.#callsClient ??= this.#client({
-      maxAttempts: 3,
-      cacheMiddleware: true,
-      requestHandler: {
-        ...this.#makeAgents(),
-        // Counted from the start of a try, before the connection.
-        requestTimeout: TRY_TIMEOUT_MS,
-        throwOnRequestTimeout: true,
-      },
-    });
-  }
-
-  /**
-   * The client of receives: one try each, which the caller aborts. Its sockets
-   * are separate, so that no other call waits for a long poll.
-   */
-  get #polls(): SQSClient {
-    return this.#pollsClient ??= this.#client({
-      maxAttempts: 1,
-      requestHandler: { ...this.#makeAgents() },
-    });
-  }
-
-  /** Makes a client that shares the other one's credentials and clock. */
-  #client(config: SQSClientConfig): SQSClient {
-    const other = this.#callsClient ?? this.#pollsClient;
-    const client = new SQSClient({
-      md5: Md5,
-      sha256: Sha256,
-      ...this.#config,
-      ...config,
-      ...(other === undefined ? {} : { credentials: other.config.credentials }),
-    });
-    readAnswers(client);
-    shareClock(client, this.#skew);
-    return client;
+    return this.#clients.clockAheadMs;
   }
 
   async queueUrl(
@@ -203,10 +129,10 @@ class SqsConnection implements Connection {
       QueueName: name,
       QueueOwnerAWSAccountId: options.accountId,
     });
-    const { QueueUrl } = await this.#call(
+    const { QueueUrl } = await this.#clients.call(
       "GetQueueUrl",
       options,
-      (http) => this.#calls.send(command, http),
+      (client, http) => client.send(command, http),
     );
     return QueueUrl!;
   }
@@ -219,10 +145,10 @@ class SqsConnection implements Connection {
       QueueUrl: url,
       AttributeNames: ["All"],
     });
-    const { Attributes } = await this.#call(
+    const { Attributes } = await this.#clients.call(
       "GetQueueAttributes",
       options,
-      (http) => this.#calls.send(command, http),
+      (client, http) => client.send(command, http),
     );
     return queueAttributes(Attributes);
   }
@@ -243,10 +169,10 @@ class SqsConnection implements Connection {
         MessageAttributes: mapValues(message.attributes, toSdk),
       })),
     });
-    const output = await this.#call(
+    const output = await this.#clients.call(
       "SendMessage",
       options,
-      (http) => this.#calls.send(command, http),
+      (client, http) => client.send(command, http),
     );
     return byPosition(messages.length, output, sent);
   }
@@ -264,11 +190,9 @@ class SqsConnection implements Connection {
       MessageSystemAttributeNames: ["All"],
       MessageAttributeNames: ["All"],
     });
-    const messages = await this.#request(
-      "ReceiveMessage",
+    const messages = await this.#clients.receive(
       options,
-      async (http) => {
-        const client = this.#polls;
+      async (client, http) => {
         const { response } = await this.#receives.send(client, command, http);
         return receivedJson(response);
       },
@@ -293,10 +217,10 @@ class SqsConnection implements Connection {
         ReceiptHandle,
       })),
     });
-    const output = await this.#call(
+    const output = await this.#clients.call(
       "DeleteMessage",
       options,
-      (http) => this.#calls.send(command, http),
+      (client, http) => client.send(command, http),
     );
     return byPosition(receiptHandles.length, output, () => SETTLED);
   }
@@ -314,86 +238,15 @@ class SqsConnection implements Connection {
         VisibilityTimeout: change.visibilityTimeoutSeconds,
       })),
     });
-    const output = await this.#call(
+    const output = await this.#clients.call(
       "ChangeMessageVisibility",
       options,
-      (http) => this.#calls.send(command, http),
+      (client, http) => client.send(command, http),
     );
     return byPosition(changes.length, output, () => SETTLED);
   }
 
   close(): void {
-    this.#callsClient?.destroy();
-    this.#pollsClient?.destroy();
+    this.#clients.close();
   }
-
-  /** Calls SQS within a time limit. */
-  async #call<T>(
-    operation: string,
-    options: CallOptions,
-    run: Run<T>,
-  ): Promise<T> {
-    const { promise: ended, reject } = Promise.withResolvers<never>();
-    const { signal } = options;
-    const onAbort = () => reject(signal!.reason);
-    const timer = setTimeout(
-      () => reject(noAnswer(operation)),
-      CALL_LIMIT_MS,
-    );
-    signal?.addEventListener("abort", onAbort, { once: true });
-    try {
-      // The SDK does not look at the signal while it waits for credentials.
-      return await Promise.race([
-        this.#request(operation, options, run),
-        ended,
-      ]);
-    } finally {
-      clearTimeout(timer);
-      signal?.removeEventListener("abort", onAbort);
-    }
-  }
-
-  /** Calls SQS, and again if credentials or clock were wrong and no longer are. */
-  async #request<T>(
-    operation: string,
-    { signal }: CallOptions,
-    run: Run<T>,
-  ): Promise<T> {
-    const http = signal && { abortSignal: signal };
-    const credentials = this.#renewals;
-    try {
-      try {
-        return await run(http);
-      } catch (error) {
-        if (signal?.aborted) throw error;
-        if (isClockCorrected(error)) return await run(http);
-        if (!areCredentialsOver(error)) throw error;
-        if (credentials === this.#renewals) await this.#renewCredentials();
-        if (credentials === this.#renewals) throw error;
-        return await run(http);
-      }
-    } catch (error) {
-      if (signal?.aborted) throw signal.reason;
-      throw sqsError(operation, error, this.#config.endpoint);
-    }
-  }
-
-  /** Reads the credentials again: somebody may have replaced a profile's. */
-  #renewCredentials(): Promise<void> {
-    return this.#renewing ??= renewCredentials(this.#calls).then((renewed) => {
-      if (renewed) this.#renewals++;
-    }).finally(() => this.#renewing = undefined);
-  }
-}
-
-/** A request with the SDK. */
-type Run<T> = (
-  http: { readonly abortSignal: AbortSignal } | undefined,
-) => Promise<T>;
-
-function noAnswer(operation: string): SqsError {
-  return new SqsError(
-    `${operation} failed: no answer within ${CALL_LIMIT_MS / 1000} s`,
-    { code: "TimeoutError", senderFault: false },
-  );
 }

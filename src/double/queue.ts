@@ -27,10 +27,9 @@ import {
 } from "./checks.ts";
 import { deduplicationIdOf, RecentIds } from "./deduplication.ts";
 import type { ReceiveFaults } from "./fault_script.ts";
-import { Heap } from "./heap.ts";
 import { countReceive, received, type StoredMessage } from "./message.ts";
+import { MessageStore } from "./message_store.ts";
 import { arnOf, type QueueSettings, urlOf } from "./queue_settings.ts";
-import { ReceiveOrder } from "./receive_order.ts";
 
 /** What a queue needs of its server. */
 export interface QueueServer {
@@ -56,20 +55,12 @@ export class DoubleQueue {
   readonly settings: QueueSettings;
   readonly deleted: StoredMessage[] = [];
   readonly #server: QueueServer;
-  readonly #messages = new Set<StoredMessage>();
+  readonly #store: MessageStore;
   readonly #handles = new Map<string, StoredMessage>();
-  readonly #order: ReceiveOrder;
-  /** By the time when they become visible; some of them have left. */
-  readonly #hidden = new Heap<StoredMessage>();
-  /** By the time when their retention ends; some of them have left. */
-  readonly #retained = new Heap<StoredMessage>();
-  /** Messages to deliver again, although received or deleted. */
-  #copies: { readonly atMs: number; readonly message: StoredMessage }[] = [];
   readonly #sentIds: RecentIds<Sent>;
   readonly #attempts: RecentIds<Attempt>;
   /** Aborts when the messages change, which wakes the long polls. */
   #change = new AbortController();
-  #positions = 0;
 
   constructor(name: string, settings: QueueSettings, server: QueueServer) {
     this.name = name;
@@ -77,7 +68,12 @@ export class DoubleQueue {
     this.fifo = name.endsWith(".fifo");
     this.settings = settings;
     this.#server = server;
-    this.#order = new ReceiveOrder(this.fifo);
+    const { messageRetentionSeconds } = settings;
+    this.#store = new MessageStore(
+      server.clock,
+      this.fifo,
+      messageRetentionSeconds,
+    );
     this.#sentIds = new RecentIds(server.clock);
     this.#attempts = new RecentIds(server.clock);
   }
@@ -88,21 +84,14 @@ export class DoubleQueue {
 
   /** The messages in the queue, visible or not, oldest first. */
   get messages(): StoredMessage[] {
-    this.#update();
-    return [...this.#messages];
+    this.#store.update();
+    return this.#store.all;
   }
 
   /** When the next hidden message becomes visible; `Infinity` if none is hidden. */
   get nextVisibleMs(): number {
-    this.#update();
-    for (let top = this.#hidden.peek(); top; top = this.#hidden.peek()) {
-      if (this.#isHidden(top) && top.visibleAtMs === this.#hidden.key) break;
-      this.#hidden.take();
-    }
-    // A copy that is due waits for the next receive, not for the clock.
-    const copies = this.#copies.map(({ atMs }) => atMs);
-    const later = copies.filter((atMs) => atMs > this.#now);
-    return Math.min(this.#hidden.key, ...later);
+    this.#store.update();
+    return this.#store.nextVisibleMs;
   }
 
   /** The message of a receipt handle, from any receive. */
@@ -118,7 +107,7 @@ export class DoubleQueue {
     if (known) return { ok: true, value: known };
     const messageId = this.#server.newId();
     // SQS writes 20 digits.
-    const sequenceNumber = String(this.#positions + 1).padStart(20, "0");
+    const sequenceNumber = String(this.#store.added + 1).padStart(20, "0");
     const sent = this.fifo ? { messageId, sequenceNumber } : { messageId };
     if (ids) this.#sentIds.set(ids.deduplicationId, sent);
     const { delaySeconds = this.settings.delaySeconds, ...content } = message;
@@ -172,17 +161,17 @@ export class DoubleQueue {
   }
 
   delete(receiptHandle: string): EntryResult {
-    this.#update();
+    this.#store.update();
     const message = this.#handles.get(receiptHandle);
     if (message === undefined) return INVALID_HANDLE;
-    if (!this.#messages.has(message)) return DONE;
+    if (!this.#store.has(message)) return DONE;
     const current = message.receiptHandle === receiptHandle;
     if (this.fifo && !(current && message.note.hidden)) {
       return EXPIRED_HANDLE;
     }
     // SQS reports success for an older handle, and deletes nothing.
     if (!current) return DONE;
-    this.#remove(message);
+    this.#store.remove(message);
     this.deleted.push(message);
     this.#server.hooks.deleted?.(message, this);
     this.#wakePolls();
@@ -190,14 +179,14 @@ export class DoubleQueue {
   }
 
   changeVisibility(change: VisibilityChange): EntryResult {
-    this.#update();
+    this.#store.update();
     const { receiptHandle, visibilityTimeoutSeconds: seconds } = change;
     const refusal = visibilityRefusal(seconds);
     if (refusal !== undefined) return refusal;
     const message = this.#handles.get(receiptHandle);
     if (message === undefined) return INVALID_HANDLE;
     const inFlight = message.receiptHandle === receiptHandle &&
-      this.#isHidden(message);
+      this.#store.isHidden(message);
     if (!inFlight) return NOT_IN_FLIGHT;
     const untilMs = this.#now + seconds * 1000;
     // However often its visibility timeout changes, SQS hides a message for at
@@ -206,31 +195,32 @@ export class DoubleQueue {
     if (untilMs > latestMs) {
       return BEYOND_MAX_VISIBILITY;
     }
-    this.#hideUntil(message, untilMs);
+    this.#store.hideUntil(message, untilMs);
     this.#wakePolls();
     return DONE;
   }
 
   /** Makes a message visible, and refuses its receipt handle as expired. */
   expire(receiptHandle: string): EntryResult {
-    this.#update();
+    this.#store.update();
     const message = this.#handles.get(receiptHandle);
     if (
-      message?.receiptHandle === receiptHandle && this.#messages.has(message)
+      message?.receiptHandle === receiptHandle && this.#store.has(message)
     ) {
-      this.#hideUntil(message, this.#now);
+      this.#store.hideUntil(message, this.#now);
       this.#wakePolls();
     }
     return this.fifo ? EXPIRED_HANDLE : INVALID_HANDLE;
   }
 
   attributes(): QueueAttributes {
-    const hidden = this.messages.filter(({ note }) => note.hidden);
+    const { messages } = this;
+    const hidden = messages.filter(({ note }) => note.hidden);
     const delayed = hidden.filter((each) => each.receiptHandle === undefined);
     const { visibilityTimeoutSeconds, redrive } = this.settings;
     return {
       visibilityTimeoutSeconds,
-      visible: this.#messages.size - hidden.length,
+      visible: messages.length - hidden.length,
       inFlight: hidden.length - delayed.length,
       delayed: delayed.length,
       ...(redrive && {
@@ -243,41 +233,9 @@ export class DoubleQueue {
   }
 
   #add(content: Omit<StoredMessage, "note">): void {
-    this.#update();
-    const note = {
-      position: this.#positions++,
-      hidden: true,
-      receives: 0,
-      receivesAtOnce: 0,
-    };
-    const message = { ...content, note };
-    this.#messages.add(message);
-    this.#order.add(message);
-    const retentionMs = this.settings.messageRetentionSeconds * 1000;
-    this.#retained.add(message.sentAtMs + retentionMs, message);
-    this.#hideUntil(message, message.visibleAtMs);
+    this.#store.update();
+    this.#store.add(content);
     this.#wakePolls();
-  }
-
-  #isHidden(message: StoredMessage): boolean {
-    return this.#messages.has(message) && message.note.hidden;
-  }
-
-  /** Hides a message until a time, or shows it if that time has come. */
-  #hideUntil(message: StoredMessage, untilMs: number): void {
-    message.visibleAtMs = untilMs;
-    if (untilMs > this.#now) this.#hidden.add(untilMs, message);
-    else if (message.note.hidden) this.#show(message);
-  }
-
-  #show(message: StoredMessage): void {
-    message.note.hidden = false;
-    this.#order.show(message);
-  }
-
-  #remove(message: StoredMessage): void {
-    this.#messages.delete(message);
-    this.#order.remove(message);
   }
 
   #wakePolls(): void {
@@ -286,47 +244,15 @@ export class DoubleQueue {
     change.abort();
   }
 
-  /** Removes a message for good: no duplicate of it comes either. */
-  #drop(message: StoredMessage): void {
-    if (this.#messages.has(message)) this.#remove(message);
-    this.#copies = this.#copies.filter((each) => each.message !== message);
-  }
-
-  /** Catches up with the clock. */
-  #update(): void {
-    const now = this.#now;
-    while (this.#retained.key <= now) this.#drop(this.#retained.take()!);
-    while (this.#hidden.key <= now) {
-      const message = this.#hidden.take()!;
-      const due = this.#isHidden(message) && message.visibleAtMs <= now;
-      if (due) this.#show(message);
-    }
-  }
-
-  /** Shows the messages that a duplicate fault delivers again now. */
-  #showCopies(): void {
-    const now = this.#now;
-    const due = this.#copies.filter(({ atMs }) => atMs <= now);
-    this.#copies = this.#copies.filter(({ atMs }) => atMs > now);
-    for (const { message } of due) {
-      if (!this.#messages.has(message)) {
-        this.#messages.add(message);
-        this.#order.add(message);
-        message.note.hidden = true;
-      }
-      this.#hideUntil(message, now);
-    }
-  }
-
   #receiveNow(
     options: ReceiveOptions,
     faults: ReceiveFaults,
   ): ReceivedMessage[] {
-    this.#update();
-    this.#showCopies();
+    this.#store.update();
+    this.#store.showCopies();
     const now = this.#now;
     const visibleAtMs = this.#visibleAfter(options);
-    const taken = this.#order.take(
+    const taken = this.#store.take(
       options.maxMessages,
       (message) => !this.#redrive(message),
       () => faults.reordering(),
@@ -337,12 +263,10 @@ export class DoubleQueue {
       this.#handles.set(receiptHandle, message);
       message.receiptHandle = receiptHandle;
       message.receivedAtMs = now;
-      message.note.hidden = true;
-      this.#order.hide(message);
-      this.#hideUntil(message, visibleAtMs);
+      this.#store.hide(message, visibleAtMs);
       const copyIn = faults.duplicate(message.body);
       if (copyIn !== undefined) {
-        this.#copies.push({ atMs: now + copyIn * 1000, message });
+        this.#store.copy(message, now + copyIn * 1000);
       }
       return received(message, receiptHandle);
     });
@@ -360,21 +284,21 @@ export class DoubleQueue {
   #receiveAgain(options: ReceiveOptions): ReceivedMessage[] | undefined {
     const { attemptId } = options;
     if (!this.fifo || attemptId === undefined) return undefined;
-    this.#update();
+    this.#store.update();
     const attempt = this.#attempts.get(attemptId);
     if (attempt === undefined) return undefined;
     const stored = attempt.messages.map(({ receiptHandle }) =>
       this.#handles.get(receiptHandle)!
     );
     const isUntouched = stored.every((message, i) =>
-      this.#isHidden(message) && message.visibleAtMs === attempt.visibleAtMs &&
+      this.#store.isHidden(message) && message.visibleAtMs === attempt.visibleAtMs &&
       message.receiptHandle === attempt.messages[i]!.receiptHandle
     );
     if (!isUntouched) return undefined;
     attempt.visibleAtMs = this.#visibleAfter(options);
     for (const message of stored) {
       message.receivedAtMs = this.#now;
-      this.#hideUntil(message, attempt.visibleAtMs);
+      this.#store.hideUntil(message, attempt.visibleAtMs);
     }
     return [...attempt.messages];
   }
@@ -390,7 +314,7 @@ export class DoubleQueue {
     if (!redrive || message.note.receives < redrive.maxReceiveCount) {
       return false;
     }
-    this.#drop(message);
+    this.#store.drop(message);
     this.#server.redrive(message, this, redrive.deadLetterQueue);
     return true;
   }

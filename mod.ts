@@ -1,6 +1,6 @@
 /**
- * Background jobs on Amazon SQS: a queue you call, workers that are plain
- * functions, a container run from an ini file, and a testing double.
+ * Background jobs on Amazon SQS: queues that you call, workers that are plain
+ * functions, containers run from ini files, and a testing double.
  *
  * Send jobs by calling a queue:
  *

@@ -54,8 +54,8 @@ export const systemClock: Clock = {
 
 /**
  * One timer for many deadlines, because each timer costs CPU. It rings at the
- * earliest deadline that was set, even if that one was postponed or cancelled
- * since: the owner checks which deadlines are over.
+ * earliest deadline that was set, even if that one no longer counts. Its owner
+ * checks which deadlines are over.
  */
 export class Alarm {
   readonly #clock: Clock;

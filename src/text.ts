@@ -29,8 +29,8 @@ export function printable(text: string): string {
 }
 
 /**
- * Writes text on one or more lines, all but the first indented by two spaces,
- * so that none of them can pass for the start of another log record.
+ * Writes text on one or more lines. All but the first are indented by two spaces:
+ * none of them can pass for the start of another log record.
  */
 export function printableLines(text: string): string {
   return escapeControls(text.replaceAll("\r\n", "\n"))
@@ -43,9 +43,9 @@ export function quote(text: string): string {
 }
 
 /** Stands in text for what a server, a message or a clock did not give. */
-export const UNKNOWN = "unknown";
+const UNKNOWN = "unknown";
 
-/** A number as text; what is absent or no number is unknown. */
+/** A number as text, or `unknown`. */
 export function numberText(
   value: number | null | undefined,
   format: (value: number) => string = String,

@@ -1,5 +1,5 @@
 /**
- * The documentation of the public API: every entry point and every exported
+ * The documentation of the public API. Every entry point and every exported
  * symbol has a text, and every function and class an example that runs.
  *
  * @module

@@ -1,6 +1,6 @@
 /**
- * The examples, run as they stand, and what they say of exit statuses and stop
- * timeouts held against the code.
+ * The examples, run word for word, and their exit statuses and stop timeouts,
+ * compared with the code.
  *
  * @module
  */

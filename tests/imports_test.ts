@@ -1,6 +1,6 @@
 /**
- * The floors of `src/`: a file imports files of its own folder and of lower
- * floors only, types included, and no file leads back to itself.
+ * The floors of `src/`: a file imports files of the same folder and of lower
+ * floors only. Types count, and no file leads back to itself.
  *
  * @module
  */
@@ -104,7 +104,7 @@ Deno.test("every folder of src/ stands on a floor", async () => {
   assertEquals(homeless, []);
 });
 
-Deno.test("files import files of their own folder and of lower floors only", async () => {
+Deno.test("files import files of the same folder and of lower floors only", async () => {
   assertEquals(breaches(await readImports()), []);
 });
 

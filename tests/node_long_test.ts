@@ -2,8 +2,8 @@
  * Producers and tests on Node: the published files, as JSR's npm registry gives
  * them to Node and Bun, run by Node 24.
  *
- * What this does not try is JSR's own conversion, which the one in `_npm.ts`
- * stands in for, nor an installation by npm of what the package needs.
+ * JSR's own conversion is not tried: `support/npm_registry.ts` stands in for it.
+ * Nor is an installation of the dependencies by npm.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
  * The package as its users get it: from a registry, in a folder outside of the
- * project, and in two versions at once.
+ * project, and in two versions at a time.
  *
  * @module
  */

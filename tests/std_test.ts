@@ -495,7 +495,7 @@ Deno.test("parse() asks the reviver", () => {
   assertEquals(asked, [["a", 1, undefined], ["b", "x", "s"]]);
 });
 
-Deno.test("parse() refuses what is no INI, naming the line", () => {
+Deno.test("parse() refuses other text than INI, naming the line", () => {
   const bad: [text: string, message: string][] = [
     ["a = 1\nwords", "Unexpected token w in INI at line 2"],
     ["a = 1\n  continued", "Unexpected token c in INI at line 2"],
@@ -777,7 +777,7 @@ Deno.test("FakeTime runs timers without a delay at the next tick", () => {
   assertEquals(callback.calls.length, 1);
 });
 
-Deno.test("FakeTime#tickAsync() lets promises go on first", async () => {
+Deno.test("FakeTime#tickAsync() lets promises continue first", async () => {
   using time = new FakeTime(0);
   const seen: number[] = [];
   const loop = (async () => {

@@ -42,7 +42,7 @@ Deno.test("nearest() finds a name in another spelling or with typing errors, and
   assertEquals(nearest("params", ["parameters", "param"]), "param");
 });
 
-Deno.test("suggest() names the nearest, or else at most five", () => {
+Deno.test("suggest() names the nearest, otherwise at most five", () => {
   const bracket = (name: string) => `[${name}]`;
   assertEquals(suggest("quue", KNOWN, "options"), 'did you mean "queue"?');
   assertEquals(

@@ -160,7 +160,7 @@ export async function runCommand(
       // It has ended already.
     }
   };
-  // Ctrl+C reaches the command too, so it is the one to decide what it means.
+  // Ctrl+C reaches the command too, so the command decides about it.
   Deno.addSignalListener("SIGINT", () => {});
   // Windows has no SIGTERM to listen to.
   if (Deno.build.os !== "windows") {

@@ -16,7 +16,7 @@ export interface RegistryOptions {
 
 /** A running registry. */
 export interface Registry extends AsyncDisposable {
-  /** What `JSR_URL` is to be, with a slash at its end. */
+  /** The value for `JSR_URL`, with a slash at its end. */
   readonly url: string;
   /** Stops the registry; resolves when it listens no more. */
   close(): Promise<void>;

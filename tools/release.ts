@@ -6,8 +6,8 @@
  * deno run --allow-read tools/release.ts v0.1.0
  * ```
  *
- * It prints what the changelog says of the version, or all that is wrong, and
- * then exits with 1.
+ * It prints the changelog of the version. If something is wrong, it prints all
+ * problems, and exits with 1.
  *
  * @module
  */

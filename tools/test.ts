@@ -1,7 +1,7 @@
 /**
- * Runs the tests in the environment that they expect: this package served as
- * `jsr:@zsqs/cli`, test credentials for any local SQS server, and no AWS
- * configuration of this machine.
+ * Runs the tests in the environment that they expect. This package is served as
+ * `jsr:@zsqs/cli`. There are test credentials for any local SQS server, and no
+ * AWS configuration of this machine.
  *
  * ```sh
  * deno run -A tools/test.ts [--long] [PATH or flag of deno test]...

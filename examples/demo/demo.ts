@@ -1,7 +1,7 @@
 /**
  * The main job from end to end: an SQS server on this machine, a container as a
- * process of its own, and a producer that sends it good, transient and bad jobs
- * over HTTP. It ends by itself, with status 0 if each job ended as it should.
+ * process, and a producer. It sends good, transient and bad jobs over HTTP, and
+ * ends with status 0 if each job ended as it should.
  *
  * @module
  */
@@ -67,7 +67,7 @@ async function produce(): Promise<void> {
   await adder(1, 2, "");
 }
 
-/** Shows what is left, and tells the exit status. */
+/** Shows the messages that are left, and returns the exit status. */
 async function report(status: number, messagesLog: string): Promise<number> {
   const { connection, url } = await openQueue("adder", { region: REGION });
   const { visible = 0, inFlight = 0 } = await connection.attributes(url);

@@ -2,8 +2,8 @@
  * The workers: one reserves, charges and ships an order, and sends its receipt
  * on to the queue of the other.
  *
- * A job may be done twice (SQS delivers at least once), so each step is one that
- * may be: it is known by the order's number.
+ * SQS delivers at least once, so a job may be done twice. Each step allows for
+ * that, and knows the order by its number.
  *
  * @module
  */

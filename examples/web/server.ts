@@ -1,6 +1,6 @@
 /**
- * A web handler that enqueues: it answers when SQS has the job, so that what
- * was accepted is done.
+ * A web handler that enqueues: it answers when SQS has the job, so that every
+ * accepted job is done.
  *
  * ```sh
  * deno serve -A server.ts

@@ -64,7 +64,7 @@ const MISREAD = [
   "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE",
 ];
 
-/** Removes empty variables from the environment, which is what they mean. */
+/** Removes empty variables from the environment: they mean nothing. */
 function unsetEmpty(): void {
   for (const name of MISREAD) {
     try {

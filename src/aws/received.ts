@@ -1,6 +1,6 @@
 /**
- * Reads the messages of a receive, each by itself: one that is malformed must not
- * stop those behind it.
+ * Reads the messages of a receive, each by itself: a malformed one must not stop
+ * the others.
  *
  * @module
  */
@@ -26,7 +26,7 @@ const NONE: WireAttributes = Object.freeze({});
  *
  * @param messages The messages as JSON.
  * @param onLeft Called with the reason for each message that cannot be settled,
- * or is not what was sent: it stays in the queue.
+ * or differs from the sent one: it stays in the queue.
  */
 export function received(
   messages: readonly unknown[],
@@ -72,7 +72,7 @@ function readMessage(members: Members): ReceivedMessage {
   };
 }
 
-/** The attributes that can be read, and what is wrong with the others. */
+/** The attributes that can be read, and the problem of the others. */
 function readAttributes(
   json: unknown,
 ): { attributes: WireAttributes; problem?: string | undefined } {
@@ -96,7 +96,7 @@ function readAttribute(
   const value = bytes ?? text;
   if (!isText(type) || typeof value !== "string") return undefined;
   if (value === text) return { type, value };
-  // Node skips what is not Base64.
+  // Node skips characters that are not Base64.
   const decoded = Buffer.from(value, "base64");
   return decoded.toString("base64") === value
     ? { type, value: new Uint8Array(decoded) }

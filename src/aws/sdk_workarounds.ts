@@ -46,8 +46,8 @@ export async function agentMaker(
 
 /**
  * Keeps Deno from sending an aborted request again. Deno 2.9 takes the abort for
- * a stale socket, and repeats the request on a new socket: a send that timed out
- * is sent twice, and an aborted receive hides messages that no consumer gets.
+ * a stale socket, and repeats the request on a new one. A send that timed out is
+ * sent twice, and an aborted receive hides messages that no consumer gets.
  *
  * Remove when Deno fixes it: https://github.com/denoland/deno/issues/36786
  */
@@ -70,7 +70,7 @@ function destroyForGood(this: ClientRequest, error?: Error): ClientRequest {
 
 /**
  * A checksum in one call of `node:crypto`. The SDK's own keep an object of the
- * system for each request: without these, the bench row "peak memory" grows by
+ * system for each request: without these, the bench row "100,000 jobs" grows by
  * a tenth.
  */
 abstract class Checksum {
@@ -129,7 +129,7 @@ type Handler = ReturnType<ReceiveMessageCommand["resolveMiddleware"]>;
 /**
  * Resolves the SDK's middleware for receives once for each signal: the SDK's
  * `cacheMiddleware` works for calls without a signal only. Without this, a
- * receive takes a sixth more CPU (bench row "CPU per job").
+ * receive takes a sixth more CPU (bench row "small jobs").
  */
 export class ReceiveMiddleware {
   readonly #handlers = new WeakMap<object, Handler>();
@@ -157,7 +157,7 @@ export interface ClockSkew {
 }
 
 /**
- * Lets clients share what they learn of the server's clock. The SDK corrects it
+ * Lets clients share their knowledge of the server's clock. The SDK corrects it
  * only on a further try of the same client, and receives have no further try.
  */
 export function shareClock({ config }: SQSClient, skew: ClockSkew): void {
@@ -184,8 +184,8 @@ export function areCredentialsOver(error: unknown): boolean {
 }
 
 /**
- * Reads a client's credentials again. The SDK keeps those of a profile, and the
- * file that holds it, until the process ends.
+ * Reads a client's credentials again. The SDK keeps a profile's credentials, and
+ * its file, until the process ends.
  *
  * @returns Whether the credentials have changed.
  */

@@ -71,7 +71,7 @@ const PROXY_VARIABLES = [
   "all_proxy",
 ];
 
-/** What the environment needs for a connection, if it may be what is missing. */
+/** The setting that a connection may lack. */
 function networkHint(
   { code, name, message }: SdkError,
   endpoint: string | undefined,

@@ -87,7 +87,7 @@ export async function warningsOnQueue(
   if (maxReceiveCount < least) {
     const receives = counted(maxReceiveCount, "receive");
     return [
-      `Warning: queue ${name} moves a message to its dead-letter queue after ${receives}, and every receive counts, even if the job never ran: set its maxReceiveCount to ${least} or more`,
+      `Warning: queue ${name} moves a message to its dead-letter queue after ${receives}. Every receive counts, even if the job never ran: set its maxReceiveCount to ${least} or more`,
     ];
   }
   return attributes.redrive === undefined && failures === "keep"

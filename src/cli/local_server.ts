@@ -115,8 +115,8 @@ const SDK_CONTENT_TYPE = "application/x-amz-json-1.0";
 const LOOPBACK = /^(?:127\.0\.0\.1|\[::1\]|(?:[\w-]+\.)*localhost)(?::\d+)?$/i;
 
 /**
- * Why a request is refused: every page in a browser on this machine can send
- * requests here, and by a DNS name of its own even read the answers.
+ * Why a request is refused. Every page in a browser on this machine can send
+ * requests here, and a DNS name of the page lets it read the answers.
  */
 function problemOf({ method, headers }: LocalRequest): string | undefined {
   const { host = "", origin, "content-type": type = "" } = headers;

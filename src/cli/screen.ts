@@ -73,9 +73,8 @@ export interface Styled {
 }
 
 /**
- * The output of commands, and the one place where it is made safe: whatever a
- * server, a message or a file put into a line, the line forges no other and
- * drives no terminal.
+ * The output of commands, and the one place where it is made safe. Text of a
+ * server, a message or a file forges no other line and drives no terminal.
  */
 export class Output {
   readonly #io: Io;

@@ -10,8 +10,8 @@ import type { WorkerConfig, WorkerFactory, WorkerLike } from "../job/worker.ts";
 
 /**
  * The settings of a container: a `queue`, and a `worker` or a `handler`. All
- * others have defaults. Ini files have the same names, except for those that
- * stand in parentheses.
+ * others have defaults. Ini files have the same names, except where a name is
+ * given in parentheses.
  *
  * @typeParam Config The type of `workerConfig`, which a `worker` function or
  * class takes.
@@ -22,7 +22,7 @@ export interface ContainerSettings<Config = WorkerConfig> {
   /**
    * The worker: a function or class that takes `workerConfig` and makes a
    * handler, or `MODULE:expr` as in an ini file. A relative path starts at the
-   * folder of `file`, or else at the current one.
+   * folder of `file`, by default the current one.
    */
   readonly worker?: string | WorkerFactory<Config> | undefined;
   /**
@@ -103,8 +103,8 @@ export interface ContainerSettings<Config = WorkerConfig> {
    */
   readonly timeoutSeconds?: number | undefined;
   /**
-   * The seconds until a job is retried whose error names no delay: a whole
-   * number from 0 to 43,200, or a range in which the delays double with each
+   * The seconds until a job is retried if its error names no delay: a whole
+   * number from 0 to 43,200, or a range. In a range the delays double with each
    * receive (`retry_delay`, for example `30` or `1..600`).
    * @default {undefined} until the visibility timeout ends
    */

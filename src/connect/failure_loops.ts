@@ -1,5 +1,5 @@
 /**
- * Failures queues that lead back: a failed job would go round for ever.
+ * Failures queues that lead back: a failed job would go round without end.
  *
  * @module
  */
@@ -51,7 +51,7 @@ export function failureLoops(routes: readonly FailureRoute[]): FailureLoop[] {
     loops.push({
       file,
       problem:
-        `Cannot start container as "failures"${where} leads back to its "queue", so that a failed job would go round for ever: ${
+        `Cannot start container as "failures"${where} leads back to its "queue", so that a failed job would go round without end: ${
           [first, ...way].join(" -> ")
         }`,
     });

@@ -195,7 +195,7 @@ async function probeQueue(
   try {
     await connection.attributes(url, options);
   } catch (error) {
-    // The first receive or send will report what is wrong.
+    // The first receive or send will report the problem.
     if (!isDenied(error)) throw error;
   }
 }
@@ -206,7 +206,7 @@ export function loadSqs(): Promise<typeof import("../aws/sqs.ts")> {
 }
 
 /** Loads the reports to OpenTelemetry. */
-export async function loadOpenTelemetry(): Promise<
+async function loadOpenTelemetry(): Promise<
   typeof import("../telemetry/spans.ts")
 > {
   await import("@opentelemetry/api");

@@ -182,7 +182,7 @@ async function openQueues(
   }
 }
 
-/** Refuses containers of one run whose failed jobs would go round for ever. */
+/** Refuses containers of one run whose failed jobs would go round without end. */
 export function refuseLoops(routes: readonly FailureRoute[]): void {
   const problems = failureLoops(routes).map(({ problem }) => problem);
   if (problems.length > 0) throw new ConfigError(problems);

@@ -45,7 +45,7 @@ export class Consumer {
     if (currentScope()?.job === undefined) await this.#wait(round);
   }
 
-  /** Runs what is visible after a pause; the next call throws its error. */
+  /** Runs the visible messages after a pause; the next call throws its error. */
   resume(): void {
     this.runVisible().catch((error) => this.#failure = { error });
   }

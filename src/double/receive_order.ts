@@ -1,8 +1,7 @@
 /**
- * Which visible messages of a queue of the testing double a receive takes, and
- * in which order: as sent, without the groups that have a message in flight
- * (SQS, "FIFO queue delivery logic"). In a standard queue, each message is a
- * group of its own.
+ * Which messages a receive takes from a queue of the testing double: the visible
+ * ones in the order of their sends. Groups with a message in flight wait (SQS,
+ * "FIFO queue delivery logic"). In a standard queue, each message is a group.
  *
  * @module
  */

@@ -271,7 +271,7 @@ export class Engine {
 
   /** Starts all that may start now, and notices when the run has ended. */
   #step(): void {
-    // A receive in flight would bring again what is released now.
+    // A receive in flight would bring released messages again.
     const isAway = !this.#accepts && this.#receiver.inFlight === 0;
     if (isAway && this.#leases.waiting.size > 0) this.#releases.waiting();
     this.#startJobs();

@@ -41,7 +41,7 @@ const MAX_PAUSE_MS = 30_000;
 /** How many messages may be held at most for each job at a time. */
 const MAX_HELD = 10;
 
-/** How many refused deletes let one job at a time go on. */
+/** How many refused deletes let one job at a time continue. */
 const MAX_RETRYING = 1_000;
 
 const DROPPED = new DOMException("The receive was dropped", "AbortError");

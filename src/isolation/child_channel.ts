@@ -66,7 +66,7 @@ export function takeChannel(take: (text: unknown) => void): Channel {
 
 /**
  * Ends this process if a job closes the channel with Deno's own means. Deno emits
- * no event then, and the container would wait for the job for ever.
+ * no event then, and the container would wait for the job without end.
  */
 function exitOnDisconnect(exit: (status: number) => void): void {
   const { channel } = process as unknown as { channel: object };

@@ -2,7 +2,7 @@
  * Passes the output of child processes on to this process's output.
  *
  * Nothing here blocks: if nobody reads this process's output, its children wait
- * with their output, and the container goes on.
+ * with their output, and the container continues.
  *
  * @module
  */

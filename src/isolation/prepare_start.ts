@@ -55,7 +55,7 @@ export async function prepareStart(
     stdio: ["pipe", "ignore", "ignore"],
     ...(signal === undefined ? {} : { signal, killSignal: "SIGKILL" }),
   });
-  // The child itself reports what is wrong with the worker.
+  // The child itself reports problems of the worker.
   const filled = once(filler, "close").catch(() => {});
   filler.stdin!.on("error", () => {}).end(fill.input);
   try {

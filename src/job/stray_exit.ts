@@ -24,7 +24,7 @@ let isLogged = false;
 export function watchExit(options: StrayOptions): Disposable {
   if (watches.length === 0) {
     process.on("exit", onExit);
-    // `Deno.exit()` tells the global object alone.
+    // `Deno.exit()` emits an event of the global object alone.
     globalThis.addEventListener?.("unload", onExit);
   }
   watches.push(options);

@@ -69,7 +69,7 @@ async function unrunObject(value: object): Promise<string | undefined> {
   if (isIterable && typeof object.next === "function") {
     return typeof object.throw === "function" ? "a generator" : "an iterator";
   }
-  // Arrays and maps hold values; what is iterated asynchronously makes them.
+  // Arrays and maps hold values; an asynchronous iteration makes them.
   if (isAsync) return "an async iterable";
   return typeof object.handle === "function" ? "a worker" : undefined;
 }

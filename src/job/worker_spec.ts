@@ -21,8 +21,8 @@ export interface WorkerSpec {
 /**
  * Parses `MODULE:expr`. `MODULE` is a path or a `file:`, `jsr:` or `npm:`
  * specifier. The last `:` splits if a dotted path of JavaScript names follows
- * it, and if it does not end a scheme or a Windows drive letter. Otherwise, the
- * whole text is `MODULE`.
+ * it. After a scheme or a Windows drive letter it does not. Otherwise, the whole
+ * text is `MODULE`.
  *
  * @param baseDir The absolute path of the folder that paths are relative to.
  * @throws {SyntaxError} For anything else. Its message starts with `must be`.

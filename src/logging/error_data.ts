@@ -67,10 +67,9 @@ const PACKAGE = new URL("../../", import.meta.url).href
  * Describes a thrown value.
  *
  * @param thrown An error, or anything else.
- * @param options Which frames of stacks to keep: all of them, the default, or
- * the frames of the user's code, without this package's own and the runtime's. A
- * stack without such frames is dropped: the message explains an error of this
- * package.
+ * @param options Which frames of stacks to keep: all, or only the user's,
+ * without the frames of this package and the runtime. A stack without
+ * such frames is dropped: the message explains an error of this package.
  * @returns The data; it never throws.
  */
 export function encodeError(

@@ -86,7 +86,7 @@ const EXACT_DIGITS = 100;
  *
  * @param text The format, such as `%(levelname)s %(message)s`; empty, the
  * message alone.
- * @param problems Gets what is wrong with it: clauses, such as `"%d" names no
+ * @param problems Gets its problems: clauses, such as `"%d" names no
  * field`.
  * @returns Writes a record, with the errors that were logged with it below.
  */
@@ -121,7 +121,7 @@ export function compileFormat(text: string, problems: string[]): Writer {
  *
  * @param text The format, for `strftime`; empty, Python's own format with
  * milliseconds.
- * @param problems Gets what is wrong with it.
+ * @param problems Gets its problems.
  * @returns The format.
  */
 export function compileAsctime(

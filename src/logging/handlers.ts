@@ -86,7 +86,7 @@ export class StreamHandler extends LogHandler {
 const OPEN_TELEMETRY = Symbol.for("opentelemetry.js.api.1");
 
 /**
- * Whether Deno exports what is printed. It takes the level from the console's
+ * Whether Deno exports printed lines. It takes the level from the console's
  * method alone, and there is no other way to its exporter. A method below `warn`
  * prints to standard output.
  */

@@ -38,8 +38,9 @@ export function print(name: ConsoleMethod, line: string): void {
 }
 
 /**
- * Keeps the console of Deno from throwing what the system refused, for a process
- * that only runs containers: a job that prints is not at fault for a full disk.
+ * Keeps Deno's console from throwing if the system refuses its output, in a
+ * process that only runs containers. A full disk is not the fault of a job that
+ * prints.
  */
 export function outlivePrinting(): void {
   if (process.versions.deno === undefined) return;

@@ -48,7 +48,7 @@ const DIRECTIVES: ReadonlyMap<string, DateFormatter> = new Map([
  * Makes a date format of a text with `strftime` directives.
  *
  * @param text The text, such as `%Y-%m-%dT%H:%M:%S`.
- * @param problems Gets what is wrong with it: clauses with their subject.
+ * @param problems Gets its problems: clauses with their subject.
  * @returns The format.
  */
 export function compileDateFormat(

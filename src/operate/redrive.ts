@@ -32,8 +32,8 @@ export interface Source {
 }
 
 /**
- * Where a message was sent, that it failed again after this redrive had sent it,
- * or why it stays: its own problem, or an error that all messages would share.
+ * Where a message was sent, that it failed again after this redrive, or why it
+ * stays. An error concerns all messages, a problem this one.
  */
 export type RedriveResult =
   | { readonly sentTo: string }

@@ -131,8 +131,8 @@ export interface ReceiveOptions {
   /** FIFO queues: after a lost answer, the same id gives the same messages. */
   readonly attemptId?: string;
   /**
-   * Called with the reason for each message that cannot be settled, or is not
-   * what was sent: it is not returned, and stays in the queue.
+   * Called with the reason for each message that cannot be settled, or differs
+   * from the sent one. It is not returned, and stays in the queue.
    */
   readonly onLeft?: (problem: string) => void;
   readonly signal?: AbortSignal;

@@ -36,8 +36,8 @@ export function parseQueueRef(text: string): QueueRef | undefined {
 }
 
 /**
- * Whether two texts name the same queue. What only one of them names, such as
- * an account, does not tell them apart.
+ * Whether two texts name the same queue. A part that only one of them has, such
+ * as an account, makes no difference.
  *
  * @param region The region of queues whose text names none.
  */

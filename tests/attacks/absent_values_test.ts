@@ -1,6 +1,6 @@
 /**
  * Attacks: servers and messages that leave values out or give odd ones, and
- * workers that throw what is no error. No output shows `undefined`, `NaN` or a
+ * workers that throw values that are no errors. No output shows `undefined`, `NaN` or a
  * bare value in place of an error.
  *
  * @module
@@ -20,7 +20,7 @@ function assertPlain({ stdout, stderr }: CliResult): void {
   for (const line of [...stdout, ...stderr]) assert(!ODD.test(line), line);
 }
 
-/** Numbers that servers give, and what is no number. */
+/** Numbers that servers give, and values that are no numbers. */
 const NUMBERS = [undefined, NaN, null, -1, -Infinity, -1e300];
 
 Deno.test("zsqs failed shows odd times and counts as absent", async () => {

@@ -1,5 +1,5 @@
 /**
- * Isolated jobs that end their processes, or keep them busy for ever, among good
+ * Isolated jobs that end their processes, or keep them busy without end, among good
  * ones: only they go back to the queue.
  *
  * @module
@@ -188,7 +188,7 @@ Deno.test("a job that timed out in a child process logs no frame of this package
   );
 });
 
-Deno.test("a job that keeps the thread busy is told from those that wait for it", async () => {
+Deno.test("a job that keeps the thread busy is told from jobs that wait for it", async () => {
   for (const [bad, isKnown] of [["loop", true], ["late", false]] as const) {
     await using the = await Scene.start(1);
     await the.send(["long", "long", bad]);

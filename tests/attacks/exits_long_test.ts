@@ -1,6 +1,6 @@
 /**
- * Jobs that end the container's process, and what a container is told that it
- * may not end with: rejections, a closed standard error, a full disk.
+ * Jobs that end the container's process, and trouble that must not end it:
+ * rejections, a closed standard error, a full disk.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * Attacks: a message in a queue of failed ones that lies about where it came
- * from, so that a redrive sends it to a queue of the attacker's choice.
+ * Attacks: a message in a failures queue that lies about its source. A redrive
+ * must not send it to a queue of the attacker's choice.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
  * Attacks: text of a message, a server, a job or a file that forges lines of
- * output and logs, or drives the terminal of who reads them.
+ * output and logs, or drives the reader's terminal.
  *
  * @module
  */

@@ -1,4 +1,4 @@
-/** What a client may do to the health endpoint, and what it may learn there. */
+/** What a client may do to the health endpoint, and how little it may learn there. */
 
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { connect, type Socket } from "node:net";

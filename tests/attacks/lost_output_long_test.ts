@@ -1,6 +1,6 @@
 /**
  * Standard error that is closed, full or broken: it neither prevents nor ends a
- * container, and the summary counts what it lost.
+ * container, and the summary counts the lost lines.
  *
  * @module
  */

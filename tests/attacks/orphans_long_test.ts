@@ -66,7 +66,7 @@ async function nothingLeft(folder: string): Promise<void> {
 
 interface Scene extends AsyncDisposable {
   readonly folder: string;
-  /** Starts a container with a queue of its own, which holds these jobs. */
+  /** Starts a container with a separate queue, which holds these jobs. */
   start(
     worker: string,
     jobs: readonly string[],

@@ -1,6 +1,6 @@
 /**
- * Servers and networks that answer otherwise than SQS does: a clock that is
- * ahead, passing refusals, pages of proxies, answers that stall or are cut off.
+ * Servers and networks that do not answer as SQS does. Their clock is ahead, they
+ * refuse for a while, send pages of proxies, stall, or cut answers off.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * Workers that may write what the next start runs.
+ * Workers that may write files which the next start runs.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * What zsqs asks of SQS where HTTP goes wrong, seen by a server that does no
- * more than note the requests and answer as it is told.
+ * The requests of zsqs if HTTP goes wrong: a server notes them, and answers as
+ * the test wants.
  *
  * @module
  */
@@ -57,7 +57,7 @@ Deno.test("an extension goes out while receives take all of their sockets", asyn
   await using server = new ScriptedServer((operation, { body }) => {
     if (operation === "GetQueueAttributes") return json({});
     if (operation === "ReceiveMessage") {
-      // Full answers have it ask for more at once, on more sockets than it has.
+      // Full answers have it ask for more immediately, on more sockets than it has.
       if (++receives <= 60) return json({ Messages: messages(receives * 10) });
       silent++;
       return;
@@ -87,7 +87,7 @@ Deno.test("an extension goes out while receives take all of their sockets", asyn
   assert(silent >= 50);
 });
 
-Deno.test("a message that is not what SQS hashed is not run, those beside it are", async () => {
+Deno.test("a message that is not what SQS hashed is not run, the others are", async () => {
   const stop = new AbortController();
   const jobs: number[] = [];
   let receives = 0;

@@ -1,7 +1,7 @@
 /**
- * Measures zsqs, sqs-consumer and a bare loop on the SDK side by side, each run
- * in a process of its own against one local SQS server, and prints what was
- * measured beside what must be reached. All of it goes to `bench.json` too.
+ * Measures zsqs, sqs-consumer and a bare loop on the SDK side by side. Each run
+ * is a process, and all use one local SQS server. It prints the figures and the
+ * targets, and writes them to `bench.json`.
  *
  * ```sh
  * deno task bench [--rounds=9] [--only=SCENARIO] [--quick]
@@ -352,7 +352,7 @@ function figuresTable(measured: readonly Measured[]): string {
   return tableText([heads, ...rows]);
 }
 
-/** The versions of what was measured, as they are loaded. */
+/** The versions of the measured packages, as they are loaded. */
 async function versions(): Promise<Record<string, string>> {
   const { stdout } = await new Deno.Command(Deno.execPath(), {
     args: ["info", "--json", script("_sqs_consumer.ts")],

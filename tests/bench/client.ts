@@ -1,6 +1,6 @@
 /**
- * One run of one runner, in a process of its own: takes the run as JSON, prints
- * what came of it as JSON.
+ * One run of one runner, in a separate process: takes the run as JSON, and prints
+ * its result as JSON.
  *
  * @module
  */

@@ -4,7 +4,7 @@
  * @module
  */
 
-/** The median of some figures, and between what they lie. */
+/** The median of some figures, and their range. */
 export interface Spread {
   readonly median: number;
   readonly min: number;

@@ -1,6 +1,6 @@
 /**
- * zsqs with its jobs in processes of their own. These measure themselves, and
- * tell it through the container's loggers at the end.
+ * zsqs with its jobs in child processes. These measure themselves, and log the
+ * result through the container's loggers at the end.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * The worker of the runs in processes of their own.
+ * The worker of the runs in child processes.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * What the benchmark's processes tell each other: a run, and what came of it.
+ * What the benchmark's processes tell each other: a run, and its result.
  *
  * @module
  */
@@ -16,7 +16,7 @@ export type Work =
   | "none"
   /** One second. */
   | "second"
-  /** One second for one in 20, else 10 ms. */
+  /** One second for one in 20, 10 ms for the others. */
   | "mixed"
   /** The same amount of arithmetic, some 40 ms (isolated). */
   | "cpu"

@@ -1,7 +1,7 @@
 /**
- * The benchmark's SQS server: fauxqs on loopback in a process of its own, with
- * latency added to each request and the requests counted, and a second HTTP
- * server to prepare and end a run.
+ * The benchmark's SQS server: fauxqs on loopback in a separate process. It adds
+ * latency to each request, and counts them. A second HTTP server prepares and
+ * ends a run.
  *
  * @module
  */
@@ -30,7 +30,7 @@ class Counts {
     this.latencyMs = latencyMs;
   }
 
-  /** Counts a request; tells what is to be called when it is answered. */
+  /** Counts a request; the caller calls the result when it is answered. */
   count(request: IncomingMessage): () => void {
     const operation = String(request.headers["x-amz-target"])
       .replace("AmazonSQS.", "").replace("Batch", "");

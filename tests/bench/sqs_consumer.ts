@@ -6,7 +6,7 @@
  */
 
 import { type Message, SQSClient } from "@aws-sdk/client-sqs";
-// deno-lint-ignore no-import-prefix -- what is published does not need it
+// deno-lint-ignore no-import-prefix -- the published package does not need it
 import { Consumer } from "npm:sqs-consumer@^15.0.3";
 import type { Jobs } from "./jobs.ts";
 import { type ClientTask, jobOf } from "./runs.ts";

@@ -1,5 +1,5 @@
 /**
- * zsqs, as a program runs it: a container of its own, and a queue.
+ * zsqs, as a program runs it: a container and a queue.
  *
  * @module
  */

@@ -43,7 +43,7 @@ Deno.test("zsqs check warns where a queue gives jobs up early, or never", async 
   await server.createQueue("f5.fifo", { ...fifo, ...redrive("dead.fifo", 5) });
   const fine = ["FILE is fine"];
   const warning = (queue: string, receives: string, least: number) =>
-    `Warning: queue ${queue} moves a message to its dead-letter queue after ${receives}, and every receive counts, even if the job never ran: set its maxReceiveCount to ${least} or more`;
+    `Warning: queue ${queue} moves a message to its dead-letter queue after ${receives}. Every receive counts, even if the job never ran: set its maxReceiveCount to ${least} or more`;
 
   for (const queue of ["one", urls[0]]) {
     assertEquals(await check(folder, endpoint, `queue = ${queue}`), [0, fine, [

@@ -1,8 +1,8 @@
 /**
  * The program that `deno compile` makes of a container, as docs/binary.md has it.
  *
- * It can only be run where `DENORT_BIN` names Deno's base binary; elsewhere Deno
- * itself stands in for it, which is enough to see that all can be embedded.
+ * It can only be run where `DENORT_BIN` names Deno's base binary. Elsewhere Deno
+ * itself stands in for it: the test then shows that all can be embedded.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * The command line refuses what is wrong, in one or two plain lines, when a
- * container is to run and when it is checked.
+ * The command line refuses mistakes, in one or two plain lines, when a
+ * container starts and when it is checked.
  *
  * @module
  */
@@ -103,7 +103,7 @@ Deno.test("main() prints the version", async () => {
   assertEquals(await cli(["send", "--version"]), version);
 });
 
-/** Command lines, what is said of them, and whose help is offered. */
+/** Command lines, their errors, and whose help is offered. */
 const BAD_USAGE: [args: string[], line: string, command?: string][] = [
   [
     ["sned", "adder", "1"],
@@ -520,7 +520,7 @@ const WRONG: readonly Wrong[] = [
   wrongFactory("jobs.ts:Adder", `returned an object: ${WANTED_HANDLER}`),
 ];
 
-/** Calls the command line on each wrong configuration, in a folder of its own. */
+/** Calls the command line on each wrong configuration, in a separate folder. */
 async function eachWrong(
   t: Deno.TestContext,
   test: (file: string, wrong: Wrong, lines: readonly string[]) => Promise<void>,

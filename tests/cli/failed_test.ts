@@ -392,7 +392,7 @@ Deno.test("zsqs failed --redrive sends dead letters to the queue they came from,
   assertEquals(numbers(queues, "mul"), [1, 2]);
 });
 
-Deno.test("zsqs failed --redrive leaves what it cannot send, and says why", async () => {
+Deno.test("zsqs failed --redrive leaves the messages that it cannot send, and says why", async () => {
   await using queues = setUp({
     queues: [
       { name: "adder", maximumMessageSize: 1024 },
@@ -559,7 +559,7 @@ Deno.test("zsqs failed stops where it cannot delete, so that no more is there tw
   }
 });
 
-Deno.test("zsqs failed holds what it leaves for as long as it works", async () => {
+Deno.test("zsqs failed holds the messages that it leaves for as long as it works", async () => {
   await using queues = start();
   await putKept(60);
   using _calls = replaceCalls({
@@ -610,7 +610,7 @@ Deno.test("zsqs failed stops at a signal after the batch that is under way", asy
   assertEquals(numbers(queues, "adder"), upTo(100));
 });
 
-Deno.test("zsqs failed ends at a second signal, and says what is hidden", async () => {
+Deno.test("zsqs failed ends at a second signal, and says how many messages are hidden", async () => {
   await using _queues = start();
   await putKept(3);
   let now = performance.now();
@@ -632,7 +632,7 @@ Deno.test("zsqs failed ends at a second signal, and says what is hidden", async 
   });
 });
 
-Deno.test("zsqs failed says what it could not release, and does not try for ever", async () => {
+Deno.test("zsqs failed says which messages it could not release, and does not try without end", async () => {
   await using _queues = start();
   await putKept(300);
   let calls = 0;
@@ -662,7 +662,7 @@ const cutOff = () =>
     senderFault: false,
   });
 
-Deno.test("zsqs failed --redrive goes on where it was cut off", async (t) => {
+Deno.test("zsqs failed --redrive continues where it was cut off", async (t) => {
   const cuts = ["before the send", "after the send"] as const;
   for (const cut of cuts) {
     await t.step(cut, async () => {
@@ -699,7 +699,7 @@ Deno.test("zsqs failed --redrive goes on where it was cut off", async (t) => {
   }
 });
 
-Deno.test("zsqs failed deletes again what could not be deleted, and says what is left", async () => {
+Deno.test("zsqs failed deletes again what could not be deleted, and says how many are left", async () => {
   await using queues = start();
   await putKept(15);
   const failure = { code: "InternalError", message: "later" };
@@ -740,7 +740,7 @@ Deno.test("zsqs failed deletes again what could not be deleted, and says what is
   assertEquals(numbers(queues, "adder"), upTo(15));
 });
 
-Deno.test("zsqs failed --purge deletes what was selected, and asks before", async () => {
+Deno.test("zsqs failed --purge deletes the selected messages, and asks before", async () => {
   await using queues = start();
   await putKept(24);
   const purge = (...args: string[]) => ["failed", "--purge", ...args, KEPT];

@@ -152,7 +152,7 @@ Deno.test("zsqs send --group and --deduplication-id work on FIFO queues", async 
   assertEquals((await sendOne(queues, ["--group=a", "adder"])).groupId, "a");
 });
 
-Deno.test("zsqs send refuses what the queue does not take", async () => {
+Deno.test("zsqs send refuses jobs that the queue does not take", async () => {
   using queues = setUp({ queues: ["adder.fifo", "adder"], silent: true });
   const refused: [args: string[], line: string][] = [
     [
@@ -487,7 +487,7 @@ Deno.test("zsqs send --stdin stops at the first refused line of a FIFO queue", a
   assertEquals(queues.get("adder.fifo").jobs, [[1]]);
 });
 
-Deno.test("zsqs send --from refuses what is no line number", async () => {
+Deno.test("zsqs send --from refuses anything but a line number", async () => {
   using _queues = setUp({ queues: ["adder"], silent: true });
   for (const from of ["0", "x", "3-", "1.5"]) {
     assertEquals(await cli(["send", "--stdin", `--from=${from}`, "adder"]), {
@@ -513,7 +513,7 @@ Deno.test("zsqs send --stdin draws a bar on a terminal, and writes plain lines e
     stdout: [],
     stderr: ["Sent 1,000 jobs", "Sent 2,000 jobs", "Sent 2,500 jobs to adder"],
   });
-  // The double's time stands still: what is drawn first is not drawn over.
+  // The double's time stands still: the first drawing stays.
   const bar = await send({ stderr: true, inputBytes, columns: 60 });
   assertEquals([bar.status, bar.stderr], [0, ["Sent 2,500 jobs to adder"]]);
   assertEquals(bar.drawn, [
@@ -537,7 +537,7 @@ Deno.test("zsqs send --stdin sends each line when it comes", async () => {
   assertEquals([status, stderr], [0, ["Sent 20 jobs to adder"]]);
 });
 
-Deno.test("zsqs send --stdin reads not far ahead of what is sent", async () => {
+Deno.test("zsqs send --stdin reads not far ahead of its sends", async () => {
   await using _queues = setUp({ queues: ["adder"], silent: true });
   let read = 0;
   let done = 0;
@@ -660,7 +660,7 @@ async function* linesAndSignal(
   await new Promise(() => {});
 }
 
-Deno.test("zsqs send --stdin stops at a signal, and says how to go on", async () => {
+Deno.test("zsqs send --stdin stops at a signal, and says how to continue", async () => {
   using queues = setUp({ queues: ["adder"], silent: true });
   const feed = linesAndSignal(
     ["[1]", "", "[3]"],
@@ -677,7 +677,7 @@ Deno.test("zsqs send --stdin stops at a signal, and says how to go on", async ()
   });
 });
 
-Deno.test("zsqs send --stdin ends at a second signal, and says what is not known", async () => {
+Deno.test("zsqs send --stdin ends at a second signal, and says which jobs are in doubt", async () => {
   await using _queues = setUp({ queues: ["adder"], silent: true });
   let begun = 0;
   const hang = Promise.withResolvers<never>();

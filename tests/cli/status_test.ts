@@ -11,7 +11,7 @@ import { replaceCalls } from "../support/call_faults.ts";
 import { cli, freeAddress } from "../support/cli.ts";
 import { TestServer } from "../support/server.ts";
 
-Deno.test("zsqs status tells the depths of queues and of their dead letters", async () => {
+Deno.test("zsqs status prints the depths of queues and of their dead letters", async () => {
   await using queues = setUp({
     queues: [
       {
@@ -106,7 +106,7 @@ Deno.test("zsqs status --json writes a line for each queue", async () => {
   ]);
 });
 
-Deno.test("zsqs status tells what it can where a queue cannot be asked", async () => {
+Deno.test("zsqs status prints the other queues where one cannot be asked", async () => {
   await using _queues = setUp({ queues: ["adder"], silent: true });
   const hint = "Try deno run -A jsr:@zsqs/cli status --help";
   const table = [

@@ -440,7 +440,7 @@ function specOf(config: ContainerConfig): WorkerSpec {
   return worker;
 }
 
-/** Each is one option added to those that must be there. */
+/** Each is one option in addition to the required ones. */
 const BAD_OPTIONS: [line: string, subject: string, problem: string][] = [
   ...["", "a,,b", ",", "false", "a,\tb\tc"].map((
     value,
@@ -642,7 +642,7 @@ const BAD_OPTIONS: [line: string, subject: string, problem: string][] = [
   ],
 ];
 
-Deno.test("checkText() refuses a bad option and says what is allowed", () => {
+Deno.test("checkText() refuses a bad option and names the allowed values", () => {
   for (const [line, subject, problem] of BAD_OPTIONS) {
     assertEquals(problemsOf(MINIMAL + line), [
       `Cannot start container as "${subject}" in [container] of adder.ini ` +
@@ -815,7 +815,7 @@ async function withFolder(
   }
 }
 
-Deno.test("readConfig() gives what the file gives, as a program would", async () => {
+Deno.test("readConfig() returns the settings of the file, as a program would give them", async () => {
   await withFolder(async (folder) => {
     const file = join(folder, "adder.ini");
     await writeFile(
@@ -1062,7 +1062,7 @@ const BAD_SETTINGS: [
   ],
 ];
 
-Deno.test("checkConfig() refuses what is wrong, by the names of the program", () => {
+Deno.test("checkConfig() refuses mistakes, by the names of the program", () => {
   for (const [settings, ...problems] of BAD_SETTINGS) {
     const error = assertThrows(
       () => checkConfig(settings as unknown as ContainerSettings),

@@ -1,5 +1,5 @@
 /**
- * `health`: what a probe is answered, over HTTP, and when an engine is not well.
+ * `health`: what a probe is answered, over HTTP, and when an engine is not healthy.
  *
  * @module
  */
@@ -15,7 +15,7 @@ import { cli, Folder, freeAddress } from "../support/cli.ts";
 import { EngineRig, pass } from "../support/engine_rig.ts";
 import { servePackage, TestProcess, TestServer } from "../support/server.ts";
 
-/** What a server answers to a request as it stands, until it closes. */
+/** What a server answers to a request of raw text, until it closes. */
 async function ask(address: string, request: string): Promise<string> {
   const [hostname = "", port] = address.split(":");
   using connection = await Deno.connect({ hostname, port: Number(port) });
@@ -122,7 +122,7 @@ Deno.test({
   },
 });
 
-Deno.test("serveHealth() says what is wrong with the address", async () => {
+Deno.test("serveHealth() refuses a wrong address with its reason", async () => {
   using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const problem = () => undefined;
   const address = `127.0.0.1:${taken.addr.port}`;
@@ -275,7 +275,7 @@ Deno.test("Engine.problem tells of receives that have failed for a minute", asyn
   await the.start();
   assertEquals(the.engine.problem, undefined);
   the.faults = { receive: down };
-  // The poll in flight brings nothing; the next one fails.
+  // The poll in flight is empty; the next one fails.
   await the.advance(20);
   await the.advance(59);
   assertEquals(the.engine.problem, undefined);
@@ -313,7 +313,7 @@ Deno.test("Engine.problem is none while a full container runs long jobs", async 
   await the.end();
 });
 
-Deno.test("Engine.problem tells that it is stopping", async () => {
+Deno.test("Engine.problem shows that it is stopping", async () => {
   const the: EngineRig = new EngineRig(() => pass(the.clock, 60));
   the.send([1]);
   await the.start();

@@ -21,7 +21,7 @@ function message(id: number): ReceivedMessage {
   };
 }
 
-Deno.test("a stopping container logs every ten seconds what it waits for", async () => {
+Deno.test("a stopping container logs every ten seconds why it waits", async () => {
   const clock = new VirtualClock(0);
   const lines: string[] = [];
   const info = (line: unknown) => lines.push(String(line));

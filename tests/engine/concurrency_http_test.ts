@@ -39,7 +39,7 @@ failures = adder-failed
 loggers = json
 `;
 
-Deno.test("a container runs ten jobs at a time over HTTP, and keeps what fails", async () => {
+Deno.test("a container runs ten jobs at a time over HTTP, and keeps the failed jobs", async () => {
   const folder = await Deno.makeTempDir();
   await using registry = await servePackage();
   await using server = await TestServer.start();

@@ -1,5 +1,5 @@
 /**
- * The engine on the double's clock: many jobs at once, leases, batches, stops.
+ * The engine on the double's clock: many jobs at a time, leases, batches, stops.
  *
  * @module
  */
@@ -395,7 +395,7 @@ Deno.test("Engine stops from an idle poll, and releases what that brings", async
   assertEquals(engine.left, [["[[1],{}]", true]]);
 });
 
-Deno.test("Engine stops after the jobs that run, and gives back those that wait", async () => {
+Deno.test("Engine stops after the jobs that run, and releases the waiting ones", async () => {
   const done: number[] = [];
   const engine = new EngineRig(async (i: number) => {
     await pass(engine.clock, 10);
@@ -524,7 +524,7 @@ Deno.test("Engine drains when nothing runs and two long polls were empty", async
   assertEquals([engine.ended, engine.left], [true, []]);
 });
 
-Deno.test("Engine counts what it did", async () => {
+Deno.test("Engine counts its work", async () => {
   const engine = new EngineRig((what: string) => {
     if (what === "later") throw new TransientError("", { delaySeconds: 600 });
     if (what === "bad") throw new TypeError("bad");
@@ -547,7 +547,7 @@ Deno.test("Engine counts what it did", async () => {
   assertEquals(requests.ReceiveMessage, emptyReceives + 1);
 });
 
-Deno.test("Engine.pause() releases what waits, and lets running jobs finish", async () => {
+Deno.test("Engine.pause() releases waiting messages, and lets running jobs finish", async () => {
   const started: number[] = [];
   const engine = new EngineRig(async (i: number) => {
     started.push(i);

@@ -1,6 +1,6 @@
 /**
- * The engine where SQS, the network or a job does not play along: time-outs that
- * come late, answers that never come, jobs that keep the CPU.
+ * The engine if SQS, the network or a job does not play along: late time-outs,
+ * answers that never come, jobs that keep the CPU.
  *
  * @module
  */

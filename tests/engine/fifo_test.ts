@@ -40,7 +40,7 @@ Deno.test("Engine runs a group's jobs one at a time and other groups beside", as
   assertEquals(engine.left, []);
 });
 
-Deno.test("Engine releases what waits behind a job that is to be retried", async () => {
+Deno.test("Engine releases the messages behind a job that will be retried", async () => {
   const started: number[] = [];
   const engine = new EngineRig((i: number) => {
     started.push(i);

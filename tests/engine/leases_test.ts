@@ -1,6 +1,5 @@
 /**
- * Leases: from when they count, how long they can be, and what they are kept
- * for.
+ * Leases: when they begin, how long they can be, and for which messages.
  *
  * @module
  */
@@ -267,7 +266,7 @@ Deno.test("Engine releases after an extension under way, though an answer came t
   assertEquals(seconds, [30, 0]);
 });
 
-Deno.test("Engine does not wait for ever for an extension that is not answered", async () => {
+Deno.test("Engine does not wait without end for an extension that is not answered", async () => {
   const engine: EngineRig = new EngineRig(
     () => pass(engine.clock, 100),
     { concurrency: 2 },
@@ -291,7 +290,7 @@ Deno.test("Engine does not wait for ever for an extension that is not answered",
   assertEquals(engine.ended, true);
 });
 
-Deno.test("JobAbortedError tells the reasons apart", () => {
+Deno.test("JobAbortedError has the reasons", () => {
   const reasons = ["timed out", "lease lost", "stopping"] as const;
   assertEquals(
     reasons.map((reason) => new JobAbortedError(reason).message),

@@ -1,7 +1,7 @@
 /**
- * Random jobs, outcomes, faults, stops, kills and clock moves: nothing is lost,
- * nothing is deleted that was not done, FIFO groups keep their order, no lease
- * is used after its end, and a job that is done twice has its cause.
+ * Random jobs, outcomes, faults, stops, kills and clock moves. Nothing is lost,
+ * and nothing is deleted that was not done. FIFO groups keep their order. No
+ * lease is used after its end, and a job that is done twice has its cause.
  *
  * `property_long_test.ts` plays more rounds, and shows one.
  *

@@ -35,7 +35,7 @@ Deno.test("Engine starts a job only if there is room for it, and keeps its lease
   await engine.end();
 });
 
-Deno.test("Engine receives nothing and releases what waits, once each, while no job can start", async () => {
+Deno.test("Engine receives nothing and releases waiting messages, once each, while no job can start", async () => {
   const room = new Room();
   const engine: EngineRig = new EngineRig(async () => {
     await pass(engine.clock, 1);
@@ -43,7 +43,7 @@ Deno.test("Engine receives nothing and releases what waits, once each, while no 
   }, { concurrency: 2, prefetch: 40, room });
   for (let i = 0; i < 40; i++) engine.send([i]);
   await engine.start();
-  // A receive in flight must not bring again what is released.
+  // A receive in flight must not bring released messages again.
   await engine.advance(600);
   const counts = engine.queue.messages.map((message) => message.receiveCount);
   assertEquals(Math.max(...counts), 1);

@@ -130,7 +130,7 @@ function lives(pid: number): boolean {
   }
 }
 
-Deno.test("zsqs isolates a local worker with modules of its own, an import map and jsr: imports", async () => {
+Deno.test("zsqs isolates a local worker with several modules, an import map and jsr: imports", async () => {
   await using the = await scene();
   await the.server.send(the.url, '[["one"],{}]');
   await the.server.send(the.url, '[["later"],{}]');

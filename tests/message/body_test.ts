@@ -256,7 +256,7 @@ const REFUSED: [what: string, args: () => unknown[], problem: string][] = [
     `args[0]["01"] is a named member of an array: ${wanted}`,
   ],
   [
-    "an array of a class of its own",
+    "an array of a subclass",
     () => [new (class Row extends Array {})()],
     `args[0] is a Row: ${wanted}`,
   ],
@@ -354,7 +354,7 @@ Deno.test("kwargs() of another copy of the package is known", async () => {
   assertEquals(await sent([1, copy.kwargs({ x: 3 })]), '[[1],{"x":3}]');
 });
 
-Deno.test("runContainer() gives a worker what was sent, -0 and __proto__ too", async () => {
+Deno.test("runContainer() gives a worker the sent arguments, -0 and __proto__ too", async () => {
   const value = JSON.parse('{"__proto__":{"a":-0},"constructor":[1]}');
   const [got, zero] = await received([value, -0]) as [object, number];
   assertStrictEquals(zero, -0);

@@ -1,6 +1,6 @@
 /**
- * Whatever a body is, a container does its job or logs it, and goes on; and what
- * `Queue` took reaches the handler as it was.
+ * Whatever a body is, a container does its job or logs it, and continues.
+ * Arguments that `Queue` took reach the handler unchanged.
  *
  * @module
  */
@@ -122,7 +122,7 @@ function randomBodies(count: number): string[] {
   return Array.from({ length: count }, () => randomBody(dice));
 }
 
-Deno.test("a container does the job of each body or logs it on a line, and goes on to the next", async () => {
+Deno.test("a container does the job of each body or logs it on a line, and continues with the next", async () => {
   await using folder = await Folder.with({});
   await using _queues = setUp({ silent: true });
   const calls: unknown[][] = [];
@@ -180,7 +180,7 @@ Deno.test("a container does the job of each body or logs it on a line, and goes 
   );
 });
 
-/** What the handler is to be called with, if it is. */
+/** The arguments of the handler, if it is called. */
 function expectedCall(body: string): unknown[] | undefined {
   try {
     const { args, kwargs } = decodeBody(body);

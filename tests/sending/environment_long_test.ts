@@ -8,7 +8,7 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { Queue, type QueueOptions, SendError } from "../../producer.ts";
 import { setEnv } from "../support/server.ts";
 
-/** A server that answers for every queue, and tells how it was asked. */
+/** A server that answers for every queue, and reports how it was asked. */
 function startRecorder() {
   const asked: { region: string; target: string; path: string }[] = [];
   const server = Deno.serve(

@@ -47,7 +47,7 @@ class Held {
 /** The body of a message that is not answered before the gate opens. */
 const WAITING = "[[],{}]";
 
-/** A queue that takes all messages, those that wait once the gate is open. */
+/** A queue that takes all messages, the waiting ones once the gate is open. */
 function open(fifo: boolean) {
   const { promise: gate, resolve: openGate } = Promise.withResolvers<void>();
   const connection: SendConnection = {

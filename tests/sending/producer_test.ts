@@ -303,7 +303,7 @@ const BEHAVIOURS: Record<string, (backend: Backend) => Promise<void>> = {
     assertEquals((await state(backend, "adder")).visible, 0);
   },
 
-  async "Queue.close() waits for what was accepted and refuses more"(backend) {
+  async "Queue.close() waits for accepted jobs and refuses more"(backend) {
     const queue = await Queue("adder", backend.options);
     const settled: string[] = [];
     const sending = Array.from(
@@ -820,7 +820,7 @@ Deno.test("Queue.send() rejects with what kept the request from SQS as the cause
   assertStrictEquals(error.cause, cause);
 });
 
-Deno.test("Queue waits at the end of its scope for what was accepted", async () => {
+Deno.test("Queue waits at the end of its scope for accepted jobs", async () => {
   const connection = new ScriptedConnection();
   using _mode = connectTo(connection);
   let ended = false;
@@ -861,7 +861,7 @@ Deno.test("Queue.sendAll() stops at the first failure and rejects with it", asyn
   assert(connection.sends.length < 100);
 });
 
-Deno.test("Queue.sendAll() rejects with what its iterable throws, after what was sent", async () => {
+Deno.test("Queue.sendAll() rejects with what its iterable throws, after the sends under way", async () => {
   const connection = new ScriptedConnection();
   using _mode = connectTo(connection);
   await using queue = await Queue("adder");
@@ -916,7 +916,7 @@ Deno.test("Queue.sendAll() never takes much more than it has sent", async () => 
   assert(ahead <= 100, `${ahead} ahead`);
 });
 
-Deno.test("Queue.sendAll() stops when its signal aborts, and awaits what was sent", async () => {
+Deno.test("Queue.sendAll() stops when its signal aborts, and awaits the sends under way", async () => {
   const connection = new ScriptedConnection();
   connection.answer = () => ok;
   using _mode = connectTo(connection);

@@ -1,5 +1,5 @@
 /**
- * Answers as SQS's JSON protocol writes them, and what they say of messages.
+ * Answers as SQS's JSON protocol writes them, and their data of messages.
  *
  * @module
  */

@@ -52,7 +52,7 @@ export class Chaos {
     this.#skewMs = skewMs;
   }
 
-  /** Does what is due; returns when it has begun. */
+  /** Starts the fault that is due; returns when it has begun. */
   async advance(progress: Progress): Promise<void> {
     const { stopEvery, cutEvery, shakeEvery } = this.#options;
     const isAway = this.#outage !== undefined;

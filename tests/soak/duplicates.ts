@@ -44,7 +44,7 @@ export function explainMessages(
   for (const [job, ids] of messages) {
     if (ids.size === 1) continue;
     const causes = [...ids.values()];
-    // One of them needs none: that which was sent last, or all that was.
+    // One of them needs none: the last one that was sent, or the only one.
     causes.splice(Math.max(0, causes.indexOf(undefined)), 1);
     for (const cause of causes) {
       if (cause === undefined) {
@@ -106,7 +106,7 @@ export function findRepeats({ done, ends }: Evidence): string[] {
 function killedOf(ends: readonly EndLine[]): Map<string, number> {
   return new Map(
     ends.flatMap(({ t, by, killed, child }) =>
-      // A second line tells what such a process left.
+      // A second line shows what such a process left.
       killed ? [[child === undefined ? by : `${by} ${child}`, t] as const] : []
     ).reverse(),
   );

@@ -9,7 +9,7 @@ import type { HttpAnswer } from "./http.ts";
 
 /** A fault of one request. */
 export type Fault =
-  /** Refused as SQS refuses what comes too fast. */
+  /** Refused as SQS refuses requests that come too fast. */
   | { readonly kind: "throttled" }
   /** A 5xx; the request had its effect or had none. */
   | { readonly kind: "error"; readonly after: boolean }

@@ -70,7 +70,7 @@ export class Fleet implements AsyncDisposable {
   readonly #killed = new Set<string>();
   readonly #ending = new Set<Promise<void>>();
   readonly containers: ContainerSlot[] = [];
-  /** Processes by what was done to them. */
+  /** Processes by the way they ended. */
   readonly counts: Record<string, number> = {};
   /** What went wrong. */
   readonly problems: string[] = [];
@@ -148,7 +148,7 @@ export class Fleet implements AsyncDisposable {
     return true;
   }
 
-  /** Kills a producer, and starts another that goes on. */
+  /** Kills a producer, and starts another that continues. */
   killProducer(pick: <T>(values: readonly T[]) => T): void {
     const running = this.#producers.filter(({ process }) => !process.ended);
     if (running.length === 0) return;
@@ -180,7 +180,7 @@ export class Fleet implements AsyncDisposable {
     }
   }
 
-  /** Waits for those that were told to end. */
+  /** Waits for the processes that were told to end. */
   async settle(): Promise<void> {
     while (this.#ending.size > 0) await Promise.all(this.#ending);
   }

@@ -1,6 +1,6 @@
 /**
- * HTTP/1.1 as the AWS SDK speaks it, on a bare socket: an answer can so be cut,
- * held back, or replaced by a reset of the connection.
+ * HTTP/1.1 as the AWS SDK speaks it, on a bare socket: there an answer can be
+ * cut, held back, or replaced by a reset.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * The jobs of a soak: all that is to be known of one follows from its number.
+ * The jobs of a soak: everything about one follows from its number.
  *
  * @module
  */

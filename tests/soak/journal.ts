@@ -1,6 +1,6 @@
 /**
- * What the processes of a run note, a line each, appended at once: a killed
- * process leaves all that it noted, and at most its last line cut.
+ * The notes of a run's processes, appended line by line: a killed process leaves
+ * all of its notes, the last one perhaps cut.
  *
  * @module
  */
@@ -54,9 +54,9 @@ export interface DoneLine {
   /** How often the message had been received. */
   readonly count: number;
   readonly group?: string;
-  /** It failed: its message is to be kept. */
+  /** It failed: its message must be kept. */
   readonly failed?: true;
-  /** Its arguments were not those that were sent. */
+  /** Its arguments differed from the sent ones. */
   readonly wrong?: true;
 }
 

@@ -75,7 +75,7 @@ export function request(
   };
 }
 
-/** A run, and what is wrong with it. */
+/** A run, and its problems. */
 export type Case = [what: string, evidence: Evidence, problems: string[]];
 
 /** Tests the problems that are found in runs. */

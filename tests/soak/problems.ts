@@ -11,7 +11,7 @@ const LISTED = 5;
 export class Problems {
   readonly #kinds = new Map<string, (string | number)[]>();
 
-  /** Adds one: what is wrong, and with what. */
+  /** Adds one: the problem, and its subject. */
   add(kind: string, what: string | number): void {
     const list = this.#kinds.get(kind) ?? [];
     list.push(what);

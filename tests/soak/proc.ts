@@ -34,7 +34,7 @@ export function sampleOf(pid: number): Sample | undefined {
   }
 }
 
-/** The processes that a process has started, and those that these have. */
+/** The processes that a process has started, and their children. */
 export function descendantsOf(pid: number): ProcessMark[] {
   if (Deno.build.os !== "linux") return [];
   const children = new Map<number, ProcessMark[]>();
@@ -55,7 +55,7 @@ export function descendantsOf(pid: number): ProcessMark[] {
   return found;
 }
 
-/** Waits for the end of processes; tells which of them still run after it. */
+/** Waits for the end of processes; returns which of them still run after it. */
 export async function stillRunning(
   marks: readonly ProcessMark[],
   limitMs: number,

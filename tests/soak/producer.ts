@@ -1,8 +1,7 @@
 /**
  * A producer of a soak: sends its jobs until `Queue` has accepted each, and notes
- * what it was told. One that is started after another was killed goes on where
- * the other's notes end, as a program does that keeps a list of what is to be
- * sent.
+ * the answers. If it was killed, the next one continues where its notes end, as a
+ * program with a list of jobs does.
  *
  * @module
  */

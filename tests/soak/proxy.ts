@@ -1,6 +1,6 @@
 /**
- * A proxy between zsqs and an SQS server that makes requests fail, each in a way
- * that networks and SQS have, and notes what it did.
+ * A proxy between zsqs and an SQS server. It makes requests fail as networks and
+ * SQS do, and notes each fault.
  *
  * @module
  */
@@ -98,7 +98,7 @@ export class FaultProxy implements AsyncDisposable {
 
   /**
    * Injects no more faults, ends connections on which nothing comes, and waits
-   * for what is late.
+   * for late answers.
    */
   async calm(): Promise<void> {
     this.#calm.abort();
@@ -144,7 +144,7 @@ export class FaultProxy implements AsyncDisposable {
     }
   }
 
-  /** Does what the run asks for; answers when it is over. */
+  /** Carries out an order of the run; answers when it is over. */
   async #control(socket: Socket, path: string): Promise<void> {
     const [, what, kind, ms] = path.split("/");
     if (what === "calm") await this.calm();

@@ -1,5 +1,5 @@
 /**
- * The server's clock, which may differ from this machine's: answers carry its
+ * The server's clock, which may differ from this machine's. Answers carry its
  * date, and requests that were signed for another time are refused, as AWS does.
  *
  * @module

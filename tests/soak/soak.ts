@@ -1,6 +1,6 @@
 /**
  * Proves that nothing is lost: sends many jobs through a proxy that injects
- * faults, kills and stops processes, and judges what came of it.
+ * faults, kills and stops processes, and judges the result.
  *
  * ```sh
  * deno task soak [--jobs=200000] [--seed=N] [--minutes=M]

@@ -1,6 +1,6 @@
 /**
- * A soak: producers and containers as processes, with a proxy between them and
- * the server that has requests fail, and processes killed and stopped meanwhile.
+ * A soak: producers and containers as processes, some of which are killed and
+ * stopped. A proxy between them and the server makes requests fail.
  *
  * @module
  */
@@ -41,7 +41,7 @@ import { judge, type Verdict } from "./verdict.ts";
 
 /** What came of a soak. */
 export interface SoakResult extends Verdict {
-  /** Processes by what was done to them. */
+  /** Processes by the way they ended. */
   readonly processes: Readonly<Record<string, number>>;
   /** Of a container that nobody killed. */
   readonly samples: readonly Sample[];
@@ -214,8 +214,8 @@ class Soak {
     const { folder, endpoint, waitSeconds } = this.#options;
     const { server, urls: [url] } = this.#scene;
     await this.#fleet.settle();
-    // The server still waits for messages for those that were killed, and would
-    // hide what it finds for them.
+    // The server still waits for messages for the killed ones, and would hide
+    // them.
     await setTimeout(waitSeconds * 1000 + ORPHAN_GRACE_MS);
     const journal = new Journal<SentLine>(join(folder, FILES.sent));
     const by = "last";

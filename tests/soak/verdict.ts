@@ -1,5 +1,5 @@
 /**
- * What the notes of a run prove: what was lost, and why what was done twice was.
+ * What the notes of a run prove: which jobs were lost, and why some were done twice.
  *
  * @module
  */
@@ -80,7 +80,7 @@ export function judge(evidence: Evidence): Verdict {
   };
 }
 
-/** What is deleted was done or kept before; tells which jobs were kept. */
+/** What is deleted was done or kept before; returns which jobs were kept. */
 function checkDeletes(
   { requests, done }: Evidence,
   problems: Problems,
@@ -130,8 +130,8 @@ function checkSendOrder(
   { sent, requests }: Evidence,
   problems: Problems,
 ): void {
-  // What was accepted and said to have failed is sent again, and is where it
-  // was: before those that did fail, and were sent again with it.
+  // An accepted job whose answer was lost is sent again, but keeps its place
+  // before the jobs that failed.
   const unknown = new Set(
     requests.filter(({ fault }) => fault !== undefined)
       .flatMap(({ entries }) => entries.map(({ id }) => id)),

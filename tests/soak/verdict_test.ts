@@ -159,7 +159,7 @@ Deno.test("judge() lists what outlived its container", () => {
   ]);
 });
 
-Deno.test("judge() tells how many jobs ran at a time, and how often the server was away", () => {
+Deno.test("judge() returns how many jobs ran at a time, and how often the server was away", () => {
   const { widest, outages } = judge(evidence({
     done: [done(1, "a", 1_000, { running: 3 }), done(1, "a", 1_000)],
     outages: [{ from: 0, to: 9_000, kind: "reset" }],

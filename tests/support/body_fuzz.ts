@@ -216,7 +216,7 @@ function members(count: number): string {
 
 const JSON_PARTS = [...'[]{}",:\\0123456789eE+-.nulltruefalse =/ \n\ud800'];
 
-/** A job's body, or what is left of one when some characters are changed. */
+/** A job's body, or the rest of one when some characters are changed. */
 export function randomBody(dice: Dice): string {
   const args = [randomValue(dice, 3), kwargs(randomRecord(dice, 2))];
   const units =

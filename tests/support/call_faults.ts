@@ -15,7 +15,7 @@ export type CallFaults = {
   ) => ReturnType<Connection[K]>;
 };
 
-/** A connection whose calls are replaced by those that there are at the time. */
+/** A connection whose calls are replaced by the ones that there are at the time. */
 export function withFaults(
   real: Connection,
   faults: () => CallFaults,

@@ -1,6 +1,6 @@
 /**
- * An engine that really polls, on a queue of the double and a clock that stands
- * still, with calls that a test can make fail.
+ * An engine that polls a queue of the double, on a clock that stands still. A
+ * test can make its calls fail.
  *
  * @module
  */
@@ -32,7 +32,7 @@ export type EngineGround = Pick<
   "connection" | "url" | "queue" | "fifo" | "loggers" | "clock" | "random"
 >;
 
-/** An engine that runs a handler, and what it counted. */
+/** An engine that runs a handler, and its counts. */
 export function makeEngine(
   handler: Handler,
   ground: EngineGround,
@@ -165,7 +165,7 @@ export class EngineRig {
     await turn();
   }
 
-  /** Asks it to stop at once. */
+  /** Asks it to stop immediately. */
   async force(): Promise<void> {
     this.engine.forceStop();
     await turn();

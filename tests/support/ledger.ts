@@ -1,5 +1,5 @@
 /**
- * What happened in a round of the property test, and what was wrong with it.
+ * What happened in a round of the property test, and its problems.
  *
  * @module
  */
@@ -149,7 +149,7 @@ export class Ledger {
     if (how === "failed") this.#failedNames.add(name);
   }
 
-  /** A container was killed: what it was given may be done again. */
+  /** A container was killed: its jobs may be done again. */
   killed(holder: Holder): void {
     for (const id of holder.given) this.blame(id, "container killed");
   }
@@ -174,7 +174,7 @@ export class Ledger {
     if (!current) this.blame(message.messageId, "late delete");
   }
 
-  /** Looks at what was deleted since the last time. */
+  /** Looks at the messages deleted since the last time. */
   checkDeleted(): void {
     const { queue, failed, keepsFailures } = this.#options;
     for (; this.#deletedSeen < queue.deleted.length; this.#deletedSeen++) {

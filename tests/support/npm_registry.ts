@@ -1,7 +1,6 @@
 /**
- * This package as JSR's npm registry gives it to Node and Bun: the published
- * files as JavaScript, under `node_modules`, with npm's names for what they
- * import.
+ * This package as JSR's npm registry gives it to Node and Bun. The published
+ * files are JavaScript, under `node_modules`, and import by npm's names.
  *
  * @module
  */
@@ -62,7 +61,7 @@ async function packagesOf(registry: string): Promise<Map<string, string>> {
   );
 }
 
-/** Installs a package, and tells which npm packages it needs. */
+/** Installs a package, and returns which npm packages it needs. */
 async function installPackage(
   folder: string,
   url: string,
@@ -100,7 +99,7 @@ async function installPackage(
   return npm;
 }
 
-/** A module as JavaScript; what it needs of npm is added to `npm`. */
+/** A module as JavaScript; its npm packages are added to `npm`. */
 function asJavaScript(code: string, npm: Record<string, string>): string {
   return mapImports(
     stripTypeScriptTypes(code, { mode: "transform" }),

@@ -35,7 +35,7 @@ export interface Round {
   readonly duplicates: readonly Cause[];
   /** Jobs that were accepted. */
   readonly accepted: number;
-  /** The kinds of faults that hit, and what they hit. */
+  /** The kinds of faults that hit, and their targets. */
   readonly hits: readonly string[];
 }
 
@@ -280,7 +280,7 @@ class Game implements Disposable {
       if (left()) this.#ledger.bad("the same containers leave jobs");
     }
     for (const runner of runners) await this.#stop(runner);
-    // A drain does not wait for what is hidden.
+    // A drain does not wait for hidden messages.
     for (let i = 0; i < 60 && (i === 0 || left()); i++) {
       const last = start(true);
       await this.#until(() => last.ended, 400);
@@ -370,7 +370,7 @@ class Game implements Disposable {
   }
 
   /** What a container sees of SQS; nothing reaches it when it is dead. */
-  /** A visibility timeout that is known at once, or after some time. */
+  /** A visibility timeout that is known immediately, or after some time. */
   #learnedLater(): Visibility {
     if (this.#chance(0.5)) return new Visibility(this.#visibility);
     const visibility = new Visibility();

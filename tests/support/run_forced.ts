@@ -1,5 +1,5 @@
 /**
- * Runs containers that a signal stops at once.
+ * Runs containers that a signal stops immediately.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import {
   startContainer,
 } from "../../container.ts";
 
-/** Runs a container until it stops; `forceSignal` stops it at once. */
+/** Runs a container until it stops; `forceSignal` stops it immediately. */
 export async function runForced(
   settings: ContainerSettings,
   { forceSignal, ...options }: RunOptions & {

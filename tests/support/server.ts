@@ -1,6 +1,6 @@
 /**
- * What tests against a real SQS server share: fauxqs over HTTP, and the command
- * line as a process of its own, from JSR.
+ * The shared parts of tests against a real SQS server: fauxqs over HTTP, and the
+ * command line as a process, from JSR.
  *
  * @module
  */
@@ -39,7 +39,7 @@ export function setEnv(
   };
 }
 
-/** After which a program that does not write what is awaited is killed. */
+/** After which a program that does not write the awaited text is killed. */
 const SAW_LIMIT_MS = 60_000;
 
 const ROOT = new URL("../..", import.meta.url);
@@ -119,7 +119,7 @@ export class TestServer implements AsyncDisposable {
     );
   }
 
-  /** Receives what is visible now, at most ten bodies. */
+  /** Receives the visible messages now, at most ten bodies. */
   async receive(url: string): Promise<string[]> {
     const { Messages } = await this.#client.send(
       new ReceiveMessageCommand({ QueueUrl: url, MaxNumberOfMessages: 10 }),
@@ -167,7 +167,7 @@ export interface ServedPackage extends AsyncDisposable {
 }
 
 /**
- * Serves this package, as it would be published, to programs outside of it: the
+ * Serves this package, as it would be published, to programs outside of it. The
  * registry of `tools/test.ts` does, unless there are folders with further
  * packages or versions.
  */

@@ -1,7 +1,7 @@
 /**
- * OpenTelemetry: what a producer and a container in different processes report,
- * as Deno's console exporter shows it, and that nothing of it is there where it
- * is off.
+ * OpenTelemetry: the reports of a producer and a container in different
+ * processes, as Deno's console exporter shows them. While it is off, there are
+ * none.
  *
  * @module
  */
@@ -39,7 +39,7 @@ const OTEL = {
   OTEL_EXPORTER_OTLP_PROTOCOL: "console",
 };
 
-/** Where the API keeps what is registered. */
+/** Where the API keeps its registrations. */
 const REGISTERED = Symbol.for("opentelemetry.js.api.1");
 
 /** A span as the console exporter writes it. */
@@ -248,7 +248,7 @@ Deno.test("OpenTelemetry shows a job's span in another process as the child of t
   const given = "0af7651916cd43dd8448eb211c80319c/b7ad6b7169203331";
   const own = theOne(
     sends.filter(({ kind }) => kind === "Client"),
-    "send with a context of its own",
+    "send with another context",
   );
   assertEquals(own.links, [given]);
   const other = theOne(

@@ -130,7 +130,7 @@ Deno.test("tools/jsr.ts leaves JSR_URL as it is where it is set", async () => {
   assertEquals(stdout, "http://127.0.0.1:9/mine/\n");
 });
 
-Deno.test("tools/jsr.ts refuses what it cannot run, in one line", async () => {
+Deno.test("tools/jsr.ts refuses commands that it cannot run, in one line", async () => {
   for (
     const [args, code, message] of [
       [[], 2, "Usage: deno task jsr COMMAND ARGS..."],

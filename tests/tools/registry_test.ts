@@ -264,7 +264,7 @@ Deno.test("serveRegistry() answers 502 where upstream does not", async () => {
   assertEquals(await getStatus(`${registry.url}@x/y/meta.json`), 502);
 });
 
-Deno.test("serveRegistry() refuses what is no package, or one twice", async () => {
+Deno.test("serveRegistry() refuses a folder without a package, or a package twice", async () => {
   await using folder = await Folder.with({
     "unnamed/deno.json": { version: "1.0.0" },
     "a/deno.json": { name: "@x/y", version: "1.0.0" },

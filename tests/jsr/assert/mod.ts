@@ -133,7 +133,7 @@ export function assertLess<T>(actual: T, expected: T, msg?: string): void {
   throw new AssertionError(msg ?? `Expect ${show(actual)} < ${show(expected)}`);
 }
 
-/** Asserts that a function throws, and returns what it throws. */
+/** Asserts that a function throws, and returns the thrown value. */
 export function assertThrows(fn: () => unknown, msg?: string): unknown;
 /** Asserts that a function throws such an error, and returns it. */
 export function assertThrows<E extends Error = Error>(
@@ -154,7 +154,7 @@ export function assertThrows(
   throw new AssertionError(`Expected function to throw${end(note(expected))}`);
 }
 
-/** Asserts that a promise rejects, and returns what it rejects with. */
+/** Asserts that a promise rejects, and returns the reason. */
 export function assertRejects(
   fn: () => PromiseLike<unknown>,
   msg?: string,

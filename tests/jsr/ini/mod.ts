@@ -14,7 +14,7 @@ export type ReviverFunction = (
 
 /** Options for {@linkcode parse}. */
 export interface ParseOptions {
-  /** Called for each key; what it returns is the value. */
+  /** Called for each key; returns the value. */
   reviver?: ReviverFunction;
 }
 

@@ -18,7 +18,11 @@ import { receivedJson } from "./answers.ts";
 import { caBundle, type ClientConfig, clientConfig } from "./client_config.ts";
 import { SqsClients } from "./clients.ts";
 import { received } from "./received.ts";
-import { agentMaker, type Agents, ReceiveMiddleware } from "./sdk_workarounds.ts";
+import {
+  agentMaker,
+  type Agents,
+  ReceiveMiddleware,
+} from "./sdk_workarounds.ts";
 import { sqsError } from "./sqs_error.ts";
 import {
   byPosition,

@@ -291,7 +291,8 @@ export class DoubleQueue {
       this.#handles.get(receiptHandle)!
     );
     const isUntouched = stored.every((message, i) =>
-      this.#store.isHidden(message) && message.visibleAtMs === attempt.visibleAtMs &&
+      this.#store.isHidden(message) &&
+      message.visibleAtMs === attempt.visibleAtMs &&
       message.receiptHandle === attempt.messages[i]!.receiptHandle
     );
     if (!isUntouched) return undefined;

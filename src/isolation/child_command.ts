@@ -74,7 +74,9 @@ export function childCommand(
     env: childEnv(config),
     denied: config.allowAll
       ? []
-      : PERMISSION_NAMES.filter((name) => config[PERMISSION_KEYS[name]] === undefined),
+      : PERMISSION_NAMES.filter((name) =>
+        config[PERMISSION_KEYS[name]] === undefined
+      ),
   };
   if (isCompiled()) {
     checkCompiled(config);

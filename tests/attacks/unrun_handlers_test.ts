@@ -127,7 +127,12 @@ async function end(handler: Handler) {
   await (await Queue("adder"))();
   const { failed } = container.summary;
   const { messages, deleted } = queues.get("adder");
-  return { kept: messages.length, deleted: deleted.length, failed, log: printed.err.join("\n") };
+  return {
+    kept: messages.length,
+    deleted: deleted.length,
+    failed,
+    log: printed.err.join("\n"),
+  };
 }
 
 function* generate() {}

@@ -913,7 +913,9 @@ Deno.test("runContainer() logs an error in work that a job left behind, and cont
   await done.promise;
   running.stop.abort();
   assertEquals((await running.ended).done, 2);
-  const line = running.printed.out.find((line) => line.includes("left behind"))!;
+  const line = running.printed.out.find((line) =>
+    line.includes("left behind")
+  )!;
   assert(
     line.startsWith(
       `ERROR zsqs Work that a job left behind failed: adder, message ${

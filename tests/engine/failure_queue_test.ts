@@ -210,7 +210,10 @@ for (const [backend, fail] of Object.entries(BACKENDS)) {
       if (reason) assertEquals(reasonOf(found).queue, "adder");
       else assertEquals(_reason, undefined);
     }
-    assertEquals(printed.err.join("\n").split("without its reason").length - 1, 3);
+    assertEquals(
+      printed.err.join("\n").split("without its reason").length - 1,
+      3,
+    );
   });
 
   Deno.test(`failures = QUEUE keeps to a lower limit of that queue (${backend})`, async () => {
@@ -231,7 +234,10 @@ for (const [backend, fail] of Object.entries(BACKENDS)) {
     assertEquals(sorted.map(({ body }) => body.length), [500, 1000, 1024]);
     assert((reasonOf(sorted[0]!).message as string).length > 100);
     assertEquals(sorted.slice(1).map((each) => each.attributes), [{}, {}]);
-    assertEquals(printed.err.join("\n").split("without its reason").length - 1, 2);
+    assertEquals(
+      printed.err.join("\n").split("without its reason").length - 1,
+      2,
+    );
   });
 }
 

@@ -508,7 +508,11 @@ Deno.test("Logger writes errors with their stacks and causes", async (t) => {
         "Failed\n  SuppressedError: suppressed\n  " +
         "  Error 1: Error: plain\n        at worker.ts:1:1\n    Error 2: text",
       ],
-      ["not the values thrown in their place", ["Failed", "boom"], "Failed boom"],
+      [
+        "not the values thrown in their place",
+        ["Failed", "boom"],
+        "Failed boom",
+      ],
     ];
   for (const [name, values, line] of cases) {
     await t.step(name, () => {

@@ -181,8 +181,7 @@ Deno.test("zsqs permissions prints a line that runs a local worker with log file
     import { factor } from "http://127.0.0.1:${modules.addr.port}/factor.ts";
     import { offset } from "./old/offset.cjs";
     export const scale: number = factor + offset;`,
-    "lib/old/offset.cjs":
-      'module.exports = { offset: require("./zero.cjs") };',
+    "lib/old/offset.cjs": 'module.exports = { offset: require("./zero.cjs") };',
     "lib/old/zero.cjs": "module.exports = 0;",
     "lib/types.ts": "export type Nothing = never;",
     "it's $1.ini": `[container]

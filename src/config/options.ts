@@ -9,6 +9,7 @@ import type { RetryDelay } from "../job/decide.ts";
 import type { LoadHooksOptions } from "../job/hooks.ts";
 import type { LoadWorkerOptions } from "../job/worker.ts";
 import type { LoggersConfig } from "../logging/loggers_text.ts";
+import type { PermissionName } from "../permission_names.ts";
 import { isBodyFormat, type Reading } from "../message/reading.ts";
 import {
   isHttpUrl,

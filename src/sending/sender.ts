@@ -30,7 +30,7 @@ import {
 import { SchemaGate } from "./schema_gate.ts";
 import { SendFailure, SendQueue } from "./send_queue.ts";
 import type { ProducerTelemetry, Telemetry } from "../telemetry/telemetry.ts";
-import { refuseUnknown } from "../options.ts";
+import { refuseUnknown } from "../unknown_options.ts";
 import { writeBody, type Writing } from "../message/writing.ts";
 import { show } from "../text.ts";
 

@@ -27,7 +27,7 @@ import type {
 } from "./src/sending/job_options.ts";
 import { Sender } from "./src/sending/sender.ts";
 import { checkSchema, type StandardSchema } from "./src/job/schema.ts";
-import { refuseUnknown } from "./src/options.ts";
+import { refuseUnknown } from "./src/unknown_options.ts";
 import type { Encoding } from "./src/message/body.ts";
 import type { BodyFormat } from "./src/message/reading.ts";
 import { checkWriting } from "./src/message/writing.ts";

@@ -7,6 +7,7 @@
 import { assertEquals } from "@std/assert";
 import { CONTAINER_OPTIONS } from "../src/config/options.ts";
 import { PAGE, withHelp } from "../tools/help.ts";
+import { pictures, readFigures } from "../tools/pictures.ts";
 
 Deno.test("the guide to the command line shows the help of each command", async () => {
   const page = await Deno.readTextFile(PAGE);
@@ -30,4 +31,12 @@ Deno.test("the guide to the configuration lists each option, in the order of the
     name.replace(/^allow_.*/, "allow_*")
   );
   assertEquals([...rows].map(([, name]) => name), [...new Set(names)]);
+});
+
+Deno.test("the pictures show the figures of the bench", async () => {
+  // `deno task pictures` draws them anew.
+  for (const [name, drawn] of Object.entries(pictures(await readFigures()))) {
+    const url = new URL(`../docs/pictures/${name}`, import.meta.url);
+    assertEquals(await Deno.readTextFile(url), drawn, name);
+  }
 });

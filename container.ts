@@ -51,6 +51,8 @@ export type {
   SchemaResult,
   StandardSchema,
 } from "./src/job/schema.ts";
+export type { BodyFormat } from "./src/message/reading.ts";
+export type { SnsNotification } from "./src/message/sns.ts";
 export type {
   JobArgs,
   WorkerConfig,

@@ -64,11 +64,12 @@ export async function makeLocalQueues(
     });
     await make(name, region, { RedrivePolicy });
   }
-  for (const { queue: { name }, failures, region } of configs) {
+  for (const config of configs) {
+    const { queue: { name }, failures, region } = config;
     const failed = typeof failures === "object" ? failures.name : undefined;
     if (failed !== undefined) await make(failed, region);
     names.push(name, ...(failed === undefined ? [] : [failed]));
-    lines.push(...hints(name, failed, region, server));
+    lines.push(...hints(config, failed, server));
   }
   names.push(...configs.map(({ queue: { name } }) => deadLetterName(name)));
   return [
@@ -86,17 +87,20 @@ function deadLetterName(name: string): string {
 }
 
 function hints(
-  name: string,
+  { queue: { name }, region, body, envelope }: LocalConfig,
   failed: string | undefined,
-  region: string,
   { port }: LocalServer,
 ): string[] {
   let options = "--local";
   if (port !== LOCAL_PORT) options += ` --port=${port}`;
   if (region !== LOCAL_REGION) options += ` --region=${region}`;
+  const format = envelope === undefined ? body : "text";
+  const what = format === "job"
+    ? `${name} ARG...`
+    : `--body=${format} ${name} BODY`;
   const look = failed === undefined ? `status` : `failed`;
   return [
-    `Send a job: ${PROGRAM} send ${options} ${name} ARG...`,
+    `Send a job: ${PROGRAM} send ${options} ${what}`,
     `Look: ${PROGRAM} ${look} ${options} ${failed ?? name}`,
   ];
 }

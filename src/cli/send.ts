@@ -42,10 +42,10 @@ With --body=json or --body=text, a job has one argument, and its body is that
 JSON or text alone. With --stdin, each line is a body, and blank lines are
 skipped.
 
-Refused lines of standard input are copied to standard output
-unchanged, so that "> rest.jsonl" keeps them. It stops early if every further
-line would fail, at Ctrl+C, and at the first refused line of a FIFO queue; then
-it prints which --from sends the rest.`,
+Refused lines of standard input are copied to standard output unchanged, so that
+"> rest.jsonl" keeps them. It stops early if every further line would fail, at
+Ctrl+C, and at the first refused line of a FIFO queue; then it prints which
+--from sends the rest.`,
   options: [
     ...CONNECT_OPTIONS,
     {

@@ -196,8 +196,7 @@ export class Outcomes {
       return logger.error(`${again}: ${step}`, error);
     }
     if (kind === "awsEvent") {
-      const step = "set the options that its error names, or failures";
-      return logger.error(`${again}, as AWS wrote it: ${step}`, error);
+      return logger.error(`${again}: ${messageOf(error)}, or set failures`);
     }
     logger.warn(again, error);
   }

@@ -5,11 +5,8 @@
  * @module
  */
 
-import { isRecord } from "./body.ts";
+import { isRecord, parsed } from "./body.ts";
 import { snsType } from "./sns.ts";
-
-// A job may replace it.
-const { parse } = JSON;
 
 /** What AWS wrote. */
 export interface AwsWriting {
@@ -24,7 +21,10 @@ export function awsWriting(body: string): AwsWriting | undefined {
   const value = parsed(body);
   if (!isRecord(value)) return undefined;
   const sns = snsType(value);
-  if (sns !== undefined) return { what: `an SNS ${sns}`, isSns: true };
+  if (sns !== undefined) {
+    const name = sns === "Notification" ? "notification" : sns;
+    return { what: `an SNS ${name}`, isSns: true };
+  }
   const source = isS3Event(value)
     ? "S3"
     : isEventBridgeEvent(value)
@@ -51,12 +51,4 @@ function isEventBridgeEvent(
 ): boolean {
   return typeof type === "string" && typeof source === "string" &&
     detail !== undefined;
-}
-
-function parsed(text: string): unknown {
-  try {
-    return parse(text);
-  } catch {
-    return undefined;
-  }
 }

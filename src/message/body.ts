@@ -188,13 +188,19 @@ export function jsonIn(
   body: string,
 ): { readonly text: string; readonly value: unknown } | undefined {
   for (const text of [body, decodeBase64(body)]) {
-    try {
-      if (text !== undefined) return { text, value: parse(text) };
-    } catch {
-      // The body may be Base64, or no job.
-    }
+    const value = text === undefined ? undefined : parsed(text);
+    if (value !== undefined) return { text: text!, value };
   }
   return undefined;
+}
+
+/** The value of JSON text; `undefined` if it is no JSON. */
+export function parsed(text: string): unknown {
+  try {
+    return parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Decodes Base64 of UTF-8; `undefined` unless each character is right. */

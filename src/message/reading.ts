@@ -14,12 +14,10 @@ import {
   type DecodedJob,
   isJob,
   jsonIn,
+  parsed,
   takenBy,
 } from "./body.ts";
 import { type Envelope, openEnvelope, type SnsNotification } from "./sns.ts";
-
-// A job may replace it.
-const { parse } = JSON;
 
 /**
  * What a body is: a job's arguments as zsqs writes them (`job`), any JSON
@@ -121,13 +119,11 @@ function readBody(
 }
 
 function parseJson(text: string, subject: string): unknown {
-  try {
-    return parse(text);
-  } catch {
-    throw new SyntaxError(
-      `Cannot read ${subject}: it is not JSON; ${takenBy("text")}`,
-    );
-  }
+  const value = parsed(text);
+  if (value !== undefined) return value;
+  throw new SyntaxError(
+    `Cannot read ${subject}: it is not JSON; ${takenBy("text")}`,
+  );
 }
 
 function readJob(text: string, subject: string): ReadMessage {

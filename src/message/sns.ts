@@ -11,10 +11,7 @@ import { cut } from "../logging/value_text.ts";
 import type { WireAttribute } from "../sqs/connection.ts";
 import { quote } from "../text.ts";
 import { type Attributes, fromWire } from "./attributes.ts";
-import { isRecord } from "./body.ts";
-
-// A job may replace it.
-const { parse } = JSON;
+import { isRecord, parsed } from "./body.ts";
 
 /** The SNS notification that brought a job, without its message. */
 export interface SnsNotification {
@@ -62,7 +59,8 @@ export function snsType(
  * @throws {TypeError} If the body is none.
  */
 export function openEnvelope(body: string): Envelope {
-  const fields = fieldsOf(body);
+  const value = parsed(body);
+  const fields = isRecord(value) ? value : {};
   const type = snsType(fields);
   if (type === undefined) {
     throw new TypeError(
@@ -91,15 +89,6 @@ export function openEnvelope(body: string): Envelope {
       attributes: attributesOf(MessageAttributes),
     },
   };
-}
-
-function fieldsOf(body: string): Readonly<Record<string, unknown>> {
-  try {
-    const value: unknown = parse(body);
-    return isRecord(value) ? value : {};
-  } catch {
-    return {};
-  }
 }
 
 /** The attributes that have a type and a value. */

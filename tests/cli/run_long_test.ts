@@ -5,7 +5,12 @@
  * @module
  */
 
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertStringIncludes,
+} from "@std/assert";
 import { setUp } from "../../testing.ts";
 import { cli, Folder } from "../support/cli.ts";
 import {
@@ -659,4 +664,27 @@ Deno.test("zsqs --local starts a server with the queue, for other processes to s
   container.kill("SIGTERM");
   assertEquals(await container.status(), 0);
   assertEquals(container.stdout, 'got 1 { x: "two" }\n');
+});
+
+Deno.test("zsqs --local says how to send what its container reads", async () => {
+  await using folder = await Folder.with({
+    "worker.ts": WORKER,
+    "jobs.ini": ini("printing", { wait_time: 1, body: "json" }),
+    "notified.ini": ini("printing", { wait_time: 1, envelope: "sns" })
+      .replace("queue = jobs", "queue = notified"),
+  });
+  await using registry = await servePackage();
+  const where = { cwd: folder.path, env: registry.env };
+  await using container = runCli(
+    ["--local", "--port=0", "jobs.ini", "notified.ini"],
+    where,
+  );
+  await container.saw("Stop: Ctrl+C");
+  assertStringIncludes(container.stderr, "--body=text notified BODY\n");
+  const port = await localPort(container);
+  const call = `send --local --port=${port} --body=json jobs`;
+  assertStringIncludes(container.stderr, `${call} BODY\n`);
+  await using send = runCli([...call.split(" "), '{"id":1}'], where);
+  assertEquals(await send.status(), 0, send.stderr);
+  await container.saw("got { id: 1 }\n");
 });

@@ -138,19 +138,19 @@ const UNREADABLE: [
     notification("[[1],{}]"),
     JOB,
     AwsBodyError,
-    "it is an SNS Notification; set envelope = sns to take it",
+    "it is an SNS notification; set envelope = sns to take it",
   ],
   [
     notification('{"id":1}'),
     JOB,
     AwsBodyError,
-    "it is an SNS Notification; set envelope = sns and body = json to take it",
+    "it is an SNS notification; set envelope = sns and body = json to take it",
   ],
   [
     notification("hello"),
     JOB,
     AwsBodyError,
-    "it is an SNS Notification; set envelope = sns and body = text to take it",
+    "it is an SNS notification; set envelope = sns and body = text to take it",
   ],
   [
     confirmation(),

@@ -73,8 +73,14 @@ export interface CheckedHandler<
 // deno-lint-ignore no-explicit-any
 type AnyHandler = (...args: any[]) => unknown;
 
-/** Every copy of this package finds a handler's schema here. */
-const SCHEMA = Symbol.for("zsqs/1/schema");
+/** Every copy of this package finds a handler's {@linkcode Check} here. */
+const CHECK = Symbol.for("zsqs/1/schema");
+
+/** A handler's schema, and the handler as it was given. */
+export interface Check {
+  readonly schema: StandardSchema;
+  readonly handler: AnyHandler;
+}
 
 /** The methods of workers that run jobs. */
 const METHODS = ["handle", "handleBatch"] as const;
@@ -187,9 +193,9 @@ export function withSchema(
 }
 
 /** The schema that {@linkcode withSchema} of any copy gave a handler. */
-export function schemaOf(handler: unknown): StandardSchema | undefined {
+export function checkOf(handler: unknown): Check | undefined {
   return typeof handler === "function"
-    ? (handler as { readonly [SCHEMA]?: StandardSchema })[SCHEMA]
+    ? (handler as { readonly [CHECK]?: Check })[CHECK]
     : undefined;
 }
 
@@ -276,17 +282,19 @@ function checkedHandler(
   const unrun = uncallable(handler);
   const problem = unrun !== undefined
     ? `it is ${unrun}: ${callableHint(unrun)}`
-    : schemaOf(handler) !== undefined
+    : checkOf(handler) !== undefined
     ? "it has one: give it one schema"
     : undefined;
   if (problem !== undefined) {
     throw new TypeError(`Cannot give a handler its schema as ${problem}`);
   }
+  const given = worker === undefined ? handler : handler.bind(worker);
   const checked = function (this: unknown, ...args: unknown[]): unknown {
-    return Reflect.apply(handler, worker ?? this, args);
+    return Reflect.apply(given, this, args);
   };
+  const check: Check = { schema, handler: given };
   return Object.defineProperties(checked, {
     name: { value: handler.name },
-    [SCHEMA]: { value: schema },
+    [CHECK]: { value: check },
   });
 }

@@ -13,11 +13,7 @@ import {
   type ModuleLoader,
   startError,
 } from "./load_export.ts";
-import {
-  type CheckedHandler,
-  schemaOf,
-  type StandardSchema,
-} from "./schema.ts";
+import { type CheckedHandler, checkOf, type StandardSchema } from "./schema.ts";
 import { callableHint, uncallable } from "./unrun.ts";
 import type { WorkerSpec } from "./worker_spec.ts";
 
@@ -140,7 +136,7 @@ async function importFactory(
 
 /** A handler that is called as a factory would check nothing. */
 function refuseHandler(factory: unknown, subject: string): void {
-  if (schemaOf(factory) === undefined) return;
+  if (checkOf(factory) === undefined) return;
   const next =
     "export a function that takes the [worker] options and returns it";
   throw startError(subject, `is a handler with a schema: ${next}`);
@@ -166,9 +162,8 @@ async function makeWorker(
 function handlerOf(made: unknown): Omit<Worker, "dispose"> | undefined {
   const handle = typeof made === "function" ? made : memberOf(made, "handle");
   if (typeof handle !== "function") return undefined;
-  // A bound function has no brand.
-  const handler = handle === made ? handle : handle.bind(made);
-  return { handler: handler as Handler, schema: schemaOf(handle) };
+  const { handler = handle, schema } = checkOf(handle) ?? {};
+  return { handler: handle === made ? handler : handler.bind(made), schema };
 }
 
 /**

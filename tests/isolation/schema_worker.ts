@@ -10,6 +10,9 @@ import { getLogger, withSchema } from "../../container.ts";
 
 const checkedIn = z.number().transform((number) => [process.pid, number]);
 
+/** No factory: a handler. */
+export const bare = withSchema(z.tuple([]), () => {});
+
 /** Logs whether the check ran in the handler's process. */
 export const checked = () =>
   withSchema(z.tuple([checkedIn]), ([pid, number]) => {

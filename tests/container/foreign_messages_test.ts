@@ -329,6 +329,14 @@ for (const [body, settings, says] of OTHERS) {
   });
 }
 
+Deno.test("the log has a failed job's text as it is, not decoded", async () => {
+  await using stage = await Stage.start({ body: "text" }, () => {
+    throw new PermanentError("no");
+  });
+  await stage.send(btoa("[1]"));
+  assertStringIncludes(await stage.log(), "INFO zsqs.messages WzFd\n");
+});
+
 Deno.test("a hostile topic forges no log line, and no long one", async () => {
   await using stage = await Stage.start({ envelope: "sns" });
   const TopicArn = "arn:\nERROR zsqs forged\u001b[31m" + "x".repeat(100_000);

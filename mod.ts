@@ -40,6 +40,7 @@
  * [container]
  * worker = worker.ts:scaledAdder
  * queue = adder
+ * failures = adder-failed
  *
  * [worker]
  * scale = 2

@@ -45,6 +45,7 @@ Deno.test("examples/orders does each order's steps in order, a busy bank or not"
   const url = await server.createQueue("orders.fifo", fifo);
   await server.createQueue("orders-failed.fifo", fifo);
   const receipts = await server.createQueue("receipts");
+  await server.createQueue("receipts-failed");
   const options = {
     cwd: folder("orders"),
     env: { ...registry.env, ...server.env },
@@ -79,6 +80,7 @@ Deno.test("examples/cpu computes in two processes that may do nothing else", asy
   await using registry = await servePackage();
   await using server = await TestServer.start();
   const url = await server.createQueue("primes");
+  await server.createQueue("primes-failed");
   const options = {
     cwd: folder("cpu"),
     env: { ...registry.env, ...server.env },
@@ -253,6 +255,7 @@ Deno.test("examples/deploy starts with its flags, and fails with the status that
   assertStringIncludes(lost.stderr, 'queue "adder"');
 
   await server.makeQueue("adder", "eu-west-1");
+  await server.makeQueue("adder-failed", "eu-west-1");
   await using container = new TestProcess(command.slice(1), options);
   await container.saw("Listening to adder");
   await using send = runCli(

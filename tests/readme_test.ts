@@ -32,6 +32,7 @@ Deno.test("the README's producer, worker and ini file work as they stand", async
   await using registry = await servePackage();
   await using server = await startLocalServer({ port: 0 });
   await server.makeQueue("adder", "eu-west-1");
+  await server.makeQueue("adder-failed", "eu-west-1");
   const files = {
     "producer.ts": await codeBlock("ts", "await using queue"),
     "worker.ts": await codeBlock("ts", "// worker.ts"),

@@ -28,8 +28,10 @@ const ENDS = [
 async function main(): Promise<number> {
   say("demo", "starting an SQS server (the first run downloads it)");
   await using server = await startLocalServer({ port: 0 });
-  await server.makeQueue("adder", REGION);
-  say("demo", `SQS server at ${server.endpoint}, with the queue "adder"`);
+  for (const name of ["adder", "adder-failed"]) {
+    await server.makeQueue(name, REGION);
+  }
+  say("demo", `SQS server at ${server.endpoint}, with two queues`);
 
   process.env.AWS_ACCESS_KEY_ID = "local";
   process.env.AWS_SECRET_ACCESS_KEY = "local";
@@ -63,23 +65,32 @@ async function produce(): Promise<void> {
   await python(4, 5, 6);
   say("producer", 'adder(1, 2, "later")   cannot be done now: to be retried');
   await adder(1, 2, "later");
-  say("producer", 'adder(1, 2, "")        bad input: to be logged and deleted');
+  say(
+    "producer",
+    'adder(1, 2, "")        bad input: to be moved to adder-failed',
+  );
   await adder(1, 2, "");
 }
 
 /** Shows the messages that are left, and returns the exit status. */
 async function report(status: number, messagesLog: string): Promise<number> {
-  const { connection, url } = await openQueue("adder", { region: REGION });
-  const { visible = 0, inFlight = 0 } = await connection.attributes(url);
-  connection.close();
+  const left = await count("adder");
+  const failed = await count("adder-failed");
   const messages = await Deno.readTextFile(messagesLog);
   say("demo", `the container ended with status ${status}`);
-  say("demo", `messages in the queue: ${visible + inFlight}`);
+  say("demo", `messages in adder: ${left}, in adder-failed: ${failed}`);
   say("demo", `messages.log, bad input kept for you: ${messages.trim()}`);
-  const good = status === 0 && visible + inFlight === 0 &&
+  const good = status === 0 && left === 0 && failed === 1 &&
     messages === '[[1,2,""],{}]\n';
   say("demo", good ? "done: every job ended as it should" : "FAILED");
   return good ? 0 : 1;
+}
+
+async function count(queue: string): Promise<number> {
+  const { connection, url } = await openQueue(queue, { region: REGION });
+  const { visible = 0, inFlight = 0 } = await connection.attributes(url);
+  connection.close();
+  return visible + inFlight;
 }
 
 /** The container, whose output is shown as it comes. */

@@ -20,6 +20,7 @@ import {
 import { type OpenQueue, openQueue } from "../connect/open_queue.ts";
 import type { QueueRef } from "../sqs/queue_ref.ts";
 import {
+  warningsOnFailures,
   warningsOnQueue,
   warningsOnRegion,
   warningsOnRights,
@@ -116,7 +117,7 @@ async function checkFile(
       stack.defer(() => open.connection.close());
       found.set(ref, open);
       if (ref === queue) {
-        warnings.push(...await warningsOnQueue(open, failures));
+        warnings.push(...await warningsOnQueue(open, config));
       }
     });
   }
@@ -125,6 +126,8 @@ async function checkFile(
   const route = source && target
     ? routeOf(config.file, source, target)
     : undefined;
+  // What is wrong may be the option itself.
+  if (lines.length === 0) warnings.unshift(...warningsOnFailures(config));
   return { config, lines, warnings, status, route };
 }
 

@@ -9,6 +9,7 @@ import { relative, resolve } from "node:path";
 import { profileFiles } from "../aws/profiles.ts";
 import type { ContainerConfig } from "../config/options.ts";
 import type { OpenQueue } from "../connect/open_queue.ts";
+import { attemptsProblem } from "../container/failed_jobs.ts";
 import { readAttributes } from "../operate/queue_status.ts";
 import { counted } from "./screen.ts";
 
@@ -74,15 +75,27 @@ export function warningsOnRegion(config: Given): string[] {
   });
 }
 
+/** Warns of failed jobs that are lost. */
+export function warningsOnFailures({ queue, failures }: Given): string[] {
+  if (queue === undefined || (failures ?? "delete") !== "delete") return [];
+  return [
+    `Warning: failed jobs of ${queue.name} are deleted after logging: to keep them, set "failures" to a queue`,
+  ];
+}
+
 /** Warns of a queue that gives jobs up early, or never. */
 export async function warningsOnQueue(
   open: OpenQueue,
-  failures: ContainerConfig["failures"] | undefined,
+  config: Given,
 ): Promise<string[]> {
   const attributes = await readAttributes(open);
   if (attributes === undefined) return [];
   const { name, fifo } = open.ref;
-  const { maxReceiveCount = Infinity } = attributes.redrive ?? {};
+  const { attempts, failures, isolation } = config;
+  const { redrive } = attributes;
+  const { maxReceiveCount = Infinity } = redrive ?? {};
+  const problem = attemptsProblem(config, maxReceiveCount);
+  if (problem !== undefined) return [`Warning: queue ${name} ${problem}`];
   const least = fifo ? LEAST_FIFO_RECEIVES : LEAST_RECEIVES;
   if (maxReceiveCount < least) {
     const receives = counted(maxReceiveCount, "receive");
@@ -90,9 +103,13 @@ export async function warningsOnQueue(
       `Warning: queue ${name} moves a message to its dead-letter queue after ${receives}. Every receive counts, even if the job never ran: set its maxReceiveCount to ${least} or more`,
     ];
   }
-  return attributes.redrive === undefined && failures === "keep"
-    ? [
-      `Warning: queue ${name} has no dead-letter queue: with failures = keep, failed messages come back until the queue's retention period ends`,
-    ]
-    : [];
+  if (redrive !== undefined) return [];
+  const endless = failures === "keep"
+    ? "with failures = keep, failed messages come back"
+    : attempts === undefined && isolation === "process"
+    ? 'without "attempts", a job that ends its process comes back'
+    : undefined;
+  return endless === undefined ? [] : [
+    `Warning: queue ${name} has no dead-letter queue: ${endless} until the queue's retention period ends`,
+  ];
 }

@@ -48,6 +48,7 @@ export interface ContainerConfig
   readonly visibilityTimeoutSeconds?: number;
   readonly deleteDelaySeconds: number;
   readonly timeoutSeconds?: number;
+  readonly attempts?: number;
   readonly retryDelay?: RetryDelay;
   /** Absent: deleted, but events that AWS wrote stay. */
   readonly failures?: "delete" | "keep" | QueueRef;
@@ -192,10 +193,16 @@ const ROWS: readonly Row[] = [
     MAX_VISIBILITY_SECONDS,
     "until a job's signal aborts, and an isolated one ends",
   ),
+  integer(
+    "attempts",
+    1,
+    1000,
+    "how often a job is tried; without it, errors fail at once",
+  ),
   {
     key: "retryDelaySeconds",
     target: "retryDelay",
-    meaning: "until a transient failure is retried: 30, or 1..600",
+    meaning: "until a job is retried: 30, or 1..600",
     allowed: `${RETRY_DELAY} such as 30, or two such as 1..600`,
     allowedInProgram: `${RETRY_DELAY}, or { min, max }`,
     fromText: retryDelayFromText,

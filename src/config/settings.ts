@@ -103,6 +103,15 @@ export interface ContainerSettings<Config = WorkerConfig> {
    */
   readonly timeoutSeconds?: number | undefined;
   /**
+   * How often a job is tried, 1 to 1000. A job that throws, is past its timeout
+   * or ends its process is retried until its message has been received so often;
+   * then `failures` decides. A `PermanentError` and a body that is no job fail at
+   * once.
+   * @default {undefined} errors fail at once, a `TransientError`, timeouts and
+   * ended processes never
+   */
+  readonly attempts?: number | undefined;
+  /**
    * The seconds until a job is retried if its error names no delay: a whole
    * number from 0 to 43,200, or a range. In a range the delays double with each
    * receive (`retry_delay`, for example `30` or `1..600`).
@@ -116,7 +125,7 @@ export interface ContainerSettings<Config = WorkerConfig> {
    * Whether to delete failed messages, to keep them in the queue and retry
    * them, or to send them to another queue with the reason. In ini
    * files: `delete`, `keep`, or the queue's name, URL or ARN.
-   * @default {"delete"}
+   * @default {undefined} as `"delete"`
    */
   readonly failures?:
     | "delete"

@@ -25,7 +25,8 @@ import type { ContainerSummary } from "../job/summary.ts";
 import { Counters } from "../telemetry/counters.ts";
 import { fanOut } from "../telemetry/events.ts";
 import { reportStop, stopText } from "./stop_report.ts";
-import { learnVisibility } from "./learn_visibility.ts";
+import { fateText } from "./failed_jobs.ts";
+import { learnQueue } from "./learn_queue.ts";
 import {
   closeQueues,
   loadParts,
@@ -190,7 +191,7 @@ export class Container implements AttachedConsumer {
   async runVisible(): Promise<void> {
     if (this.#closing !== undefined) return;
     this.#round = this.#whileOpen(async () => {
-      await this.#learnVisibility();
+      await this.#learnQueue();
       await this.#engine.runVisible();
     });
     await this.#round;
@@ -268,14 +269,16 @@ export class Container implements AttachedConsumer {
     }
   }
 
-  /** Asks for the queue's own visibility timeout, once, if none is configured. */
-  #learnVisibility(): Promise<void> {
+  /** Asks the queue, once, for what the configuration does not tell. */
+  #learnQueue(): Promise<void> {
     const { config, queues: { source } } = this.#parts;
-    if (config.visibilityTimeoutSeconds !== undefined) return Promise.resolve();
-    return this.#learned ??= learnVisibility(this.#visibility, {
+    const isConfigured = config.visibilityTimeoutSeconds !== undefined;
+    return this.#learned ??= learnQueue({
       ...source,
       name: source.ref.name,
       logger: this.#logger,
+      visibility: isConfigured ? undefined : this.#visibility,
+      policy: config,
       signal: this.#closed.signal,
     });
   }
@@ -297,12 +300,15 @@ export class Container implements AttachedConsumer {
     const { config, queues } = this.#parts;
     const queue = config.queue.text;
     const { region } = queues.source.connection;
-    this.#logger.info(`Listening to ${queue} in ${region}`);
+    const fate = fateText(config);
+    this.#logger.info(
+      `Listening to ${queue} in ${region}; failed jobs ${fate}`,
+    );
     const { signal } = this.#stop;
     await this.#whileOpen(async () => {
       const running = this.#engine.run({ drain });
       // Once the first receive is on its way, which does not wait for it.
-      setImmediate(() => this.#learnVisibility());
+      setImmediate(() => this.#learnQueue());
       await running;
     });
     const summary = summaryText(this.summary);

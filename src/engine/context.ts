@@ -29,6 +29,7 @@ export type EngineOptions =
     | "waitTimeSeconds"
     | "deleteDelaySeconds"
     | "timeoutSeconds"
+    | "attempts"
     | "retryDelay"
   >;
 

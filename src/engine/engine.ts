@@ -8,7 +8,8 @@
  * @module
  */
 
-import { type JobRoom, nameJobs, type Runner } from "../job/runner.ts";
+import { logJobs } from "../job/job_lines.ts";
+import type { JobRoom, Runner } from "../job/runner.ts";
 import type { Logger } from "../logging/loggers.ts";
 import type { ReceivedMessage } from "../sqs/connection.ts";
 import type { EngineContext } from "./context.ts";
@@ -262,11 +263,12 @@ export class Engine {
       lease.job!.giveUp(this.#context.clock.now());
       this.#releases.one(lease);
     }
-    this.#logger.warn(
-      `Gave up running jobs as the container is stopping; they will be received again: ${
-        nameJobs(this.#context.queue, ...running.map(({ message }) => message))
-      }`,
-    );
+    logJobs(this.#logger, "warn", {
+      what:
+        "Gave up running jobs as the container is stopping; they will be received again",
+      queue: this.#context.queue,
+      jobs: running.map(({ message }) => message),
+    });
   }
 
   /** Starts all that may start now, and notices when the run has ended. */

@@ -14,7 +14,7 @@ import {
   type WireAttributes,
 } from "../sqs/connection.ts";
 import { messageOf } from "../errors.ts";
-import { nameJobs } from "../job/runner.ts";
+import { logJobs } from "../job/job_lines.ts";
 import {
   FAILURE_ATTRIBUTE,
   hopsOf,
@@ -23,7 +23,7 @@ import {
 import type { Logger } from "../logging/loggers.ts";
 
 /** The longest reason, in bytes: it is ASCII. */
-const MAX_REASON_BYTES = 1024;
+const MAX_REASON_BYTES = 4096;
 
 /** How often a message may be sent to a failures queue: two may lead to each other. */
 const MAX_HOPS = 3;
@@ -82,11 +82,12 @@ export class FailureQueue {
       return await this.send(message, error, room);
     }
     if (withReason !== undefined) return;
-    this.#options.logger.warn(
-      `Sent a failed message to its queue without its reason, as its attributes and size leave no room: ${
-        nameJobs(this.#options.source, message)
-      }`,
-    );
+    const { logger, source } = this.#options;
+    logJobs(logger, "warn", {
+      what:
+        "Sent a failed message to its queue without its reason, as its attributes and size leave no room",
+      ...{ queue: source, jobs: [message] },
+    });
   }
 
   async #request(

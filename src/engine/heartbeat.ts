@@ -6,7 +6,7 @@
 
 import { Alarm, unlessAborted } from "../clock.ts";
 import { messageOf } from "../errors.ts";
-import { nameJobs } from "../job/runner.ts";
+import { logJobs } from "../job/job_lines.ts";
 import {
   type EntryResult,
   MAX_BATCH,
@@ -88,11 +88,10 @@ export class Heartbeat {
     this.stopExtending(lease);
     lease.lost = true;
     events.ended("lost");
-    loggers.get("zsqs").warn(
-      `Lost a lease, so that others may receive its message: ${
-        nameJobs(queue, lease.message)
-      }: ${why}`,
-    );
+    logJobs(loggers.get("zsqs"), "warn", {
+      what: "Lost a lease, so that others may receive its message",
+      ...{ queue, jobs: [lease.message], why },
+    });
     this.#onLost(lease);
   }
 

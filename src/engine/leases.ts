@@ -10,8 +10,8 @@ import { JobControl } from "../job/runner.ts";
 import type { ReceivedMessage } from "../sqs/connection.ts";
 import type { EngineContext } from "./context.ts";
 import { Heartbeat } from "./heartbeat.ts";
-import { FinishedJobs } from "./finished_jobs.ts";
 import { Lease, type LeaseState, type SentReceive } from "./lease.ts";
+import { RecentIds } from "./recent_ids.ts";
 import { WaitingMessages } from "./waiting_messages.ts";
 
 /** The leases of a container. */
@@ -23,7 +23,9 @@ export class Leases implements Iterable<Lease> {
   /** A message that is received again is known by its id. */
   readonly #byId = new Map<string, Lease>();
   /** Jobs that must not run again, though their message may come again. */
-  readonly finished = new FinishedJobs();
+  readonly finished = new RecentIds();
+  /** Receives that started no job: they are no attempts. */
+  readonly unstarted = new RecentIds();
   /** How many jobs run. */
   running = 0;
   /** How many messages are being settled. */
@@ -36,8 +38,10 @@ export class Leases implements Iterable<Lease> {
     const held = { [Symbol.iterator]: () => this.#byId.values() };
     this.heartbeat = new Heartbeat(context, held, (lease) => {
       // A job that runs keeps its lease until it ends.
-      if (lease.job === undefined) this.end(lease, "lost");
-      else lease.job.abort("lease lost");
+      if (lease.job === undefined) {
+        this.unstarted.add(lease.message.messageId);
+        this.end(lease, "lost");
+      } else lease.job.abort("lease lost");
       onLost(lease);
     });
   }
@@ -81,6 +85,7 @@ export class Leases implements Iterable<Lease> {
       } else if (clock.now() >= lease.deadlineMs) {
         events.ended("lost");
         this.report(lease, "lost");
+        this.unstarted.add(message.messageId);
         blocked.add(message.groupId);
       } else {
         this.#byId.set(message.messageId, lease);
@@ -105,6 +110,12 @@ export class Leases implements Iterable<Lease> {
       }
       this.heartbeat.lose(lease, "it ended while the message waited");
     }
+  }
+
+  /** How often a message's job was started, as far as this container knows. */
+  attemptsOf({ receiveCount, message }: Lease): number {
+    const unstarted = this.unstarted.timesOf(message.messageId);
+    return Math.max(1, receiveCount - unstarted);
   }
 
   /** A job has ended: its message is being settled, and still extended. */
@@ -172,6 +183,9 @@ export class Leases implements Iterable<Lease> {
       this.heartbeat.lose(held, "it was received again");
     }
     if (held.state === "gone") return false;
+    if (again.receiveCount !== held.receiveCount) {
+      this.unstarted.add(again.message.messageId);
+    }
     // An answer that comes late brings an older handle.
     if (!held.lost && again.receiveCount < held.receiveCount) return true;
     // With the same handle, an extension under way still counts.

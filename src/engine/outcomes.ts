@@ -7,14 +7,16 @@
 
 import { messageOf } from "../errors.ts";
 import {
+  type Attempt,
   decide,
-  type Decision,
   isFailure,
   type Outcome,
   type Policy,
+  type Retry,
+  retry,
 } from "../job/decide.ts";
 import type { JobEnd } from "../job/hooks.ts";
-import { nameJobs } from "../job/runner.ts";
+import { type JobLine, logJobs, withFields } from "../job/job_lines.ts";
 import { bodyText } from "../message/reading.ts";
 import type { Logger } from "../logging/loggers.ts";
 import type { EngineContext } from "./context.ts";
@@ -25,6 +27,23 @@ import type { Settler, SettlingDecision } from "./settler.ts";
 
 /** The outcomes of jobs that are not done. */
 type Unfinished = Exclude<Outcome, { kind: "done" }>;
+
+/** Retries of which the operator must know, and the next step. */
+const NOTES: {
+  readonly [Kind in Outcome["kind"]]?: {
+    readonly level: keyof Logger;
+    readonly why?: string;
+  };
+} = {
+  aborted: { level: "warn" },
+  workerError: { level: "error", why: "fix the worker" },
+  notCapable: {
+    level: "error",
+    why: "start the container with the Deno permission that its worker needs",
+  },
+};
+
+const DELETE: SettlingDecision = { action: "delete" };
 
 /** What {@linkcode Outcomes} works with. */
 export interface OutcomesOptions {
@@ -50,11 +69,12 @@ export class Outcomes {
     this.#context = context;
     this.#options = options;
     const { failures } = options;
-    const { retryDelay } = context.options;
+    const { attempts, retryDelay } = context.options;
     this.#policy = {
       ...(failures === undefined ? {} : {
         failures: typeof failures === "string" ? failures : "send",
       }),
+      ...(attempts === undefined ? {} : { attempts }),
       ...(retryDelay === undefined ? {} : { retryDelay }),
     };
   }
@@ -69,84 +89,95 @@ export class Outcomes {
     // The way of most jobs: one promise each.
     const { events } = this.#context;
     events.ended("done");
-    const settled = this.#send(
-      lease,
-      this.#decide(lease, outcome) as SettlingDecision,
-    );
+    const settled = this.#send(lease, DELETE);
     if (events.settled !== undefined) {
       settled.then(() => this.#options.leases.report(lease, "done"));
     }
     return settled;
   }
 
-  #decide({ message: { receiveCount } }: Lease, outcome: Outcome): Decision {
-    const random = this.#context.random();
-    return decide(outcome, this.#policy, { receiveCount, random });
+  #attempt(lease: Lease): Attempt {
+    const receiveCount = this.#options.leases.attemptsOf(lease);
+    return { receiveCount, random: this.#context.random() };
   }
 
   async #settleUnfinished(lease: Lease, outcome: Unfinished): Promise<boolean> {
     const { leases } = this.#options;
-    const { error } = outcome;
+    const { kind, error } = outcome;
     try {
-      let decision = this.#decide(lease, outcome);
-      const isFailed = isFailure(outcome, this.#policy, lease.message);
-      const other = outcome.kind === "released" ? "released" : "retried";
+      const isUnstarted = lease.job?.startedAtMs === undefined;
+      if (kind === "released" || kind === "aborted" && isUnstarted) {
+        leases.unstarted.add(lease.message.messageId);
+      }
+      const attempt = this.#attempt(lease);
+      const isFailed = isFailure(outcome, this.#policy, attempt);
+      const other = kind === "released" ? "released" : "retried";
       let ended: JobEnd["outcome"] = isFailed ? "failed" : other;
       this.#context.events.ended(ended);
       if (isFailed) this.#logFailure(lease, error);
-      else this.#log(lease, outcome);
-      if (decision.action === "sendToFailures") {
-        const isSent = await this.#sendToFailures(lease, error);
-        // Not sent: the message is retried as any other is.
-        if (!isSent) ended = "retried";
-        decision = isSent
-          ? { action: "delete" }
-          : this.#decide(lease, { kind: "aborted", error });
-      }
-      const deleted = await this.#carryOut(lease, decision);
+      const decision = decide(outcome, this.#policy, attempt);
+      let deleted = false;
+      if (decision.action === "delete") {
+        deleted = await this.#send(lease, DELETE);
+      } else if (decision.action !== "sendToFailures") {
+        await this.#keep(
+          lease,
+          decision,
+          (when) => this.#logRetry(lease, when, isFailed ? undefined : outcome),
+        );
+      } else if (await this.#sendToFailures(lease, error)) {
+        deleted = await this.#send(lease, DELETE);
+      } else ended = "retried";
       leases.report(lease, lease.lost && !deleted ? "lost" : ended, error);
       return deleted;
     } catch (trap) {
       // A thrown value may break the code that looks at it.
       leases.heartbeat.stopExtending(lease);
-      this.#logger.error(
-        `Settling failed, so that the message will be received again: ${
-          this.#name(lease)
-        }`,
-        trap,
-      );
+      const what =
+        "Settling failed, so that the message will be received again";
+      this.#log(lease, "error", { what, thrown: [trap] });
       leases.report(lease, "retried", error);
       return false;
     }
   }
 
-  async #carryOut(lease: Lease, decision: Decision): Promise<boolean> {
-    if (decision.action === "delete") return await this.#send(lease, decision);
-    let { seconds = undefined } = decision as { readonly seconds?: number };
+  /**
+   * Leaves a message in the queue.
+   *
+   * @param log Logs it; `when` says when the message is received again.
+   */
+  async #keep(
+    lease: Lease,
+    decision: Retry,
+    log: (when: string) => void,
+  ): Promise<void> {
+    const { clock, visibility } = this.#context;
+    const { leases, releaseBehind } = this.#options;
+    leases.heartbeat.stopExtending(lease);
+    if (lease.lost) return log("when its message is visible");
+    const now = clock.now();
+    let seconds = decision.action === "leave" ? undefined : decision.seconds;
     // A message that came before the queue's own visibility timeout was known
     // stays away for as long as others do.
-    const { seconds: own } = this.#context.visibility;
+    const { seconds: own } = visibility;
     if (lease.sent.visibilitySeconds < own) seconds ??= own;
-    await this.#hide(lease, seconds);
-    return false;
-  }
-
-  async #hide(lease: Lease, seconds: number | undefined): Promise<void> {
-    this.#options.leases.heartbeat.stopExtending(lease);
-    if (lease.lost || seconds === undefined) return;
-    const left = lease.secondsLeft(this.#context.clock.now());
-    if (left < seconds) {
-      this.#logger.warn(
-        `Shortened a retry delay from ${seconds} s to ${left} s, as SQS hides a message for at most 12 hours after its receive: ${
-          this.#name(lease)
-        }`,
-      );
+    if (seconds === undefined) {
+      const ms = Math.max(0, lease.deadlineMs - now);
+      return log(`in ${Math.ceil(ms / 1000)} s`);
     }
+    const left = lease.secondsLeft(now);
+    if (left < seconds) {
+      this.#log(lease, "warn", {
+        what:
+          `Shortened a retry delay from ${seconds} s to ${left} s, as SQS hides a message for at most 12 hours after its receive`,
+      });
+      seconds = left;
+    }
+    log(`in ${seconds} s`);
     // It may be received again before the answer is read, and so may later
     // messages of its group.
-    this.#options.leases.forget(lease);
-    this.#options.releaseBehind(lease);
-    seconds = Math.min(seconds, left);
+    leases.forget(lease);
+    releaseBehind(lease);
     await this.#send(lease, { action: "changeVisibility", seconds });
   }
 
@@ -159,60 +190,74 @@ export class Outcomes {
     return settled;
   }
 
-  /** Sends a failed message to its queue; returns whether it is there. */
+  /**
+   * Sends a failed message to its queue. If it cannot, the message is retried.
+   *
+   * @returns Whether it is there.
+   */
   async #sendToFailures(lease: Lease, error: unknown): Promise<boolean> {
     const { failures, onChange } = this.#options;
+    let why: string;
     this.sending.add(lease);
     try {
       await (failures as FailureQueue).send(lease.message, error);
       return true;
     } catch (cause) {
-      this.#logger.error(
-        `Sending a failed message to its queue failed, so that it will be received again: ${
-          this.#name(lease)
-        }: ${messageOf(cause)}`,
-      );
-      return false;
+      why = messageOf(cause);
     } finally {
       this.sending.delete(lease);
       onChange();
     }
+    const decision = retry(undefined, this.#policy, this.#attempt(lease));
+    await this.#keep(lease, decision, (when) => {
+      const what =
+        `Sending a failed message to its queue failed, so that it will be received again ${when}`;
+      this.#log(lease, "error", { what, why });
+    });
+    return false;
   }
 
-  #log(lease: Lease, { kind, error }: Unfinished): void {
-    const logger = this.#logger;
-    const name = this.#name(lease);
-    const again = `Job will be received again: ${name}`;
-    if (kind === "transient") return logger.debug(again, error);
+  /**
+   * One line for each retry and release.
+   *
+   * @param outcome Absent if the log has it already.
+   */
+  #logRetry(lease: Lease, when: string, outcome: Unfinished | undefined): void {
+    const what = `Job will be retried ${when}`;
+    if (outcome === undefined) return this.#log(lease, "info", { what });
+    const { kind, error } = outcome;
+    const thrown = [error];
     if (kind === "released") {
-      return logger.debug(`Job released before it ran: ${name}`, error);
-    }
-    if (kind === "workerError") {
-      return logger.error(`${again}: fix the worker`, error);
-    }
-    if (kind === "notCapable") {
-      const step =
-        "start the container with the Deno permission that its worker needs";
-      return logger.error(`${again}: ${step}`, error);
+      const what = "Job released before it ran";
+      return this.#log(lease, "debug", { what, thrown });
     }
     if (kind === "awsEvent") {
-      return logger.error(`${again}: ${messageOf(error)}, or set failures`);
+      const why = `${messageOf(error)}, or set failures`;
+      return this.#log(lease, "error", { what, why });
     }
-    logger.warn(again, error);
+    const { level = "info", why } = NOTES[kind] ?? {};
+    this.#log(lease, level, { what, why, thrown });
   }
 
   #logFailure(lease: Lease, error: unknown): void {
-    const name = this.#name(lease);
-    this.#logger.error(`Handling a message failed: ${name}`, error);
-    const messages = this.#context.loggers.get("zsqs.messages");
-    messages.info(bodyText(lease.message.body, this.#context.options));
+    const what = "Handling a message failed";
+    this.#log(lease, "error", { what, thrown: [error] });
+    const { loggers, queue } = this.#context;
+    const messages = loggers.get("zsqs.messages");
+    withFields(
+      messages,
+      queue,
+      [lease.message],
+      () => messages.info(bodyText(lease.message.body, this.#context.options)),
+    );
   }
 
-  get #logger(): Logger {
-    return this.#context.loggers.get("zsqs");
-  }
-
-  #name({ message }: Lease): string {
-    return nameJobs(this.#context.queue, message);
+  #log(
+    { message }: Lease,
+    level: keyof Logger,
+    line: Omit<JobLine, "queue" | "jobs">,
+  ): void {
+    const { loggers, queue } = this.#context;
+    logJobs(loggers.get("zsqs"), level, { ...line, queue, jobs: [message] });
   }
 }

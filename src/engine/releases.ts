@@ -4,7 +4,7 @@
  * @module
  */
 
-import { nameJobs } from "../job/runner.ts";
+import { logJobs } from "../job/job_lines.ts";
 import type { EngineContext } from "./context.ts";
 import type { Lease } from "./lease.ts";
 import type { Leases } from "./leases.ts";
@@ -69,6 +69,8 @@ export class Releases {
   /** Makes a message visible immediately. */
   async one(lease: Lease): Promise<void> {
     const { leases, settler, onChange } = this.#options;
+    const { job, message } = lease;
+    if (job?.startedAtMs === undefined) leases.unstarted.add(message.messageId);
     leases.forget(lease);
     if (lease.lost) return leases.end(lease, "lost");
     leases.settle(lease);
@@ -83,11 +85,9 @@ export class Releases {
   async deleteAgain(lease: Lease): Promise<void> {
     const { leases, settler, onChange } = this.#options;
     const { loggers, queue } = this.#context;
-    loggers.get("zsqs").info(
-      `Job has ended already; deleting its message: ${
-        nameJobs(queue, lease.message)
-      }`,
-    );
+    const what = "Job has ended already; deleting its message";
+    const jobs = [lease.message];
+    logJobs(loggers.get("zsqs"), "info", { what, queue, jobs });
     leases.settle(lease);
     this.end(lease, await settler.settle(lease, DELETE));
     onChange();

@@ -7,7 +7,7 @@
 
 import { sleep, unlessAborted } from "../clock.ts";
 import type { Decision } from "../job/decide.ts";
-import { nameJobs } from "../job/runner.ts";
+import { logJobs } from "../job/job_lines.ts";
 import {
   type EntryFailure,
   type EntryResult,
@@ -21,9 +21,9 @@ import {
   type EngineContext,
   request,
 } from "./context.ts";
-import type { FinishedJobs } from "./finished_jobs.ts";
 import { DOUBT_MS, LOST_CODES } from "./heartbeat.ts";
 import type { Lease } from "./lease.ts";
+import type { RecentIds } from "./recent_ids.ts";
 
 /** The pause before a refused entry is tried again, in milliseconds. */
 const RETRY_MS = 200;
@@ -66,7 +66,7 @@ export interface SettlerOptions {
   /** Aborts at a forced stop: there is little time to try again. */
   readonly forceSignal: AbortSignal;
   /** Remembers the jobs whose message may come again. */
-  readonly finished: FinishedJobs;
+  readonly finished: RecentIds;
   /** Called when an entry was refused for the first time. */
   readonly onRetry: () => void;
 }
@@ -290,8 +290,9 @@ export class Settler {
     if (entries.length === 0) return;
     const { loggers, queue } = this.#context;
     const action = isDelete(entries[0]!) ? "Delete" : "Visibility change";
-    const names = nameJobs(queue, ...entries.map(({ lease }) => lease.message));
-    loggers.get("zsqs").error(`${action} ${what}: ${names}: ${why}`);
+    const jobs = entries.map(({ lease }) => lease.message);
+    const line = { queue, jobs, what: `${action} ${what}`, why };
+    logJobs(loggers.get("zsqs"), "error", line);
   }
 }
 

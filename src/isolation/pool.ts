@@ -8,12 +8,8 @@ import type { Clock } from "../clock.ts";
 import type { ContainerConfig } from "../config/options.ts";
 import { messageOf } from "../errors.ts";
 import type { Outcome } from "../job/decide.ts";
-import {
-  type JobControl,
-  type JobRoom,
-  nameJobs,
-  type Runner,
-} from "../job/runner.ts";
+import { logJobs } from "../job/job_lines.ts";
+import type { JobControl, JobRoom, Runner } from "../job/runner.ts";
 import { workerSubject } from "../job/worker.ts";
 import type { WorkerSpec } from "../job/worker_spec.ts";
 import type { Logger } from "../logging/loggers.ts";
@@ -171,11 +167,10 @@ export class Pool implements Runner, JobRoom {
       }
       if (isCulprit) return { kind: "timedOut", error };
       job.isSuspect = outcome.isCulprit === undefined;
-      this.#logger.info(
-        `Job runs again${job.isSuspect ? " alone" : ""}: ${
-          nameJobs(this.#queue, message)
-        }: ${messageOf(error)}`,
-      );
+      logJobs(this.#logger, "info", {
+        what: `Job runs again${job.isSuspect ? " alone" : ""}`,
+        ...{ queue: this.#queue, jobs: [message], why: messageOf(error) },
+      });
     }
   }
 

@@ -64,6 +64,8 @@ export interface Scope {
   readonly loggers: { get(name: string): Logger };
   readonly job?: Job;
   readonly message?: JobMessage;
+  /** The fields of JSON log lines, if not the job's. */
+  readonly fields?: Readonly<Record<string, unknown>>;
 }
 
 const SCOPE = Symbol.for("zsqs/1/scope");
@@ -145,10 +147,11 @@ export function getLogger(name: string): Logger {
   });
 }
 
-/** The fields that JSON log lines of the current job get. */
+/** The fields that JSON log lines in a job, or about one, get. */
 export function jobContext(): Readonly<Record<string, unknown>> {
-  const job = currentScope()?.job;
-  return job === undefined
-    ? {}
-    : { queue: job.queue, messageId: job.messageId };
+  const { job, fields } = currentScope() ?? {};
+  if (fields !== undefined) return fields;
+  if (job === undefined) return {};
+  const { queue, messageId, receiveCount } = job;
+  return { queue, messageId, receiveCount };
 }

@@ -53,7 +53,7 @@ export interface Policy {
 }
 
 export interface Attempt {
-  /** How often the message has been received, 1 or more. */
+  /** How often the message has been received to run its job. */
   readonly receiveCount: number;
   /** A number from 0 to below 1, for jitter. */
   readonly random: number;
@@ -63,6 +63,10 @@ export type Decision =
   | { readonly action: "delete" }
   /** Send a copy with the reason to the failures queue, then delete. */
   | { readonly action: "sendToFailures" }
+  | Retry;
+
+/** The message stays in the queue. */
+export type Retry =
   /** The message is received again after `seconds`. */
   | { readonly action: "changeVisibility"; readonly seconds: number }
   /** The message is received again when its visibility timeout ends. */
@@ -116,11 +120,12 @@ export function isFailure(
   }
 }
 
-function retry(
+/** Leaves a message in the queue, to be received again. */
+export function retry(
   delaySeconds: number | undefined,
   { retryDelay }: Policy,
   attempt: Attempt,
-): Decision {
+): Retry {
   const seconds = delaySeconds ?? (retryDelay && delayOf(retryDelay, attempt));
   return seconds === undefined
     ? { action: "leave" }

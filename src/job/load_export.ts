@@ -5,7 +5,7 @@
  */
 
 import { ConfigError, isLoadDenied, messageOf } from "../errors.ts";
-import { nameAndMessage } from "../logging/error_data.ts";
+import { errorSummary } from "../logging/error_data.ts";
 import { isError } from "../logging/value_text.ts";
 import { list, nearest, quote } from "../text.ts";
 import { isClass } from "./unrun.ts";
@@ -145,7 +145,7 @@ function isMissingModule(error: Error): boolean {
 /** An error in one line, with its place in the code if Deno names one. */
 function firstLine(error: unknown): string {
   if (!isError(error)) return messageOf(error);
-  const { name, message } = nameAndMessage(error);
+  const { name, message } = errorSummary(error);
   // deno-lint-ignore no-control-regex
   const text = message.replace(/\x1b\[\d*m/g, "");
   const [line = "", ...rest] = text.split("\n");

@@ -150,13 +150,16 @@ export function endedAfter(
   }
 }
 
+/** What log lines name a job by. */
+export type JobName = Pick<JobMessage, "messageId" | "receiveCount">;
+
 /**
  * Names jobs in a log line: `adder, message ID, receive 1`, several separated by
  * semicolons.
  */
 export function nameJobs(
   queue: string,
-  ...jobs: readonly Pick<JobMessage, "messageId" | "receiveCount">[]
+  ...jobs: readonly JobName[]
 ): string {
   const names = jobs.map(({ messageId, receiveCount }) =>
     `message ${messageId}, receive ${receiveCount}`

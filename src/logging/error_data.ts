@@ -90,19 +90,25 @@ export function decodeError(data: unknown): unknown {
   return decode(data, 0);
 }
 
-/** The name and the message of a thrown value; it never throws. */
-export function nameAndMessage(
-  thrown: unknown,
-): { readonly name: string; readonly message: string } {
+/** A thrown value in short. */
+export interface ErrorText {
+  readonly name: string;
+  readonly message: string;
+  /** The frames of the user's code, in lines. */
+  readonly frames: string;
+}
+
+/** Describes a thrown value by its own members, without causes; never throws. */
+export function errorSummary(thrown: unknown): ErrorText {
   const data = encodeError(thrown, { frames: "user" });
   return "message" in data
-    ? { name: data.name, message: data.message }
-    : { name: typeof thrown, message: shownValue(data) };
+    ? { name: data.name, message: data.message, frames: data.frames }
+    : { name: typeof thrown, message: shownValue(data), frames: "" };
 }
 
 /** What an error says, on one line; it never throws. */
 export function reasonOf(thrown: unknown): string {
-  const { message } = nameAndMessage(thrown);
+  const { message } = errorSummary(thrown);
   return printable(message.replaceAll(/\s*\n\s*/g, " "));
 }
 

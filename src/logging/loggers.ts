@@ -8,7 +8,7 @@ import { type LevelName, LogLevelNames, LogLevels } from "@std/log/levels";
 import { Logger as StdLogger } from "@std/log/logger";
 import { ConfigError } from "../errors.ts";
 import { quote } from "../text.ts";
-import { encodeError, nameAndMessage, reasonOf } from "./error_data.ts";
+import { encodeError, errorSummary, reasonOf } from "./error_data.ts";
 import { compileFormat, jsonFormatter } from "./format.ts";
 import {
   checkLogFile,
@@ -255,7 +255,7 @@ export function writeRecord(
   write: (text: string, errors: readonly Error[]) => void,
 ): void {
   const [message, ...args] = values;
-  const first = isError(message) ? nameAndMessage(message).message : message;
+  const first = isError(message) ? errorSummary(message).message : message;
   const text = [first, ...args.filter((arg) => !isError(arg))].map(valueText)
     .join(" ");
   try {

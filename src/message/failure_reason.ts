@@ -4,7 +4,7 @@
  * @module
  */
 
-import { nameAndMessage } from "../logging/error_data.ts";
+import { errorSummary } from "../logging/error_data.ts";
 import type { WireAttributes } from "../sqs/connection.ts";
 import { jsonString } from "./strict_json.ts";
 
@@ -20,6 +20,8 @@ export interface FailureReason {
   /** The error's name. */
   readonly error: string;
   readonly message: string;
+  /** The frames of the user's code, where there is room for them. */
+  readonly stack?: string;
   readonly receiveCount: number;
   readonly time: string;
   /** How often the message was sent to a failures queue, this time included. */
@@ -35,7 +37,8 @@ export function readReason(
 ): FailureReason | undefined {
   const reason = parse(attributes);
   const { queue, messageId, error, message, receiveCount, time } = reason;
-  const texts = [queue, messageId, error, message, time];
+  const { stack = "" } = reason;
+  const texts = [queue, messageId, error, message, stack, time];
   return texts.every((text) => typeof text === "string") &&
       typeof receiveCount === "number"
     ? reason as unknown as FailureReason
@@ -52,23 +55,39 @@ export function hopsOf(attributes: WireAttributes): number {
   return isCount ? Math.min(Number(hops), MOST_HOPS) : 0;
 }
 
-/** The reason as ASCII JSON, the error's message shortened until it fits. */
+/**
+ * The reason as ASCII JSON. If there is not enough room, the last frames of the
+ * stack go first, then the end of the error's message.
+ *
+ * @returns The text, or `undefined` if there is no room for a reason.
+ */
 export function reasonText(
-  { queue, messageId, ...rest }: Omit<FailureReason, "error" | "message">,
+  { queue, messageId, ...rest }: Omit<
+    FailureReason,
+    "error" | "message" | "stack"
+  >,
   error: unknown,
   maxBytes: number,
 ): string | undefined {
-  const described = nameAndMessage(error);
+  const described = errorSummary(error);
   const name = described.name.slice(0, 100);
+  const json = (message: string, stack?: string) =>
+    asciiJson({
+      ...{ queue, messageId, error: name, message },
+      ...(stack ? { stack } : {}),
+      ...rest,
+    });
   let { message } = described;
   for (;;) {
-    const json = asciiJson({ queue, messageId, error: name, message, ...rest });
-    if (json.length <= maxBytes) return json;
+    const over = json(message).length - maxBytes;
+    if (over <= 0) break;
     if (message === "") return undefined;
-    const over = json.length - maxBytes;
     const length = message.length - Math.ceil(over / 6) - 1;
     message = message.slice(0, Math.max(0, length));
   }
+  const frames = described.frames.slice(0, maxBytes).split("\n");
+  while (json(message, frames.join("\n")).length > maxBytes) frames.pop();
+  return json(message, frames.join("\n"));
 }
 
 function parse(attributes: WireAttributes): Record<string, unknown> {

@@ -50,6 +50,7 @@ export function describeMessage(
     fromMessageId: reason?.messageId ?? null,
     error: reason?.error ?? null,
     message: reason?.message ?? null,
+    stack: reason?.stack ?? null,
     receiveCount: countOf(reason?.receiveCount) ??
       countOf(message.receiveCount) ?? null,
     failedAt: isoTime(timeOf(reason)) ?? null,

@@ -184,7 +184,7 @@ Deno.test("a job that timed out in a child process logs no frame of this package
   assertEquals(await container.status(), 0, container.stderr);
   assertMatch(
     container.stderr,
-    /Job will be received again: jobs, message \S+, receive 1\n {2}JobAbortedError: Job aborted: timed out\n\S/,
+    /Job will be retried in \d+ s: jobs, message \S+, receive 1\n {2}JobAbortedError: Job aborted: timed out\n\S/,
   );
 });
 

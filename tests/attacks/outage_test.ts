@@ -7,7 +7,7 @@
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { stub } from "@std/testing/mock";
-import { FinishedJobs } from "../../src/engine/finished_jobs.ts";
+import { RecentIds } from "../../src/engine/recent_ids.ts";
 import { SqsError } from "../../src/errors.ts";
 import type { EntryResult } from "../../src/sqs/connection.ts";
 import type { CallFaults } from "../support/call_faults.ts";
@@ -149,8 +149,8 @@ Deno.test("A long outage is logged again every five minutes", async () => {
   await engine.end();
 });
 
-Deno.test("FinishedJobs remembers the last 10,000", () => {
-  const finished = new FinishedJobs();
+Deno.test("RecentIds remembers the last 10,000", () => {
+  const finished = new RecentIds();
   for (let i = 0; i < 10_001; i++) finished.add(`${i}`);
   assertEquals(["0", "1", "10000"].map((id) => finished.has(id)), [
     false,

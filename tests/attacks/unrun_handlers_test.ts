@@ -176,7 +176,7 @@ for (const [what, value, named] of RETURNED) {
       assertEquals([kept, deleted, failed], [1, 0, 0]);
       assertMatch(
         log,
-        /Job will be received again: adder, message \S+, receive 1: fix the worker/,
+        /Job will be retried in 30 s: adder, message \S+, receive 1: fix the worker/,
       );
       assertMatch(
         log,

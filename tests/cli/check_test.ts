@@ -12,6 +12,7 @@ const WORKER = "export default () => () => {};";
 
 /** Checks containers on a server, with an ini file in a folder. */
 async function check(folder: Folder, endpoint: string, options: string) {
+  if (!options.includes("failures")) options += "\nfailures = kept";
   const file = await folder.write(
     "jobs.ini",
     `[container]\nworker = worker.ts\nregion = us-east-1\n` +
@@ -26,6 +27,7 @@ Deno.test("zsqs check warns where a queue gives jobs up early, or never", async 
   await using server = await TestServer.start();
   const { endpoint } = server;
   await server.createQueue("dead");
+  await server.createQueue("kept");
   await server.createQueue("dead.fifo", { FifoQueue: "true" });
   const redrive = (target: string, maxReceiveCount: number) => ({
     RedrivePolicy: JSON.stringify({
@@ -78,13 +80,56 @@ Deno.test("zsqs check warns where a queue gives jobs up early, or never", async 
   );
 });
 
+Deno.test("zsqs check warns of failed jobs that are lost, or come back for ever", async () => {
+  await using folder = await Folder.with({ "worker.ts": WORKER });
+  await using server = await TestServer.start();
+  for (const name of ["dead", "kept", "plain"]) await server.createQueue(name);
+  const deadLetterTargetArn = "arn:aws:sqs:us-east-1:000000000000:dead";
+  await server.createQueue("three", {
+    RedrivePolicy: JSON.stringify({ deadLetterTargetArn, maxReceiveCount: 3 }),
+  });
+  const deleted = (queue: string) =>
+    `Warning: failed jobs of ${queue} are deleted after logging: to keep them, set "failures" to a queue`;
+  const early = (attempts: number, more: string, least: number) =>
+    `Warning: queue three moves a message to its dead-letter queue after 3 receives, perhaps before attempts = ${attempts} is reached${more}: set its maxReceiveCount to ${least} or more, as every receive counts, even if the job never ran`;
+  const endless =
+    `Warning: queue plain has no dead-letter queue: without "attempts", a job that ends its process comes back until the queue's retention period ends`;
+  const cases: [options: string, warnings: string[]][] = [
+    ["queue = plain\nfailures = delete", [deleted("plain")]],
+    ["queue = three\nattempts = 2", []],
+    ["queue = three\nattempts = 3", [early(3, " and without the reason", 4)]],
+    ["queue = three\nattempts = 3\nfailures = keep", []],
+    ["queue = three\nattempts = 4\nfailures = keep", [early(4, "", 4)]],
+    ["queue = plain\nattempts = 5", []],
+    ["queue = plain\nisolation = process", [endless]],
+    ["queue = plain\nisolation = process\nattempts = 5", []],
+    ["queue = three\nisolation = process", []],
+  ];
+  for (const [options, warnings] of cases) {
+    assertEquals(
+      await check(folder, server.endpoint, options),
+      [0, ["FILE is fine"], warnings],
+      options,
+    );
+  }
+  await folder.write(
+    "jobs.ini",
+    `[container]\nworker = worker.ts\nqueue = plain\nregion = us-east-1\nendpoint = ${server.endpoint}\n`,
+  );
+  const { stderr } = await cli(["check", folder.at("jobs.ini")]);
+  assertEquals(stderr, [deleted("plain")]);
+});
+
 Deno.test("zsqs check warns of nothing where it may not ask for a queue's attributes", async () => {
   await using folder = await Folder.with({ "worker.ts": WORKER });
   await using server = Deno.serve(
     { hostname: "127.0.0.1", port: 0, onListen() {} },
-    (request) =>
+    async (request) =>
       request.headers.get("x-amz-target") === "AmazonSQS.GetQueueUrl"
-        ? Response.json({ QueueUrl: new URL("/1/adder", request.url).href })
+        ? Response.json({
+          QueueUrl:
+            new URL(`/1/${(await request.json()).QueueName}`, request.url).href,
+        })
         : Response.json({
           __type: "com.amazonaws.sqs#AccessDeniedException",
           message: "not authorized to perform: sqs:getqueueattributes",

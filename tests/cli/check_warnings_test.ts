@@ -45,10 +45,10 @@ Deno.test("zsqs check warns of rights that end isolation", async (t) => {
   ];
   for (const [options, warnings] of cases) {
     await t.step(options, async () => {
-      await using _queues = setUp({ silent: true, queues: ["adder"] });
+      await using _queues = setUp({ silent: true, queues: ["adder", "kept"] });
       const file = await folder.write(
         "w.ini",
-        `[container]\nworker = w.ts\nqueue = adder\nisolation = process\n${options}\n`,
+        `[container]\nworker = w.ts\nqueue = adder\nfailures = kept\nattempts = 5\nisolation = process\n${options}\n`,
       );
       const { stderr } = await cli(["check", file]);
       assertEquals(

@@ -218,7 +218,8 @@ function logged({ stderr }: TestProcess): string[] {
     );
 }
 
-const LISTENING = "INFO zsqs Listening to jobs in us-east-1";
+const LISTENING =
+  "INFO zsqs Listening to jobs in us-east-1; failed jobs are deleted after logging";
 const STOPPING = "INFO zsqs Stopping: no new receive from jobs";
 
 const ALREADY =
@@ -461,7 +462,7 @@ Deno.test("zsqs keeps the message of a job without a Deno permission, naming the
   const log = logged(container).join("\n");
   assertMatch(
     log,
-    /^ERROR zsqs Job will be received again: jobs, message [0-9a-f-]{36}, receive 1: start the container with the Deno permission that its worker needs\n {2}NotCapable: Requires net access to "127\.0\.0\.1:\d+", run again with the --allow-net flag\n/m,
+    /^ERROR zsqs Job will be retried in \d+ s: jobs, message [0-9a-f-]{36}, receive 1: start the container with the Deno permission that its worker needs\n {2}NotCapable: Requires net access to "127\.0\.0\.1:\d+", run again with the --allow-net flag\n/m,
   );
   assertMatch(log, /done 0, failed 0, retried 1, released [01]$/m);
   assertEquals(await the.server.state(the.url), {
@@ -539,7 +540,7 @@ Deno.test("zsqs --drain works its queues off, says what remains, and ends", asyn
   assertEquals(
     await log("first.log"),
     `\
-Listening to first in us-east-1
+Listening to first in us-east-1; failed jobs are deleted after logging
 Stopped listening to first: received 3, done 3, failed 0, retried 0, released 0
 Drained first: 0 visible, 0 in flight and 0 delayed messages remain
 `,
@@ -547,7 +548,7 @@ Drained first: 0 visible, 0 in flight and 0 delayed messages remain
   assertEquals(
     await log("second.log"),
     `\
-Listening to second in us-east-1
+Listening to second in us-east-1; failed jobs are deleted after logging
 Stopped listening to second: received 4, done 3, failed 0, retried 1, released 0
 Drained second: 0 visible, 1 in flight and 0 delayed messages remain
 `,

@@ -271,7 +271,7 @@ for (const [what, body, option] of AWS_BODIES) {
     const log = await stage.log();
     assertMatch(
       log,
-      /^ERROR zsqs Job will be received again: orders, message \S+, receive 1: Cannot read message body: it is an .*, or set failures\n$/,
+      /^ERROR zsqs Job will be retried in \d+ s: orders, message \S+, receive 1: Cannot read message body: it is an .*, or set failures\n$/,
     );
     assertStringIncludes(log, `set ${option} to take it`);
     await stage.queues.advance(60);

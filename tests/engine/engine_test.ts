@@ -553,7 +553,7 @@ for (const [what, answer, how, why] of CHANGE_FAILURES) {
     assertEquals(rig.connection.deleted, ["handle of b"]);
     assertMatch(
       rig.log[0]!,
-      /^DEBUG zsqs Job will be received again: adder, message a, receive 1 /,
+      /^INFO zsqs Job will be retried in 5 s: adder, message a, receive 1 /,
     );
     assertEquals(rig.log.slice(1), [
       `ERROR zsqs Visibility change${how}: adder, message a, receive 1${why}`,
@@ -596,7 +596,7 @@ for (const [workSeconds, delaySeconds, hidden] of RETRIES) {
       hidden === undefined ? {} : { "handle of a": hidden },
     );
     assertEquals(
-      rig.log.slice(1),
+      rig.log.filter((line) => line.startsWith("WARNING zsqs Shortened")),
       hidden === delaySeconds ? [] : [
         `WARNING zsqs Shortened a retry delay from ${delaySeconds} s to ${hidden} s, as SQS hides a message for at most 12 hours after its receive: adder, message a, receive 1`,
       ],
@@ -741,9 +741,10 @@ Deno.test("runContainer() runs jobs from a server until its signal aborts", asyn
       .map((line) => line!.replace(/, leases lost .*/, ""))
       .map((line) => line!.replace(/[0-9a-f-]{36}/, "ID")),
     [
-      "INFO zsqs Listening to adder in us-east-1",
+      "INFO zsqs Listening to adder in us-east-1; failed jobs are deleted after logging",
       "ERROR zsqs Handling a message failed: adder, message ID, receive 1",
       'INFO zsqs.messages [["bad"],{}]',
+      "INFO zsqs Job will be retried in 30 s: adder, message ID, receive 1",
       "INFO zsqs Stopping: no new receive from adder. A running poll may take 1 s (wait_time), running jobs 25 s (shutdown_timeout); to stop immediately, call stop({ force: true })",
       "INFO zsqs Stopped listening to adder: received 4, done 2, failed 1, retried 1, released 0",
     ],

@@ -5,7 +5,12 @@
  */
 
 import { SqsError } from "../../src/errors.ts";
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertStringIncludes,
+} from "@std/assert";
 import { openQueue } from "../../src/connect/open_queue.ts";
 import {
   MAX_BYTES,
@@ -55,7 +60,7 @@ function reasonOf(message: ReceivedMessage): Record<string, unknown> {
   const { type, value } = message.attributes["zsqs.failure"]!;
   assertEquals(type, "String");
   assert(/^[\x20-\x7e]+$/.test(value as string), "the reason is ASCII");
-  assert((value as string).length <= 1024, "the reason is at most 1 KiB");
+  assert((value as string).length <= 4096, "the reason is at most 4 KiB");
   return JSON.parse(value as string);
 }
 
@@ -94,7 +99,12 @@ Deno.test("failures = QUEUE keeps the body, the attributes and the reason", asyn
     n: { type: "Number", value: "5" },
     raw: { type: "Binary", value: Uint8Array.of(0, 255) },
   });
-  assertEquals(reasonOf(kept!), {
+  const { stack, ...reason } = reasonOf(kept!);
+  assertMatch(
+    String(stack),
+    /^ {4}at .*\/failure_queue_test\.ts:\d+:\d+\)?$/,
+  );
+  assertEquals(reason, {
     queue: "adder",
     messageId,
     error: "TypeError",
@@ -118,9 +128,30 @@ Deno.test("failures = QUEUE shortens a long reason", async () => {
   });
   await (await Queue("adder"))(1);
   const [kept] = await receiveAll("adder-failed");
-  const { message, queue } = reasonOf(kept!);
-  assertEquals(queue, "adder");
-  assert((message as string).length > 100);
+  const { message, queue, stack } = reasonOf(kept!);
+  assertEquals([queue, stack], ["adder", undefined]);
+  assert((message as string).length > 600);
+});
+
+Deno.test("failures = QUEUE keeps the first frames of a long stack", async () => {
+  using _printed = new Printed();
+  await using _queues = setUp({ silent: true });
+  const error = new Error("deep");
+  const frames = Array.from(
+    { length: 1000 },
+    (_, i) => `    at é${i} (file:///srv/worker.ts:${i + 1}:1)`,
+  );
+  error.stack = `Error: deep\n${frames.join("\n")}`;
+  await failInto("adder-failed", "adder", () => {
+    throw error;
+  });
+  await (await Queue("adder"))(1);
+  const [kept] = await receiveAll("adder-failed");
+  const { stack, message } = reasonOf(kept!);
+  assertEquals(message, "deep");
+  const lines = String(stack).split("\n");
+  assert(lines.length > 50, `${lines.length} frames`);
+  assertEquals(lines, frames.slice(0, lines.length));
 });
 
 /** Fails messages of "adder", whose failures are kept in "adder-failed". */

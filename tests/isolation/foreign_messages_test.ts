@@ -47,7 +47,7 @@ Deno.test("an event of AWS stays, though a child process read it", async () => {
   const before = (await stage.log()).length;
   await queue(JSON.stringify(S3_EVENT));
   const log = (await stage.log()).slice(before);
-  assertMatch(log, /^ERROR zsqs Job will be received again: /);
+  assertMatch(log, /^ERROR zsqs Job will be retried in \d+ s: /);
   assertStringIncludes(log, "set body = json");
   assertEquals(stage.left, [JSON.stringify(S3_EVENT)]);
 });

@@ -5,7 +5,7 @@
  */
 
 import type { WorkerConfig } from "../../src/job/worker.ts";
-import { TransientError } from "../../src/errors.ts";
+import { PermanentError, TransientError } from "../../src/errors.ts";
 import { currentJob, getLogger } from "../../src/job/current_job.ts";
 import { spawnSync } from "node:child_process";
 import { Socket } from "node:net";
@@ -80,6 +80,15 @@ const ACTS: Record<string, (...args: string[]) => unknown> = {
   },
   later: (seconds) => {
     throw new TransientError("later", { delaySeconds: Number(seconds) });
+  },
+  never: () => {
+    throw new PermanentError("never");
+  },
+  neverLate: async () => {
+    const { signal } = currentJob();
+    log.info("neverLate begins");
+    await new Promise((resolve) => signal.addEventListener("abort", resolve));
+    throw new PermanentError("never", { cause: signal.reason });
   },
   fail: () => {
     const inner = new AggregateError([new Error("one"), "two"], "several");

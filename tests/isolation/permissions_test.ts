@@ -26,7 +26,7 @@ function refused(text: string, kind: string): void {
   // A refused import is a `TypeError`, so the job counts as failed.
   const start = kind === "import"
     ? `ERROR zsqs Handling a message failed: ${JOB}\n  TypeError: Requires `
-    : `ERROR zsqs Job will be received again: ${JOB}: start the container with the Deno permission that its worker needs\n  NotCapable: Requires `;
+    : `ERROR zsqs Job will be retried in 30 s: ${JOB}: start the container with the Deno permission that its worker needs\n  NotCapable: Requires `;
   assertEquals(text.slice(0, start.length), start);
   assertStringIncludes(
     text,

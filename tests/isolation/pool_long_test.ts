@@ -37,7 +37,7 @@ Deno.test("a job that ends its process twice goes back to the queue, and no othe
       assertMatch(text, /INFO worker held: done\n/);
       assertEquals(
         text.match(
-          /WARNING zsqs Job will be received again: adder, message ID, receive 1\n {2}LostJobError: .*\n/g,
+          /INFO zsqs Job will be retried in \d+ s: adder, message ID, receive 1\n {2}LostJobError: .*\n/g,
         )?.length,
         1,
         text,

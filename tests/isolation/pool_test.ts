@@ -56,7 +56,7 @@ Deno.test("timeout ends a job in an endless loop with its process, and no other"
   assertMatch(log, /INFO worker wait: timed out, /);
   assertMatch(
     log,
-    /WARNING zsqs Job will be received again: adder, message ID, receive 1\n {2}LostJobError: Its process was killed as a job did not end within 2 s of its timeout: adder, message ID, receive 1\n/,
+    /INFO zsqs Job will be retried in \d+ s: adder, message ID, receive 1\n {2}LostJobError: Its process was killed as a job did not end within 2 s of its timeout: adder, message ID, receive 1\n/,
   );
   await stage.queues.advance(30);
   assertEquals(stage.left, []);
@@ -77,7 +77,7 @@ Deno.test("timeout aborts the signal of a job, which then has time to end", asyn
   await sent;
   assertMatch(
     await stage.log(),
-    /INFO worker wait: timed out, Job aborted: timed out\nWARNING zsqs Job will be received again: adder, message ID, receive 1\n {2}JobAbortedError: Job aborted: timed out\n/,
+    /INFO worker wait: timed out, Job aborted: timed out\nINFO zsqs Job will be retried in \d+ s: adder, message ID, receive 1\n {2}JobAbortedError: Job aborted: timed out\n/,
   );
   // It is the same process that does it again.
   await stage.queues.advance(KILL_GRACE_SECONDS + 30);
@@ -107,7 +107,7 @@ Deno.test("a process that is killed from outside is replaced, and its job runs a
   assertEquals([what, receiveCount], ["wait", "1"]);
   assert(Number(pid) !== begun.get("wait"));
   Deno.kill(Number(pid), "SIGKILL");
-  await stage.logged("Job will be received again");
+  await stage.logged("Job will be retried");
   release.resolve();
   await both;
   assertEquals(stage.left, ['[["wait"],{}]']);

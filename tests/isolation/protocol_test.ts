@@ -142,7 +142,7 @@ Deno.test("TransientError of a child process keeps its delay", async () => {
   await using stage = await Stage.start("act");
   assertMatch(
     await stage.do("later", 7),
-    /^DEBUG zsqs Job will be received again: adder, message ID, receive 1\n {2}TransientError: later\n/,
+    /^INFO zsqs Job will be retried in 7 s: adder, message ID, receive 1\n {2}TransientError: later\n/,
   );
   const { now } = stage.queues;
   const [message] = stage.queues.get("adder").messages;
@@ -150,7 +150,7 @@ Deno.test("TransientError of a child process keeps its delay", async () => {
   // Also one whose delay is wrong, which carries the brand as well.
   assertMatch(
     await stage.do("later", -1),
-    /^DEBUG zsqs Job will be received again: adder, message ID, receive 1\n {2}RangeError: Cannot create TransientError/,
+    /^INFO zsqs Job will be retried in 30 s: adder, message ID, receive 1\n {2}RangeError: Cannot create TransientError/,
   );
   assertEquals(stage.left.length, 2);
 });
@@ -179,10 +179,10 @@ Deno.test("forged frames on streams and descriptors settle no job", async () => 
   await Promise.all([stage.queue("0"), stage.queue("1")]);
   assertEquals(stage.left.toSorted(), ['[["0"],{}]', '[["1"],{}]']);
   const warnings = (await stage.log()).split("\n")
-    .filter((line) => !line.startsWith("INFO "));
+    .filter((line) => !line.startsWith("INFO zsqs Job runs again"));
   assertEquals(
     warnings.join("\n"),
-    ("WARNING zsqs Job will be received again: adder, message ID, receive 1\n" +
+    ("INFO zsqs Job will be retried in 30 s: adder, message ID, receive 1\n" +
       "  LostJobError: Its process was killed as a job wrote to its channel\n")
       .repeat(2),
   );

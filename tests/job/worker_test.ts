@@ -300,7 +300,7 @@ for (const [what, make, hidden, text] of TRANSIENT) {
       assertEquals(log.length, 1);
       assertMatch(
         log[0]!,
-        /^DEBUG zsqs Job will be received again: adder, message [-0-9a-f]{36}, receive \d+\n/,
+        /^INFO zsqs Job will be retried in \d+ s: adder, message [-0-9a-f]{36}, receive \d+\n/,
       );
       assertMatch(log[0]!, text);
     });
@@ -375,7 +375,7 @@ for (const NotCapableClass of [Deno.errors.NotCapable, NotCapable]) {
     assertEquals(log.length, 1);
     assertMatch(
       log[0]!,
-      /^ERROR zsqs Job will be received again: adder, message [-0-9a-f]{36}, receive \d+: start the container with the Deno permission that its worker needs\n {2}NotCapable: Requires net access to "example\.com:443", run again with the --allow-net flag\n/,
+      /^ERROR zsqs Job will be retried in 30 s: adder, message [-0-9a-f]{36}, receive \d+: start the container with the Deno permission that its worker needs\n {2}NotCapable: Requires net access to "example\.com:443", run again with the --allow-net flag\n/,
     );
   });
 }

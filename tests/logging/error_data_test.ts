@@ -14,8 +14,8 @@ import {
   encodeError,
   type ErrorData,
   errorJson,
+  errorSummary,
   errorText,
-  nameAndMessage,
 } from "../../src/logging/error_data.ts";
 import { valueText } from "../../src/logging/value_text.ts";
 
@@ -116,7 +116,7 @@ for (const [what, make] of Object.entries(HOSTILE)) {
     assert(errorText(data).length < 1_048_576);
     assert(JSON.stringify(errorJson(data)).length < 1_048_576);
     // What comes out of another process is looked at again.
-    assertEquals(typeof nameAndMessage(decodeError(data)).message, "string");
+    assertEquals(typeof errorSummary(decodeError(data)).message, "string");
   });
 }
 
@@ -195,7 +195,7 @@ Deno.test("decodeError() returns something for whatever it is given", () => {
       deep,
     ]
   ) {
-    assertEquals(typeof nameAndMessage(decodeError(data)).message, "string");
+    assertEquals(typeof errorSummary(decodeError(data)).message, "string");
   }
 });
 

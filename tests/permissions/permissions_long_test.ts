@@ -265,7 +265,7 @@ Deno.test("zsqs permissions prints a line that runs a worker from JSR with a pro
   assertEquals(words.filter((word) => word.startsWith("--")).length, 4);
   const { status, stdout, stderr } = await run(words, stage);
   assertEquals([status, stdout], [0, "sum 3\n"]);
-  assertStringIncludes(stderr, "Listening to adder in eu-west-1\n");
+  assertStringIncludes(stderr, "Listening to adder in eu-west-1; failed jobs");
   await assertNarrow(words, stage, COMMON);
 });
 
@@ -362,7 +362,7 @@ Deno.test("zsqs permissions prints a line that runs a worker from npm with an in
   ]);
   const { status, stderr } = await run(words, stage);
   assertEquals(status, 0);
-  assertStringIncludes(stderr, "Listening to adder in eu-west-3\n");
+  assertStringIncludes(stderr, "Listening to adder in eu-west-3; failed jobs");
   assertStringIncludes(stderr, "received 1, done 1, ");
   await assertNarrow(words, stage, COMMON);
 });

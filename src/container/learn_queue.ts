@@ -1,5 +1,6 @@
 /**
- * Asks a queue for its own visibility timeout.
+ * Asks a queue for what only its attributes tell: its own visibility timeout,
+ * and whether SQS gives jobs up before their attempts are over.
  *
  * @module
  */
@@ -13,11 +14,12 @@ import {
   isDenied,
   isMissingQueue,
 } from "../sqs/connection.ts";
+import { attemptsProblem, type FailurePolicy } from "./failed_jobs.ts";
 
 /** The pause before a queue is asked again, in milliseconds. */
 const RETRY_MS = 30_000;
 
-/** Options of {@linkcode learnVisibility}. */
+/** Options of {@linkcode learnQueue}. */
 export interface LearnOptions {
   readonly connection: Pick<Connection, "attributes">;
   readonly url: string;
@@ -25,20 +27,24 @@ export interface LearnOptions {
   readonly name: string;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Takes the visibility timeout; absent if one is configured. */
+  readonly visibility?: Visibility | undefined;
+  readonly policy: FailurePolicy;
   /** Ends the asking. */
   readonly signal: AbortSignal;
 }
 
 /**
- * Asks a queue for its visibility timeout until it answers. If it may not or
- * cannot be asked, the default stays and one line is logged. Never rejects: the
- * receives report a queue that cannot be used.
+ * Asks a queue until it answers. If it may not or cannot be asked, the default
+ * visibility timeout stays and one line is logged. Never rejects: the receives
+ * report a queue that cannot be used.
  */
-export async function learnVisibility(
-  visibility: Visibility,
-  { connection, url, name, clock, logger, signal }: LearnOptions,
+export async function learnQueue(
+  { connection, url, name, clock, logger, visibility, policy, signal }:
+    LearnOptions,
 ): Promise<void> {
-  let isLogged = false;
+  if (visibility === undefined && policy.attempts === undefined) return;
+  let isLogged = visibility === undefined;
   const logOnce = (why: string) => {
     if (isLogged) return;
     isLogged = true;
@@ -50,8 +56,11 @@ export async function learnVisibility(
     try {
       const own = await connection.attributes(url, { signal });
       const seconds = own.visibilityTimeoutSeconds;
-      if (seconds) visibility.seconds = seconds;
-      else logOnce("it is 0, and two containers would run each job");
+      if (!seconds) logOnce("it is 0, and two containers would run each job");
+      else if (visibility !== undefined) visibility.seconds = seconds;
+      const most = own.redrive?.maxReceiveCount;
+      const problem = attemptsProblem(policy, most);
+      if (problem !== undefined) logger.warn(`Queue ${name} ${problem}`);
       return;
     } catch (error) {
       const isHopeless = isMissingQueue(error) || isNotCapable(error);

@@ -16,6 +16,7 @@
 
 import process from "node:process";
 import { fstatSync } from "node:fs";
+import { isatty } from "node:tty";
 import { compiledContainer } from "./src/isolation/child_command.ts";
 import { CHECK } from "./src/cli/check.ts";
 import {
@@ -35,6 +36,7 @@ import { STATUS } from "./src/cli/status.ts";
 import { watchExit } from "./src/job/stray_exit.ts";
 import { defaultLoggers } from "./src/logging/loggers.ts";
 import { outlivePrinting } from "./src/logging/printing.ts";
+import { deno, writeAll } from "./src/runtime.ts";
 import manifest from "./deno.json" with { type: "json" };
 
 export type { Io, Screen } from "./src/cli/screen.ts";
@@ -124,15 +126,16 @@ function spelledOut(args: readonly string[]): readonly string[] {
  */
 export async function runCli(): Promise<never> {
   // Timers that a job left must not keep a stopped container alive.
-  Deno.exit(await mainUntilExit());
+  process.exit(await mainUntilExit());
 }
 
 /** Until it returns, an exit is one of a worker's code, loaded or run. */
 async function mainUntilExit(): Promise<number> {
-  if (compiledContainer() !== undefined) return await main(Deno.args);
+  const args = process.argv.slice(2);
+  if (compiledContainer() !== undefined) return await main(args);
   outlivePrinting();
   using _exit = watchExit({ loggers: defaultLoggers(), whose: "all" });
-  return await main(Deno.args);
+  return await main(args);
 }
 
 /** Runs the jobs of a container that this program, compiled, started. */
@@ -145,10 +148,11 @@ async function serveJobs(container: number): Promise<never> {
 const encoder = new TextEncoder();
 
 const PROCESS_SCREEN: Screen = {
-  stdin: Deno.stdin.isTerminal(),
-  stdout: Deno.stdout.isTerminal(),
-  stderr: Deno.stderr.isTerminal(),
-  color: !Deno.noColor,
+  stdin: isatty(0),
+  stdout: isatty(1),
+  stderr: isatty(2),
+  // Deno needs no permission to tell.
+  color: !(deno?.noColor ?? process.env.NO_COLOR),
   // Getters, as most commands do not ask.
   get columns() {
     // A terminal of unknown width reports 0.
@@ -160,19 +164,13 @@ const PROCESS_SCREEN: Screen = {
   },
 };
 
-/** Writes to standard output; the console takes twice the time. */
-function writeAll(bytes: Uint8Array): void {
-  while (bytes.length > 0) {
-    bytes = bytes.subarray(Deno.stdout.writeSync(bytes));
-  }
-}
-
 const PROCESS_IO: Omit<Io, "screen"> = {
-  stdout: (line) => writeAll(encoder.encode(`${line}\n`)),
+  // The console takes twice the time.
+  stdout: (line) => writeAll(1, encoder.encode(`${line}\n`)),
   stderr: (line) => console.error(line),
-  write: writeAll,
+  write: (bytes) => writeAll(1, bytes),
   stdin: () => process.stdin,
-  draw: (text) => Deno.stderr.writeSync(encoder.encode(text)),
+  draw: (text) => writeAll(2, encoder.encode(text)),
 };
 
 if (import.meta.main) runCli();

@@ -6,6 +6,7 @@
 
 import process from "node:process";
 import { isNotCapable, SqsError } from "../errors.ts";
+import { deno } from "../runtime.ts";
 import { describeAnswer } from "./answers.ts";
 
 /** The most characters that an error takes from a server. */
@@ -94,15 +95,6 @@ function isLocal(endpoint: string | undefined): boolean {
   const { hostname = "" } = URL.parse(endpoint ?? "") ?? {};
   return /(?:^|\.)localhost$|^127\.|^\[::1\]$/.test(hostname);
 }
-
-/** Deno's own object, if this is Deno. */
-const { Deno: deno } = globalThis as {
-  Deno?: {
-    permissions: {
-      querySync(access: { name: "env"; variable: string }): { state: string };
-    };
-  };
-};
 
 /** An environment variable, unless Deno would have to ask for a permission. */
 function variable(name: string): string | undefined {

@@ -6,12 +6,20 @@
  */
 
 import { parseArgs } from "@std/cli/parse-args";
+import { relative } from "node:path";
+import process from "node:process";
 import type { ConnectOptions } from "../sqs/connection.ts";
+import { RUNTIME } from "../runtime.ts";
 import { suggest } from "../text.ts";
 import { LOCAL_PORT, LOCAL_REGION, localEndpoint } from "./local_server.ts";
 import type { Output } from "./screen.ts";
 
-export const PROGRAM = "deno run -A jsr:@zsqs/cli";
+/** How this command line is called, for help and hints. */
+export const PROGRAM: string = RUNTIME === "Deno"
+  ? "deno run -A jsr:@zsqs/cli"
+  : `${RUNTIME.toLowerCase()} ${
+    relative(process.cwd(), process.argv[1] ?? "")
+  }`;
 
 export interface CommandOption {
   readonly name: string;

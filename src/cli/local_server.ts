@@ -4,7 +4,8 @@
  * @module
  */
 
-import { messageOf } from "../errors.ts";
+import { ConfigError, messageOf } from "../errors.ts";
+import { RUNTIME } from "../runtime.ts";
 import { parseQueueRef } from "../sqs/queue_ref.ts";
 
 export const LOCAL_PORT = 4566;
@@ -141,6 +142,19 @@ function startProblem(port: number, error: unknown): string {
 async function importFauxqs(): Promise<{
   buildApp(options: { readonly logger: boolean }): Fauxqs;
 }> {
-  const specifier = ["npm", "fauxqs@^2.4.1"].join(":");
-  return await import(specifier);
+  const [name, version] = ["fauxqs", "^2.4.1"];
+  const specifier = ["npm", `${name}@${version}`].join(":");
+  if (RUNTIME === "Deno") return await import(specifier);
+  try {
+    return await import(name);
+  } catch (error) {
+    const { code, message } = error as { code?: unknown; message?: string };
+    const isMissing = code === "ERR_MODULE_NOT_FOUND" &&
+      /^Cannot find (?:module|package) .fauxqs\b/.test(String(message));
+    if (!isMissing) throw error;
+    throw new ConfigError(
+      `Cannot start local SQS server on ${RUNTIME}: run "npm install fauxqs@${version}" first, or use Deno`,
+      { cause: error },
+    );
+  }
 }

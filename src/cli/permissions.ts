@@ -8,6 +8,8 @@
 import { type Command, type ParsedOptions, UsageError } from "./command.ts";
 import { DONE } from "./errors.ts";
 import type { Output } from "./screen.ts";
+import { ConfigError } from "../errors.ts";
+import { deno, RUNTIME } from "../runtime.ts";
 import { readContainerConfig } from "../config/ini_config.ts";
 import type { PermissionSet } from "../permissions/permission_set.ts";
 
@@ -32,7 +34,14 @@ async function permissions(
   io: Output,
 ): Promise<number> {
   const { positional: files } = options;
-  if (Deno.build.standalone) {
+  if (deno === undefined) {
+    throw new ConfigError(
+      `Cannot print permissions on ${RUNTIME}, as only Deno has them: run "deno run -A jsr:@zsqs/cli permissions ${
+        files.join(" ")
+      }"`,
+    );
+  }
+  if (deno.build.standalone) {
     throw new UsageError(
       "A compiled program keeps the permissions of deno compile: run this command with deno, and compile with the flags that it prints",
     );

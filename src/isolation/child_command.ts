@@ -11,6 +11,7 @@ import { type ContainerConfig, PERMISSION_KEYS } from "../config/options.ts";
 import { ConfigError } from "../errors.ts";
 import type { WorkerSpec } from "../job/worker_spec.ts";
 import { PERMISSION_NAMES, type PermissionName } from "../permission_names.ts";
+import { deno, RUNTIME } from "../runtime.ts";
 import { ownFlags } from "./own_flags.ts";
 
 /**
@@ -64,9 +65,9 @@ export function childCommand(
   worker: WorkerSpec,
   config: IsolationConfig,
 ): ChildCommand {
-  if (!("Deno" in globalThis)) {
+  if (deno === undefined) {
     throw new ConfigError(
-      'Cannot start container as "isolation" is "process", which needs Deno: run it with Deno, or set "isolation" to "none"',
+      `Cannot start container as "isolation" is "process", which needs Deno, not ${RUNTIME}: run it with Deno, or set "isolation" to "none"`,
     );
   }
   const command = {
@@ -106,14 +107,14 @@ export function compiledContainer(): number | undefined {
   if (!isCompiled()) return undefined;
   servesCompiled = true;
   // Reading arguments needs no permission. Those compiled in come first.
-  const last = Deno.args.at(-1);
+  const last = deno?.args.at(-1);
   return last?.startsWith(CHILD_ARGUMENT)
     ? Number(last.slice(CHILD_ARGUMENT.length))
     : undefined;
 }
 
 function isCompiled(): boolean {
-  return "Deno" in globalThis && Deno.build.standalone;
+  return deno?.build.standalone ?? false;
 }
 
 /** A compiled program has the permissions that it was compiled with. */

@@ -4,9 +4,11 @@
  * @module
  */
 
+import { pathToFileURL } from "node:url";
 import { ConfigError, isLoadDenied, messageOf } from "../errors.ts";
 import { errorSummary } from "../logging/error_data.ts";
 import { isError } from "../logging/value_text.ts";
+import { RUNTIME } from "../runtime.ts";
 import { list, nearest, quote } from "../text.ts";
 import { isClass } from "./unrun.ts";
 import type { WorkerSpec } from "./worker_spec.ts";
@@ -104,14 +106,21 @@ async function importModule(
   subject: string,
   load: ModuleLoader,
 ): Promise<object> {
+  const { specifier } = spec;
+  if (RUNTIME !== "Deno" && /^(?:jsr|npm):/.test(specifier)) {
+    throw startError(
+      subject,
+      `needs Deno, as ${RUNTIME} imports no "jsr:" and "npm:" specifiers: name a file that re-exports it`,
+    );
+  }
   try {
-    return await load(spec.specifier);
+    return await load(specifier);
   } catch (error) {
     if (isLoadDenied(error)) throw error;
     throw startError(
       subject,
-      isMissing(error, spec.specifier)
-        ? `does not exist: there is no ${spec.specifier}`
+      isMissing(error, specifier)
+        ? `does not exist: there is no ${specifier}`
         : `cannot be imported: ${firstLine(error)}`,
       error,
     );
@@ -120,9 +129,13 @@ async function importModule(
 
 /** Whether the module itself is missing, not a module that it imports. */
 function isMissing(error: unknown, specifier: string): boolean {
-  return error instanceof Error &&
-    /^module not found/i.test(error.message) &&
-    error.message.includes(`"${specifier}"`);
+  const [, , name] =
+    /^(?:Module not found|Cannot find module) (["'])(.*?)\1/.exec(
+      messageOf(error),
+    ) ?? [];
+  if (name === undefined) return false;
+  // Node names the file.
+  return name === specifier || pathToFileURL(name).href === specifier;
 }
 
 function exportsHint(module: unknown, name?: string): string {

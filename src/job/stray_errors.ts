@@ -7,6 +7,7 @@
 
 import process from "node:process";
 import type { Logger } from "../logging/loggers.ts";
+import { RUNTIME } from "../runtime.ts";
 import { currentScope } from "./current_job.ts";
 import { nameJobs } from "./runner.ts";
 
@@ -26,7 +27,7 @@ export function logStrayErrors(options: StrayOptions): Disposable {
   return listen((error) => {
     const scope = currentScope();
     const mine = scope === undefined
-      ? whose === "all"
+      ? whose === "all" || !KNOWS_SCOPE
       : scope.loggers === loggers;
     if (!mine) return false;
     const job = scope?.job && `: ${nameJobs(scope.job.queue, scope.job)}`;
@@ -36,11 +37,17 @@ export function logStrayErrors(options: StrayOptions): Disposable {
   });
 }
 
+/**
+ * Whether the runtime reports a rejection in the context of its job. Bun does not
+ * (oven-sh/bun#40223): there, any rejection may be one of a job.
+ */
+const KNOWS_SCOPE = RUNTIME !== "Bun";
+
 /** Logs an error if it is a stray one of its container; returns whether. */
 type Take = (error: unknown) => boolean;
 
 /** Node sends such errors to the process, Deno to the global object. */
-const listen = process.versions.deno === undefined ? listenOnNode : listenOnWeb;
+const listen = RUNTIME === "Deno" ? listenOnWeb : listenOnNode;
 
 function listenOnWeb(take: Take): Disposable {
   const onEvent = (event: PromiseRejectionEvent | ErrorEvent) => {

@@ -8,9 +8,8 @@
 import process from "node:process";
 import { currentScope } from "./current_job.ts";
 import { nameJobs } from "./runner.ts";
+import { deno } from "../runtime.ts";
 import type { StrayOptions } from "./stray_errors.ts";
-
-const runtime = globalThis as { Deno?: { readonly exitCode?: number } };
 
 /** The newest last. */
 const watches: StrayOptions[] = [];
@@ -44,7 +43,7 @@ function onExit(): void {
   const watch = own ?? watches.findLast(({ whose }) => whose === "all");
   if (watch === undefined) return;
   // The process of Node's interface does not know a status of `Deno.exit()`.
-  const status = runtime.Deno?.exitCode || process.exitCode || 0;
+  const status = deno?.exitCode || process.exitCode || 0;
   process.exitCode = 1;
   if (isLogged) return;
   isLogged = true;

@@ -10,6 +10,7 @@ import type { LogRecord } from "@std/log/logger";
 import fs from "node:fs";
 import { dirname, resolve } from "node:path";
 import { isNotCapable } from "../errors.ts";
+import { RUNTIME } from "../runtime.ts";
 import { quote } from "../text.ts";
 import { reasonOf } from "./error_data.ts";
 import type { RecordFormatter } from "./format.ts";
@@ -91,7 +92,7 @@ const OPEN_TELEMETRY = Symbol.for("opentelemetry.js.api.1");
  * prints to standard output.
  */
 function isExported(): boolean {
-  return OPEN_TELEMETRY in globalThis && "Deno" in globalThis;
+  return OPEN_TELEMETRY in globalThis && RUNTIME === "Deno";
 }
 
 function methodFor(level: number): ConsoleMethod {

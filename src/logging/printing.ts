@@ -6,6 +6,7 @@
  */
 
 import process from "node:process";
+import { RUNTIME } from "../runtime.ts";
 
 const ignore = () => {};
 
@@ -14,7 +15,7 @@ const ignore = () => {};
  * after the container's end.
  */
 export function outliveStreams(): void {
-  if (process.versions.deno !== undefined) return;
+  if (RUNTIME === "Deno") return;
   for (const stream of [process.stdout, process.stderr]) {
     if (!stream.listeners("error").includes(ignore)) stream.on("error", ignore);
   }
@@ -43,7 +44,7 @@ export function print(name: ConsoleMethod, line: string): void {
  * prints.
  */
 export function outlivePrinting(): void {
-  if (process.versions.deno === undefined) return;
+  if (RUNTIME !== "Deno") return;
   const methods = console as unknown as Record<string, unknown>;
   for (const [name, method] of Object.entries(methods)) {
     if (typeof method !== "function") continue;

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { Buffer } from "node:buffer";
 import { fromWire } from "../message/attributes.ts";
 import { AS_JOBS, bodyText, readMessage } from "../message/reading.ts";
 import type { ReceivedMessage } from "../sqs/connection.ts";
@@ -63,7 +64,9 @@ export function describeMessage(
     attributes: Object.fromEntries(
       Object.entries(attributes).map(([name, value]) => [
         name,
-        value instanceof Uint8Array ? value.toBase64() : value,
+        value instanceof Uint8Array
+          ? Buffer.from(value).toString("base64")
+          : value,
       ]),
     ),
   };

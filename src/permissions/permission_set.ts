@@ -8,6 +8,7 @@
 import { dirname, relative, resolve, sep } from "node:path";
 import process from "node:process";
 import { PERMISSION_NAMES, type PermissionName } from "../permission_names.ts";
+import { deno } from "../runtime.ts";
 
 /** A set of Deno permissions. */
 export class PermissionSet {
@@ -112,5 +113,6 @@ function isGranted(name: PermissionName, value?: string): boolean {
     name,
     ...(value === undefined ? {} : { [VALUE_KEYS[name]]: value }),
   } as Deno.PermissionDescriptor;
-  return Deno.permissions.querySync(descriptor).state === "granted";
+  const status = deno?.permissions.querySync(descriptor);
+  return status === undefined || status.state === "granted";
 }

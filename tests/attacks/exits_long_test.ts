@@ -9,6 +9,7 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { existsSync } from "node:fs";
 import { Folder } from "../support/folder.ts";
 import { installForNode } from "../support/npm_registry.ts";
+import { programOf } from "../support/runtimes.ts";
 import {
   runCli,
   servePackage,
@@ -185,14 +186,6 @@ if (process.argv[2] === "rejection") Promise.reject(error);
 else setTimeout(() => { throw error; });
 `;
 
-/** The path of Node 24. */
-async function nodePath(): Promise<string> {
-  const { stdout } = await new Deno.Command("npx", {
-    args: ["-y", "node@24", "-p", "process.execPath"],
-  }).output();
-  return new TextDecoder().decode(stdout).trim();
-}
-
 Deno.test("a container on Node outlives its jobs' stray errors, and its end is a failure", async () => {
   await using server = await TestServer.start();
   const url = await server.createQueue("jobs");
@@ -206,7 +199,7 @@ Deno.test("a container on Node outlives its jobs' stray errors, and its end is a
     "beside.js": NODE_BESIDE,
   });
   await installForNode(folder.path, registry.env.JSR_URL!);
-  const program = await nodePath();
+  const program = await programOf("Node");
   const node = (...args: string[]) =>
     new TestProcess(args, { program, cwd: folder.path, env: server.env });
   const send = (...args: unknown[]) =>

@@ -8,6 +8,7 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { Folder } from "../support/folder.ts";
 import { installForNode } from "../support/npm_registry.ts";
+import { programOf } from "../support/runtimes.ts";
 import { servePackage, TestProcess, TestServer } from "../support/server.ts";
 
 const WORKER = `
@@ -81,7 +82,7 @@ async function play(
   });
   if (isNode) await installForNode(folder.path, registry.env.JSR_URL!);
   const command = isNode
-    ? `"${await nodePath()}" main.js jobs.ini`
+    ? `"${await programOf("Node")}" main.js jobs.ini`
     : `"${Deno.execPath()}" run -q -A jsr:@zsqs/cli jobs.ini`;
   for (let n = 1; n <= 4; n++) await server.send(url, `[[${n}],{}]`);
   // A pipe whose reader has gone away.
@@ -106,12 +107,4 @@ async function play(
     log,
     new RegExp(`: received 4, done 3, failed 1, .*, undeleted 0${lost}; requ`),
   );
-}
-
-/** The path of Node 24. */
-async function nodePath(): Promise<string> {
-  const { stdout } = await new Deno.Command("npx", {
-    args: ["-y", "node@24", "-p", "process.execPath"],
-  }).output();
-  return new TextDecoder().decode(stdout).trim();
 }

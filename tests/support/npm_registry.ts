@@ -1,18 +1,45 @@
 /**
- * This package as JSR's npm registry gives it to Node and Bun. The published
- * files are JavaScript, under `node_modules`, and import by npm's names.
+ * This package as JSR's npm registry gives it to Node and Bun: `@jsr/zsqs__cli`,
+ * which `npx jsr add @zsqs/cli` puts into `node_modules/@zsqs/cli`. Next to each
+ * published module is its JavaScript, with npm's names for what it imports.
+ *
+ * Not made are the declarations of types (`_dist/`) and source maps, and not
+ * tried is JSR's own conversion, which Node's `stripTypeScriptTypes()` stands in
+ * for.
  *
  * @module
  */
 
 import { stripTypeScriptTypes } from "node:module";
-import { dirname, join } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { mapImports } from "../../tools/registry.ts";
+import manifest from "../../deno.json" with { type: "json" };
+
+const ROOT = join(import.meta.dirname!, "../..");
+
+const OWN = "@zsqs/cli";
 
 /** What a registry says of a package's version. */
 interface VersionMeta {
   readonly manifest: Readonly<Record<string, unknown>>;
   readonly exports: Readonly<Record<string, string>>;
+}
+
+/** Versions of packages, by their names. */
+type Dependencies = Record<string, string>;
+
+/** What an installation needs of both registries. */
+interface Needs {
+  readonly jsr: Dependencies;
+  readonly npm: Dependencies;
+}
+
+/** Options of {@linkcode installForNode}. */
+export interface InstallOptions {
+  /** Modules of `tests/`, which are put at their places in the folder. */
+  readonly tests?: readonly string[];
+  /** Further packages of npm. */
+  readonly npm?: Readonly<Dependencies>;
 }
 
 /**
@@ -24,18 +51,26 @@ interface VersionMeta {
 export async function installForNode(
   folder: string,
   registry: string,
+  { tests = [], npm = {} }: InstallOptions = {},
 ): Promise<void> {
-  const npm: Record<string, string> = {};
-  for (const [name, version] of await packagesOf(registry)) {
-    Object.assign(
-      npm,
-      await installPackage(folder, `${registry}${name}/${version}`, name),
-    );
+  const needs: Needs = { jsr: {}, npm: { ...npm } };
+  await installTests(folder, tests, needs);
+  const wanted = Object.entries(needs.jsr).map(([name, version]) =>
+    `jsr:${name}@${version}`
+  );
+  for (
+    const [name, version] of await packagesOf(registry, [
+      `jsr:${OWN}`,
+      ...wanted,
+    ])
+  ) {
+    const url = `${registry}${name}/${version}`;
+    Object.assign(needs.npm, await installPackage(folder, url, name, version));
   }
   // Deno has what npm would bring, as the tests use it themselves.
   await Deno.writeTextFile(
     join(folder, "package.json"),
-    JSON.stringify({ type: "module", dependencies: npm }),
+    JSON.stringify({ type: "module", dependencies: needs.npm }),
   );
   const { success, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["install", "--node-modules-dir=auto", "--lock=false"],
@@ -46,19 +81,24 @@ export async function installForNode(
   if (!success) throw new Error(new TextDecoder().decode(stderr));
 }
 
-/** This package and those from JSR that it needs, with their versions. */
-async function packagesOf(registry: string): Promise<Map<string, string>> {
-  const { stdout } = await new Deno.Command(Deno.execPath(), {
-    args: ["info", "--json", "--no-config", "jsr:@zsqs/cli"],
-    env: { JSR_URL: registry },
-  }).output();
-  const { packages } = JSON.parse(new TextDecoder().decode(stdout));
-  return new Map(
-    Object.values<string>(packages).map((id) => {
+/** Packages from JSR and those that they need, with their versions. */
+async function packagesOf(
+  registry: string,
+  specifiers: readonly string[],
+): Promise<Map<string, string>> {
+  const found = new Map<string, string>();
+  for (const specifier of specifiers) {
+    const { stdout } = await new Deno.Command(Deno.execPath(), {
+      args: ["info", "--json", "--no-config", specifier],
+      env: { JSR_URL: registry },
+    }).output();
+    const { packages } = JSON.parse(new TextDecoder().decode(stdout));
+    for (const id of Object.values<string>(packages)) {
       const [, name, version] = /^(.+)@([^@]+)$/.exec(id)!;
-      return [name!, version!];
-    }),
-  );
+      found.set(name!, version!);
+    }
+  }
+  return found;
 }
 
 /** Installs a package, and returns which npm packages it needs. */
@@ -66,7 +106,8 @@ async function installPackage(
   folder: string,
   url: string,
   name: string,
-): Promise<Record<string, string>> {
+  version: string,
+): Promise<Dependencies> {
   const get = async (path: string) => {
     const response = await fetch(`${url}${path}`);
     if (!response.ok) throw new Error(`There is no ${url}${path}`);
@@ -74,56 +115,110 @@ async function installPackage(
   };
   const { manifest, exports }: VersionMeta = await (await get("_meta.json"))
     .json();
-  const target = join(folder, "node_modules", npmName(name));
-  const write = async (path: string, text: string) => {
-    await Deno.mkdir(dirname(join(target, path)), { recursive: true });
-    await Deno.writeTextFile(join(target, path), text);
-  };
-  const npm: Record<string, string> = {};
+  // This package has the name that users install it as.
+  const target = join("node_modules", name === OWN ? OWN : npmName(name));
+  const needs: Needs = { jsr: {}, npm: {} };
+  const rename = (specifier: string) =>
+    npmSpecifier(specifier, needs) ?? jsName(specifier);
   for (const path of Object.keys(manifest)) {
     const text = await (await get(path)).text();
-    await (path.endsWith(".ts")
-      ? write(jsName(path), asJavaScript(text, npm))
-      : write(path, text));
+    const isModule = path.endsWith(".ts");
+    const source = isModule ? mapImports(text, rename) : text;
+    await write(join(folder, target, path), source);
+    if (!isModule) continue;
+    await write(join(folder, target, jsName(path)), asJavaScript(text, rename));
   }
-  await write(
-    "package.json",
-    JSON.stringify({
-      name: npmName(name),
-      type: "module",
-      exports: Object.fromEntries(
-        Object.entries(exports).map(([entry, path]) => [entry, jsName(path)]),
+  const packageJson = {
+    name: npmName(name),
+    version,
+    homepage: `https://jsr.io/${name}`,
+    type: "module",
+    exports: Object.fromEntries(
+      Object.entries(exports).map(([entry, path]) => [
+        entry,
+        { default: jsName(path) },
+      ]),
+    ),
+    dependencies: {
+      ...Object.fromEntries(
+        Object.entries(needs.jsr).map(([each, req]) => [npmName(each), req]),
       ),
-    }),
+      ...needs.npm,
+    },
+  };
+  await write(
+    join(folder, target, "package.json"),
+    JSON.stringify(packageJson, undefined, 2),
   );
-  return npm;
+  return needs.npm;
 }
 
-/** A module as JavaScript; its npm packages are added to `npm`. */
-function asJavaScript(code: string, npm: Record<string, string>): string {
-  return mapImports(
-    stripTypeScriptTypes(code, { mode: "transform" }),
-    (specifier) => {
-      const match = /^(jsr|npm):\/?(@[^/]+\/[^/@]+|[^/@]+)(?:@([^/]+))?(\/.*)?$/
-        .exec(
-          specifier,
-        );
-      if (match === null) return jsName(specifier);
-      const [, from, name, version = "*", entry = ""] = match;
-      if (from === "jsr") return `${npmName(name!)}${entry}`;
-      npm[name!] = version;
-      return `${name}${entry}`;
-    },
-  );
+/** Puts modules of `tests/` into a folder, with all that they import there. */
+async function installTests(
+  folder: string,
+  modules: readonly string[],
+  needs: Needs,
+): Promise<void> {
+  const all = new Set(modules);
+  for (const path of all) {
+    const code = asJavaScript(
+      await Deno.readTextFile(join(ROOT, path)),
+      (specifier) => {
+        if (!specifier.startsWith(".")) return testSpecifier(specifier, needs);
+        const target = join(dirname(path), specifier);
+        if (target.startsWith("tests/")) {
+          all.add(target);
+          return jsName(specifier);
+        }
+        const entry = Object.entries(manifest.exports)
+          .find(([, file]) => join(file) === target)?.[0];
+        if (entry !== undefined) return join(OWN, entry);
+        const installed = join("node_modules", OWN, jsName(`./${target}`));
+        return relative(dirname(path), installed);
+      },
+    );
+    await write(join(folder, path.replace(/\.ts$/, ".js")), code);
+  }
+}
+
+/** What a test imports by a name of `deno.json`. */
+function testSpecifier(name: string, needs: Needs): string {
+  const [key, target] =
+    Object.entries(manifest.imports).find(([key]) =>
+      name === key || name.startsWith(`${key}/`)
+    ) ?? [name, name];
+  const rest = name.slice(key.length);
+  return npmSpecifier(`${target}${rest}`, needs) ?? name;
+}
+
+/** A module as JavaScript. */
+function asJavaScript(
+  code: string,
+  rename: (specifier: string) => string,
+): string {
+  return mapImports(stripTypeScriptTypes(code, { mode: "transform" }), rename);
+}
+
+/** npm's name for a `jsr:` or `npm:` specifier, which is added to the needs. */
+function npmSpecifier(specifier: string, needs: Needs): string | undefined {
+  const [, from, name, version = "*", entry = ""] =
+    /^(jsr|npm):\/?(@[^/]+\/[^/@]+|[^/@]+)(?:@([^/]+))?(\/.*)?$/
+      .exec(specifier) ?? [];
+  if (from === undefined) return undefined;
+  needs[from as keyof Needs][name!] = version;
+  return `${from === "jsr" ? npmName(name!) : name}${entry}`;
 }
 
 function jsName(path: string): string {
   return /^\.{0,2}\//.test(path) ? path.replace(/\.ts$/, ".js") : path;
 }
 
-/** A JSR package's name: as users install this one, JSR's own for others. */
+/** A JSR package's name at npm: `@jsr/std__cli` for `@std/cli`. */
 function npmName(name: string): string {
-  return name === "@zsqs/cli"
-    ? name
-    : `@jsr/${name.slice(1).replace("/", "__")}`;
+  return `@jsr/${name.slice(1).replace("/", "__")}`;
+}
+
+async function write(path: string, text: string): Promise<void> {
+  await Deno.mkdir(dirname(path), { recursive: true });
+  await Deno.writeTextFile(path, text);
 }

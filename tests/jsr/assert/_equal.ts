@@ -4,6 +4,8 @@
  * @module
  */
 
+import { inspect } from "node:util";
+
 const CONTEXT_LINES = 3;
 const NO_MATCH: unique symbol = Symbol();
 
@@ -14,6 +16,8 @@ export function equal(a: unknown, b: unknown): boolean {
 
 /** Shows a value over several lines. */
 export function show(value: unknown): string {
+  // Node and Bun have no such object.
+  if (typeof Deno === "undefined") return inspect(value, { depth: null });
   return Deno.inspect(value, {
     compact: false,
     depth: Infinity,

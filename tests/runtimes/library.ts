@@ -1,0 +1,293 @@
+/**
+ * What programs do with the package, for every runtime: a check for each row of
+ * the README's table that needs no process of its own.
+ *
+ * @module
+ */
+
+import {
+  propagation,
+  type Span,
+  trace,
+  type TracerProvider,
+} from "@opentelemetry/api";
+import { assertEquals, assertMatch, assertRejects } from "@std/assert";
+import fs from "node:fs";
+import { join } from "node:path";
+import { main } from "../../cli.ts";
+import {
+  type ContainerSettings,
+  type ContainerSummary,
+  startContainer,
+} from "../../container.ts";
+import {
+  currentJob,
+  getLogger,
+  kwargs,
+  NonExistentQueueError,
+  Queue,
+  TransientError,
+} from "../../mod.ts";
+import { setUp } from "../../testing.ts";
+
+/** What checks are given. */
+export interface Stage {
+  readonly endpoint: string;
+  /** A folder to write to. */
+  readonly folder: string;
+  /** Makes a queue on the server. */
+  makeQueue(
+    name: string,
+    attributes?: Readonly<Record<string, string>>,
+  ): Promise<void>;
+  /** The bodies that a queue holds, at most ten. */
+  bodies(name: string): Promise<string[]>;
+}
+
+type Check = (stage: Stage) => Promise<void>;
+
+/** Checks by the rows of the README's table. */
+export const LIBRARY: Readonly<Record<string, Check>> = {
+  "`Queue`: call, `send`, `sendAll`": sendJobs,
+  "`startContainer` with a `handler`": runHandler,
+  "`startContainer` with a worker's module": runModule,
+  "FIFO queues": keepOrder,
+  "Loggers": writeLogs,
+  "OpenTelemetry": reportSpans,
+  "`setUp` of `testing`": testOnDouble,
+  "`main(args)` of `cli`": callMain,
+};
+
+async function sendJobs({ endpoint, makeQueue, bodies }: Stage): Promise<void> {
+  await makeQueue("sent");
+  {
+    await using queue = await Queue("sent", { endpoint });
+    const { messageId } = await queue(1, 2, 3);
+    assertMatch(messageId, /^[0-9a-f-]{36}$/);
+    await queue.send(["later"], { delaySeconds: 900 });
+    const all = await queue.sendAll([[4, "🦕"], [kwargs({ x: 5 })]]);
+    assertEquals(all, { sent: 2, failed: 0 });
+  }
+  assertEquals((await bodies("sent")).sort(), [
+    "[[1,2,3],{}]",
+    '[[4,"\\ud83e\\udd95"],{}]',
+    '[[],{"x":5}]',
+  ]);
+  const missing = () => Queue("missing", { endpoint });
+  await assertRejects(missing, NonExistentQueueError);
+}
+
+async function runHandler(stage: Stage): Promise<void> {
+  await stage.makeQueue("handled-failed");
+  const tries: string[] = [];
+  const summary = await drain(stage, {
+    queue: "handled",
+    failures: { queue: "handled-failed" },
+    concurrency: 10,
+    async handler(what: string) {
+      await new Promise((resolve) => setTimeout(resolve));
+      tries.push(`${what} ${currentJob().receiveCount}`);
+      if (tries.includes(`${what} 2`) || what === "fine") return;
+      if (what === "bad") throw new TypeError("no such thing");
+      throw new TransientError("not now", { delaySeconds: 0 });
+    },
+  }, [["fine"], ["bad"], ["later"]]);
+  assertEquals(tries.sort(), ["bad 1", "fine 1", "later 1", "later 2"]);
+  const { received, done, failed, retried } = summary;
+  assertEquals([received, done, failed, retried], [4, 2, 1, 1]);
+  assertEquals(await stage.bodies("handled-failed"), ['[["bad"],{}]']);
+}
+
+/** Its types are what every runtime erases. */
+const WORKER = `
+import { appendFileSync } from "node:fs";
+import { currentJob, type WorkerConfig } from "@zsqs/cli";
+
+export class Adder {
+  #config: WorkerConfig;
+  constructor(config: WorkerConfig) {
+    this.#config = config;
+  }
+  handle(a: number, b: number): void {
+    this.#write(\`\${currentJob().queue}: \${a + b}\`);
+  }
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#write("disposed");
+  }
+  #write(line: string): void {
+    appendFileSync(this.#config.log!, line + "\\n");
+  }
+}
+`;
+
+async function runModule(stage: Stage): Promise<void> {
+  const log = join(stage.folder, "adder.log");
+  const worker = join(stage.folder, "adder.ts");
+  fs.writeFileSync(worker, WORKER);
+  await drain(stage, {
+    queue: "added",
+    worker: `${worker}:Adder`,
+    workerConfig: { log },
+  }, [[1, 2]]);
+  assertEquals(fs.readFileSync(log, "utf8"), "added: 3\ndisposed\n");
+}
+
+async function keepOrder(stage: Stage): Promise<void> {
+  const fifo = { FifoQueue: "true", ContentBasedDeduplication: "true" };
+  await stage.makeQueue("steps.fifo", fifo);
+  await using queue = await Queue("steps.fifo", { endpoint: stage.endpoint });
+  for (const step of [1, 2, 3]) {
+    for (const groupId of ["a", "b"]) {
+      await queue.send([groupId, step], { groupId });
+    }
+  }
+  const seen: Record<string, number[]> = { a: [], b: [] };
+  await drain(stage, {
+    queue: "steps.fifo",
+    concurrency: 5,
+    handler(group: string, step: number) {
+      seen[group]!.push(step);
+      if (step === 2 && currentJob().receiveCount === 1) {
+        throw new TransientError("not now", { delaySeconds: 0 });
+      }
+    },
+  });
+  assertEquals(seen, { a: [1, 2, 2, 3], b: [1, 2, 2, 3] });
+}
+
+async function writeLogs(stage: Stage): Promise<void> {
+  const path = join(stage.folder, "zsqs.log");
+  await drain(stage, {
+    queue: "logged",
+    loggers: `
+      <logger>
+        level INFO
+        <logfile>
+          path ${path}
+          format %(levelname)s %(name)s %(message)s
+        </logfile>
+      </logger>`,
+    handler(what: string) {
+      getLogger("shop").warn(what);
+      throw new TypeError("no such thing");
+    },
+  }, [["careful"]]);
+  const lines = fs.readFileSync(path, "utf8");
+  assertMatch(lines, /^INFO zsqs Listening to logged in /);
+  assertMatch(lines, /^WARNING shop careful$/m);
+  assertMatch(
+    lines,
+    /^ERROR zsqs Handling a message failed: logged, message /m,
+  );
+  // The stack begins in this file, and has no frame of the package.
+  assertMatch(lines, /^ +TypeError: no such thing\n +at .*library\.[jt]s/m);
+  assertEquals(/run_job|node_modules/.test(lines), false, lines);
+  assertMatch(lines, /^INFO zsqs Stopped listening to logged: received 1, /m);
+}
+
+async function reportSpans(stage: Stage): Promise<void> {
+  const ended: string[] = [];
+  const startSpan = (name: string): Span => {
+    const traceId = "0af7651916cd43dd8448eb211c80319c";
+    const spanId = "b7ad6b7169203331";
+    const span = trace.wrapSpanContext({ traceId, spanId, traceFlags: 1 });
+    return Object.assign(span, { end: () => void ended.push(name) });
+  };
+  trace.setGlobalTracerProvider(
+    { getTracer: () => ({ startSpan }) } as unknown as TracerProvider,
+  );
+  propagation.setGlobalPropagator({
+    inject(context, carrier, { set }) {
+      const { spanId } = trace.getSpanContext(context)!;
+      set(carrier, "traceparent", `of ${spanId}`);
+    },
+    extract: (context) => context,
+    fields: () => ["traceparent"],
+  });
+  let traceparent: unknown;
+  try {
+    await drain(stage, {
+      queue: "traced",
+      handler() {
+        traceparent = currentJob().attributes.traceparent;
+      },
+    }, [[1]]);
+  } finally {
+    trace.disable();
+    propagation.disable();
+    const key = Symbol.for("opentelemetry.js.api.1");
+    Reflect.deleteProperty(globalThis, key);
+  }
+  assertEquals(ended, ["send traced", "process traced"]);
+  assertEquals(traceparent, "of b7ad6b7169203331");
+}
+
+async function testOnDouble(): Promise<void> {
+  await using queues = setUp({ silent: true });
+  const done: number[] = [];
+  await using _container = await startContainer({
+    queue: "adder",
+    handler(a: number, b: number) {
+      if (currentJob().receiveCount === 1) throw new TransientError("not now");
+      done.push(a + b);
+    },
+  });
+  await (await Queue("adder"))(1, 2);
+  assertEquals([done, queues.get("adder").jobs], [[], [[1, 2]]]);
+  await queues.advance(30);
+  assertEquals([done, queues.get("adder").jobs], [[3], []]);
+}
+
+async function callMain({ endpoint, makeQueue }: Stage): Promise<void> {
+  await makeQueue("called");
+  await using queue = await Queue("called", { endpoint });
+  const attributes = { bytes: new Uint8Array([1, 2, 255]) };
+  await queue.send(["first"], { attributes });
+  const call = async (...args: string[]) => {
+    const lines: string[] = [];
+    const write = (line: string) => void lines.push(line);
+    const [command = "", ...rest] = args;
+    const status = await main(
+      [command, `--endpoint=${endpoint}`, ...rest],
+      { stdout: write, stderr: write },
+    );
+    return { status, text: lines.join("\n") };
+  };
+  const sent = await call("send", "called", "1", "x=2");
+  assertEquals(sent.status, 0, sent.text);
+  assertMatch(sent.text, /^Sent to called: [0-9a-f-]{36}$/);
+  const { status, text } = await call("failed", "--json", "called");
+  assertEquals(status, 0, text);
+  assertMatch(text, /"attributes":\{"bytes":"AQL\/"\}/);
+  const missing = await call("status", "missing");
+  assertEquals(missing.status, 2, missing.text);
+  assertMatch(missing.text, /^Cannot find queue "missing" in region /);
+}
+
+/** Sends jobs, and runs a container until its queue is empty. */
+async function drain<Config>(
+  stage: Stage,
+  settings: ContainerSettings<Config>,
+  jobs: readonly unknown[][] = [],
+): Promise<ContainerSummary> {
+  const { endpoint } = stage;
+  if (jobs.length > 0) {
+    await stage.makeQueue(settings.queue);
+    await using queue = await Queue(settings.queue, { endpoint });
+    await queue.sendAll(jobs);
+  }
+  const container = await startContainer(
+    { loggers: QUIET, waitTimeSeconds: 1, ...settings, endpoint },
+    { drain: true },
+  );
+  return await container.finished;
+}
+
+/** A failure shows what the container logged. */
+const QUIET = `
+  <logger>
+    level WARN
+    <logfile>
+      path STDERR
+    </logfile>
+  </logger>`;

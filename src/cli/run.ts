@@ -35,6 +35,7 @@ import {
 import type { Output } from "./screen.ts";
 import { isWatched, watch, watcherEnded } from "./watch.ts";
 import { ConfigError } from "../errors.ts";
+import { deno } from "../runtime.ts";
 import type { StopSignals } from "../signals.ts";
 import { stopSignals } from "./stop.ts";
 import { quote, suggest } from "../text.ts";
@@ -159,8 +160,8 @@ function refuseWatch(options: ParsedOptions): void {
   if (options.has("drain")) {
     throw new UsageError("Give --watch or --drain, not both");
   }
-  if (!("Deno" in globalThis) || Deno.build.standalone) {
-    throw new UsageError(
+  if (deno === undefined || deno.build.standalone) {
+    throw new ConfigError(
       'Option --watch needs "deno run": restart the program yourself instead',
     );
   }

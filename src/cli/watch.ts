@@ -14,9 +14,11 @@ import { readContainerConfig } from "../config/ini_config.ts";
 import type { ContainerConfig } from "../config/options.ts";
 import { messageOf } from "../errors.ts";
 import { ownFlags } from "../isolation/own_flags.ts";
+import { deno } from "../runtime.ts";
 import { SIGNALS } from "../signals.ts";
 import { list } from "../text.ts";
 import type { Output } from "./screen.ts";
+import manifest from "../../deno.json" with { type: "json" };
 
 /** The variable with the process id of the watcher, for the child. */
 const WATCHER = "ZSQS_WATCHER";
@@ -88,7 +90,11 @@ export function watcherEnded(): AbortSignal | undefined {
 }
 
 function startChild(args: readonly string[]): ChildProcess {
-  const cli = new URL("../../cli.ts", import.meta.url).href;
+  const { protocol, href } = new URL("../../cli.ts", import.meta.url);
+  // For a URL, Deno looks for no deno.json in the current folder.
+  const cli = protocol === "file:"
+    ? href
+    : `jsr:${manifest.name}@${manifest.version}/cli`;
   return spawn(
     process.execPath,
     ["run", "--quiet", "-A", ...ownFlags(), cli, ...args],
@@ -161,13 +167,13 @@ class ForwardedSignals implements Disposable {
 
 /** Changes of files. Editors replace files, so their folders are watched. */
 class Changes implements Disposable {
-  readonly #watcher: Deno.FsWatcher;
+  readonly #watcher: ReturnType<typeof Deno.watchFs>;
   /** Resolves after the first change. */
   readonly first: Promise<void>;
 
   constructor(paths: readonly string[]) {
     const folders = new Set(paths.map((path) => dirname(path)));
-    this.#watcher = Deno.watchFs([...folders], { recursive: false });
+    this.#watcher = deno!.watchFs([...folders], { recursive: false });
     this.first = this.#wait(new Set(paths));
   }
 

@@ -35,6 +35,7 @@ export const COMMAND_LINE: Readonly<Record<string, ProcessCheck>> = {
   "`SIGTERM` stops a container": { works: stopBySignal },
   "Errors that a job leaves behind end no container": { works: outliveErrors },
   "`--local`": { works: runLocally, refused: refuseLocally },
+  "`--watch`": { works: runWatched, refused: refuseWatch },
   "`jsr:` and `npm:` workers": { works: runFromJsr, refused: refuseJsr },
   "`isolation = process`": { works: isolate, refused: refuseIsolation },
   "`zsqs permissions`": {
@@ -179,6 +180,26 @@ async function refuseLocally({ runtime, folder, cli }: ProcessStage) {
     new RegExp(
       `^Cannot start local SQS server on ${runtime}: run "npm install fauxqs@\\S+" first, or use Deno$`,
     ),
+  ]);
+}
+
+async function runWatched({ server, folder, cli }: ProcessStage) {
+  await server.createQueue("watched");
+  await folder.write("worker.ts", WORKER);
+  await folder.write("watched.ini", ini("watched"));
+  await using container = cli(["watched.ini", "--watch"]);
+  await container.saw("Listening to watched");
+  await folder.write("watched.ini", ini("watched") + "\n");
+  await container.saw("Listening to watched", 2);
+  container.kill("SIGTERM");
+  assertEquals(await container.status(), 0, container.stderr);
+}
+
+async function refuseWatch({ folder, cli }: ProcessStage): Promise<void> {
+  await folder.write("worker.ts", WORKER);
+  await folder.write("watched.ini", ini("watched"));
+  await refuses(cli(["watched.ini", "--watch"]), [
+    /^Option --watch needs "deno run": restart the program yourself instead$/,
   ]);
 }
 

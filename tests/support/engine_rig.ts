@@ -16,6 +16,7 @@ import { type Handler, LocalRunner } from "../../src/job/run_job.ts";
 import type { Logger } from "../../src/logging/loggers.ts";
 import { AS_JOBS } from "../../src/message/reading.ts";
 import { Counters } from "../../src/telemetry/counters.ts";
+import { type ContainerEvents, fanOut } from "../../src/telemetry/events.ts";
 import { VirtualClock } from "../../src/double/virtual_clock.ts";
 import { type CallFaults, withFaults } from "./call_faults.ts";
 import { turn } from "./turn.ts";
@@ -24,6 +25,7 @@ import { turn } from "./turn.ts";
 export type EngineSettings =
   & Partial<EngineOptions>
   & Partial<EngineParts>
+  & { readonly listener?: Partial<ContainerEvents> }
   & { readonly visibility?: Visibility };
 
 /** What an engine of a test stands on. */
@@ -44,6 +46,7 @@ export function makeEngine(
     isUnseen = false,
     runner = new LocalRunner({ ...ground, handler, reading: AS_JOBS }),
     room,
+    listener,
     ...options
   } = settings;
   const { concurrency = 1 } = options;
@@ -59,7 +62,7 @@ export function makeEngine(
       ...options,
     },
     visibility,
-    events: counters,
+    events: fanOut([counters, listener]),
   }, {
     runner,
     room,

@@ -5,7 +5,7 @@
  */
 
 import type { Clock } from "../../src/clock.ts";
-import type { StoredMessage } from "../../src/double/message.ts";
+import type { JobMessage } from "../../src/sqs/connection.ts";
 import type { DoubleQueue } from "../../src/double/queue.ts";
 import type { FaultHit, TestQueues } from "../../testing.ts";
 
@@ -32,6 +32,10 @@ export interface Holder {
   readonly running: Map<string, { readonly run: Run; readonly group: string }>;
   /** The messages that it was given. */
   readonly given: Set<string>;
+  /** The messages that came, or started, and whose end was not reported. */
+  readonly unreported: Set<JobMessage>;
+  /** Messages whose end was reported, and their ids. */
+  readonly reported: Map<JobMessage, string>;
 }
 
 /** What a round is about. */
@@ -149,14 +153,49 @@ export class Ledger {
     if (how === "failed") this.#failedNames.add(name);
   }
 
+  /** A container reports that a job has started. */
+  started(holder: Holder, message: JobMessage): void {
+    if (holder.unreported.has(message)) return;
+    this.bad(`${nameOf(message.body)} starts after its end, or never came`);
+  }
+
+  /** A container reports what became of a message, once. */
+  reported(holder: Holder, message: JobMessage, outcome: string): void {
+    const { body, messageId } = message;
+    const name = nameOf(body);
+    this.say(`${holder.name} reports ${name} ${outcome}`);
+    if (holder.reported.has(message)) this.bad(`${name} is reported twice`);
+    const runs = this.#runs.get(messageId) ?? [];
+    if (outcome === "done" && !runs.some(({ finished }) => finished)) {
+      this.bad(`${name} is reported as done, and is not`);
+    }
+    holder.reported.set(message, messageId);
+    holder.unreported.delete(message);
+  }
+
+  /**
+   * A container has ended: it has reported every message, once for those that
+   * came again while it held them, or after they had ended.
+   */
+  checkReported({ name, unreported, reported }: Holder): void {
+    const ids = new Set(reported.values());
+    for (const { messageId, body } of unreported) {
+      if (ids.has(messageId)) continue;
+      this.bad(`${name} does not report the end of ${nameOf(body)}`);
+    }
+  }
+
   /** A container was killed: its jobs may be done again. */
   killed(holder: Holder): void {
     for (const id of holder.given) this.blame(id, "container killed");
   }
 
   /** Messages came to a container. */
-  received(holder: Holder, messages: readonly StoredNames[]): void {
-    for (const { messageId } of messages) holder.given.add(messageId);
+  received(holder: Holder, messages: readonly JobMessage[]): void {
+    for (const message of messages) {
+      holder.given.add(message.messageId);
+      holder.unreported.add(message);
+    }
     if (messages.length === 0) return;
     const names = messages.map(({ body, receiveCount }) =>
       `${nameOf(body)}/${receiveCount}`
@@ -327,8 +366,3 @@ export class Ledger {
     }
   }
 }
-
-type StoredNames = Pick<
-  StoredMessage,
-  "messageId" | "body" | "receiveCount"
->;

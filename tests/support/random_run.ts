@@ -309,6 +309,8 @@ class Game implements Disposable {
       force: new AbortController(),
       running: new Map(),
       given: new Set(),
+      unreported: new Set(),
+      reported: new Map(),
       ended: false,
     };
     const logger = this.#logger(runner);
@@ -325,6 +327,11 @@ class Game implements Disposable {
         random: testMode()!.random,
       },
       {
+        listener: {
+          started: (_ms, message) => this.ledger.started(runner, message),
+          settled: (message, { outcome }) =>
+            this.ledger.reported(runner, message, outcome),
+        },
         concurrency: this.#concurrency,
         prefetch: this.#prefetch,
         waitTimeSeconds: this.#int(1, 20),
@@ -365,6 +372,8 @@ class Game implements Disposable {
     if (runner.clock.active > 0 && runner.running.size === 0) {
       this.ledger.bad(`${runner.name} left ${runner.clock.active} timers`);
     }
+    // What a receive brings after a forced stop is left.
+    if (!runner.force.signal.aborted) this.ledger.checkReported(runner);
     runner.ended = true;
     runner.clock.dead = true;
   }

@@ -72,12 +72,14 @@ export class Releases {
     const { job, message } = lease;
     if (job?.startedAtMs === undefined) leases.unstarted.add(message.messageId);
     leases.forget(lease);
-    if (lease.lost) return leases.end(lease, "lost");
-    leases.settle(lease);
-    this.#context.events.ended("released");
-    await settler.settle(lease, SHOW);
-    leases.report(lease, "released");
-    this.end(lease, true);
+    if (lease.lost) leases.end(lease, "lost");
+    else {
+      leases.settle(lease);
+      this.#context.events.ended("released");
+      await settler.settle(lease, SHOW);
+      leases.report(lease, "released");
+      this.end(lease, true);
+    }
     onChange();
   }
 

@@ -10,6 +10,7 @@ import {
   checkConfig,
   ConfigError,
   type ContainerSettings,
+  getLogger,
   type HookJob,
   type Hooks,
   type HooksFactory,
@@ -22,7 +23,10 @@ import {
   type WorkerConfig,
 } from "../../container.ts";
 import { kwargs, Queue } from "../../producer.ts";
+import { systemClock } from "../../src/clock.ts";
 import { openQueue } from "../../src/connect/open_queue.ts";
+import { Counters } from "../../src/telemetry/counters.ts";
+import { HookCalls } from "../../src/telemetry/hook_calls.ts";
 import { setUp } from "../../testing.ts";
 import { Folder } from "../support/folder.ts";
 import { turn } from "../support/turn.ts";
@@ -216,8 +220,15 @@ Deno.test("a body that cannot be read gives a job without arguments that never s
   assertEquals([ended[0]!.args, ended[0]!.kwargs], [[], {}]);
 });
 
-Deno.test("a lost lease is reported once, when its job has ended", async () => {
-  for (const ends of ["lost", "done"] as const) {
+/** How a job ends whose lease is lost while it runs. */
+const AFTER_LOSS: [how: string, outcome: string][] = [
+  ["its job returns", "done"],
+  ["its job throws", "lost"],
+  ["the container gives it up", "lost"],
+];
+
+for (const [how, outcome] of AFTER_LOSS) {
+  Deno.test(`a lost lease is reported once, when ${how}`, async () => {
     await using queues = setUp({ silent: true });
     const noted = new Noted();
     const { promise, resolve, reject } = Promise.withResolvers<void>();
@@ -238,20 +249,51 @@ Deno.test("a lost lease is reported once, when its job has ended", async () => {
     });
     container.pause();
     await queues.advance(40);
-    assertEquals([noted.calls, container.summary.leasesLost], [
-      ["started 1"],
-      1,
-    ]);
-    if (ends === "done") resolve();
-    else reject(new Error("too late"));
+    assertEquals(
+      [noted.calls, container.summary.leasesLost],
+      [["started 1"], 1],
+    );
+    if (outcome === "done") resolve();
+    else if (how === "its job throws") reject(new Error("too late"));
+    else await container.stop({ force: true });
     await turn();
-    assertEquals(noted.calls, ["started 1", `${ends} 1`]);
+    assertEquals(noted.calls.slice(0, 2), ["started 1", `${outcome} 1`]);
+    const { error, durationMs } = noted.ends[0]!;
+    assertEquals(durationMs, 40_000);
+    if (outcome === "done") assertEquals(error, undefined);
+    else assertInstanceOf(error, Error);
+    resolve();
     await sent;
-  }
+    await container.stop();
+    assertEquals(noted.ends.length, 1);
+  });
+}
+
+Deno.test("a message whose lease ended before its job could start is lost", async () => {
+  await using queues = setUp({ silent: true });
+  const noted = new Noted();
+  await using _container = await startContainer({
+    queue: "adder",
+    loggers: SILENT,
+    visibilityTimeoutSeconds: 5,
+    handler() {},
+    hooks: noted,
+  });
+  const queue = await Queue("adder");
+  queues.inject({
+    kind: "lateAnswer",
+    operation: "ReceiveMessage",
+    delaySeconds: 7,
+  });
+  await queue(1);
+  await queues.advance(10);
+  assertEquals(noted.calls, ["lost 1", "started 1", "done 1"]);
+  const { error, durationMs } = noted.ends[0]!;
+  assertEquals([error, durationMs], [undefined, undefined]);
 });
 
 Deno.test("a forced stop reports running and waiting jobs as released, once", async () => {
-  await using _queues = setUp({ silent: true });
+  await using queues = setUp({ silent: true });
   const noted = new Noted();
   const { promise, resolve } = Promise.withResolvers<void>();
   const container = await startContainer({
@@ -266,7 +308,9 @@ Deno.test("a forced stop reports running and waiting jobs as released, once", as
   for (const n of [1, 2]) await queue(n);
   container.resume();
   await turn();
+  await queues.advance(3);
   await container.stop({ force: true });
+  await queues.advance(5);
   resolve();
   await turn();
   assertEquals(noted.calls.slice(0, 1), ["started 1"]);
@@ -274,7 +318,7 @@ Deno.test("a forced stop reports running and waiting jobs as released, once", as
   assertEquals(noted.calls.slice(3), ["stopped after 2"]);
   const ran = noted.ends.find(({ durationMs }) => durationMs !== undefined)!;
   assertInstanceOf(ran.error, JobAbortedError);
-  assertEquals(ran.error.reason, "stopping");
+  assertEquals([ran.error.reason, ran.durationMs], ["stopping", 3_000]);
   const waited = noted.ends.find(({ durationMs }) => durationMs === undefined)!;
   assertEquals(waited.error, undefined);
 });
@@ -470,4 +514,27 @@ Deno.test("hooks that are none are refused, with the nearest name", async () => 
     ConfigError,
     'Cannot start container as hooks "hooks" failed: Error: no address',
   );
+});
+
+Deno.test("no hook is called after the container has stopped", async () => {
+  const noted = new Noted();
+  const calls = new HookCalls({
+    hooks: { ...hooksOf(noted), stopped: (summary) => noted.stopped(summary) },
+    loggers: { get: getLogger },
+    clock: systemClock,
+    queue: "adder",
+    reading: { body: "job" },
+  });
+  const message = {
+    messageId: "1",
+    body: "[[1],{}]",
+    attributes: {},
+    receiveCount: 1,
+    sentAtMs: 0,
+  };
+  const end = { outcome: "done", error: undefined, durationMs: 1 } as const;
+  calls.settled(message, end);
+  await calls.stop({ ...new Counters().summary, lostLines: 0 });
+  calls.settled(message, end);
+  assertEquals(noted.calls, ["done 1", "stopped after 0"]);
 });

@@ -44,8 +44,9 @@ export interface JobEnd {
    */
   readonly error: unknown;
   /**
-   * How long the handler ran, in milliseconds; `undefined` if it never started.
-   * If the job ran again because its child process ended, the last run counts.
+   * How long the schema check and the handler ran, in milliseconds; `undefined`
+   * if the job never started. If it ran again because its child process ended,
+   * the last run counts.
    */
   readonly durationMs: number | undefined;
 }
@@ -59,7 +60,7 @@ export interface JobEnd {
  * calls are dropped. A hook that throws is logged, and changes nothing.
  */
 export interface Hooks {
-  /** A job's handler starts. */
+  /** A job starts: its schema, if there is one, is checked, then its handler runs. */
   jobStarted?(job: HookJob): unknown;
   /**
    * A received message is settled: its job has ended, or will not start here. It

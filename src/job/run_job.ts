@@ -13,7 +13,7 @@ import {
   threwNotCapable,
   TransientError,
 } from "../errors.ts";
-import { callArguments, checkCount } from "../message/body.ts";
+import { callArguments } from "../message/body.ts";
 import {
   AwsBodyError,
   type Reading,
@@ -61,9 +61,12 @@ export class LocalRunner implements Runner {
     control.started();
     try {
       const { handler, schema, reading } = this.#context;
-      const args = schema === undefined
+      const checked = schema === undefined
         ? callArguments(read)
-        : await runInScope(scope, () => checked(schema, read, reading));
+        : runInScope(scope, () =>
+          checkJob(schema, read, { ...reading, subject: "Job" }));
+      // What a job does before it awaits anything is told from the rest.
+      const args = "then" in checked ? await checked : checked;
       // The check may have taken the job's time, or its lease.
       if (control.aborted) control.signal.throwIfAborted();
       const result = runInScope(scope, () => handler(...args));
@@ -86,17 +89,6 @@ async function outcomeOfValue(value: unknown): Promise<Outcome> {
     `The handler returned ${unrun}, whose code has not run: run it in the handler, or return nothing`,
   );
   return { kind: "workerError", error };
-}
-
-/** The schema's output. A schema may make more of a job than can be called. */
-async function checked(
-  schema: StandardSchema,
-  read: ReadMessage,
-  { body }: Reading,
-): Promise<readonly unknown[]> {
-  const args = await checkJob(schema, read, { body, subject: "Job" });
-  checkCount(args.length, "Cannot call the handler");
-  return args;
 }
 
 /** What a job's code can ask for, even after the job has ended. */

@@ -5,7 +5,7 @@
  */
 
 import { SchemaError } from "../errors.ts";
-import { callArguments } from "../message/body.ts";
+import { callArguments, checkCount } from "../message/body.ts";
 import type { BodyFormat, ReadMessage } from "../message/reading.ts";
 import { show } from "../text.ts";
 import { issueLines } from "./schema_issues.ts";
@@ -235,6 +235,7 @@ export interface CheckOptions {
  *
  * @returns What the handler is called with: the schema's output.
  * @throws {SchemaError} If the job does not fit.
+ * @throws {RangeError} If the output has more arguments than a call can have.
  */
 export function checkJob(
   schema: StandardSchema,
@@ -245,7 +246,9 @@ export function checkJob(
   const args = callArguments(read);
   const toArguments = (result: unknown) => {
     const output = outputOf(result, subject, isJob ? "args" : "body");
-    return isJob && Array.isArray(output) ? output : [output];
+    if (!isJob || !Array.isArray(output)) return [output];
+    checkCount(output.length, "Cannot call the handler");
+    return output;
   };
   const result = schema["~standard"].validate(isJob ? args : args[0]);
   return isThenable(result)

@@ -43,7 +43,7 @@ export class SchemaGate {
       subject: "Cannot send job as it",
     });
     const before = group === undefined ? undefined : this.#tails.get(group);
-    if (!(fits instanceof Promise) && before === undefined) return await pass();
+    if (!("then" in fits) && before === undefined) return await pass();
     const { promise: turn, resolve: endTurn } = Promise.withResolvers<void>();
     if (group !== undefined) this.#append(group, before, turn);
     let passed: Promise<T>;

@@ -119,6 +119,23 @@ for (const [library, [schema, ...problems]] of Object.entries(LIBRARIES)) {
   });
 }
 
+Deno.test("a job that does not fit fails at its first attempt, one whose schema throws at its last", async () => {
+  const schema = z.tuple([z.string().transform((text) => JSON.parse(text))]);
+  await using queues = await start({
+    attempts: 2,
+    handler: withSchema(schema, () => {}),
+  });
+  const queue = await Queue("orders");
+  await queue(1);
+  await queue("no JSON");
+  assertEquals(reasons(queues).map(({ error }) => error), ["SchemaError"]);
+  await queues.advance(30);
+  assertEquals(
+    reasons(queues).map(({ error }) => error),
+    ["SchemaError", "SyntaxError"],
+  );
+});
+
 Deno.test("withSchema() gives the keyword arguments last", async () => {
   const schema = z.tuple([z.number(), z.strictObject({ x: z.number() })]);
   const got: unknown[] = [];

@@ -62,10 +62,9 @@ class Stage implements AsyncDisposable {
   }
 
   /** Sends a body as it is. */
-  async send(body: string, queue = "orders"): Promise<void> {
-    const name = queue;
-    await using open = await Queue(name, { body: "text" });
-    await open.send([body], queue.endsWith(".fifo") ? { groupId: "g" } : {});
+  async send(body: string): Promise<void> {
+    await using queue = await Queue("orders", { body: "text" });
+    await queue(body);
   }
 
   get left(): readonly string[] {
@@ -295,6 +294,22 @@ for (const [what, body, option] of AWS_BODIES) {
     }
   });
 }
+
+Deno.test("an event of AWS that stays holds up its FIFO group, and no other", async () => {
+  await using stage = await Stage.start({
+    queue: "orders.fifo",
+    concurrency: 5,
+    retryDelaySeconds: 60,
+  });
+  await using queue = await Queue("orders.fifo", { body: "text" });
+  const sent = [[S3, "g"], ["[[1],{}]", "g"], ["[[2],{}]", "h"]] as const;
+  for (const [i, [body, groupId]] of sent.entries()) {
+    await queue.send([body], { groupId, deduplicationId: String(i) });
+  }
+  assertEquals(stage.jobs.map(({ args }) => args), [[2]]);
+  await stage.queues.advance(600);
+  assertEquals(stage.queues.get("orders.fifo").bodies, [S3, "[[1],{}]"]);
+});
 
 Deno.test("an event of AWS in a notification stays, too", async () => {
   await using stage = await Stage.start({ envelope: "sns" });

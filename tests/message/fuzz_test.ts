@@ -9,7 +9,8 @@ import { currentJob } from "../../src/job/current_job.ts";
 import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { openQueue } from "../../src/connect/open_queue.ts";
 import { decodeBody, encodeBody, kwargs } from "../../src/message/body.ts";
-import { bodyText } from "../../src/message/reading.ts";
+import { bodyText, readMessage } from "../../src/message/reading.ts";
+import { writeBody } from "../../src/message/writing.ts";
 import { runContainer } from "../../container.ts";
 import { Queue } from "../../mod.ts";
 import { setUp } from "../../testing.ts";
@@ -21,6 +22,7 @@ import {
   randomArgs,
   randomBody,
   randomRecord,
+  randomText,
   randomValue,
   same,
 } from "../support/body_fuzz.ts";
@@ -81,6 +83,56 @@ Deno.test("decodeBody() returns or throws SyntaxError or TypeError, whatever a b
     assert(count > 50, `only ${count} of ${end}, seed ${SEED}`);
   }
 });
+
+Deno.test("readMessage() reads what writeBody() wrote, and refuses all else with a known error", () => {
+  const dice = new Dice(SEED);
+  const ends = { written: 0, read: 0, refused: 0 };
+  for (let run = 0; run < 3000; run++) {
+    const value = randomValue(dice, 4);
+    const body = writeBody([value], { body: "json", encoding: "json" });
+    assertMatch(body, PRINTABLE);
+    assert(same(readMessage({ body }, { body: "json" }).args, [value]), body);
+    ends.written++;
+    const hostile = randomNotification(dice);
+    for (const format of ["job", "json", "text"] as const) {
+      try {
+        const reading = { body: format, envelope: "sns" } as const;
+        const { notification } = readMessage({ body: hostile }, reading);
+        assertEquals(typeof notification!.topicArn, "string", hostile);
+        ends.read++;
+      } catch (error) {
+        const known = [SyntaxError, TypeError];
+        const isKnown = known.some((each) => error instanceof each);
+        const { message } = error as Error;
+        assert(isKnown && message.startsWith("Cannot read "), hostile);
+        assert(message.length < 1_000, message);
+        ends.refused++;
+      }
+    }
+  }
+  for (const [end, count] of Object.entries(ends)) {
+    assert(count > 500, `only ${count} of ${end}, seed ${SEED}`);
+  }
+});
+
+/** A notification with odd fields. */
+function randomNotification(dice: Dice): string {
+  const odd = <T>(value: T) =>
+    dice.below(12) > 0 ? value : randomValue(dice, 3);
+  return JSON.stringify({
+    Type: odd("Notification"),
+    MessageId: odd("m"),
+    TopicArn: odd(randomText(dice)),
+    Message: odd(randomBody(dice)),
+    Subject: odd(undefined),
+    Timestamp: odd("2026-01-02T03:04:05.678Z"),
+    MessageAttributes: odd({
+      a: odd({ Type: odd("String"), Value: odd("a") }),
+      b: odd({ Type: "Binary", Value: odd(randomText(dice)) }),
+      c: randomValue(dice, 2),
+    }),
+  });
+}
 
 Deno.test("decodeBody() reads arrays nested a million deep", () => {
   const body = `[[${"[".repeat(1e6)}${"]".repeat(1e6)}],{}]`;

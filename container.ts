@@ -48,6 +48,7 @@ export type { Job } from "./src/job/current_job.ts";
 export { withSchema } from "./src/job/schema.ts";
 export type {
   CheckedHandler,
+  SchemaArgs,
   SchemaResult,
   StandardSchema,
 } from "./src/job/schema.ts";

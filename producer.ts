@@ -55,6 +55,7 @@ export type { Encoding, Kwargs } from "./src/message/body.ts";
 export type { BodyFormat } from "./src/message/reading.ts";
 export type {
   CheckedHandler,
+  SchemaArgs,
   SchemaResult,
   StandardSchema,
 } from "./src/job/schema.ts";

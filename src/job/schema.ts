@@ -54,6 +54,14 @@ export type SchemaResult<Output> =
   };
 
 /**
+ * The arguments that a schema describes: the members of an array, or one value.
+ *
+ * @typeParam Value The schema's input or output.
+ */
+export type SchemaArgs<Value> = [Value] extends [readonly unknown[]] ? Value
+  : [value: Value];
+
+/**
  * A handler whose jobs a schema checks.
  *
  * @typeParam Args The types of the handler's arguments.
@@ -128,43 +136,25 @@ const METHODS = ["handle", "handleBatch"] as const;
  * assertEquals(sent, ["ann@example.com at 15"]);
  * ```
  */
-export function withSchema<
-  Input extends readonly unknown[],
-  Output extends readonly unknown[],
->(
+export function withSchema<Input, Output>(
   schema: StandardSchema<Input, Output>,
-  handler: (...args: NoInfer<Output>) => unknown,
-): CheckedHandler<Output, Input>;
-/** Gives a schema to a handler of one value. */
+  handler: (...args: SchemaArgs<NoInfer<Output>>) => unknown,
+): CheckedHandler<SchemaArgs<Output>, SchemaArgs<Input>>;
+/** Gives a schema of one value, an array, to its handler. */
 export function withSchema<Input, Output>(
   schema: StandardSchema<Input, Output>,
   handler: (value: NoInfer<Output>) => unknown,
-): CheckedHandler<
-  [value: Output],
-  Output extends readonly unknown[] ? [value: Input]
-    : Input extends readonly unknown[] ? Input
-    : [value: Input]
->;
+): CheckedHandler<[value: Output], [value: Input]>;
 /** Gives a schema to a worker's `handle` method. */
-export function withSchema<
-  Input extends readonly unknown[],
-  Output extends readonly unknown[],
->(
+export function withSchema<Input, Output>(
   schema: StandardSchema<Input, Output>,
-  worker: { handle(...args: NoInfer<Output>): unknown },
-): { handle: CheckedHandler<Output, Input> };
-/** Gives a schema to a worker's `handle` method of one value. */
+  worker: { handle(...args: SchemaArgs<NoInfer<Output>>): unknown },
+): { handle: CheckedHandler<SchemaArgs<Output>, SchemaArgs<Input>> };
+/** Gives a schema of one value, an array, to a worker's `handle` method. */
 export function withSchema<Input, Output>(
   schema: StandardSchema<Input, Output>,
   worker: { handle(value: NoInfer<Output>): unknown },
-): {
-  handle: CheckedHandler<
-    [value: Output],
-    Output extends readonly unknown[] ? [value: Input]
-      : Input extends readonly unknown[] ? Input
-      : [value: Input]
-  >;
-};
+): { handle: CheckedHandler<[value: Output], [value: Input]> };
 export function withSchema(
   schema: StandardSchema,
   worker: AnyHandler | { readonly handle: AnyHandler },

@@ -143,6 +143,9 @@ Deno.test("JobArgs takes the type of one value", () => {
   assertType<IsExact<JobArgs<typeof value>, Order>>(true);
   const list = () => withSchema(z.array(z.string()), (_all: string[]) => {});
   assertType<IsExact<JobArgs<typeof list>, [string[]]>>(true);
+  const object = () =>
+    withSchema(z.array(z.string()), { handle(_all: string[]) {} });
+  assertType<IsExact<JobArgs<typeof object>, [string[]]>>(true);
   const named = SCHEMAS.zod.transform(([id, quantity]) => ({ id, quantity }));
   const job = () => withSchema(named, ({ id, quantity }) => [id, quantity]);
   assertType<IsExact<JobArgs<typeof job>, Input>>(true);

@@ -150,7 +150,7 @@ Deno.test("examples/error_reporting reports jobs that fail, and those that end t
     { hostname: "127.0.0.1", port: 0, onListen() {} },
     async (request) => {
       reports.push(await request.json());
-      if (reports.length === 2) isReported.resolve();
+      if (reports.length === 3) isReported.resolve();
       return new Response();
     },
   );
@@ -176,12 +176,12 @@ Deno.test("examples/error_reporting reports jobs that fail, and those that end t
   await server.send(url, '[["A-3",0],{}]');
   await isReported.promise;
   assertMatch(String(reports[0]!.stack), /invoices\.ts:\d+:\d+/);
-  const [failed, ended] = reports.map((
+  const [failed, ended, again] = reports.map((
     { messageId: _id, stack: _stack, ...report },
   ) => report);
   assertEquals(failed, {
     what: "job failed",
-    name: "RangeError",
+    name: "PermanentError",
     message: "Invoice A-2 is of -5 euros",
     queue: "invoices",
     receiveCount: 1,
@@ -193,6 +193,7 @@ Deno.test("examples/error_reporting reports jobs that fail, and those that end t
     queue: "invoices",
     receiveCount: 1,
   });
+  assertEquals(again, { ...ended, what: "job failed", receiveCount: 2 });
 });
 
 Deno.test("examples/web takes jobs, and tells what it cannot take", async () => {

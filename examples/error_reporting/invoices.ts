@@ -11,7 +11,7 @@
  * @module
  */
 
-import { getLogger } from "jsr:@zsqs/cli@^0.1.0";
+import { getLogger, PermanentError } from "jsr:@zsqs/cli@^0.1.0";
 
 const log = getLogger("invoices");
 
@@ -20,7 +20,10 @@ export default function invoices(): (id: string, euros: number) => void {
   return (id, euros) => {
     // Stands in for a native library that crashes.
     if (euros === 0) Deno.exit(3);
-    if (euros < 0) throw new RangeError(`Invoice ${id} is of ${euros} euros`);
+    if (euros < 0) {
+      // Another attempt cannot help.
+      throw new PermanentError(`Invoice ${id} is of ${euros} euros`);
+    }
     log.info(`${id} sent`);
   };
 }

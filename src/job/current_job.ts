@@ -63,6 +63,8 @@ export function jobOf(
 export interface Scope {
   readonly loggers: { get(name: string): Logger };
   readonly job?: Job;
+  /** The name of the hook that runs. */
+  readonly hook?: string;
   readonly message?: JobMessage;
   /** The fields of JSON log lines, if not the job's. */
   readonly fields?: Readonly<Record<string, unknown>>;

@@ -40,7 +40,7 @@ export interface JobEnd {
   readonly outcome: "done" | "failed" | "retried" | "released" | "lost";
   /**
    * What the handler threw, or why the job did not run or finish; `undefined` if
-   * the job is done, and for messages whose job never started.
+   * the job is done, or if its message was released or lost while it waited.
    */
   readonly error: unknown;
   /**

@@ -31,7 +31,8 @@ export function logStrayErrors(options: StrayOptions): Disposable {
       : scope.loggers === loggers;
     if (!mine) return false;
     const job = scope?.job && `: ${nameJobs(scope.job.queue, scope.job)}`;
-    const what = `Work that a job left behind failed${job ?? ""}`;
+    const who = scope?.hook === undefined ? "a job" : `hook "${scope.hook}"`;
+    const what = `Work that ${who} left behind failed${job ?? ""}`;
     loggers.get("zsqs").error(what, error);
     return true;
   });

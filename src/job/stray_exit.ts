@@ -47,11 +47,13 @@ function onExit(): void {
   process.exitCode = 1;
   if (isLogged) return;
   isLogged = true;
-  const { job } = scope ?? {};
-  const what = job === undefined
-    ? "The process ends while its container is not stopped"
-    : `A job ended the process: ${nameJobs(job.queue, job)}`;
-  const next = "jobs must return or throw, never exit";
+  const { job, hook } = scope ?? {};
+  const what = job !== undefined
+    ? `A job ended the process: ${nameJobs(job.queue, job)}`
+    : hook !== undefined
+    ? `Hook "${hook}" ended the process`
+    : "The process ends while its container is not stopped";
+  const next = "jobs and hooks must return or throw, never exit";
   watch.loggers.get("zsqs").error(
     `${what}: the exit status becomes 1, not ${status}; ${next}`,
   );

@@ -8,7 +8,7 @@
 import type { Clock } from "../clock.ts";
 import { jobOf, runInScope } from "../job/current_job.ts";
 import type { Hooks, JobEnd } from "../job/hooks.ts";
-import { nameJobs } from "../job/runner.ts";
+import { logJobs } from "../job/job_lines.ts";
 import type { ContainerSummary } from "../job/summary.ts";
 import { unrunCode } from "../job/unrun.ts";
 import type { Logger } from "../logging/loggers.ts";
@@ -147,7 +147,7 @@ export class HookCalls implements Partial<ContainerEvents> {
     const { loggers } = this.#options;
     const what = `Hook "${name}" failed`;
     try {
-      const result = runInScope({ loggers }, hook);
+      const result = runInScope({ loggers, hook: name }, hook);
       // Most hooks have ended now.
       if (Object(result) !== result) return;
       const pending = settle(result)
@@ -163,7 +163,7 @@ export class HookCalls implements Partial<ContainerEvents> {
   #log(
     what: string,
     message: JobMessage | undefined,
-    ...errors: unknown[]
+    ...thrown: unknown[]
   ): void {
     const { clock, queue } = this.#options;
     const now = clock.now();
@@ -173,9 +173,13 @@ export class HookCalls implements Partial<ContainerEvents> {
       line.left++;
       return;
     }
-    const where = message === undefined ? queue : nameJobs(queue, message);
-    const more = line.left === 0 ? "" : ` (${line.left} more times)`;
-    this.#logger.error(`${what}${more}: ${where}`, ...errors);
+    const times = line.left === 0 ? "" : ` (${line.left} more times)`;
+    if (message === undefined) {
+      this.#logger.error(`${what}${times}: ${queue}`, ...thrown);
+    } else {
+      const about = { queue, jobs: [message], what: what + times, thrown };
+      logJobs(this.#logger, "error", about);
+    }
     line.atMs = now;
     line.left = 0;
   }

@@ -64,7 +64,7 @@ for (
     assertMatch(
       lines[0]!,
       new RegExp(
-        `^.*ERROR.* A job ended the process: jobs, message \\S+, receive 1: the exit status becomes 1, not ${status}; jobs must return or throw, never exit$`,
+        `^.*ERROR.* A job ended the process: jobs, message \\S+, receive 1: the exit status becomes 1, not ${status}; jobs and hooks must return or throw, never exit$`,
       ),
     );
   });

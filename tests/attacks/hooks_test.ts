@@ -6,6 +6,9 @@ import { FakeTime } from "@std/testing/time";
 import { type Hooks, startContainer } from "../../container.ts";
 import { Queue } from "../../producer.ts";
 import { setUp } from "../../testing.ts";
+import { Folder } from "../support/folder.ts";
+import { TestServer } from "../support/server.ts";
+import { turn } from "../support/turn.ts";
 
 /** Runs jobs with hooks on the double; returns what was logged. */
 async function run(
@@ -160,4 +163,55 @@ Deno.test("a stop waits for the promises of hooks, and no longer", async () => {
     },
   }, { stopMs: 4_999 });
   assertEquals([sent, log], [["stopped", "jobEnded"], []]);
+});
+
+Deno.test("a hook that sends jobs to the queue of its container holds up nothing", async () => {
+  await using queues = setUp({ silent: true });
+  const jobs: number[] = [];
+  const queue = await Queue<[number]>("adder");
+  const container = await startContainer({
+    queue: "adder",
+    handler: (n: number) => {
+      jobs.push(n);
+    },
+    hooks: {
+      async jobEnded({ args: [n] }) {
+        if (Number(n) < 3) await queue(Number(n) + 1);
+      },
+    },
+  });
+  await queue(1);
+  for (let i = 0; i < 50 && jobs.length < 3; i++) await turn();
+  await container.stop();
+  assertEquals(jobs, [1, 2, 3]);
+  assertEquals(queues.get("adder").messages, []);
+});
+
+Deno.test("work that a hook left behind is logged with the hook's name", async () => {
+  await using server = await TestServer.start();
+  const url = await server.createQueue("adder");
+  await using folder = await Folder.with({ log: "" });
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const container = await startContainer({
+    queue: url,
+    region: "us-east-1",
+    endpoint: server.endpoint,
+    loggers: `<logger>\n<logfile>\npath ${
+      folder.at("log")
+    }\n</logfile>\n</logger>`,
+    handler() {},
+    hooks: {
+      jobEnded() {
+        Promise.reject(new Error("nobody awaits me"));
+        setTimeout(resolve);
+      },
+    },
+  });
+  await server.send(url, "[[],{}]");
+  await promise;
+  await container.stop({ force: true });
+  assertMatch(
+    await folder.read("log"),
+    /Work that hook "jobEnded" left behind failed\n {2}Error: nobody awaits me\n/,
+  );
 });

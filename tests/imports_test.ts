@@ -112,6 +112,32 @@ Deno.test("no file imports itself by way of others", async () => {
   assertEquals(findCircle(await readImports()).join(" -> "), "");
 });
 
+/** The packages of npm that a file's code imports, or may import later. */
+async function packagesOf(path: string): Promise<string[]> {
+  const text = await Deno.readTextFile(join(ROOT, path));
+  const code = text.replace(/\/\*[^]*?\*\/|^\s*\/\/.*$/gm, "")
+    .replace(/\b(?:import|export) type [^;]*;|\btypeof import\(/g, "");
+  return [...code.matchAll(/(?:\bfrom\s*|\bimport\s*\(?\s*)"(@[^"]+)"/g)]
+    .map(([, name]) => name!).filter((name) => !name.startsWith("@std/"));
+}
+
+Deno.test("a container imports one package of npm, as each takes Deno long to resolve", async () => {
+  const imports = await readImports();
+  const reached = new Set(["container.ts", "producer.ts"]);
+  // A set's loop sees what is added to it.
+  for (const path of reached) {
+    const text = await Deno.readTextFile(join(ROOT, path));
+    for (const next of imports.get(path) ?? []) {
+      const name = next.slice(next.lastIndexOf("/"));
+      const isCode = text.replace(/\b(?:import|export) type [^;]*;/g, "")
+        .includes(`${name}"`);
+      if (isCode) reached.add(next);
+    }
+  }
+  const packages = await Promise.all([...reached].map(packagesOf));
+  assertEquals([...new Set(packages.flat())], ["@aws-sdk/client-sqs"]);
+});
+
 Deno.test("a forbidden import and a circle are named", () => {
   const imports: Imports = new Map([
     ["src/sqs/a.ts", ["src/sqs/b.ts"]],

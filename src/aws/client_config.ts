@@ -84,7 +84,7 @@ async function environmentRegion(config: SQSClientConfig): Promise<string> {
     if (isNotCapable(error)) throw error;
     if (process.env.AWS_DEFAULT_REGION) return process.env.AWS_DEFAULT_REGION;
     // The SDK ignores a profile that it has no permission to read.
-    const { profileFiles } = await import("./profiles.ts");
+    const { profileFiles } = await import("./profile_files.ts");
     for (const file of profileFiles(process.env)) mustBeReadable(file);
     return DEFAULT_REGION;
   } finally {

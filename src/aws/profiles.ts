@@ -5,12 +5,8 @@
  */
 
 import { lstatSync } from "node:fs";
-import { homedir } from "node:os";
-import { join } from "node:path";
 import { isNotCapable } from "../errors.ts";
-
-/** Environment variables by name. */
-export type Environment = Readonly<Record<string, string | undefined>>;
+import { type Environment, profileFiles } from "./profile_files.ts";
 
 /** The settings of a profile, by name. */
 export type ProfileSettings = Readonly<Record<string, string | undefined>>;
@@ -23,29 +19,6 @@ export interface Profiles {
   readonly files: readonly string[];
   /** The files that Deno's permissions do not let this program read. */
   readonly denied: readonly string[];
-}
-
-/** The user's folder, as the SDK finds it. */
-export function homeFolder(env: Environment): string {
-  const { HOME, USERPROFILE, HOMEPATH, HOMEDRIVE = "C:" } = env;
-  return HOME || USERPROFILE ||
-    (HOMEPATH ? `${HOMEDRIVE}${HOMEPATH}` : homedir());
-}
-
-/** Whether the environment names the user's folder. */
-export function namesHome(env: Environment): boolean {
-  return Boolean(env.HOME || env.USERPROFILE || env.HOMEPATH);
-}
-
-/** The two files that may hold profiles: `config` and `credentials`. */
-export function profileFiles(
-  env: Environment,
-): readonly [config: string, credentials: string] {
-  const inHome = (name: string) => join(homeFolder(env), ".aws", name);
-  return [
-    env.AWS_CONFIG_FILE || inHome("config"),
-    env.AWS_SHARED_CREDENTIALS_FILE || inHome("credentials"),
-  ];
 }
 
 /** Reads the profile files, as far as they exist and are readable. */

@@ -193,9 +193,10 @@ export async function renewCredentials(client: SQSClient): Promise<boolean> {
   const credentials = client.config.credentials as (
     options?: { forceRefresh?: boolean },
   ) => Promise<AwsCredentials>;
-  const { loadSharedConfigFiles } = await import("@smithy/core/config");
   const former = await credentials();
-  await loadSharedConfigFiles({ ignoreCache: true });
+  // Another search reads the file anew, for all clients.
+  const search = client.config.credentialDefaultProvider({ ignoreCache: true });
+  await search();
   const { accessKeyId, sessionToken } = await credentials({
     forceRefresh: true,
   });

@@ -6,7 +6,7 @@
 
 import process from "node:process";
 import { relative, resolve } from "node:path";
-import { profileFiles } from "../aws/profiles.ts";
+import { profileFiles } from "../aws/profile_files.ts";
 import type { ContainerConfig } from "../config/options.ts";
 import type { OpenQueue } from "../connect/open_queue.ts";
 import { attemptsProblem } from "../container/failed_jobs.ts";

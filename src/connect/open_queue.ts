@@ -205,20 +205,12 @@ export function loadSqs(): Promise<typeof import("../aws/sqs.ts")> {
   return import("../aws/sqs.ts");
 }
 
-/** Loads the reports to OpenTelemetry. */
-async function loadOpenTelemetry(): Promise<
-  typeof import("../telemetry/spans.ts")
-> {
-  await import("@opentelemetry/api");
-  return await import("../telemetry/spans.ts");
-}
-
 /** The key under which Deno, or an SDK on Node, registers OpenTelemetry. */
 const REGISTERED = Symbol.for("opentelemetry.js.api.1");
 
 /** Loads the reports to OpenTelemetry if it is on. */
 export async function loadTelemetry(): Promise<Telemetry | undefined> {
   if (!(REGISTERED in globalThis)) return undefined;
-  const { createTelemetry } = await loadOpenTelemetry();
+  const { createTelemetry } = await import("../telemetry/spans.ts");
   return createTelemetry();
 }

@@ -11,6 +11,8 @@ import {
   homeFolder,
   namesHome,
   profileFiles,
+} from "../aws/profile_files.ts";
+import {
   type Profiles,
   type ProfileSettings,
   readProfiles,

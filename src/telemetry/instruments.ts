@@ -5,14 +5,13 @@
  * @module
  */
 
-import {
-  type Attributes,
-  type Counter,
-  diag,
-  type Histogram,
-  metrics,
-  type UpDownCounter,
+import type {
+  Attributes,
+  Counter,
+  Histogram,
+  UpDownCounter,
 } from "@opentelemetry/api";
+import { meterOf, reportProblem } from "./api.ts";
 import type {
   ContainerEvents,
   JobOutcome,
@@ -112,14 +111,17 @@ export class Instruments {
   );
 }
 
+/** Counts and measures for nobody, if there are only spans. */
+const NOBODY = { add() {}, record() {} };
+
 function counter(name: string, unit: string, description: string): Counter {
-  return metrics.getMeter(SCOPE)
-    .createCounter(name, { unit: `{${unit}}`, description });
+  return meterOf(SCOPE)
+    ?.createCounter(name, { unit: `{${unit}}`, description }) ?? NOBODY;
 }
 
 function level(name: string, unit: string, description: string): UpDownCounter {
-  return metrics.getMeter(SCOPE)
-    .createUpDownCounter(name, { unit: `{${unit}}`, description });
+  return meterOf(SCOPE)
+    ?.createUpDownCounter(name, { unit: `{${unit}}`, description }) ?? NOBODY;
 }
 
 function duration(
@@ -127,11 +129,11 @@ function duration(
   description: string,
   boundaries: number[] = BOUNDARIES,
 ): Histogram {
-  return metrics.getMeter(SCOPE).createHistogram(name, {
+  return meterOf(SCOPE)?.createHistogram(name, {
     unit: "s",
     description,
     advice: { explicitBucketBoundaries: boundaries },
-  });
+  }) ?? NOBODY;
 }
 
 /** Makes metrics of what happens in a container. */
@@ -217,7 +219,7 @@ export function quietly<T>(run: () => T): T | undefined {
   try {
     return run();
   } catch (error) {
-    diag.error(`Cannot report to OpenTelemetry: ${error}`);
+    reportProblem(`Cannot report to OpenTelemetry: ${error}`);
     return undefined;
   }
 }

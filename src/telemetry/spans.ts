@@ -7,20 +7,25 @@
  * @module
  */
 
-import {
-  type Attributes,
-  type Context,
-  context,
-  type Link,
-  propagation,
-  ROOT_CONTEXT,
-  type Span,
-  type SpanContext,
-  SpanKind,
-  SpanStatusCode,
-  trace,
-  type Tracer,
+import type {
+  Attributes,
+  Context,
+  Link,
+  Span,
+  SpanContext,
 } from "@opentelemetry/api";
+import {
+  activeContext,
+  extract,
+  inContext,
+  inject,
+  ROOT_CONTEXT,
+  SPAN_KIND,
+  spanContextOf,
+  STATUS_ERROR,
+  tracerOf,
+  withSpan,
+} from "./api.ts";
 import { messageOf } from "../errors.ts";
 import type { Outcome } from "../job/decide.ts";
 import type { JobControl, Runner } from "../job/runner.ts";
@@ -60,7 +65,7 @@ interface Thrown {
 /** Makes what reports to OpenTelemetry; `undefined` if that throws. */
 export function createTelemetry(): Telemetry | undefined {
   return quietly(() => {
-    const tracer = trace.getTracer(SCOPE);
+    const tracer = tracerOf(SCOPE);
     const instruments = new Instruments();
     return {
       producer: (queue) => new Producer({ tracer, instruments, queue }),
@@ -75,7 +80,7 @@ export function createTelemetry(): Telemetry | undefined {
 
 /** What spans and metrics of a queue are made with. */
 interface Scope {
-  readonly tracer: Tracer;
+  readonly tracer: ReturnType<typeof tracerOf>;
   readonly instruments: Instruments;
   readonly queue: TelemetryQueue;
 }
@@ -134,11 +139,11 @@ class Producer implements ProducerTelemetry {
   #start({ attributes }: OutgoingMessage): Span {
     const { tracer, queue } = this.#scope;
     // A context that the caller put there is kept, and linked to.
-    const given = trace.getSpanContext(
+    const given = spanContextOf(
       contextOf(attributes[CARRIER]?.value),
     );
     return tracer.startSpan(`send ${queue.name}`, {
-      kind: given === undefined ? SpanKind.PRODUCER : SpanKind.CLIENT,
+      kind: given === undefined ? SPAN_KIND.producer : SPAN_KIND.client,
       attributes: spanAttributes("SendMessage", queue),
       links: linksTo(given),
     });
@@ -163,7 +168,7 @@ class SpanRunner implements Runner {
     const startMs = performance.now();
     let running: Promise<Outcome> | undefined;
     const run = () => running ??= this.#runner.run(message, control);
-    quietly(() => context.with(started.context, run));
+    quietly(() => inContext(started.context, run));
     const outcome = await run();
     const failure = outcome.kind === "done" ? undefined : outcome;
     recordMs(this.#scope.instruments.process, performance.now() - startMs, {
@@ -179,15 +184,15 @@ class SpanRunner implements Runner {
     const { tracer, queue } = this.#scope;
     const parent = contextOf(carrierOf(message, this.#reading));
     const span = tracer.startSpan(`process ${queue.name}`, {
-      kind: SpanKind.CONSUMER,
+      kind: SPAN_KIND.consumer,
       attributes: {
         ...spanAttributes("process", queue),
         "messaging.message.id": messageId,
         "zsqs.receive_count": receiveCount,
       },
-      links: linksTo(trace.getSpanContext(parent)),
+      links: linksTo(spanContextOf(parent)),
     }, parent);
-    return { span, context: trace.setSpan(parent, span) };
+    return { span, context: withSpan(parent, span) };
   }
 }
 
@@ -209,7 +214,7 @@ function withContext(
 ): OutgoingMessage {
   if (span === undefined || CARRIER in message.attributes) return message;
   const carrier: Record<string, string> = {};
-  propagation.inject(trace.setSpan(context.active(), span), carrier);
+  inject(withSpan(activeContext(), span), carrier);
   const value = carrier[CARRIER];
   if (!value) return message;
   const attributes = {
@@ -232,7 +237,7 @@ function carrierOf(message: JobMessage, reading: Reading): unknown {
 function contextOf(carrier: unknown): Context {
   // Nothing else that is active here is the cause of a job.
   return typeof carrier === "string"
-    ? propagation.extract(ROOT_CONTEXT, { [CARRIER]: carrier })
+    ? extract({ [CARRIER]: carrier })
     : ROOT_CONTEXT;
 }
 
@@ -246,7 +251,7 @@ function end(span: Span | undefined, failure: Thrown | undefined): void {
     if (failure === undefined) return;
     const { error } = failure;
     span.setAttributes(typeOf(failure));
-    span.setStatus({ code: SpanStatusCode.ERROR, message: messageOf(error) });
+    span.setStatus({ code: STATUS_ERROR, message: messageOf(error) });
     if (error instanceof Error) span.recordException(error);
   });
   quietly(() => span.end());

@@ -6,7 +6,7 @@
  */
 
 import { assertEquals } from "@std/assert";
-import { profileFiles } from "../../src/aws/profiles.ts";
+import { profileFiles } from "../../src/aws/profile_files.ts";
 import { setUp } from "../../testing.ts";
 import { cli, Folder } from "../support/cli.ts";
 

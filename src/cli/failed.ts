@@ -6,21 +6,14 @@
 
 import { untilAborted } from "../clock.ts";
 import { type OpenQueue, openQueue } from "../connect/open_queue.ts";
-import {
-  bodyOf,
-  describeMessage,
-  errorOf,
-  failedAtMs,
-  sourceName,
-} from "../operate/failed_message.ts";
+import { describeMessage } from "../operate/failed_message.ts";
 import { FailedWork, type FailedWorkOptions } from "../operate/failed_work.ts";
 import { readAttributes } from "../operate/queue_status.ts";
 import { Redrive } from "../operate/redrive.ts";
 import { SWEEP_VISIBILITY_SECONDS } from "../operate/sweep.ts";
-import { messageOf } from "../errors.ts";
-import type { QueueAttributes, ReceivedMessage } from "../sqs/connection.ts";
+import type { QueueAttributes } from "../sqs/connection.ts";
 import { parseQueueRef } from "../sqs/queue_ref.ts";
-import { list, printable } from "../text.ts";
+import { list } from "../text.ts";
 import {
   type Command,
   CONNECT_OPTIONS,
@@ -29,6 +22,12 @@ import {
   UsageError,
 } from "./command.ts";
 import { DONE, FAILED } from "./errors.ts";
+import { messageLine, wholeMessage } from "./failed_message_text.ts";
+import {
+  type Selection,
+  SELECTION_OPTIONS,
+  selectionOf,
+} from "./failed_selection.ts";
 import { listSources } from "./failed_sources.ts";
 import { readLines } from "./lines.ts";
 import {
@@ -37,7 +36,6 @@ import {
   type Output,
   plainNumber,
   Progress,
-  type Styled,
 } from "./screen.ts";
 import { untilForced } from "./stop.ts";
 
@@ -56,12 +54,11 @@ them from other consumers, for ${SWEEP_VISIBILITY_SECONDS} s at a time. Then it 
 that it did not redrive or delete. So receive counts rise by one, and by two if
 it asks before a redrive. It leaves messages that arrive after it started.`,
   options: [
+    ...SELECTION_OPTIONS,
     {
-      name: "error",
-      value: "PATTERN",
-      meaning: `only messages whose "ERROR: MESSAGE" contains this text,
-in upper or lower case, or matches /REGULAR EXPRESSION/;
-SQS's own dead letters carry no error`,
+      name: "show",
+      value: "ID",
+      meaning: "all of one message: its body, attributes and stack",
     },
     {
       name: "redrive",
@@ -89,11 +86,13 @@ deleted, 2 bad usage, or no such queue.`,
   run: failed,
 };
 
-type Order = Pick<FailedWorkOptions, "action" | "selects"> & {
+interface Order extends Pick<FailedWorkOptions, "action"> {
   readonly json: boolean;
-};
+  /** Whether it shows one message, whole. */
+  readonly shows: boolean;
+}
 
-interface Task extends Order {
+interface Task extends Order, Selection {
   readonly io: Output;
   readonly open: OpenQueue;
   readonly redrive: Redrive;
@@ -106,7 +105,7 @@ async function failed(options: ParsedOptions, io: Output): Promise<number> {
   if (others.length > 0) {
     throw new UsageError(`Give one queue: got ${options.positional.join(" ")}`);
   }
-  const order = orderOf(options, io);
+  const order = { ...orderOf(options, io), ...selectionOf(options) };
   const where = connectOptionsOf(options);
   using stack = new DisposableStack();
   const open = await openQueue(name, where);
@@ -140,6 +139,12 @@ function orderOf(options: ParsedOptions, io: Output): Order {
   if (redrive && purge) {
     throw new UsageError("Give --redrive or --purge, not both");
   }
+  const shows = options.get("show") !== undefined;
+  if (shows && (redrive || purge)) {
+    throw new UsageError(
+      "Option --show only shows: give --id=ID to work on it",
+    );
+  }
   if (options.get("to") !== undefined && !redrive) {
     throw new UsageError("Option --to needs --redrive");
   }
@@ -150,29 +155,9 @@ function orderOf(options: ParsedOptions, io: Output): Order {
   }
   return {
     action: redrive ? "redrive" : purge ? "purge" : "list",
-    selects: selectorOf(options.get("error")),
     json: options.has("json"),
+    shows,
   };
-}
-
-/** Reads `--error`: text in upper or lower case, or `/EXPRESSION/`. */
-function selectorOf(text: string | undefined): Order["selects"] {
-  if (text === undefined) return undefined;
-  const [, source, flags = ""] = /^\/(.+)\/(i?)$/s.exec(text) ?? [];
-  if (source === undefined) {
-    const wanted = text.toLowerCase();
-    return (error) => error.toLowerCase().includes(wanted);
-  }
-  try {
-    const regExp = new RegExp(source, `u${flags}`);
-    return (error) => regExp.test(error);
-  } catch (error) {
-    throw new UsageError(
-      `Option --error must be text or a /REGULAR EXPRESSION/: ${
-        messageOf(error)
-      }`,
-    );
-  }
 }
 
 function canAsk({ screen }: Output): boolean {
@@ -214,9 +199,12 @@ const MAX_PROBLEMS = 5;
 const VERBS = { list: "Listed", redrive: "Sent back", purge: "Deleted" };
 
 async function work(task: Task, signal: AbortSignal): Promise<number> {
-  const { action, selects, json, io, open, attributes: { visible } } = task;
+  const { action, selects, json, shows, io, open } = task;
   const { clock } = open;
-  const total = selects === undefined ? visible : undefined;
+  const { visible } = task.attributes;
+  const total = selects === undefined && task.limit === undefined
+    ? visible
+    : undefined;
   using progress = new Progress(
     io,
     clock,
@@ -235,7 +223,9 @@ async function work(task: Task, signal: AbortSignal): Promise<number> {
     onMessage(message) {
       const now = clock.now() + open.connection.clockAheadMs;
       if (json) io.stdout(JSON.stringify(describeMessage(message, now)));
-      else io.stdout(...messageLine(message, now, io));
+      else if (shows) {
+        wholeMessage(message, now).forEach((line) => io.stdout(line));
+      } else io.stdout(...messageLine(message, now, io));
     },
     onBatch() {
       const fraction = visible ? work.sweep.seen / visible : undefined;
@@ -249,7 +239,13 @@ async function work(task: Task, signal: AbortSignal): Promise<number> {
     report(work, task);
     if (signal.aborted) io.stderr("Stopped as asked: rerun for the rest");
   }
-  return work.problems.size > 0 || work.undeleted > 0 ? FAILED : DONE;
+  const isMissing = shows && work.selected === 0;
+  if (isMissing) {
+    io.stderr(`${open.ref.name} has no such message: list it without --show`);
+  }
+  return work.problems.size > 0 || work.undeleted > 0 || isMissing
+    ? FAILED
+    : DONE;
 }
 
 function report(work: FailedWork, task: Task): void {
@@ -302,46 +298,4 @@ function report(work: FailedWork, task: Task): void {
 
 function many(messages: number): string {
   return counted(messages, "message");
-}
-
-const STYLES = ["dim", "bold", "red"] as const;
-
-/**
- * A message in a line: in a pipe with its id first; on a terminal without it,
- * and cut to the width.
- */
-function messageLine(
-  message: ReceivedMessage,
-  nowMs: number,
-  { screen }: Output,
-): Styled[] {
-  const parts = [
-    age(nowMs, failedAtMs(message)).padStart(6),
-    orDash(sourceName(message)),
-    errorOf(message) ?? `received ${counted(message.receiveCount, "time")}`,
-    bodyOf(message),
-  ].map(printable);
-  if (!screen.stdout) {
-    return [{ text: [printable(message.messageId), ...parts].join("  ") }];
-  }
-  let room = screen.columns;
-  return parts.map((part, i) => {
-    const whole = i === 0 ? part : `  ${part}`;
-    const text = whole.length > room ? cutTo(room, whole) : whole;
-    room -= text.length;
-    return { text, style: STYLES[i] };
-  });
-}
-
-function cutTo(length: number, text: string): string {
-  return length === 0 ? "" : `${text.slice(0, length - 1)}…`;
-}
-
-const UNITS = [["d", 86_400], ["h", 3600], ["min", 60], ["s", 1]] as const;
-
-function age(nowMs: number, failedMs: number | undefined): string {
-  if (failedMs === undefined) return orDash(failedMs);
-  const seconds = Math.max(0, Math.floor((nowMs - failedMs) / 1000));
-  const [unit, size] = UNITS.find(([, size]) => seconds >= size) ?? ["s", 1];
-  return `${plainNumber(Math.floor(seconds / size))} ${unit}`;
 }

@@ -24,6 +24,12 @@ export function errorOf({ attributes }: ReceivedMessage): string | undefined {
     : `${reason.error}: ${reason.message}`;
 }
 
+/** Whether a message has an id, here or in the queue that it failed in. */
+export function isMessage(message: ReceivedMessage, id: string): boolean {
+  return message.messageId === id ||
+    readReason(message.attributes)?.messageId === id;
+}
+
 /** Its body on one line. Base64 is decoded if it holds a job: text may look so. */
 export function bodyOf(message: ReceivedMessage): string {
   try {

@@ -7,7 +7,6 @@
 
 import type { OpenQueue } from "../connect/open_queue.ts";
 import type { ReceivedMessage } from "../sqs/connection.ts";
-import { errorOf } from "./failed_message.ts";
 import type { Redrive } from "./redrive.ts";
 import { Sweep, type SweepOptions } from "./sweep.ts";
 
@@ -16,8 +15,12 @@ export type FailedAction = "list" | "redrive" | "purge";
 /** Options of {@linkcode FailedWork}; its signal stops it after a batch. */
 export interface FailedWorkOptions extends SweepOptions {
   readonly action: FailedAction;
-  /** Selects messages by `TypeError: x is missing`, never one without error. */
-  readonly selects?: ((error: string) => boolean) | undefined;
+  /** Selects messages; absent: all. */
+  readonly selects?:
+    | ((message: ReceivedMessage, nowMs: number) => boolean)
+    | undefined;
+  /** The most messages to select. */
+  readonly limit?: number | undefined;
   readonly redrive: Redrive;
   /** Called with each selected message of `list`. */
   readonly onMessage: (message: ReceivedMessage) => void;
@@ -26,6 +29,7 @@ export interface FailedWorkOptions extends SweepOptions {
 
 /** One pass over the messages of a queue; its counts grow while it runs. */
 export class FailedWork {
+  readonly #open: OpenQueue;
   readonly #options: FailedWorkOptions;
   /** Counts the messages that were seen, came meanwhile, or stay hidden. */
   readonly sweep: Sweep;
@@ -39,16 +43,20 @@ export class FailedWork {
   readonly problems: Map<string, number> = new Map();
 
   constructor(open: OpenQueue, options: FailedWorkOptions) {
+    this.#open = open;
     this.#options = options;
     this.sweep = new Sweep(open, options);
   }
 
   /** Handles every message, then releases the remaining ones. */
   async run(): Promise<void> {
-    const { action, onMessage, onBatch } = this.#options;
+    const { action, limit = Infinity, onMessage, onBatch } = this.#options;
+    const { selects = () => true } = this.#options;
     await using sweep = this.sweep;
     for await (const batch of sweep.batches()) {
-      const chosen = batch.filter((message) => this.#isSelected(message));
+      const now = this.#nowMs;
+      const chosen = batch.filter((message) => selects(message, now))
+        .slice(0, limit - this.selected);
       this.selected += chosen.length;
       if (action === "redrive") await this.#redrive(chosen);
       else if (action === "purge") await this.#delete(chosen);
@@ -57,7 +65,14 @@ export class FailedWork {
         this.done += chosen.length;
       }
       onBatch();
+      if (this.selected >= limit) return;
     }
+  }
+
+  /** The server's time. */
+  get #nowMs(): number {
+    const { clock, connection } = this.#open;
+    return clock.now() + connection.clockAheadMs;
   }
 
   async #redrive(chosen: readonly ReceivedMessage[]): Promise<void> {
@@ -86,13 +101,6 @@ export class FailedWork {
     if (count === 0) return;
     if (this.#options.action === "purge") this.done -= count;
     throw error;
-  }
-
-  #isSelected(message: ReceivedMessage): boolean {
-    const { selects } = this.#options;
-    if (selects === undefined) return true;
-    const error = errorOf(message);
-    return error !== undefined && selects(error);
   }
 }
 

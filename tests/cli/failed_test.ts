@@ -228,6 +228,74 @@ Deno.test("zsqs failed --error selects by text and by regular expression", async
   assertEquals(queues.get(KEPT).messages.length, 13);
 });
 
+Deno.test("zsqs failed works on messages by id, age and number", async () => {
+  await using queues = start();
+  await putKept(4);
+  await put(KEPT, { body: "[[9],{}]", attributes: {} });
+  const [first] = queues.get(KEPT).messages;
+  const listed = async (...options: string[]) => {
+    const { stdout } = await cli(["failed", "--json", ...options, KEPT]);
+    return stdout.map((line) => JSON.parse(JSON.parse(line).body)[0][0]);
+  };
+  assertEquals(await listed(`--id=${first!.messageId}`), [0]);
+  assertEquals(await listed("--id=source-2", "--id=source-3"), [2, 3]);
+  assertEquals(await listed("--id=other"), []);
+  assertEquals(await listed("--older-than=2h"), [0, 1, 2, 3]);
+  assertEquals(await listed("--older-than=181min"), []);
+  assertEquals(await listed("--limit=2"), [0, 1]);
+  assertEquals(await listed("--limit=1", "--error=range"), [1]);
+
+  const { stdout } = await cli([
+    "failed",
+    "--redrive",
+    "--yes",
+    "--limit=3",
+    KEPT,
+  ]);
+  assertEquals(stdout, [
+    "Sent back 3 of 5 messages of adder-failed: 3 to adder",
+  ]);
+  assertEquals(numbers(queues, "adder"), [0, 1, 2]);
+  assertEquals(numbers(queues, KEPT), [3, 9]);
+});
+
+Deno.test("zsqs failed --show writes all of one message", async () => {
+  await using queues = start();
+  await put(
+    KEPT,
+    kept(0),
+    kept(1, {
+      body: '[["a\\u001b[31m\nb"],{}]',
+      attributes: { customer: { type: "String", value: "x\ny" } },
+    }),
+  );
+  const id = queues.get(KEPT).messages[1]!.messageId;
+  assertEquals(await cli(["failed", "--show=source-1", KEPT]), {
+    status: 0,
+    stdout: [
+      `Message             ${id}`,
+      "Source              adder, message source-1",
+      "Error               RangeError: 1 is bad",
+      "Failed              1970-01-01T00:00:00.000Z, 3 h ago",
+      "Sent                1970-01-01T03:00:00.000Z",
+      "Receives            2",
+      "Attribute customer  x\\ny",
+      "Body",
+      '  [["a\\u001b[31m',
+      '  b"],{}]',
+    ],
+    stderr: [
+      "Listed 1 of 2 messages of adder-failed, each received and released",
+    ],
+  });
+  const { status, stderr } = await cli(["failed", "--show=gone", KEPT]);
+  assertEquals(status, 1);
+  assertEquals(
+    stderr.at(-1),
+    "adder-failed has no such message: list it without --show",
+  );
+});
+
 Deno.test("zsqs failed --redrive sends bodies and attributes as they were", async () => {
   using _error = stub(console, "error", () => {});
   await using queues = setUp({ silent: true });
@@ -877,6 +945,21 @@ Deno.test("zsqs failed refuses bad usage", async () => {
       hint,
     ],
     [["--to=adder", KEPT], "Option --to needs --redrive", hint],
+    [
+      ["--older-than=1week", KEPT],
+      'Option --older-than must be a number with s, min, h or d: current value is "1week"',
+      hint,
+    ],
+    [
+      ["--limit=0", KEPT],
+      'Option --limit must be an integer from 1 to 1000000000: current value is "0"',
+      hint,
+    ],
+    [
+      ["--show=ID", "--purge", "--yes", KEPT],
+      "Option --show only shows: give --id=ID to work on it",
+      hint,
+    ],
     [
       ["--redrive", `--to=${KEPT}`, KEPT],
       'Cannot send messages of "adder-failed" to "adder-failed" as that is the same queue',

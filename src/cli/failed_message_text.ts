@@ -1,0 +1,100 @@
+/**
+ * A failed message as text: in one line, or whole.
+ *
+ * @module
+ */
+
+import {
+  bodyOf,
+  describeMessage,
+  errorOf,
+  failedAtMs,
+  sourceName,
+} from "../operate/failed_message.ts";
+import type { ReceivedMessage } from "../sqs/connection.ts";
+import { escapeControls, isoTime, printable } from "../text.ts";
+import {
+  counted,
+  orDash,
+  type Output,
+  plainNumber,
+  type Styled,
+} from "./screen.ts";
+
+/** All of a message: its facts, then attributes, body and stack. */
+export function wholeMessage(
+  message: ReceivedMessage,
+  nowMs: number,
+): string[] {
+  const { stack, attributes, body, ...facts } = describeMessage(message, nowMs);
+  const { groupId, sentAt, fromMessageId } = facts;
+  const failedMs = failedAtMs(message);
+  const from = fromMessageId === null ? "" : `, message ${fromMessageId}`;
+  const rows: [name: string, value: unknown][] = [
+    ["Message", message.messageId],
+    ["Source", `${orDash(sourceName(message))}${from}`],
+    ["Error", orDash(errorOf(message))],
+    ["Failed", `${orDash(isoTime(failedMs))}, ${age(nowMs, failedMs)} ago`],
+    ["Sent", orDash(sentAt as string | null)],
+    ["Receives", facts.receiveCount],
+    ...(groupId === null ? [] : [["Group", groupId] as [string, unknown]]),
+    ...Object.entries(attributes as object)
+      .map(([name, value]): [string, unknown] => [`Attribute ${name}`, value]),
+  ];
+  const width = Math.max(...rows.map(([name]) => name.length)) + 2;
+  return [
+    ...rows.map(([name, value]) =>
+      printable(name).padEnd(width) + printable(String(value))
+    ),
+    "Body",
+    ...indented(String(body)),
+    ...(stack === null ? [] : ["Stack", ...indented(String(stack))]),
+  ];
+}
+
+/** The lines of a text, none of which can forge another or drive a terminal. */
+function indented(text: string): string[] {
+  return text.split(/\r?\n/).map((line) => `  ${escapeControls(line)}`);
+}
+
+const STYLES = ["dim", "bold", "red"] as const;
+
+/**
+ * A message in a line: in a pipe with its id first; on a terminal without it,
+ * and cut to the width.
+ */
+export function messageLine(
+  message: ReceivedMessage,
+  nowMs: number,
+  { screen }: Output,
+): Styled[] {
+  const parts = [
+    age(nowMs, failedAtMs(message)).padStart(6),
+    orDash(sourceName(message)),
+    errorOf(message) ?? `received ${counted(message.receiveCount, "time")}`,
+    bodyOf(message),
+  ].map(printable);
+  if (!screen.stdout) {
+    return [{ text: [printable(message.messageId), ...parts].join("  ") }];
+  }
+  let room = screen.columns;
+  return parts.map((part, i) => {
+    const whole = i === 0 ? part : `  ${part}`;
+    const text = whole.length > room ? cutTo(room, whole) : whole;
+    room -= text.length;
+    return { text, style: STYLES[i] };
+  });
+}
+
+function cutTo(length: number, text: string): string {
+  return length === 0 ? "" : `${text.slice(0, length - 1)}…`;
+}
+
+const UNITS = [["d", 86_400], ["h", 3600], ["min", 60], ["s", 1]] as const;
+
+function age(nowMs: number, failedMs: number | undefined): string {
+  if (failedMs === undefined) return orDash(failedMs);
+  const seconds = Math.max(0, Math.floor((nowMs - failedMs) / 1000));
+  const [unit, size] = UNITS.find(([, size]) => seconds >= size) ?? ["s", 1];
+  return `${plainNumber(Math.floor(seconds / size))} ${unit}`;
+}

@@ -49,6 +49,8 @@ export class Lease {
   lost = false;
   /** Its job, once started. */
   job: JobControl | undefined;
+  /** How long its job ran. The jobs of a batch share a control, which runs on. */
+  durationMs: number | undefined;
   /** Whether the heartbeat extends it, ... */
   isExtended = false;
   /** ... when the next extension is due, ... */

@@ -120,6 +120,7 @@ export class Leases implements Iterable<Lease> {
 
   /** A job has ended: its message is being settled, and still extended. */
   settle(lease: Lease): void {
+    lease.durationMs = lease.job?.durationMs;
     this.#move(lease, "settling");
   }
 
@@ -152,14 +153,14 @@ export class Leases implements Iterable<Lease> {
    * @param error By default, why the job's signal aborted.
    */
   report(
-    { message, job }: Lease,
+    { message, job, durationMs = job?.durationMs }: Lease,
     outcome: JobEnd["outcome"],
     error?: unknown,
   ): void {
     this.#context.events.settled?.(message, {
       outcome,
       error: outcome === "done" ? undefined : error ?? job?.signal.reason,
-      durationMs: job?.durationMs,
+      durationMs,
     });
   }
 

@@ -20,7 +20,7 @@ import type { WorkerConfig } from "./worker.ts";
 import type { WorkerSpec } from "./worker_spec.ts";
 
 /**
- * A job as {@linkcode Hooks} see it: a copy of its own, without the signal. If
+ * A job as {@linkcode Hooks} see it: a copy, without the signal. If
  * the body cannot be read, `args` and `kwargs` are empty.
  */
 export type HookJob = Omit<Job, "signal">;
@@ -181,7 +181,7 @@ export function hooksProblem(made: unknown): string | undefined {
   return isEmpty && !isPlain ? `an object without hooks: ${wanted}` : undefined;
 }
 
-/** An instance of a class may have members of its own: only near names count. */
+/** An instance of a class may have other members, too: only near names count. */
 function misspelled(made: object): string | undefined {
   for (
     let each = made;

@@ -37,7 +37,8 @@ export class JobControl {
   #overReason: JobAbortReason | undefined;
   /** When the handler started, the last time. */
   startedAtMs: number | undefined;
-  #endedAtMs = 0;
+  /** How long the handler ran the last time it ended. */
+  durationMs: number | undefined;
   /** Whether the message was released: the outcome does not matter any more. */
   givenUp = false;
   /** When its time is over: a busy event loop fires the timer late. */
@@ -56,14 +57,6 @@ export class JobControl {
   /** Why it was aborted; a timeout counts only if nothing else did. */
   get abortReason(): JobAbortReason | undefined {
     return this.#overReason ?? this.#reason?.reason;
-  }
-
-  /** How long the handler ran, in the end; `undefined` if it never started. */
-  get durationMs(): number | undefined {
-    const { startedAtMs } = this;
-    return startedAtMs === undefined
-      ? undefined
-      : this.#endedAtMs - startedAtMs;
   }
 
   get signal(): AbortSignal {
@@ -105,7 +98,9 @@ export class JobControl {
   /** The handler has ended, unless the job was given up before. */
   end(nowMs: number): void {
     if (this.givenUp) return;
-    this.#endedAtMs = nowMs;
+    if (this.startedAtMs !== undefined) {
+      this.durationMs = nowMs - this.startedAtMs;
+    }
     this.onEnd?.();
   }
 

@@ -84,7 +84,7 @@ export class HookCalls implements Partial<ContainerEvents> {
     this.#call("receiveFailed", undefined, () => receiveFailed(error));
   }
 
-  /** Says that the container has stopped, and waits for what is pending. */
+  /** Calls the hook `stopped`, then waits for pending promises. */
   async stop(summary: ContainerSummary): Promise<void> {
     const { queue, hooks: { stopped } } = this.#options;
     if (stopped !== undefined) {

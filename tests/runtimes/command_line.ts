@@ -34,6 +34,7 @@ export const COMMAND_LINE: Readonly<Record<string, ProcessCheck>> = {
   "`zsqs FILE.ini`, `check`, `send`, `status`, `failed`": { works: callAll },
   "`SIGTERM` stops a container": { works: stopBySignal },
   "Errors that a job leaves behind end no container": { works: outliveErrors },
+  "A job's exit logs its message, and the status is 1": { works: exit },
   "`--local`": { works: runLocally, refused: refuseLocally },
   "`--watch`": { works: runWatched, refused: refuseWatch },
   "`jsr:` and `npm:` workers": { works: runFromJsr, refused: refuseJsr },
@@ -161,6 +162,22 @@ async function outliveErrors(stage: ProcessStage): Promise<void> {
   }
 }
 
+async function exit({ server, folder, cli }: ProcessStage): Promise<void> {
+  const url = await server.createQueue("exited");
+  await server.send(url, "[[],{}]");
+  await folder.write("exit.js", "export default () => () => process.exit(0);");
+  await folder.write(
+    "exited.ini",
+    ini("exited").replace("worker.ts", "exit.js"),
+  );
+  await using container = cli(["exited.ini"]);
+  assertEquals(await container.status(), 1, container.stderr);
+  assertMatch(
+    container.stderr,
+    / A job ended the process: exited, message \S+, receive 1: /,
+  );
+}
+
 async function runLocally({ folder, cli }: ProcessStage): Promise<void> {
   await folder.write("worker.ts", WORKER);
   await folder.write("local.ini", ini("local"));
@@ -276,14 +293,15 @@ async function passes(running: TestProcess, output: RegExp): Promise<void> {
   assertMatch(process.stdout, output);
 }
 
-/** Checks that a command is refused, in these lines. */
+/** Checks that a command is refused, in these lines and warnings. */
 async function refuses(
   running: TestProcess,
   lines: readonly RegExp[],
 ): Promise<void> {
   await using process = running;
   const status = await process.status();
-  const written = process.stderr.trimEnd().split("\n");
+  const written = process.stderr.trimEnd().split("\n")
+    .filter((line) => !line.startsWith("Warning: "));
   assertEquals([status, written.length], [2, lines.length], process.stderr);
   for (const [i, line] of lines.entries()) assertMatch(written[i]!, line);
 }

@@ -12,8 +12,11 @@ import {
   type TracerProvider,
 } from "@opentelemetry/api";
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { type } from "arktype";
 import fs from "node:fs";
 import { join } from "node:path";
+import * as v from "valibot";
+import { z } from "zod";
 import { main } from "../../cli.ts";
 import {
   type ContainerSettings,
@@ -26,7 +29,9 @@ import {
   kwargs,
   NonExistentQueueError,
   Queue,
+  SchemaError,
   TransientError,
+  withSchema,
 } from "../../mod.ts";
 import { setUp } from "../../testing.ts";
 
@@ -52,6 +57,10 @@ export const LIBRARY: Readonly<Record<string, Check>> = {
   "`startContainer` with a `handler`": runHandler,
   "`startContainer` with a worker's module": runModule,
   "FIFO queues": keepOrder,
+  "`body` and `envelope`": readEvents,
+  "Schemas of zod, valibot and arktype": checkJobs,
+  "`attempts` and `hooks`": reportFailures,
+  "`health`": answerProbes,
   "Loggers": writeLogs,
   "OpenTelemetry": reportSpans,
   "`setUp` of `testing`": testOnDouble,
@@ -153,6 +162,103 @@ async function keepOrder(stage: Stage): Promise<void> {
     },
   });
   assertEquals(seen, { a: [1, 2, 2, 3], b: [1, 2, 2, 3] });
+}
+
+async function readEvents(stage: Stage): Promise<void> {
+  const topicArn = "arn:aws:sns:us-east-1:000000000000:orders";
+  const notification = {
+    Type: "Notification",
+    MessageId: "5e2a0c1e-0000-4000-8000-000000000000",
+    TopicArn: topicArn,
+    Message: '{"id":"o1"}',
+    Timestamp: "2026-01-02T03:04:05.678Z",
+  };
+  const seen: unknown[] = [];
+  await drain(stage, {
+    queue: "notified",
+    body: "json",
+    envelope: "sns",
+    handler(order: unknown) {
+      seen.push(order, currentJob().notification?.topicArn);
+    },
+  }, [[notification]]);
+  assertEquals(seen, [{ id: "o1" }, topicArn]);
+}
+
+async function checkJobs(stage: Stage): Promise<void> {
+  const schemas = {
+    zod: z.tuple([z.object({ id: z.string() }), z.coerce.number()]),
+    valibot: v.tuple([
+      v.object({ id: v.string() }),
+      v.pipe(v.string(), v.transform(Number)),
+    ]),
+    arktype: type([{ id: "string" }, "string.numeric.parse"]),
+  };
+  for (const [name, schema] of Object.entries(schemas)) {
+    await stage.makeQueue(`${name}-failed`);
+    const seen: unknown[] = [];
+    const { done, failed } = await drain(stage, {
+      queue: name,
+      failures: { queue: `${name}-failed` },
+      handler: withSchema(
+        schema as typeof schemas.zod,
+        (order, count) => void seen.push(order.id, count),
+      ),
+    }, [[{ id: "o1" }, "3"], [{ id: 1 }, "3"]]);
+    assertEquals([name, done, failed, ...seen], [name, 1, 1, "o1", 3]);
+    await using queue = await Queue(name, {
+      endpoint: stage.endpoint,
+      schema: schema as typeof schemas.zod,
+    });
+    const send = () => queue({ id: 1 } as never, "3");
+    await assertRejects(send, SchemaError);
+  }
+}
+
+async function reportFailures(stage: Stage): Promise<void> {
+  await stage.makeQueue("tried-failed");
+  const ended: unknown[] = [];
+  await drain(stage, {
+    queue: "tried",
+    attempts: 2,
+    visibilityTimeoutSeconds: 1,
+    failures: { queue: "tried-failed" },
+    hooks: {
+      jobEnded({ receiveCount }, { outcome, error }) {
+        ended.push([receiveCount, outcome, String(error)]);
+      },
+    },
+    handler() {
+      const { receiveCount } = currentJob();
+      if (receiveCount > 1) throw new TypeError("no such thing");
+      throw new TransientError("not now", { delaySeconds: 0 });
+    },
+  }, [[1]]);
+  assertEquals(ended, [
+    [1, "retried", "TransientError: not now"],
+    [2, "failed", "TypeError: no such thing"],
+  ]);
+  assertEquals(await stage.bodies("tried-failed"), ["[[1],{}]"]);
+}
+
+async function answerProbes(stage: Stage): Promise<void> {
+  await stage.makeQueue("probed");
+  const path = join(stage.folder, "health.log");
+  await using _container = await startContainer({
+    queue: "probed",
+    endpoint: stage.endpoint,
+    waitTimeSeconds: 1,
+    health: "127.0.0.1:0",
+    loggers: `<logger>
+      <logfile>
+        path ${path}
+      </logfile>
+    </logger>`,
+    handler: () => {},
+  });
+  const [url = ""] = /http:\S+/.exec(fs.readFileSync(path, "utf8")) ?? [];
+  const answer = await fetch(new URL("/livez", url));
+  assertEquals([answer.status, await answer.text()], [200, "ok\n"]);
 }
 
 async function writeLogs(stage: Stage): Promise<void> {
@@ -273,7 +379,8 @@ async function drain<Config>(
   const { endpoint } = stage;
   if (jobs.length > 0) {
     await stage.makeQueue(settings.queue);
-    await using queue = await Queue(settings.queue, { endpoint });
+    const { queue: name, body } = settings;
+    await using queue = await Queue(name, { endpoint, body: body as "job" });
     await queue.sendAll(jobs);
   }
   const container = await startContainer(

@@ -90,12 +90,18 @@ Deno.test("the walkthrough of zc.sqs works against the double", async () => {
     assertEquals(output(), ["12", "deleted '[[1,2,3],{}]'"]);
 
     await adder(1, 2, "later");
-    assertEquals(output(), ["not now"]);
+    // zc.sqs retries without a word; each retry is a line here.
+    const notNow = () => {
+      const [said, retry = "", ...others] = output();
+      assertEquals([said, others], ["not now", []]);
+      assertMatch(retry, /^INFO zsqs Job will be retried in 30 s: adder, /);
+    };
+    notNow();
     assertEquals(queues.get("adder").bodies, ['[[1,2,"later"],{}]']);
     await queues.advance(29);
     assertEquals(output(), []);
     await queues.advance(1);
-    assertEquals(output(), ["not now"]);
+    notNow();
 
     await adder(1, 2, "");
     const [error = "", deleted] = output();

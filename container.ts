@@ -41,6 +41,9 @@ export type {
   TransientErrorOptions,
 } from "./src/errors.ts";
 export type { HookJob, Hooks, HooksFactory, JobEnd } from "./src/job/hooks.ts";
+export { PartialBatchError } from "./src/job/partial_batch.ts";
+export type { FailedJob } from "./src/job/partial_batch.ts";
+export type { BatchHandler, BatchOptions } from "./src/job/run_batch.ts";
 export type { Handler } from "./src/job/run_job.ts";
 export type { Logger } from "./src/logging/loggers.ts";
 export { currentJob, getLogger } from "./src/job/current_job.ts";
@@ -55,6 +58,7 @@ export type {
 export type { BodyFormat } from "./src/message/reading.ts";
 export type { SnsNotification } from "./src/message/sns.ts";
 export type {
+  BatchWorkerLike,
   JobArgs,
   WorkerConfig,
   WorkerFactory,

@@ -10,6 +10,7 @@ export const BRANDS = [
   "ConfigError",
   "JobAbortedError",
   "NonExistentQueueError",
+  "PartialBatchError",
   "PermanentError",
   "SchemaError",
   "SendError",

@@ -8,9 +8,9 @@ import { dirname, resolve } from "node:path";
 import { ConfigError, messageOf } from "../errors.ts";
 import { hooksProblem } from "../job/hooks.ts";
 import {
+  type GivenHandler,
   unrunHandler,
   type WorkerConfig,
-  type WorkerLike,
 } from "../job/worker.ts";
 import { parseLoggers } from "../logging/loggers_text.ts";
 import type { ConnectOptions } from "../sqs/connection.ts";
@@ -23,6 +23,9 @@ import {
   PERMISSION_KEYS,
 } from "./options.ts";
 import type { ContainerSettings } from "./settings.ts";
+
+/** The most messages that a container may hold: SQS's limit for a FIFO queue. */
+const MAX_MESSAGES = 20_000;
 
 export interface CheckedSettings {
   /** The options that are right, and defaults. */
@@ -100,7 +103,7 @@ const IN_PROGRAM: Place = {
   subject: (option) => quote(option.key),
   missing: ({ key, required }) =>
     key === "worker"
-      ? '"worker" is missing: give a "worker" or a "handler"'
+      ? '"worker" is missing: give a "worker", "handler" or "handleBatch"'
       : `${quote(key)} is missing: ${required}`,
   allowed: (option) => option.allowedInProgram ?? option.allowed,
   shown: (_option, value) => show(value),
@@ -109,7 +112,12 @@ const IN_PROGRAM: Place = {
 
 const SETTINGS: readonly string[] = [
   ...CONTAINER_OPTIONS.map((option) => option.key),
-  ...["handler", "workerConfig", "file"] satisfies (keyof ContainerSettings)[],
+  ...[
+    "handler",
+    "handleBatch",
+    "workerConfig",
+    "file",
+  ] satisfies (keyof ContainerSettings)[],
 ];
 
 type Given = Readonly<Record<string, unknown>>;
@@ -134,10 +142,11 @@ export function checkSettings(
     ...checkNames(given),
     ...checkWorkerConfig(given, config),
     ...checkTable(given, place, config, wrong),
-    ...checkHandler(given, config),
+    ...checkHandlers(given, config),
     ...checkGivenHooks(given),
     ...checkLoggers(place, config),
     ...checkTogether(config),
+    ...checkBatch(given, place, config),
     ...checkIsolation(given, place, config),
   ];
   const lines = problems.map((text) => `Cannot start container as ${text}`);
@@ -182,7 +191,7 @@ function* checkTable(
   config: Draft,
   wrong: Set<keyof ContainerSettings>,
 ): Problems {
-  const { file, handler } = given;
+  const { file, handler, handleBatch } = given;
   if (typeof file === "string") config.file = file;
   else if (file !== undefined) {
     yield `"file" must be a path: current value is ${show(file)}`;
@@ -193,7 +202,8 @@ function* checkTable(
     const { key, target = key, check, required } = option;
     const { [key]: value = defaultOf(option, config) } = given;
     if (value === undefined) {
-      const isGiven = key === "worker" && handler !== undefined;
+      const isGiven = key === "worker" &&
+        (handler !== undefined || handleBatch !== undefined);
       if (required && !isGiven) yield place.missing(option);
       continue;
     }
@@ -213,21 +223,34 @@ function* checkTable(
   }
 }
 
-function* checkHandler(given: Given, config: Draft): Problems {
-  const { handler, worker } = given;
-  if (handler === undefined) return;
-  const { handle } = Object(handler) as { handle?: unknown };
-  if (typeof handler !== "function" && typeof handle !== "function") {
-    const allowed = 'a function, or an object with a "handle" method';
-    yield `"handler" must be ${allowed}: current value is ${show(handler)}`;
+/** What a program may give in place of `worker`. */
+const HANDLERS = {
+  handler: { method: "handle", hint: ', or an object with a "handle" method' },
+  handleBatch: { method: undefined, hint: " that takes an array of jobs" },
+} as const;
+
+function* checkHandlers(given: Given, config: Draft): Problems {
+  const keys = ["worker", "handler", "handleBatch"] as const;
+  const all = keys.filter((key) => given[key] !== undefined);
+  for (const key of ["handler", "handleBatch"] as const) {
+    const handler = given[key];
+    if (handler === undefined) continue;
+    const { method, hint } = HANDLERS[key];
+    const member = method && (Object(handler) as Given)[method];
+    if (typeof handler !== "function" && typeof member !== "function") {
+      const shown = show(handler);
+      yield `"${key}" must be a function${hint}: current value is ${shown}`;
+    }
+    const unrun = unrunHandler(handler);
+    if (unrun !== undefined) yield `"${key}" is ${unrun}`;
+    for (const other of [...all, "workerConfig"]) {
+      if (other === key || given[other] === undefined) continue;
+      if (other === "handler") continue; // It has its own line.
+      yield `"${other}" must not be given together with "${key}": give one of them`;
+    }
+    if (given.worker !== undefined) continue;
+    config.worker = { [key]: handler } as unknown as GivenHandler;
   }
-  const unrun = unrunHandler(handler);
-  if (unrun !== undefined) yield `"handler" is ${unrun}`;
-  for (const key of ["worker", "workerConfig"]) {
-    if (given[key] === undefined) continue;
-    yield `"${key}" must not be given together with "handler": give one of them`;
-  }
-  if (worker === undefined) config.worker = { handler: handler as WorkerLike };
 }
 
 function* checkGivenHooks({ hooks }: Given): Problems {
@@ -258,27 +281,49 @@ function* checkTogether(config: Draft): Problems {
   yield `"failures" must be another queue than "queue": current ${values}`;
 }
 
+function* checkBatch(given: Given, place: Place, config: Draft): Problems {
+  const { batch, concurrency = 1, prefetch = 0 } = config;
+  if (batch === undefined) {
+    if (given.batch !== undefined) return;
+    const missing = 'needs "batch", the largest number of jobs in a batch';
+    if (given.handleBatch !== undefined) yield `"handleBatch" ${missing}`;
+    if (config.batchWaitSeconds !== undefined) {
+      yield `${subject(place, "batchWaitSeconds")} ${missing}`;
+    }
+    return;
+  }
+  const name = subject(place, "batch");
+  if (given.handler !== undefined) {
+    yield `${name} must not be given together with "handler": give "handleBatch", which takes an array of jobs`;
+  }
+  const messages = batch * concurrency + prefetch;
+  if (messages <= MAX_MESSAGES) return;
+  yield `${name} times "concurrency", plus "prefetch", must be at most ${MAX_MESSAGES} messages: current values are ${batch}, ${concurrency} and ${prefetch}`;
+}
+
+function subject(place: Place, key: keyof ContainerSettings): string {
+  return place.subject(CONTAINER_OPTIONS.find((each) => each.key === key)!);
+}
+
 function* checkIsolation(given: Given, place: Place, config: Draft): Problems {
-  const subject = (key: keyof ContainerSettings) =>
-    place.subject(CONTAINER_OPTIONS.find((option) => option.key === key)!);
   const { isolation, worker, concurrency, processes = 1, allowAll } = config;
   if (concurrency !== undefined && concurrency < processes) {
     const values = `${concurrency} and ${processes}`;
-    yield subject("concurrency") +
+    yield subject(place, "concurrency") +
       ` must be at least "processes", because each child process runs a job: current values are ${values}`;
   }
   const allowed = Object.values(PERMISSION_KEYS)
     .filter((key) => config[key] !== undefined);
   if (isolation === "process") {
-    const all = subject("allowAll");
+    const all = subject(place, "allowAll");
     for (const key of allowAll === true ? allowed : []) {
       yield `${
-        subject(key)
+        subject(place, key)
       } must not be given if ${all} is "true": give one of them`;
     }
     if (worker !== undefined && !("specifier" in worker)) {
-      const shown = show(given.worker ?? given.handler);
-      yield subject("worker") +
+      const shown = show(given.worker ?? given.handler ?? given.handleBatch);
+      yield subject(place, "worker") +
         ` must be MODULE:expr if "isolation" is "process": current value is ${shown}`;
     }
   } else if (isolation === "none") {
@@ -292,7 +337,7 @@ function* checkIsolation(given: Given, place: Place, config: Draft): Problems {
     ) {
       if (config[key] === undefined) continue;
       yield `${
-        subject(key)
+        subject(place, key)
       } needs "isolation" to be "process": current value is "none"`;
     }
   }

@@ -43,6 +43,7 @@ export interface ContainerConfig
   /** The start of messages about log files. */
   readonly loggersWhere: string;
   readonly concurrency: number;
+  readonly batchWaitSeconds?: number;
   readonly prefetch: number;
   readonly waitTimeSeconds: number;
   readonly visibilityTimeoutSeconds?: number;
@@ -165,13 +166,22 @@ const ROWS: readonly Row[] = [
     allowed: '"sns"',
     check: textThat((text) => text === "sns"),
   },
-  integer("concurrency", 1, 1000, "jobs at a time", 1),
+  integer("concurrency", 1, 1000, "jobs or batches at a time", 1),
+  integer("batch", 1, 1000, "jobs in a batch at most; for batch workers only"),
+  integer(
+    "batchWaitSeconds",
+    0,
+    60,
+    "how long a batch waits to fill; 1 by default",
+    ({ batch }) => batch === undefined ? undefined : 1,
+  ),
   integer(
     "prefetch",
     0,
     1000,
-    "messages received ahead; 0 to 10 by concurrency",
-    ({ concurrency = 1 }) => concurrency === 1 ? 0 : Math.min(10, concurrency),
+    "messages received ahead; by concurrency or batch",
+    ({ concurrency = 1, batch }) =>
+      batch ?? (concurrency === 1 ? 0 : Math.min(10, concurrency)),
   ),
   integer("waitTimeSeconds", 1, 20, "how long a poll waits for messages", 20),
   integer(

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { BatchHandler } from "../job/run_batch.ts";
 import type { BodyFormat } from "../message/reading.ts";
 import type { Hooks, HooksFactory } from "../job/hooks.ts";
 import type { WorkerConfig, WorkerFactory, WorkerLike } from "../job/worker.ts";
@@ -31,6 +32,11 @@ export interface ContainerSettings<Config = WorkerConfig> {
    * dispose it. Not in ini files.
    */
   readonly handler?: WorkerLike | undefined;
+  /**
+   * The handler of a batch worker, in place of `worker`: a function that takes an
+   * array of jobs. It needs `batch`. Not in ini files.
+   */
+  readonly handleBatch?: BatchHandler | undefined;
   /**
    * The argument of the `worker` function or class. For a `worker` given as
    * `MODULE:expr`, all values must be strings (section `[worker]`).
@@ -69,14 +75,27 @@ export interface ContainerSettings<Config = WorkerConfig> {
    */
   readonly loggers?: string | undefined;
   /**
-   * The number of jobs that run at a time, 1 to 1000.
+   * The number of jobs, or of batches, that run at a time, 1 to 1000.
    * @default {1}
    */
   readonly concurrency?: number | undefined;
   /**
+   * The largest number of jobs in a batch, 1 to 1000: needed for a worker with
+   * `handleBatch`, and allowed for no other. `batch * concurrency + prefetch` is
+   * at most 20,000.
+   * @default {undefined} jobs run one by one
+   */
+  readonly batch?: number | undefined;
+  /**
+   * The seconds that the first job of a batch waits for others, 0 to 60
+   * (`batch_wait`). It needs `batch`.
+   * @default {undefined} 1 if `batch` is given
+   */
+  readonly batchWaitSeconds?: number | undefined;
+  /**
    * The number of messages to receive ahead of the running jobs, 0 to 1000.
-   * @default {undefined} 0 if `concurrency` is 1; otherwise `concurrency`, at
-   * most 10
+   * @default {undefined} `batch`, if given; 0 if `concurrency` is 1; otherwise
+   * `concurrency`, at most 10
    */
   readonly prefetch?: number | undefined;
   /**
@@ -97,8 +116,8 @@ export interface ContainerSettings<Config = WorkerConfig> {
    */
   readonly deleteDelaySeconds?: number | undefined;
   /**
-   * The seconds after which a job's signal aborts and an isolated job is ended,
-   * 1 to 43,200 (`timeout`).
+   * The seconds after which the signal of a job or batch aborts, and an isolated
+   * one is ended, 1 to 43,200 (`timeout`).
    * @default {undefined} no limit
    */
   readonly timeoutSeconds?: number | undefined;

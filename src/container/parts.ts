@@ -23,8 +23,8 @@ import { testMode } from "../connect/test_mode.ts";
 import { FailureQueue } from "../engine/failure_queue.ts";
 import { jobContext, runInScope } from "../job/current_job.ts";
 import { loadHooks } from "../job/hooks.ts";
-import { LocalRunner } from "../job/run_job.ts";
-import type { JobRoom, Runner } from "../job/runner.ts";
+import { localRunner } from "../job/run_batch.ts";
+import type { BatchRunner, JobRoom, Runner } from "../job/runner.ts";
 import { watchExit } from "../job/stray_exit.ts";
 import { loadWorker } from "../job/worker.ts";
 import type { WorkerSpec } from "../job/worker_spec.ts";
@@ -47,7 +47,7 @@ export interface StartOptions {
 }
 
 export interface Worker {
-  readonly runner: Runner;
+  readonly runner: Runner | BatchRunner;
   /** Absent if a job can always start. */
   readonly room?: JobRoom;
   dispose(): Promise<void>;
@@ -143,11 +143,9 @@ async function load(
     const make = await loadWorker(config);
     return {
       async make(queue) {
-        const { dispose, ...job } = await make();
-        const runner = new LocalRunner({
-          ...{ ...job, queue, loggers },
-          reading: readingOf(config),
-        });
+        const { handling, dispose } = await make();
+        const reading = readingOf(config);
+        const runner = localRunner(handling, { queue, reading, loggers });
         return { runner, dispose };
       },
     };

@@ -8,7 +8,7 @@
 
 import { clearImmediate, setImmediate } from "node:timers";
 import type { AttachedConsumer } from "../connect/test_mode.ts";
-import { currentScope } from "../job/current_job.ts";
+import { isInJob } from "../job/current_job.ts";
 import type { ClockWait } from "./clock_wait.ts";
 
 /** After how many idle turns of the event loop only the clock can help. */
@@ -42,7 +42,7 @@ export class Consumer {
     const round = this.#round;
     if (round === undefined) return await this.#wait(this.#start());
     // A job that waited for its own round would never end.
-    if (currentScope()?.job === undefined) await this.#wait(round);
+    if (!isInJob()) await this.#wait(round);
   }
 
   /** Runs the visible messages after a pause; the next call throws its error. */

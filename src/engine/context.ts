@@ -25,6 +25,8 @@ export type EngineOptions =
   & Pick<
     ContainerConfig,
     | "concurrency"
+    | "batch"
+    | "batchWaitSeconds"
     | "prefetch"
     | "waitTimeSeconds"
     | "deleteDelaySeconds"
@@ -32,6 +34,13 @@ export type EngineOptions =
     | "attempts"
     | "retryDelay"
   >;
+
+/** How many jobs may run at a time. */
+export function jobsAtATime(
+  { concurrency, batch = 1 }: Pick<EngineOptions, "concurrency" | "batch">,
+): number {
+  return concurrency * batch;
+}
 
 /** What every part of an engine is given. */
 export interface EngineContext {

@@ -9,10 +9,11 @@
  */
 
 import { logJobs } from "../job/job_lines.ts";
-import type { JobRoom, Runner } from "../job/runner.ts";
+import type { BatchRunner, JobRoom, Runner } from "../job/runner.ts";
 import type { Logger } from "../logging/loggers.ts";
 import type { ReceivedMessage } from "../sqs/connection.ts";
-import type { EngineContext } from "./context.ts";
+import { BatchJobs } from "./batch_jobs.ts";
+import { type EngineContext, jobsAtATime } from "./context.ts";
 import { Turns } from "../cpu_turns.ts";
 import type { Lease, SentReceive } from "./lease.ts";
 import { Leases } from "./leases.ts";
@@ -33,7 +34,7 @@ export type Problem = "stopping" | "no worker process" | "receives failing";
 
 /** The parts of an engine that a container chooses. */
 export interface EngineParts {
-  readonly runner: Runner;
+  readonly runner: Runner | BatchRunner;
   /** Absent if a job can always start. */
   readonly room?: JobRoom | undefined;
   /** What becomes of failed messages. */
@@ -68,6 +69,8 @@ export class Engine {
   #isPolling = false;
   #isPaused = false;
   #isStopping = false;
+  /** Whether the double's queue has no more visible messages. */
+  #isEmpty = false;
   #isDraining = false;
   #hasEnded = false;
   #failure: { readonly error: unknown } | undefined;
@@ -101,12 +104,15 @@ export class Engine {
       failures: parts.failures,
       releaseBehind: (lease) => this.#releases.behind(lease),
     });
-    this.#work = new SingleJobs(context, parts.runner, {
-      ...{ leases: this.#leases, outcomes: this.#outcomes },
-      ...{ releases: this.#releases, turns: this.#turns },
-      room: parts.room,
-      onChange,
-    });
+    const work = {
+      ...shared,
+      ...{ outcomes: this.#outcomes, releases: this.#releases },
+      ...{ turns: this.#turns, room: parts.room },
+    };
+    const { runner } = parts;
+    this.#work = "runBatch" in runner
+      ? new BatchJobs(context, runner, work)
+      : new SingleJobs(context, runner, work);
     this.#receiver = new Receiver(context, {
       leases: this.#leases,
       settler: this.#settler,
@@ -134,9 +140,7 @@ export class Engine {
    * being sent to the failures queue. The testing double looks at them.
    */
   get jobs(): ReadonlySet<object> {
-    const { concurrency } = this.#context.options;
-    const isFull = this.#leases.running >= concurrency;
-    const started = this.#room === undefined || isFull
+    const started = this.#room === undefined || this.#work.isFull
       ? this.#running
       : [...this.#leases].filter(({ state }) => state !== "settling");
     return new Set([...started, ...this.#outcomes.sending]);
@@ -160,8 +164,9 @@ export class Engine {
   async runVisible(): Promise<void> {
     while (this.#accepts) {
       const received = await this.#receiver.receiveVisible();
+      this.#isEmpty = received === 0;
       this.#step();
-      while (!this.#isIdle) await this.changed;
+      while (this.#isBusy) await this.changed;
       if (received === 0) return;
     }
   }
@@ -175,15 +180,17 @@ export class Engine {
   async run({ drain }: { readonly drain: boolean }): Promise<void> {
     this.#isDraining = drain;
     this.#isPolling = true;
-    const { events, options: { concurrency } } = this.#context;
-    events.moved("limit", concurrency);
+    const { events, options } = this.#context;
+    const limit = jobsAtATime(options);
+    events.moved("limit", limit);
     this.#step();
     await this.#ended.promise;
-    events.moved("limit", -concurrency);
+    events.moved("limit", -limit);
     this.#hasEnded = true;
     this.#cancelForceLimit?.();
     this.#leases.heartbeat.clearTimers();
     this.#settler.clearTimers();
+    this.#work.clearTimers();
     if (this.#failure !== undefined) throw this.#failure.error;
   }
 
@@ -216,6 +223,12 @@ export class Engine {
   /** Whether nothing runs, waits or is being settled. */
   get #isIdle(): boolean {
     return this.#leases.hasNoJobs && this.#leases.settling === 0;
+  }
+
+  /** Whether jobs run, or will: a batch may wait for what is still visible. */
+  get #isBusy(): boolean {
+    const isOpen = !this.#isEmpty && this.#work.isGathering;
+    return isOpen ? this.#leases.running > 0 : !this.#isIdle;
   }
 
   get #running(): Lease[] {
@@ -310,6 +323,8 @@ export class Engine {
   }
 
   #startJobs(): void {
-    while (this.#accepts && !this.#turns.isPaused && this.#work.start());
+    const hasDrained = this.#isDraining && this.#receiver.emptyInRow > 0;
+    const isLast = this.#isEmpty || hasDrained;
+    while (this.#accepts && !this.#turns.isPaused && this.#work.start(isLast));
   }
 }

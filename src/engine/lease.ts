@@ -47,10 +47,14 @@ export class Lease {
   receiveCount: number;
   /** Whether the deadline passed, or SQS said that the message is not ours. */
   lost = false;
-  /** Its job, once started. */
+  /** When it came, by the container's clock. */
+  arrivedMs = 0;
+  /** Its job, once started; the jobs of a batch have one control. */
   job: JobControl | undefined;
   /** How long its job ran. The jobs of a batch share a control, which runs on. */
   durationMs: number | undefined;
+  /** Whether later messages of its group wait for it. */
+  isOccupying = false;
   /** Whether the heartbeat extends it, ... */
   isExtended = false;
   /** ... when the next extension is due, ... */

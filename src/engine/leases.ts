@@ -34,7 +34,10 @@ export class Leases implements Iterable<Lease> {
   /** @param onLost Called once for each lease that is lost. */
   constructor(context: EngineContext, onLost: (lease: Lease) => void) {
     this.#context = context;
-    this.waiting = new WaitingMessages(context.fifo);
+    this.waiting = new WaitingMessages(
+      context.fifo,
+      context.options.batch !== undefined,
+    );
     const held = { [Symbol.iterator]: () => this.#byId.values() };
     this.heartbeat = new Heartbeat(context, held, (lease) => {
       // A job that runs keeps its lease until it ends.
@@ -89,6 +92,7 @@ export class Leases implements Iterable<Lease> {
         blocked.add(message.groupId);
       } else {
         this.#byId.set(message.messageId, lease);
+        lease.arrivedMs = clock.now();
         this.waiting.add(lease);
         this.heartbeat.extend(lease);
       }
@@ -102,10 +106,7 @@ export class Leases implements Iterable<Lease> {
       const lease = this.waiting.takeNext();
       if (lease === undefined) return undefined;
       if (this.#context.clock.now() < lease.deadlineMs) {
-        lease.state = "running";
-        lease.job = new JobControl();
-        this.running++;
-        this.#context.events.moved("running", 1);
+        this.begin(lease, new JobControl());
         return lease;
       }
       this.heartbeat.lose(lease, "it ended while the message waited");
@@ -116,6 +117,14 @@ export class Leases implements Iterable<Lease> {
   attemptsOf({ receiveCount, message }: Lease): number {
     const unstarted = this.unstarted.timesOf(message.messageId);
     return Math.max(1, receiveCount - unstarted);
+  }
+
+  /** Starts the job of a message that waits no more. */
+  begin(lease: Lease, control: JobControl): void {
+    lease.state = "running";
+    lease.job = control;
+    this.running++;
+    this.#context.events.moved("running", 1);
   }
 
   /** A job has ended: its message is being settled, and still extended. */

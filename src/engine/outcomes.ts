@@ -17,6 +17,7 @@ import {
 } from "../job/decide.ts";
 import type { JobEnd } from "../job/hooks.ts";
 import { type JobLine, logJobs, withFields } from "../job/job_lines.ts";
+import { firstJobs } from "../job/runner.ts";
 import { bodyText } from "../message/reading.ts";
 import type { Logger } from "../logging/loggers.ts";
 import type { EngineContext } from "./context.ts";
@@ -96,6 +97,23 @@ export class Outcomes {
     return settled;
   }
 
+  /** Whether a job's message leaves the queue after an outcome. */
+  leaves(lease: Lease, outcome: Outcome): boolean {
+    const { action } = decide(outcome, this.#policy, this.#attempt(lease));
+    return action === "delete" || action === "sendToFailures";
+  }
+
+  /** Logs once why all jobs of a batch stay; returns how each of them ended. */
+  logBatch(leases: readonly Lease[], outcome: Unfinished): Outcome {
+    const { loggers, queue } = this.#context;
+    const { level = "info", why } = NOTES[outcome.kind] ?? {};
+    const jobs = firstJobs(leases).map(({ message }) => message);
+    const what = `All ${leases.length} jobs of a batch will be retried`;
+    const line = { what, queue, jobs, why, thrown: [outcome.error] };
+    logJobs(loggers.get("zsqs"), level, line);
+    return { ...outcome, isLogged: true };
+  }
+
   #attempt(lease: Lease): Attempt {
     const receiveCount = this.#options.leases.attemptsOf(lease);
     return { receiveCount, random: this.#context.random() };
@@ -123,7 +141,10 @@ export class Outcomes {
         await this.#keep(
           lease,
           decision,
-          (when) => this.#logRetry(lease, when, isFailed ? undefined : outcome),
+          (when) => {
+            const isLogged = isFailed || outcome.isLogged;
+            this.#logRetry(lease, when, isLogged ? undefined : outcome);
+          },
         );
       } else if (await this.#sendToFailures(lease, error)) {
         deleted = await this.#send(lease, DELETE);
@@ -185,8 +206,11 @@ export class Outcomes {
     const { leases, settler } = this.#options;
     leases.heartbeat.stopExtending(lease);
     const settled = settler.settle(lease, decision);
+    const { fifo, options } = this.#context;
+    const isInOrder = fifo && options.batch !== undefined;
     // Nothing will join the batch, or something waits for it.
-    if (leases.hasNoJobs || leases.waiting.hasBehind(lease)) settler.flush();
+    const isAwaited = isInOrder || leases.waiting.hasBehind(lease);
+    if (leases.hasNoJobs || isAwaited) settler.flush();
     return settled;
   }
 

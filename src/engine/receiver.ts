@@ -14,9 +14,10 @@ import {
   MAX_POLLS,
   type ReceivedMessage,
 } from "../sqs/connection.ts";
-import { type EngineContext, request } from "./context.ts";
+import { type EngineContext, jobsAtATime, request } from "./context.ts";
 import type { SentReceive } from "./lease.ts";
 import type { Leases } from "./leases.ts";
+import { ReceiveDeadline } from "./receive_deadline.ts";
 import type { Settler } from "./settler.ts";
 
 /** How much longer than its wait a receive may take, in milliseconds. */
@@ -111,10 +112,11 @@ export class Receiver {
   start(): void {
     const { startable } = this.#options.leases.waiting;
     const room = this.#roomFor(startable);
+    const { batch = 1 } = this.#context.options;
     while (!this.#cancelPause && this.inFlight < this.#allowed) {
       const max = Math.min(MAX_BATCH, room - this.#reserved);
       const isWanted = max === MAX_BATCH ||
-        (max > 0 && startable === 0 && this.inFlight === 0);
+        (max > 0 && startable < batch && this.inFlight === 0);
       if (!isWanted) return;
       this.#poll(max).then(() => this.#options.onChange());
     }
@@ -129,7 +131,7 @@ export class Receiver {
     for (;;) {
       try {
         const { startable } = this.#options.leases.waiting;
-        const max = Math.min(MAX_BATCH, this.#roomFor(startable));
+        const max = Math.min(MAX_BATCH, Math.max(1, this.#roomFor(startable)));
         const count = await this.#receive(max, 0);
         this.#recover();
         return count;
@@ -158,7 +160,7 @@ export class Receiver {
     const { leases, settler: { retrying } } = this.#options;
     const { running, settling, waiting: { size: waiting } } = leases;
     const { concurrency, prefetch } = this.#context.options;
-    const capacity = concurrency + prefetch;
+    const capacity = jobsAtATime(this.#context.options) + prefetch;
     // zc.sqs, one job at a time, settles a message before it receives the next,
     // if SQS takes that. Elsewhere a refused delete keeps its place, or every
     // job of the queue would be done, and none deleted.
@@ -275,13 +277,14 @@ export class Receiver {
    * is. An empty one means that there is nothing.
    */
   #adapt(count: number, max: number): void {
-    const { concurrency, prefetch } = this.#context.options;
+    const { options } = this.#context;
     this.#recover();
     this.emptyInRow = count === 0 ? this.emptyInRow + 1 : 0;
     if (count === 0) this.#allowed = 1;
     else if (count < max / 2) this.#allowed = Math.max(1, this.#allowed - 1);
     else {
-      const full = Math.floor((concurrency + prefetch) / MAX_BATCH);
+      const capacity = jobsAtATime(options) + options.prefetch;
+      const full = Math.floor(capacity / MAX_BATCH);
       // A poll without a socket would wait, and its lease run out.
       const most = Math.min(MAX_POLLS, Math.max(1, full));
       this.#allowed = Math.min(most, this.#allowed + 1);
@@ -351,44 +354,6 @@ export class Receiver {
     loggers.get("zsqs").error(
       `Receive from ${queue} failed; retrying: ${messageOf(error)}`,
     );
-  }
-}
-
-/** When to give up a receive. It serves one receive after another. */
-class ReceiveDeadline {
-  readonly #controller = new AbortController();
-  #giveUp: ((nothing: undefined) => void) | undefined;
-  readonly signal: AbortSignal = this.#controller.signal;
-  /** How long the receive may take, in milliseconds. */
-  limitMs = 0;
-  dueMs = Infinity;
-  isPutOff = false;
-
-  begin(nowMs: number, limitMs: number): void {
-    this.limitMs = limitMs;
-    this.dueMs = nowMs + limitMs;
-    this.isPutOff = false;
-  }
-
-  /** Waits for the answer; `undefined` if the receive was given up. */
-  wait<T>(answer: Promise<T>): Promise<T | undefined> {
-    return new Promise((resolve, reject) => {
-      // No closure: V8 kept the messages of each receive for one.
-      this.#giveUp = resolve;
-      if (this.signal.aborted) resolve(undefined);
-      answer.then(resolve, reject);
-    });
-  }
-
-  /** The receive has ended: nothing of it is held. */
-  end(): void {
-    this.#giveUp = undefined;
-  }
-
-  abort(reason: unknown): void {
-    this.dueMs = Infinity;
-    this.#controller.abort(reason);
-    this.#giveUp?.(undefined);
   }
 }
 

@@ -79,6 +79,8 @@ export class Settler {
   readonly #changes: Batch<Settlement>;
   /** All that are not settled. */
   readonly #open = new Set<Settlement>();
+  #isGathering = false;
+  #isFlushing = false;
   /** How many settlements were refused and are being tried again. */
   retrying = 0;
 
@@ -122,8 +124,18 @@ export class Settler {
     for (const entry of open) this.#end(entry, false);
   }
 
+  /** Settles several messages: no flush parts what travels together. */
+  together(settle: () => void): void {
+    this.#isGathering = true;
+    settle();
+    this.#isGathering = false;
+    if (this.#isFlushing) this.flush();
+  }
+
   /** Sends the batches that are not full. */
   flush(): void {
+    this.#isFlushing = this.#isGathering;
+    if (this.#isGathering) return;
     this.#deletes.flush();
     this.#changes.flush();
   }

@@ -1,30 +1,48 @@
 /**
- * Messages whose job has not started, and the choice of the next one to run. On
- * a FIFO queue it is the first whose group neither runs nor is being settled.
+ * Messages whose job has not started, and the choice of the next ones to run. On
+ * a FIFO queue, their group must neither run nor be settled.
  *
  * @module
  */
 
-import type { Lease } from "./lease.ts";
+import { messageBytes } from "../message/attributes.ts";
+import { MAX_BYTES } from "../sqs/connection.ts";
+import type { Lease, SentReceive } from "./lease.ts";
+
+/** A batch closes when its messages have so many bytes. */
+const MAX_BATCH_BYTES = 64 * MAX_BYTES;
+
+/** The messages of a batch, as far as they are there. */
+export interface NextBatch {
+  readonly leases: readonly Lease[];
+  /** Whether it takes no further message. */
+  readonly isFull: boolean;
+}
 
 /** The waiting messages of a queue, in the order of their arrival. */
 export class WaitingMessages {
   readonly #fifo: boolean;
+  readonly #inBatches: boolean;
   #leases: Lease[] = [];
-  /** The message that runs or is being settled, by its group. */
-  readonly #busy = new Map<string, Lease>();
+  /** How many messages run or are being settled, by their group. */
+  readonly #busy = new Map<string, number>();
 
-  constructor(fifo: boolean) {
+  constructor(fifo: boolean, inBatches = false) {
     this.#fifo = fifo;
+    this.#inBatches = inBatches;
   }
 
   get size(): number {
     return this.#leases.length;
   }
 
-  /** How many jobs could start now: on FIFO queues one for each group. */
+  /**
+   * How many jobs could start now. On FIFO queues that is one for each group; in
+   * batches, all that one receive brought of it.
+   */
   get startable(): number {
     if (!this.#fifo) return this.#leases.length;
+    if (this.#inBatches) return this.nextBatch(Infinity).leases.length;
     const groups = new Set(this.#leases.map(groupOf));
     for (const group of this.#busy.keys()) groups.delete(group);
     return groups.size;
@@ -36,9 +54,10 @@ export class WaitingMessages {
 
   /** Lets the later messages of a group wait until one is settled. */
   occupy(lease: Lease): void {
-    if (this.#fifo && !this.#busy.has(groupOf(lease))) {
-      this.#busy.set(groupOf(lease), lease);
-    }
+    if (!this.#fifo) return;
+    const group = groupOf(lease);
+    this.#busy.set(group, (this.#busy.get(group) ?? 0) + 1);
+    lease.isOccupying = true;
   }
 
   /** Takes out the next message to run; its group is busy from now on. */
@@ -49,14 +68,52 @@ export class WaitingMessages {
     );
     if (position < 0) return undefined;
     const [lease] = this.#leases.splice(position, 1);
-    this.#busy.set(groupOf(lease!), lease!);
+    this.occupy(lease!);
     return lease;
+  }
+
+  /** The messages that could run together now, so many at most. */
+  nextBatch(most: number): NextBatch {
+    const leases: Lease[] = [];
+    /** Of each group, what one receive brought. */
+    const receives = new Map<string, SentReceive>();
+    // A message has 1 MiB at most.
+    const isMeasured = Number.isFinite(most) &&
+      most * MAX_BYTES > MAX_BATCH_BYTES;
+    let bytes = 0;
+    for (const lease of this.#leases) {
+      if (leases.length >= most) break;
+      if (this.#fifo) {
+        const group = groupOf(lease);
+        const sent = receives.get(group) ?? lease.sent;
+        if (this.#busy.has(group) || sent !== lease.sent) continue;
+        receives.set(group, sent);
+      }
+      const { body, attributes } = lease.message;
+      bytes += isMeasured ? messageBytes(body, attributes) : 0;
+      if (bytes > MAX_BATCH_BYTES && leases.length > 0) {
+        return { leases, isFull: true };
+      }
+      leases.push(lease);
+    }
+    return { leases, isFull: leases.length >= most };
+  }
+
+  /** Takes out messages that run together; their groups are busy from now on. */
+  take(leases: readonly Lease[]): void {
+    for (const lease of leases) this.occupy(lease);
+    const taken = new Set(leases);
+    this.#leases = this.#leases.filter((lease) => !taken.has(lease));
   }
 
   /** Lets the next message of a settled message's group run. */
   free(lease: Lease): void {
+    if (!lease.isOccupying) return;
+    lease.isOccupying = false;
     const group = groupOf(lease);
-    if (this.#busy.get(group) === lease) this.#busy.delete(group);
+    const others = this.#busy.get(group)! - 1;
+    if (others > 0) this.#busy.set(group, others);
+    else this.#busy.delete(group);
   }
 
   /** Takes out one message, if it waits. */
@@ -85,6 +142,7 @@ export class WaitingMessages {
   }
 }
 
-function groupOf(lease: Lease): string {
+/** On FIFO queues each message has a group. */
+export function groupOf(lease: Lease): string {
   return lease.message.groupId ?? "";
 }

@@ -12,11 +12,22 @@ import type { Lease } from "./lease.ts";
 import type { Leases } from "./leases.ts";
 import type { Outcomes } from "./outcomes.ts";
 import type { Releases } from "./releases.ts";
+import type { Settler } from "./settler.ts";
 
 /** What starts the jobs of an engine. */
 export interface Work {
-  /** Starts the next that may start; returns whether there was one. */
-  start(): boolean;
+  /** Whether no more may run at a time. */
+  readonly isFull: boolean;
+  /** Whether jobs wait for others only. */
+  readonly isGathering: boolean;
+  /**
+   * Starts the next that may start; returns whether there was one.
+   *
+   * @param isLast Whether no further message is expected.
+   */
+  start(isLast: boolean): boolean;
+  /** Cancels the timers, at the end. */
+  clearTimers(): void;
 }
 
 /** What work needs of its engine. */
@@ -24,6 +35,7 @@ export interface WorkOptions {
   readonly leases: Leases;
   readonly outcomes: Outcomes;
   readonly releases: Releases;
+  readonly settler: Settler;
   readonly turns: Turns;
   /** Absent if a job can always start. */
   readonly room: JobRoom | undefined;
@@ -33,6 +45,7 @@ export interface WorkOptions {
 
 /** Runs each job by itself. */
 export class SingleJobs implements Work {
+  readonly isGathering = false;
   readonly #context: EngineContext;
   readonly #options: WorkOptions;
   readonly #runner: Runner;
@@ -43,9 +56,14 @@ export class SingleJobs implements Work {
     this.#options = options;
   }
 
+  get isFull(): boolean {
+    const { running } = this.#options.leases;
+    return running >= this.#context.options.concurrency;
+  }
+
   start(): boolean {
     const { leases, room, turns } = this.#options;
-    if (leases.running >= this.#context.options.concurrency) return false;
+    if (this.isFull) return false;
     if (room?.hasRoom === false) return false;
     const lease = leases.startNext();
     if (lease === undefined) return false;
@@ -54,6 +72,8 @@ export class SingleJobs implements Work {
     if (turns.isLong) turns.pause();
     return true;
   }
+
+  clearTimers(): void {}
 
   async #run(lease: Lease): Promise<void> {
     const { clock, events, options: { timeoutSeconds } } = this.#context;

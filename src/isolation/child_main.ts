@@ -11,18 +11,20 @@
 import { ConfigError } from "../errors.ts";
 import { runInScope } from "../job/current_job.ts";
 import type { ModuleLoader } from "../job/load_export.ts";
-import { LocalRunner } from "../job/run_job.ts";
-import { JobControl, type Runner } from "../job/runner.ts";
+import { localRunner } from "../job/run_batch.ts";
+import { type BatchOutcome, JobControl } from "../job/runner.ts";
 import { logStrayErrors } from "../job/stray_errors.ts";
 import { loadWorker, type Worker, workerSubject } from "../job/worker.ts";
 import { encodeError } from "../logging/error_data.ts";
 import { type Logger, loggerOf, writeRecord } from "../logging/loggers.ts";
+import type { JobMessage } from "../sqs/connection.ts";
 import { list } from "../text.ts";
 import { type Channel, takeChannel } from "./child_channel.ts";
 import {
   cutText,
   decodeToChild,
   encodeFromChild,
+  encodeOutcomes,
   type FrameKeys,
   type FromChild,
   HELLO,
@@ -59,7 +61,12 @@ class Program {
   #make: (() => Promise<Worker>) | undefined;
   #config: Record<string, string> = Object.create(null);
   #worker: Worker | undefined;
-  #runner: Runner | undefined;
+  #start:
+    | ((
+      jobs: readonly JobMessage[],
+      control: JobControl,
+    ) => Promise<BatchOutcome>)
+    | undefined;
 
   constructor(load: ModuleLoader, channel: Channel) {
     this.#load = load;
@@ -112,7 +119,7 @@ class Program {
   }
 
   async #import(frame: ToChild & { type: "load" }): Promise<void> {
-    const { worker, file, denied } = frame;
+    const { worker, file, batch, denied } = frame;
     const states = await Promise.all(
       denied.map((name) => Deno.permissions.query({ name })),
     );
@@ -131,6 +138,7 @@ class Program {
       worker,
       workerConfig: this.#config,
       ...(file === undefined ? {} : { file }),
+      ...(batch === undefined ? {} : { batch }),
     }, this.#load);
   }
 
@@ -138,16 +146,18 @@ class Program {
     const { config, queue, reading } = frame;
     Object.freeze(Object.assign(this.#config, config));
     this.#worker = await this.#make!();
-    this.#runner = new LocalRunner({
-      ...this.#worker,
-      queue,
-      reading,
-      loggers: this.#loggers,
-    });
+    const { handling } = this.#worker;
+    const context = { queue, reading, loggers: this.#loggers };
+    const runner = localRunner(handling, context);
+    this.#start = "runBatch" in runner
+      ? (messages, control) => runner.runBatch(messages, control)
+      : async ([message], control) => {
+        return { outcome: await runner.run(message!, control) };
+      };
   }
 
   async #run(frame: ToChild & { type: "run" }): Promise<void> {
-    const { id, message, withMarks } = frame;
+    const { id, messages, withMarks } = frame;
     if (id in this.#running) return;
     const control = this.#running[id] = new JobControl();
     try {
@@ -156,16 +166,11 @@ class Program {
         // So that no other frame of the job is read before.
         this.#send({ type: "started", id });
       }
-      const running = this.#runner!.run(message, control);
+      const running = this.#start!(messages, control);
       if (withMarks) this.#mark({ type: "returned", id });
-      const outcome = await running;
+      const end = await running;
       delete this.#running[id];
-      this.#send({
-        type: "ended",
-        id,
-        ...outcome,
-        ...("error" in outcome ? { error: encodeError(outcome.error) } : {}),
-      } as FromChild);
+      this.#send({ type: "ended", id, ...encodeOutcomes(end) });
     } catch {
       // If jobs broke this process, other processes take its jobs.
       this.#channel.exit(1);

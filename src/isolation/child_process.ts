@@ -9,13 +9,13 @@ import { randomUUID } from "node:crypto";
 import type { Readable } from "node:stream";
 import { LostJobError } from "../errors.ts";
 import type { Clock } from "../clock.ts";
-import type { Outcome } from "../job/decide.ts";
-import { type JobControl, nameJobs } from "../job/runner.ts";
+import { firstJobs, type JobControl, nameJobs } from "../job/runner.ts";
 import { workerSubject } from "../job/worker.ts";
 import type { WorkerSpec } from "../job/worker_spec.ts";
 import { decodeError } from "../logging/error_data.ts";
 import type { JobMessage } from "../sqs/connection.ts";
 import type { ChildCommand } from "./child_command.ts";
+import { type ChildEnd, ChildJobs } from "./child_jobs.ts";
 import { HAS_PIPE, readMarks } from "./child_marks.ts";
 import { FloodLimit } from "./flood_limit.ts";
 import { passLines } from "./child_output.ts";
@@ -23,11 +23,10 @@ import { HAS_GROUPS, type ProcessGroups } from "./process_groups.ts";
 import {
   decodeFromChild,
   decodeLog,
-  decodeOutcome,
+  decodeOutcomes,
   encodeToChild,
   HELLO,
   type LogText,
-  type Mark,
   type ToChild,
   type Untrusted,
   type WorkerSetting,
@@ -51,6 +50,8 @@ export interface ChildOptions {
   readonly worker: WorkerSpec;
   /** The ini file's path as the user gave it, for messages. */
   readonly file?: string | undefined;
+  /** The most jobs of a batch; absent for a worker of single jobs. */
+  readonly batch?: number | undefined;
   /** Ends what its jobs started. */
   readonly groups?: ProcessGroups;
   readonly clock?: Clock;
@@ -59,30 +60,12 @@ export interface ChildOptions {
   readonly onLog: (line: LogText, errors: readonly unknown[]) => void;
 }
 
-/** What becomes of a job whose process ended first. */
-export interface Lost {
-  readonly kind: "lost";
-  readonly error: LostJobError;
-  /** Whether the process ended because of this job; absent if nobody knows. */
-  readonly isCulprit?: boolean;
-}
-
-/** A job whose outcome is not known yet. */
-interface RunningJob {
-  readonly message: JobMessage;
-  readonly control: JobControl;
-  readonly resolve: (outcome: Outcome | Lost) => void;
-  hasStarted: boolean;
-  /** Whether the thread was free after the job's signal had to abort. */
-  isAborting: boolean;
-}
-
 /** A child process. */
 export class Child {
   readonly #options: ChildOptions;
   readonly #process: ChildProcess;
   readonly #keys = { toChild: randomUUID(), fromChild: randomUUID() };
-  readonly #jobs = new Map<unknown, RunningJob>();
+  readonly #jobs = new ChildJobs();
   readonly #ended = Promise.withResolvers<string>();
   readonly #flood = new FloodLimit();
   readonly #greeted = Promise.withResolvers<void>();
@@ -96,10 +79,6 @@ export class Child {
   #hasClosed = false;
   #hasEnded = false;
   #grace: ReturnType<typeof setTimeout> | undefined;
-  /** The job whose handler was called, and has not returned. */
-  #called: RunningJob | undefined;
-  /** The job that ended it, if that is known. */
-  #culprit: RunningJob | undefined;
   /** How many jobs it took with it. */
   lostJobs = 0;
 
@@ -176,9 +155,9 @@ export class Child {
 
   async #load(): Promise<void> {
     await this.#greeted.promise.catch((error) => this.#cannotStart(error));
-    const { worker, file, command: { denied } } = this.#options;
+    const { worker, file, batch, command: { denied } } = this.#options;
     const keys = this.#keys;
-    await this.#start({ type: "load", keys, worker, file, denied });
+    await this.#start({ type: "load", keys, worker, file, batch, denied });
   }
 
   async #watchStart(step: () => Promise<void>): Promise<void> {
@@ -206,25 +185,22 @@ export class Child {
   }
 
   /**
-   * Runs a job in it, and resolves to its outcome, or to how it was lost.
+   * Runs a job or a batch in it, and resolves to how that ended or was lost.
    */
   async run(
-    message: JobMessage,
+    messages: readonly JobMessage[],
     control: JobControl,
-  ): Promise<Outcome | Lost> {
-    const id = randomUUID();
-    const { promise, resolve } = Promise.withResolvers<Outcome | Lost>();
-    const state = { hasStarted: false, isAborting: false };
-    this.#jobs.set(id, { message, control, resolve, ...state });
+  ): Promise<ChildEnd> {
+    const { id, ended } = this.#jobs.add(messages, control);
     const withMarks = control.onStart !== undefined;
-    this.#send({ type: "run", id, message, withMarks });
+    this.#send({ type: "run", id, messages, withMarks });
     const { signal } = control;
     const abort = () =>
       this.#send({ type: "abort", id, reason: signal.reason.reason });
     signal.addEventListener("abort", abort);
-    const outcome = await promise;
+    const end = await ended;
     signal.removeEventListener("abort", abort);
-    return outcome;
+    return end;
   }
 
   /** Disposes its worker, and ends it. */
@@ -251,21 +227,17 @@ export class Child {
   }
 
   /**
-   * Kills it, as a job has not ended in time. If the thread was free to abort
-   * that job, the job is to blame. Otherwise the one is that keeps the thread
-   * busy, and may be known.
+   * Kills it, as a job has not ended in time.
    *
    * @param why Continues `Its process`.
    * @param queue The queue of its jobs.
    */
   killLate(late: JobControl, why: string, queue: string): void {
-    const jobs = [...this.#jobs.values()];
-    const job = jobs.find(({ control }) => control === late);
-    if (job === undefined || this.#why !== undefined) return;
-    const isKnown = job.isAborting || jobs.length === 1;
-    this.#culprit = isKnown ? job : this.#called;
-    const name = this.#culprit && nameJobs(queue, this.#culprit.message);
-    this.kill(name === undefined ? why : `${why}: ${name}`);
+    if (this.#why !== undefined) return;
+    const blamed = this.#jobs.blame(late);
+    if (blamed === undefined) return;
+    const names = nameJobs(queue, ...firstJobs(blamed));
+    this.kill(blamed.length > 0 ? `${why}: ${names}` : why);
   }
 
   #do(frame: ToChild): Promise<void> {
@@ -308,17 +280,13 @@ export class Child {
       case "started":
       case "returned":
       case "aborting":
-        this.#mark(type, this.#jobs.get(id));
+        this.#jobs.mark(type, id);
         return true;
       case "ended": {
-        const outcome = decodeOutcome(frame);
-        const job = this.#jobs.get(id);
-        if (outcome === undefined || job === undefined) return false;
-        // Its marks come another way, and may come later.
-        this.#mark("started", job);
-        this.#mark("returned", job);
-        job.resolve(outcome);
-        return this.#jobs.delete(id);
+        const jobs = this.#jobs.count(id);
+        const outcomes = jobs && decodeOutcomes(frame, jobs);
+        if (outcomes) this.#jobs.end(id, outcomes);
+        return outcomes !== undefined;
       }
       case "log": {
         const line = decodeLog(frame);
@@ -327,18 +295,6 @@ export class Child {
       }
       default:
         return false;
-    }
-  }
-
-  #mark(type: Mark["type"], job: RunningJob | undefined): void {
-    if (job === undefined) return;
-    if (type === "aborting") job.isAborting = true;
-    else if (type === "started" && !job.hasStarted) {
-      job.hasStarted = true;
-      this.#called = job;
-      job.control.started();
-    } else if (type === "returned" && this.#called === job) {
-      this.#called = undefined;
     }
   }
 
@@ -372,17 +328,7 @@ export class Child {
     this.#greeted.reject(error);
     this.#step?.promise.catch(() => {});
     this.#step?.reject(error);
-    const jobs = [...this.#jobs.values()];
-    this.#jobs.clear();
-    this.lostJobs = jobs.length;
-    for (const job of jobs) {
-      const isCulprit = this.#culprit && this.#culprit === job;
-      job.resolve({
-        kind: "lost",
-        error,
-        ...(isCulprit === undefined ? {} : { isCulprit }),
-      });
-    }
+    this.lostJobs = this.#jobs.lose(error);
     // A program that a job started may hold channel and streams open.
     if (this.#process.connected) this.#process.disconnect();
     const late = Promise.withResolvers<void>();

@@ -9,18 +9,26 @@ import type { ContainerConfig } from "../config/options.ts";
 import { messageOf } from "../errors.ts";
 import type { Outcome } from "../job/decide.ts";
 import { logJobs } from "../job/job_lines.ts";
-import type { JobControl, JobRoom, Runner } from "../job/runner.ts";
+import {
+  type BatchOutcome,
+  type BatchRunner,
+  firstJobs,
+  type JobControl,
+  type JobRoom,
+  type Runner,
+} from "../job/runner.ts";
 import { workerSubject } from "../job/worker.ts";
 import type { WorkerSpec } from "../job/worker_spec.ts";
 import type { Logger } from "../logging/loggers.ts";
 import { type Reading, readingOf } from "../message/reading.ts";
 import type { JobMessage } from "../sqs/connection.ts";
 import { childCommand, type IsolationConfig } from "./child_command.ts";
-import { Child, type Lost, SLOW_SECONDS } from "./child_process.ts";
+import type { ChildEnd } from "./child_jobs.ts";
+import { Child, SLOW_SECONDS } from "./child_process.ts";
 import { prepareStart } from "./prepare_start.ts";
 import { ProcessGroups } from "./process_groups.ts";
 import { MAX_BACK_OFF_SECONDS, Slot } from "./slot.ts";
-import { withOption } from "./start_problem.ts";
+import { explained } from "./start_problem.ts";
 
 /** How long a job may take to end after its timeout, in seconds. */
 export const KILL_GRACE_SECONDS = 2;
@@ -37,12 +45,15 @@ export interface PoolOptions {
 export type PoolConfig =
   & IsolationConfig
   & Reading
-  & Pick<ContainerConfig, "concurrency" | "workerConfig" | "file" | "hooks">
+  & Pick<
+    ContainerConfig,
+    "batch" | "concurrency" | "workerConfig" | "file" | "hooks"
+  >
   & { readonly worker: WorkerSpec; readonly processes: number };
 
-/** A job of the pool. */
+/** A job of the pool, or the jobs of a batch. */
 interface PoolJob {
-  readonly message: JobMessage;
+  readonly messages: readonly JobMessage[];
   readonly control: JobControl;
   /** Whether it may have ended a process: it shares none until that is known. */
   isSuspect: boolean;
@@ -125,8 +136,11 @@ export class Pool implements Runner, JobRoom {
     return this;
   }
 
-  get runner(): Runner {
-    return this;
+  get runner(): Runner | BatchRunner {
+    if (this.#config.batch === undefined) return this;
+    return {
+      runBatch: (messages, control) => this.#runAll(messages, control),
+    };
   }
 
   get room(): JobRoom {
@@ -145,31 +159,46 @@ export class Pool implements Runner, JobRoom {
       : undefined;
   }
 
-  /**
-   * Runs a job in one of the processes. If the process ends first, the job runs
-   * again unless it is to blame: alone, if nobody knows which job was.
-   */
   async run(message: JobMessage, control: JobControl): Promise<Outcome> {
-    const job: PoolJob = { message, control, isSuspect: false };
+    const { outcome } = await this.#runAll([message], control);
+    return outcome;
+  }
+
+  /**
+   * Runs jobs in one of the processes. If the process ends first, they run again
+   * unless they are to blame: alone, if nobody knows who is.
+   */
+  async #runAll(
+    messages: readonly JobMessage[],
+    control: JobControl,
+  ): Promise<BatchOutcome> {
+    const job: PoolJob = { messages, control, isSuspect: control.isSuspect };
     let error: unknown;
     for (;;) {
-      const outcome = await this.#place(job);
-      if (outcome === undefined) {
-        return control.aborted
+      const end = await this.#place(job);
+      if (end === undefined) {
+        const outcome: Outcome = control.aborted
           ? { kind: "aborted", error: control.signal.reason }
           : { kind: "released", error: error ?? new Error(this.problem) };
+        return { outcome };
       }
-      if (outcome.kind !== "lost") return outcome;
-      error = outcome.error;
-      const { isCulprit = job.isSuspect } = outcome;
+      if ("outcome" in end) return end;
+      error = end.error;
+      const { isCulprit = job.isSuspect } = end;
       if (this.#isClosed || !control.restart()) {
-        return { kind: "aborted", error };
+        return { outcome: { kind: "aborted", error } };
       }
-      if (isCulprit) return { kind: "timedOut", error };
-      job.isSuspect = outcome.isCulprit === undefined;
+      if (isCulprit) {
+        // Its parts run alone, too.
+        control.isSuspect = true;
+        return { outcome: { kind: "timedOut", error } };
+      }
+      job.isSuspect = end.isCulprit === undefined;
+      const what = messages.length === 1 ? "Job" : "A batch of jobs";
       logJobs(this.#logger, "info", {
-        what: `Job runs again${job.isSuspect ? " alone" : ""}`,
-        ...{ queue: this.#queue, jobs: [message], why: messageOf(error) },
+        what: `${what} runs again${job.isSuspect ? " alone" : ""}`,
+        ...{ queue: this.#queue, jobs: firstJobs(messages) },
+        why: messageOf(error),
       });
     }
   }
@@ -230,13 +259,11 @@ export class Pool implements Runner, JobRoom {
   }
 
   /** Runs a job once; resolves to `undefined` if it gets no process. */
-  async #place(job: PoolJob): Promise<Outcome | Lost | undefined> {
+  async #place(job: PoolJob): Promise<ChildEnd | undefined> {
     const { signal } = job.control;
     const isHopeless = this.#isClosed || this.problem !== undefined;
     if (signal.aborted || isHopeless) return undefined;
-    const { promise, resolve } = Promise.withResolvers<
-      Outcome | Lost | undefined
-    >();
+    const { promise, resolve } = Promise.withResolvers<ChildEnd | undefined>();
     const waiting: WaitingJob = {
       isSuspect: job.isSuspect,
       take: (slot) => {
@@ -290,20 +317,19 @@ export class Pool implements Runner, JobRoom {
 
   async #run(
     slot: Slot,
-    { message, control, isSuspect }: PoolJob,
-  ): Promise<Outcome | Lost> {
+    { messages, control, isSuspect }: PoolJob,
+  ): Promise<ChildEnd> {
     slot.isAlone = isSuspect;
     let cancel: (() => void) | undefined;
     control.onTimeout = () => cancel = this.#killLater(slot, control);
-    const outcome = await slot.child.run(message, control);
+    const end = await slot.child.run(messages, control);
     control.onTimeout = undefined;
     cancel?.();
     slot.isAlone = false;
     this.#assign();
-    if (outcome.kind === "lost") return outcome;
+    if (!("outcome" in end)) return end;
     this.#isHealthy(slot);
-    if (!("error" in outcome)) return outcome;
-    return { ...outcome, error: withOption(outcome.error) };
+    return explained(end);
   }
 
   /** A job that keeps the thread busy ends with its process alone. */

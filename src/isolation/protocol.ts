@@ -12,10 +12,15 @@
 import { Buffer } from "node:buffer";
 import { isVisibilitySeconds, type JobAbortReason } from "../errors.ts";
 import type { Outcome } from "../job/decide.ts";
+import type { BatchOutcome } from "../job/runner.ts";
 import type { WorkerConfig } from "../job/worker.ts";
 import type { WorkerSpec } from "../job/worker_spec.ts";
+import {
+  decodeError,
+  encodeError,
+  type ErrorData,
+} from "../logging/error_data.ts";
 import type { Reading } from "../message/reading.ts";
-import { decodeError, type ErrorData } from "../logging/error_data.ts";
 import { LOG_METHODS, type Logger } from "../logging/loggers.ts";
 import type { PermissionName } from "../permission_names.ts";
 import type { JobMessage, WireAttribute } from "../sqs/connection.ts";
@@ -33,6 +38,9 @@ export const MAX_TEXT_BYTES = 65_536;
 
 /** The longest frame from a child, in bytes of UTF-8. */
 export const MAX_FRAME_BYTES = 1_048_576;
+
+/** The longest name or message of an error in a frame that is too long. */
+const MAX_SHORT = 100;
 
 /** Takes the place of an error that makes a frame too long. */
 const TOO_LARGE: ErrorData = { text: "[an error too large to send]" };
@@ -61,12 +69,19 @@ export type ToChild = Readonly<
     keys: FrameKeys;
     worker: WorkerSpec;
     file?: string | undefined;
+    batch?: number | undefined;
     denied: readonly PermissionName[];
   }
   /** Call the worker's factory. */
   | ({ type: "make" } & WorkerSetting)
-  /** `withMarks` asks for {@linkcode Mark}s of the job. */
-  | { type: "run"; id: string; message: JobMessage; withMarks: boolean }
+  /** `withMarks` asks for {@linkcode Mark}s. */
+  | {
+    type: "run";
+    id: string;
+    /** One, or those of a batch. */
+    messages: readonly JobMessage[];
+    withMarks: boolean;
+  }
   | { type: "abort"; id: string; reason: JobAbortReason }
   | { type: "dispose" | "exit" }
 >;
@@ -77,16 +92,26 @@ export type FromChild = Readonly<
   | { type: "ok" }
   | { type: "failed"; error: ErrorData }
   | Mark
-  /** The job ended; the other members are its outcome. */
-  | {
+  /** The run ended; the other members are its outcome. */
+  | (OutcomeData & {
     type: "ended";
     id: string;
-    kind: Outcome["kind"];
-    error?: ErrorData;
-    delaySeconds?: number;
-  }
+    /** The outcomes of single jobs, ... */
+    own?: readonly OutcomeData[] | undefined;
+    /** ... and how many: a job may change how arrays are written. */
+    count?: number;
+  })
   | ({ type: "log"; errors: readonly ErrorData[] } & LogText)
 >;
+
+/** An outcome that crosses processes. */
+export interface OutcomeData {
+  readonly kind: Outcome["kind"];
+  readonly error?: ErrorData;
+  readonly delaySeconds?: number;
+  /** In a batch, the job's position. */
+  readonly position?: number;
+}
 
 /**
  * The job's handler is called next; it has returned, and may have left a promise;
@@ -111,7 +136,7 @@ export type Untrusted = { readonly [Key in string]?: unknown };
 export function encodeToChild(key: string, frame: ToChild): string {
   return key + stringify(
     frame.type === "run"
-      ? { ...frame, message: withValues(frame.message, toJson) }
+      ? { ...frame, messages: allWithValues(frame.messages, toJson) }
       : frame,
   );
 }
@@ -127,22 +152,43 @@ export function decodeToChild(key: string, text: unknown): ToChild | undefined {
   }
   const frame = parse(slice(text, key.length)) as ToChild;
   return frame.type === "run"
-    ? { ...frame, message: withValues(frame.message, fromJson) }
+    ? { ...frame, messages: allWithValues(frame.messages, fromJson) }
     : frame;
 }
 
 /**
  * Writes a frame for the container. A frame that is too long loses its errors,
- * and then always fits.
+ * and then always fits. The errors of a batch's jobs keep names and messages, if
+ * those fit.
  */
 export function encodeFromChild(key: string, frame: FromChild): string {
   const text = key + stringified(frame);
   if (text !== key && !isTooLong(text)) return text;
+  const own = "own" in frame ? frame.own : undefined;
+  const short = own &&
+    key + stringified({ ...frame, own: own.map(shortened) } as FromChild);
+  if (short && short !== key && !isTooLong(short)) return short;
   return key + stringified({
     ...frame,
     ...("error" in frame ? { error: TOO_LARGE } : {}),
     ...("errors" in frame ? { errors: [TOO_LARGE] } : {}),
-  });
+    ...(own === undefined ? {} : {
+      own: own.map((each) => ({ ...each, error: TOO_LARGE })),
+    }),
+  } as FromChild);
+}
+
+/** An outcome whose error has its name and the start of its message. */
+function shortened(outcome: OutcomeData): OutcomeData {
+  const { error } = outcome;
+  if (error === undefined || !("message" in error)) {
+    return { ...outcome, error: TOO_LARGE };
+  }
+  const { brands } = error;
+  const [name, message] = [error.name, error.message]
+    .map((text) => slice(text, 0, MAX_SHORT)) as [string, string];
+  const empty = { frames: "", data: {}, errors: [] };
+  return { ...outcome, error: { ...empty, name, message, brands } };
 }
 
 /**
@@ -178,12 +224,61 @@ export function decodeLog(
     : undefined;
 }
 
+/** Writes the members of an `ended` frame. */
+export function encodeOutcomes(
+  { outcome, own = [] }: BatchOutcome,
+): OutcomeData & Pick<FromChild & { type: "ended" }, "own" | "count"> {
+  if (own.length === 0) return encodeOutcome(outcome);
+  return {
+    ...encodeOutcome(outcome),
+    own: own.map(({ position, outcome }) => ({
+      ...encodeOutcome(outcome),
+      position,
+    })),
+    count: own.length,
+  };
+}
+
+function encodeOutcome(outcome: Outcome): OutcomeData {
+  return {
+    ...outcome,
+    ...("error" in outcome ? { error: encodeError(outcome.error) } : {}),
+  } as OutcomeData;
+}
+
 /**
- * Reads the outcome in an `ended` frame.
+ * Reads the outcomes in an `ended` frame.
  *
- * @returns The outcome, or `undefined` if there is no such kind.
+ * @param jobs How many jobs the run had.
+ * @returns The outcomes, or `undefined` if they are not what a child writes.
  */
-export function decodeOutcome(frame: Untrusted): Outcome | undefined {
+export function decodeOutcomes(
+  frame: Untrusted,
+  jobs: number,
+): BatchOutcome | undefined {
+  const outcome = decodeOutcome(frame);
+  const { own = [], count = 0 } = frame;
+  if (outcome === undefined || !Array.isArray(own) || own.length !== count) {
+    return undefined;
+  }
+  const known = new Map<number, Outcome>();
+  for (const each of own) {
+    const data = Object(each) as Untrusted;
+    const single = decodeOutcome(data);
+    const { position } = data;
+    const isPosition = Number.isInteger(position) && Number(position) >= 0 &&
+      Number(position) < jobs;
+    if (single === undefined || !isPosition) return undefined;
+    known.set(position as number, single);
+  }
+  if (known.size !== count) return undefined;
+  return {
+    outcome,
+    own: [...known].map(([position, outcome]) => ({ position, outcome })),
+  };
+}
+
+function decodeOutcome(frame: Untrusted): Outcome | undefined {
   const { kind, error, delaySeconds } = frame;
   switch (kind) {
     case "done":
@@ -238,6 +333,18 @@ function fromJson(value: Value): Value {
   if (typeof value === "string") return value;
   const { base64 } = value as unknown as { base64: string };
   return new Uint8Array(Buffer.from(base64, "base64"));
+}
+
+/** Without a method of arrays, which a job may replace: none may get lost. */
+function allWithValues(
+  messages: readonly JobMessage[],
+  map: typeof toJson,
+): JobMessage[] {
+  const changed: JobMessage[] = [];
+  for (let i = 0; i < messages.length; i++) {
+    changed[i] = withValues(messages[i]!, map);
+  }
+  return changed;
 }
 
 /** The part of a message that a job sees, the attributes' values changed. */

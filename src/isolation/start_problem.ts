@@ -11,6 +11,8 @@ import {
   LostJobError,
   messageOf,
 } from "../errors.ts";
+import type { Outcome } from "../job/decide.ts";
+import type { BatchOutcome } from "../job/runner.ts";
 
 /**
  * The error of a worker that a process cannot load or make.
@@ -37,7 +39,7 @@ export function startProblem(thrown: unknown, subject: string): unknown {
 }
 
 /** Adds the option to an error that names a flag of Deno's. */
-export function withOption(error: unknown): unknown {
+function withOption(error: unknown): unknown {
   if (!isLoadDenied(error)) return error;
   const add = (text = "") =>
     text.replace(
@@ -52,4 +54,21 @@ export function withOption(error: unknown): unknown {
     message: add(message),
     stack: add(stack),
   });
+}
+
+/** Outcomes whose errors name the option that helps, if there is one. */
+export function explained({ outcome, own }: BatchOutcome): BatchOutcome {
+  return {
+    outcome: explainedOutcome(outcome),
+    own: own?.map(({ position, outcome }) => ({
+      position,
+      outcome: explainedOutcome(outcome),
+    })),
+  };
+}
+
+function explainedOutcome(outcome: Outcome): Outcome {
+  return "error" in outcome
+    ? { ...outcome, error: withOption(outcome.error) }
+    : outcome;
 }

@@ -11,12 +11,17 @@ import type { ReadMessage } from "../message/reading.ts";
 import type { SnsNotification } from "../message/sns.ts";
 import { type Attributes, fromWire } from "../message/attributes.ts";
 import type { JobMessage } from "../sqs/connection.ts";
+import { nameJobs } from "./runner.ts";
 import { defaultLoggers, type Logger, loggerOf } from "../logging/loggers.ts";
 
-/** The job that a handler is working on. */
-export interface Job {
+/**
+ * The job that a handler is working on.
+ *
+ * @typeParam Args The types of its positional arguments.
+ */
+export interface Job<Args extends readonly unknown[] = readonly unknown[]> {
   /** The positional arguments; with `body` `json` or `text`, one. */
-  readonly args: readonly unknown[];
+  readonly args: Args;
   /** The keyword arguments, empty where there are none. */
   readonly kwargs: Readonly<Record<string, unknown>>;
   /** SQS's id of the message. */
@@ -35,7 +40,8 @@ export interface Job {
   readonly notification: SnsNotification | undefined;
   /**
    * Aborts when the job must end, with a `JobAbortedError` that says why.
-   * Whatever the handler throws after that leaves the message in the queue.
+   * Whatever the handler throws after that leaves the message in the queue. In a
+   * batch, all jobs have the batch's signal.
    */
   readonly signal: AbortSignal;
 }
@@ -65,6 +71,8 @@ export interface Scope {
   readonly job?: Job;
   /** The name of the hook that runs. */
   readonly hook?: string;
+  /** Where a batch runs, there is no current job. */
+  readonly batch?: { readonly queue: string };
   readonly message?: JobMessage;
   /** The fields of JSON log lines, if not the job's. */
   readonly fields?: Readonly<Record<string, unknown>>;
@@ -88,7 +96,7 @@ export function currentScope(): Scope | undefined {
  * The job that the calling handler, or the code that it awaits, is working on.
  *
  * @returns The job.
- * @throws {Error} If the caller is not part of a job.
+ * @throws {Error} If the caller is not part of a job, or is part of a batch.
  *
  * @example Tell a retry from a first try
  * ```ts
@@ -110,7 +118,12 @@ export function currentScope(): Scope | undefined {
  * ```
  */
 export function currentJob(): Job {
-  const job = currentScope()?.job;
+  const { job, batch } = currentScope() ?? {};
+  if (batch !== undefined) {
+    throw new Error(
+      "No current job in a batch: use the jobs that handleBatch() gets",
+    );
+  }
   if (job === undefined) {
     throw new Error(
       "No current job: call currentJob() in a handler, or in code that it awaits",
@@ -149,9 +162,21 @@ export function getLogger(name: string): Logger {
   });
 }
 
+/** Whether the caller is part of a job, or of a batch of them. */
+export function isInJob(): boolean {
+  const { job, batch } = currentScope() ?? {};
+  return job !== undefined || batch !== undefined;
+}
+
+/** What the caller is part of, for a log line; `undefined` outside of jobs. */
+export function currentWork(): string | undefined {
+  const { job, batch } = currentScope() ?? {};
+  return job ? nameJobs(job.queue, job) : batch && `a batch of ${batch.queue}`;
+}
+
 /** The fields that JSON log lines in a job, or about one, get. */
 export function jobContext(): Readonly<Record<string, unknown>> {
-  const { job, fields } = currentScope() ?? {};
+  const { job, batch, fields = batch } = currentScope() ?? {};
   if (fields !== undefined) return fields;
   if (job === undefined) return {};
   const { queue, messageId, receiveCount } = job;

@@ -14,6 +14,8 @@ export type Outcome =
     readonly error: unknown;
     /** The error's own delay in seconds, 0 to 43,200. */
     readonly delaySeconds?: number;
+    /** Whether the log has the error, which is one of the job's batch. */
+    readonly isLogged?: boolean;
   }
   /**
    * `failed`: the handler threw anything else. `unfit`: no further attempt can
@@ -37,6 +39,7 @@ export type Outcome =
       | "notCapable"
       | "workerError";
     readonly error: unknown;
+    readonly isLogged?: boolean;
   };
 
 /** What a container does with messages whose jobs are not done. */

@@ -30,7 +30,8 @@ import { unrunCode } from "./unrun.ts";
 // deno-lint-ignore no-explicit-any
 export type Handler = (...args: any[]) => unknown;
 
-const DONE: Outcome = { kind: "done" };
+/** How most jobs end. */
+export const DONE: Outcome = { kind: "done" };
 
 /** The handler of a queue's jobs, and what they work with. */
 export interface JobContext {
@@ -54,8 +55,7 @@ export class LocalRunner implements Runner {
     try {
       read = readMessage(message, this.#context.reading);
     } catch (error) {
-      const isAws = error instanceof AwsBodyError;
-      return { kind: isAws ? "awsEvent" : "unfit", error };
+      return unreadOutcome(error);
     }
     const scope = new JobScope(message, this.#context, control, read);
     control.started();
@@ -74,15 +74,21 @@ export class LocalRunner implements Runner {
       if (result === undefined) return DONE;
       return await outcomeOfValue(await result);
     } catch (error) {
-      return safeOutcome(error);
+      return outcomeOfError(error);
     } finally {
       scope.end();
     }
   }
 }
 
+/** How a job ends whose message nobody can read. */
+export function unreadOutcome(error: unknown): Outcome {
+  const isAws = error instanceof AwsBodyError;
+  return { kind: isAws ? "awsEvent" : "unfit", error };
+}
+
 /** A value that a handler returned is ignored, except for code. */
-async function outcomeOfValue(value: unknown): Promise<Outcome> {
+export async function outcomeOfValue(value: unknown): Promise<Outcome> {
   const unrun = value === undefined ? undefined : await unrunCode(value);
   if (unrun === undefined) return DONE;
   const error = new TypeError(
@@ -118,14 +124,13 @@ class JobScope implements Scope {
   /** The job, made on demand: few handlers ask for it. */
   get job(): Job {
     if (this.#job !== undefined) return this.#job;
-    const control = this.#control;
     const read = this.#read ?? readMessage(this.message, this.#reading);
-    return this.#job = {
-      ...jobOf(this.message, this.#queue, read),
-      get signal() {
-        return control.signal;
-      },
-    };
+    return this.#job = runningJob(
+      this.message,
+      this.#queue,
+      read,
+      this.#control,
+    );
   }
 
   /**
@@ -137,8 +142,26 @@ class JobScope implements Scope {
   }
 }
 
-/** A thrown value may itself throw when it is looked at. */
-function safeOutcome(error: unknown): Outcome {
+/** A job while it runs. */
+export function runningJob(
+  message: JobMessage,
+  queue: string,
+  read: ReadMessage,
+  control: JobControl,
+): Job {
+  return {
+    ...jobOf(message, queue, read),
+    get signal() {
+      return control.signal;
+    },
+  };
+}
+
+/**
+ * How a job ended that threw, without regard to an abort. A thrown value may
+ * itself throw when it is looked at.
+ */
+export function outcomeOfError(error: unknown): Outcome {
   try {
     return outcomeOf(error);
   } catch (trap) {

@@ -10,11 +10,41 @@ import { JobAbortedError, type JobAbortReason } from "../errors.ts";
 import type { JobMessage } from "../sqs/connection.ts";
 import type { Outcome } from "./decide.ts";
 
+/** The most jobs that a log line names of a batch. */
+const MAX_NAMED = 5;
+
 export interface Runner {
   /**
    * Runs the job of a message, and resolves to its end. It never rejects.
    */
   run(message: JobMessage, control: JobControl): Promise<Outcome>;
+}
+
+/** Runs jobs in batches. */
+export interface BatchRunner {
+  /**
+   * Runs the jobs of messages together, and resolves to their end. It never
+   * rejects.
+   */
+  runBatch(
+    messages: readonly JobMessage[],
+    control: JobControl,
+  ): Promise<BatchOutcome>;
+}
+
+/** How the jobs of a batch ended. */
+export interface BatchOutcome {
+  /** How all jobs ended, except for those in `own`. */
+  readonly outcome: Outcome;
+  /** How single jobs ended. Not a `Map`: a job may replace its methods. */
+  readonly own?: readonly OwnOutcome[] | undefined;
+}
+
+/** How one job of a batch ended. */
+export interface OwnOutcome {
+  /** Its position in the batch. */
+  readonly position: number;
+  readonly outcome: Outcome;
 }
 
 /** Where jobs run, if it can be full or out of order. */
@@ -43,6 +73,8 @@ export class JobControl {
   givenUp = false;
   /** When its time is over: a busy event loop fires the timer late. */
   endMs = Infinity;
+  /** Whether it may end its process: it shares none until that is known. */
+  isSuspect = false;
   /** Called when the handler starts. */
   onStart: (() => void) | undefined;
   /** Called when the job has ended, or was given up. */
@@ -160,4 +192,9 @@ export function nameJobs(
     `message ${messageId}, receive ${receiveCount}`
   );
   return `${queue}, ${names.join("; ")}`;
+}
+
+/** The jobs that a log line names of many. */
+export function firstJobs<T>(jobs: readonly T[]): readonly T[] {
+  return jobs.slice(0, MAX_NAMED);
 }

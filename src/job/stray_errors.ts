@@ -8,8 +8,7 @@
 import process from "node:process";
 import type { Logger } from "../logging/loggers.ts";
 import { RUNTIME } from "../runtime.ts";
-import { currentScope } from "./current_job.ts";
-import { nameJobs } from "./runner.ts";
+import { currentScope, currentWork } from "./current_job.ts";
 
 /** What a container hears of that no job's end tells. */
 export interface StrayOptions {
@@ -30,10 +29,13 @@ export function logStrayErrors(options: StrayOptions): Disposable {
       ? whose === "all" || !KNOWS_SCOPE
       : scope.loggers === loggers;
     if (!mine) return false;
-    const job = scope?.job && `: ${nameJobs(scope.job.queue, scope.job)}`;
+    const work = currentWork();
+    const whom = work === undefined ? "" : `: ${work}`;
     const who = scope?.hook === undefined ? "a job" : `hook "${scope.hook}"`;
-    const what = `Work that ${who} left behind failed${job ?? ""}`;
-    loggers.get("zsqs").error(what, error);
+    loggers.get("zsqs").error(
+      `Work that ${who} left behind failed${whom}`,
+      error,
+    );
     return true;
   });
 }

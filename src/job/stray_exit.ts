@@ -6,8 +6,7 @@
  */
 
 import process from "node:process";
-import { currentScope } from "./current_job.ts";
-import { nameJobs } from "./runner.ts";
+import { currentScope, currentWork } from "./current_job.ts";
 import { deno } from "../runtime.ts";
 import type { StrayOptions } from "./stray_errors.ts";
 
@@ -47,11 +46,11 @@ function onExit(): void {
   process.exitCode = 1;
   if (isLogged) return;
   isLogged = true;
-  const { job, hook } = scope ?? {};
-  const what = job !== undefined
-    ? `A job ended the process: ${nameJobs(job.queue, job)}`
-    : hook !== undefined
-    ? `Hook "${hook}" ended the process`
+  const work = currentWork();
+  const what = work !== undefined
+    ? `A job ended the process: ${work}`
+    : scope?.hook !== undefined
+    ? `Hook "${scope.hook}" ended the process`
     : "The process ends while its container is not stopped";
   const next = "jobs and hooks must return or throw, never exit";
   watch.loggers.get("zsqs").error(

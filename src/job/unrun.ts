@@ -71,7 +71,9 @@ async function unrunObject(value: object): Promise<string | undefined> {
   }
   // Arrays and maps hold values; an asynchronous iteration makes them.
   if (isAsync) return "an async iterable";
-  return typeof object.handle === "function" ? "a worker" : undefined;
+  const isWorker = typeof object.handle === "function" ||
+    typeof object.handleBatch === "function";
+  return isWorker ? "a worker" : undefined;
 }
 
 /** Whether somebody read it, or reads it now. */

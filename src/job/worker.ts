@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { BatchHandler, Handling } from "./run_batch.ts";
 import type { Handler } from "./run_job.ts";
 import { quote, show } from "../text.ts";
 import {
@@ -13,7 +14,7 @@ import {
   type ModuleLoader,
   startError,
 } from "./load_export.ts";
-import { type CheckedHandler, checkOf, type StandardSchema } from "./schema.ts";
+import { type CheckedHandler, checkOf } from "./schema.ts";
 import { callableHint, uncallable } from "./unrun.ts";
 import type { WorkerSpec } from "./worker_spec.ts";
 
@@ -32,16 +33,24 @@ export interface WorkerConfig {
 /** A handler, or an object with a `handle` method. */
 export type WorkerLike = Handler | { handle: Handler };
 
+/** A worker of batches: an object with a `handleBatch` method. */
+export interface BatchWorkerLike {
+  /** Handles a batch of jobs. */
+  handleBatch: BatchHandler;
+}
+
 /**
  * Makes a worker: a function, which may be async, or a class with a
- * `handle(...args)` method.
+ * `handle(...args)` or `handleBatch(jobs, { signal })` method.
  *
  * @typeParam Config The type of its argument: by default, the options of the
  * ini file's `[worker]` section.
  */
 export type WorkerFactory<Config = WorkerConfig> =
-  | ((config: Config) => WorkerLike | Promise<WorkerLike>)
-  | (new (config: Config) => { handle: Handler });
+  | ((config: Config) => MadeWorker | Promise<MadeWorker>)
+  | (new (config: Config) => { handle: Handler } | BatchWorkerLike);
+
+type MadeWorker = WorkerLike | BatchWorkerLike;
 
 /**
  * The argument types of a worker's jobs, taken from its factory, or from a
@@ -59,24 +68,32 @@ export type JobArgs<Factory> = (
     : Factory extends (config: any) => infer Result ? Awaited<Result>
     : never
 ) extends infer Made
-  ? (Made extends { handle: infer Handle } ? Handle : Made) extends infer Handle
-    ? "~jobArgs" extends keyof Handle
-      // deno-lint-ignore no-explicit-any
-      ? Handle extends CheckedHandler<any, infer Input> ? Input : never
+  ? Made extends { handleBatch: infer Handle } ? BatchArgs<Handle>
+  : (Made extends { handle: infer Handle } ? Handle : Made) extends infer Handle
+    ? "~jobArgs" extends keyof Handle ? CheckedArgs<Handle>
     : Handle extends (...args: infer Args) => unknown ? Args
     : never
   : never
   : never;
 
+/** The types of a job's arguments before the check of a schema. */
+type CheckedArgs<Handle> =
+  // deno-lint-ignore no-explicit-any
+  Handle extends CheckedHandler<any, infer Input> ? Input : never;
+
+type BatchArgs<Handle> = "~jobArgs" extends keyof Handle ? CheckedArgs<Handle>
+  // deno-lint-ignore no-explicit-any
+  : Handle extends (jobs: infer Jobs, options: any) => unknown
+    ? Jobs extends readonly { readonly args: infer Args }[] ? Args : never
+  : never;
+
 /** A handler that a program gives in place of a factory. */
-export interface GivenHandler {
-  readonly handler: WorkerLike;
-}
+export type GivenHandler =
+  | { readonly handler: WorkerLike }
+  | { readonly handleBatch: BatchHandler };
 
 export interface Worker {
-  readonly handler: Handler;
-  /** Checks jobs before the handler runs. */
-  readonly schema: StandardSchema | undefined;
+  readonly handling: Handling;
   /** Disposes the worker that the factory made, if it is disposable. */
   dispose(): Promise<void>;
 }
@@ -85,6 +102,8 @@ export interface LoadWorkerOptions {
   readonly worker: WorkerSpec | WorkerFactory | GivenHandler;
   /** For a function or class, whatever it takes. */
   readonly workerConfig: WorkerConfig;
+  /** The most jobs of a batch; absent for a worker of single jobs. */
+  readonly batch?: number;
   /** The ini file's path as the user gave it, for messages. */
   readonly file?: string;
 }
@@ -100,19 +119,21 @@ export async function loadWorker(
   config: LoadWorkerOptions,
   load?: ModuleLoader,
 ): Promise<() => Promise<Worker>> {
-  const { worker, workerConfig } = config;
+  const { worker } = config;
   if (typeof worker === "function") {
     const subject = `worker ${quote(worker.name)}`;
     refuseHandler(worker, subject);
-    return () => makeWorker(worker, workerConfig, subject);
+    return () => makeWorker(worker, config, subject);
   }
-  if ("handler" in worker) {
-    const made = { ...handlerOf(worker.handler)!, dispose: async () => {} };
-    return () => Promise.resolve(made);
+  if ("handler" in worker || "handleBatch" in worker) {
+    const handling = "handler" in worker
+      ? singleHandling(worker.handler)!
+      : batchHandling(worker)!;
+    return () => Promise.resolve({ handling, dispose: async () => {} });
   }
   const subject = `worker ${workerSubject(worker, config.file)}`;
   const factory = await importFactory(worker, subject, load);
-  return () => makeWorker(factory, workerConfig, subject);
+  return () => makeWorker(factory, config, subject);
 }
 
 export function workerSubject(
@@ -144,26 +165,63 @@ function refuseHandler(factory: unknown, subject: string): void {
 
 async function makeWorker(
   factory: WorkerFactory,
-  config: WorkerConfig,
+  { workerConfig: config, batch }: LoadWorkerOptions,
   subject: string,
 ): Promise<Worker> {
   const { value: made } = await callFactory(factory, config, subject);
-  const found = handlerOf(made);
-  if (found === undefined) {
-    const next =
-      'return a function that takes a job\'s arguments, or an object with a "handle" method';
-    throw startError(subject, `returned ${show(made)}: ${next}`);
-  }
-  const unrun = unrunHandler(made);
-  if (unrun !== undefined) throw startError(subject, `returned ${unrun}`);
-  return { ...found, dispose: () => dispose(made) };
+  const handling = batch === undefined
+    ? handlingOf(made, subject)
+    : batchHandlingOf(made, subject);
+  return { handling, dispose: () => dispose(made) };
 }
 
-function handlerOf(made: unknown): Omit<Worker, "dispose"> | undefined {
+function handlingOf(made: unknown, subject: string): Handling {
+  const handling = singleHandling(made);
+  if (handling === undefined) {
+    const isBatch = batchHandling(made) !== undefined;
+    throw startError(
+      subject,
+      isBatch
+        ? 'takes batches: set "batch" to the largest number of jobs in one'
+        : `returned ${
+          show(made)
+        }: return a function that takes a job's arguments, or an object with a "handle" method`,
+    );
+  }
+  refuseUnrun(unrunHandler(made), subject);
+  return handling;
+}
+
+function batchHandlingOf(made: unknown, subject: string): Handling {
+  const handling = batchHandling(made);
+  if (handling === undefined || typeof made === "function") {
+    const next =
+      'return an object with a "handleBatch" method, or remove "batch"';
+    throw startError(
+      subject,
+      `returned ${show(made)}, but "batch" is set: ${next}`,
+    );
+  }
+  refuseUnrun(unrunMethod(made, "handleBatch"), subject);
+  return handling;
+}
+
+function refuseUnrun(unrun: string | undefined, subject: string): void {
+  if (unrun !== undefined) throw startError(subject, `returned ${unrun}`);
+}
+
+function singleHandling(made: unknown): Handling | undefined {
   const handle = typeof made === "function" ? made : memberOf(made, "handle");
   if (typeof handle !== "function") return undefined;
   const { handler = handle, schema } = checkOf(handle) ?? {};
   return { handler: handle === made ? handler : handler.bind(made), schema };
+}
+
+function batchHandling(made: unknown): Handling | undefined {
+  const handle = memberOf(made, "handleBatch");
+  if (typeof handle !== "function") return undefined;
+  const { handler = handle, schema } = checkOf(handle) ?? {};
+  return { handleBatch: handler.bind(made) as BatchHandler, schema };
 }
 
 /**
@@ -172,11 +230,15 @@ function handlerOf(made: unknown): Omit<Worker, "dispose"> | undefined {
  * @returns Text such as `a class: give an instance of it`, or `undefined`.
  */
 export function unrunHandler(made: unknown): string | undefined {
-  const isBare = typeof made === "function";
-  const what = uncallable(isBare ? made : memberOf(made, "handle"));
-  if (what === undefined) return undefined;
-  const subject = isBare ? what : `an object whose "handle" method is ${what}`;
-  return `${subject}: ${callableHint(what)}`;
+  if (typeof made !== "function") return unrunMethod(made, "handle");
+  const what = uncallable(made);
+  return what && `${what}: ${callableHint(what)}`;
+}
+
+function unrunMethod(made: unknown, name: string): string | undefined {
+  const what = uncallable(memberOf(made, name));
+  return what &&
+    `an object whose "${name}" method is ${what}: ${callableHint(what)}`;
 }
 
 async function dispose(made: unknown): Promise<void> {

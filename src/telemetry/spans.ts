@@ -28,7 +28,7 @@ import {
 } from "./api.ts";
 import { messageOf } from "../errors.ts";
 import type { Outcome } from "../job/decide.ts";
-import type { JobControl, Runner } from "../job/runner.ts";
+import type { BatchRunner, Runner } from "../job/runner.ts";
 import { messageBytes } from "../message/attributes.ts";
 import { type Reading, readNotification } from "../message/reading.ts";
 import {
@@ -71,8 +71,10 @@ export function createTelemetry(): Telemetry | undefined {
       producer: (queue) => new Producer({ tracer, instruments, queue }),
       container: (queue, reading) => ({
         events: new Metrics(instruments, queue),
-        trace: (runner) =>
-          new SpanRunner({ tracer, instruments, queue }, reading, runner),
+        trace: <R extends Runner | BatchRunner>(runner: R) => {
+          const scope = { tracer, instruments, queue };
+          return new Consumer(scope, reading).trace(runner) as R;
+        },
       }),
     };
   });
@@ -150,47 +152,101 @@ class Producer implements ProducerTelemetry {
   }
 }
 
-/** Runs each job in a span, a child of the span that sent it. */
-class SpanRunner implements Runner {
+/** What a span is started in, and its span. */
+interface Started {
+  readonly span: Span;
+  readonly context: Context;
+}
+
+/** Runs jobs in spans. */
+class Consumer {
   readonly #scope: Scope;
   readonly #reading: Reading;
-  readonly #runner: Runner;
 
-  constructor(scope: Scope, reading: Reading, runner: Runner) {
+  constructor(scope: Scope, reading: Reading) {
     this.#scope = scope;
     this.#reading = reading;
-    this.#runner = runner;
   }
 
-  async run(message: JobMessage, control: JobControl): Promise<Outcome> {
-    const started = quietly(() => this.#start(message));
-    if (started === undefined) return await this.#runner.run(message, control);
+  trace(runner: Runner | BatchRunner): Runner | BatchRunner {
+    if (!("runBatch" in runner)) {
+      return {
+        run: (message, control) =>
+          this.#within(
+            () => this.#start(message),
+            () => runner.run(message, control),
+            (outcome) => outcome,
+          ),
+      };
+    }
+    return {
+      runBatch: (messages, control) =>
+        this.#within(
+          () => this.#startBatch(messages),
+          () => runner.runBatch(messages, control),
+          (end) =>
+            [end, ...end.own ?? []].map(({ outcome }) => outcome)
+              .find(({ kind }) => kind !== "done"),
+        ),
+    };
+  }
+
+  async #within<T>(
+    start: () => Started,
+    run: () => Promise<T>,
+    outcomeOf: (result: T) => Outcome | undefined,
+  ): Promise<T> {
+    const started = quietly(start);
+    if (started === undefined) return await run();
     const startMs = performance.now();
-    let running: Promise<Outcome> | undefined;
-    const run = () => running ??= this.#runner.run(message, control);
-    quietly(() => inContext(started.context, run));
-    const outcome = await run();
-    const failure = outcome.kind === "done" ? undefined : outcome;
+    let running: Promise<T> | undefined;
+    quietly(() => inContext(started.context, () => running ??= run()));
+    const result = await (running ??= run());
+    const outcome = outcomeOf(result);
+    const failure = outcome === undefined || outcome.kind === "done"
+      ? undefined
+      : outcome;
     recordMs(this.#scope.instruments.process, performance.now() - startMs, {
       ...attributesOf("process", this.#scope.queue),
       ...typeOf(failure),
     });
     end(started.span, failure);
-    return outcome;
+    return result;
   }
 
-  #start(message: JobMessage) {
+  /** A child of the span that sent the job. */
+  #start(message: JobMessage): Started {
     const { messageId, receiveCount } = message;
+    const parent = this.#senderOf(message);
+    return this.#startSpan(parent, [spanContextOf(parent)], {
+      "messaging.message.id": messageId,
+      "zsqs.receive_count": receiveCount,
+    });
+  }
+
+  /** Linked to the spans that sent the jobs: a span has one parent. */
+  #startBatch(messages: readonly JobMessage[]): Started {
+    const links = messages
+      .map((message) => spanContextOf(this.#senderOf(message)));
+    return this.#startSpan(ROOT_CONTEXT, links, {
+      "messaging.batch.message_count": messages.length,
+    });
+  }
+
+  #senderOf(message: JobMessage): Context {
+    return contextOf(carrierOf(message, this.#reading));
+  }
+
+  #startSpan(
+    parent: Context,
+    links: readonly (SpanContext | undefined)[],
+    attributes: Attributes,
+  ): Started {
     const { tracer, queue } = this.#scope;
-    const parent = contextOf(carrierOf(message, this.#reading));
     const span = tracer.startSpan(`process ${queue.name}`, {
       kind: SPAN_KIND.consumer,
-      attributes: {
-        ...spanAttributes("process", queue),
-        "messaging.message.id": messageId,
-        "zsqs.receive_count": receiveCount,
-      },
-      links: linksTo(spanContextOf(parent)),
+      attributes: { ...spanAttributes("process", queue), ...attributes },
+      links: links.flatMap(linksTo),
     }, parent);
     return { span, context: withSpan(parent, span) };
   }

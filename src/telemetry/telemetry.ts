@@ -6,7 +6,7 @@
  */
 
 import type { OutgoingMessage, SendConnection } from "../sqs/connection.ts";
-import type { Runner } from "../job/runner.ts";
+import type { BatchRunner, Runner } from "../job/runner.ts";
 import type { Reading } from "../message/reading.ts";
 import type { ContainerEvents } from "./events.ts";
 
@@ -34,8 +34,11 @@ export interface ProducerTelemetry {
 export interface ContainerTelemetry {
   /** Makes metrics of what happens. */
   readonly events: ContainerEvents;
-  /** A runner whose jobs are spans, children of the spans that sent them. */
-  trace(runner: Runner): Runner;
+  /**
+   * A runner whose jobs are spans, children of the spans that sent them. The run
+   * of a batch is one span, linked to those.
+   */
+  trace<R extends Runner | BatchRunner>(runner: R): R;
 }
 
 /** OpenTelemetry, as far as this package needs it. */

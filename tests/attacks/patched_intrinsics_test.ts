@@ -20,27 +20,59 @@ const PATCHES = [
   `Map.prototype.get = Map.prototype.delete = () => undefined;`,
 ];
 
-Deno.test("a patched intrinsic turns no other job's retry into done", async () => {
-  for (const patch of PATCHES) {
-    await using folder = await Folder.with({
-      "worker.ts": `// deno-lint-ignore-file
+const SINGLE = "(what) => handle(what)";
+
+const BATCH = `({
+  handleBatch: (jobs) => {
+    for (let i = 0; i < jobs.length; i++) handle(jobs[i].args[0]);
+  },
+})`;
+
+const PARTIAL = `({
+  handleBatch: (jobs) => {
+    const failed = [];
+    for (let i = 0; i < jobs.length; i++) {
+      try {
+        handle(jobs[i].args[0]);
+      } catch (error) {
+        failed[i] = { job: jobs[i], error };
+      }
+    }
+    throw new PartialBatchError(failed);
+  },
+})`;
+
+const WORKERS = {
+  "single jobs": SINGLE,
+  batches: BATCH,
+  "parts of batches": PARTIAL,
+};
+
+for (const [name, worker] of Object.entries(WORKERS)) {
+  Deno.test(`a patched intrinsic turns no other job's retry into done: ${name}`, async () => {
+    for (const patch of PATCHES) {
+      await using folder = await Folder.with({
+        "worker.ts": `// deno-lint-ignore-file
 import { Hash } from "node:crypto";
-import { TransientError } from "jsr:@zsqs/cli";
+import { PartialBatchError, TransientError } from "jsr:@zsqs/cli";
 const error = new TransientError("later", { delaySeconds: 600 });
-export default () => (what) => {
+const handle = (what) => {
   if (what === "patch") { ${patch.replaceAll("\n", " ")} }
   throw error;
-};`,
-    });
-    await using stage = await Stage.start("", {
-      worker: folder.at("worker.ts"),
-    });
-    await stage.queue("patch");
-    await stage.queue("victim");
-    assertEquals(
-      stage.left.toSorted(),
-      ['[["patch"],{}]', '[["victim"],{}]'],
-      patch,
-    );
-  }
-});
+};
+export default () => ${worker};`,
+      });
+      await using stage = await Stage.start("", {
+        worker: folder.at("worker.ts"),
+        ...(worker === SINGLE ? {} : { batch: 2 }),
+      });
+      await stage.queue("patch");
+      await stage.queue.sendAll([["victim"], ["another"]]);
+      assertEquals(
+        stage.left.toSorted(),
+        ['[["another"],{}]', '[["patch"],{}]', '[["victim"],{}]'],
+        patch,
+      );
+    }
+  });
+}

@@ -638,7 +638,7 @@ const BAD_OPTIONS: [line: string, subject: string, problem: string][] = [
   [
     "__proto__ = 9",
     "__proto__",
-    'is not an option: the options are "worker", "queue", "region", "endpoint", "loggers" and 26 more',
+    'is not an option: the options are "worker", "queue", "region", "endpoint", "loggers" and 28 more',
   ],
 ];
 
@@ -1004,7 +1004,7 @@ const BAD_SETTINGS: [
   ],
   [
     { queue: "adder" },
-    '"worker" is missing: give a "worker" or a "handler"',
+    '"worker" is missing: give a "worker", "handler" or "handleBatch"',
   ],
   [
     { queue: "adder", worker: "a.ts", workerConfig: null },

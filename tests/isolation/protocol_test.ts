@@ -15,12 +15,12 @@ import process from "node:process";
 import type { Readable } from "node:stream";
 import { childCommand } from "../../src/isolation/child_command.ts";
 import { HAS_PIPE, readMarks } from "../../src/isolation/child_marks.ts";
-import { Child, type Lost } from "../../src/isolation/child_process.ts";
+import type { ChildEnd } from "../../src/isolation/child_jobs.ts";
+import { Child } from "../../src/isolation/child_process.ts";
 import { openQueue } from "../../src/connect/open_queue.ts";
 import { parseWorkerSpec } from "../../src/job/worker_spec.ts";
 import { spawn } from "node:child_process";
 import { messageOf } from "../../src/errors.ts";
-import type { Outcome } from "../../src/job/decide.ts";
 import type { JobMessage } from "../../src/sqs/connection.ts";
 import {
   decodeFromChild,
@@ -233,29 +233,40 @@ process.send("zsqs");`;
 }
 
 Deno.test("a child is killed for a frame that its program never sends", async () => {
-  const outcomeOf = async (code: string): Promise<Outcome | Lost> => {
+  const endOf = async (code: string): Promise<ChildEnd> => {
     const child = impostor(code);
     try {
       await child.load();
-      return await child.run(MESSAGE, new JobControl());
+      return await child.run([MESSAGE], new JobControl());
     } finally {
       child.kill("was killed by the test");
       await child.ended;
     }
   };
-  assertEquals(await outcomeOf('send({ type: "ended", id, kind: "done" })'), {
-    kind: "done",
+  assertEquals(await endOf('send({ type: "ended", id, kind: "done" })'), {
+    outcome: { kind: "done" },
+    own: [],
   });
   const lostBy = async (code: string) => {
-    const outcome = await outcomeOf(code);
-    assert(outcome.kind === "lost");
-    const how = messageOf(outcome.error);
+    const end = await endOf(code);
+    assert("error" in end);
+    const how = messageOf(end.error);
     return how.slice("Its process was killed as ".length);
   };
   const forged = [
     'send({ type: "ended", id: crypto.randomUUID(), kind: "done" })',
     'send({ type: "ended", id: [id], kind: "done" })',
     'send({ type: "ended", id, kind: "fine" })',
+    // A job may change how the list of outcomes is written.
+    ...[
+      "own: {}",
+      "own: [], count: 1",
+      "own: [{ kind: 'failed' }]",
+      "own: [{ kind: 'failed' }], count: 1",
+      "own: [{ kind: 'fine', position: 0 }], count: 1",
+      "own: [{ kind: 'failed', position: 1 }], count: 1",
+      "own: [null], count: 1",
+    ].map((own) => `send({ type: "ended", id, kind: "done", ${own} })`),
     'send({ type: "ended", id, kind: "done" }, keys.toChild)',
     'send({ type: "ended", id, kind: "done" }, "")',
     "send({})",
@@ -296,7 +307,7 @@ Deno.test({
       worker: parseWorkerSpec(`${WORKER}:act`, "/"),
       onLog: () => {},
     });
-    await child.run(MESSAGE, new JobControl());
+    await child.run([MESSAGE], new JobControl());
     assertEquals(await child.ended, "ended with exit code 0");
     // It is still there.
     Deno.kill(Number(await folder.read("left")), "SIGKILL");
@@ -342,7 +353,7 @@ Deno.test("a child refuses frames without its key, and an id that is running", a
     send(key, { type: "load", keys, worker, denied });
   }
   frames.length = 0;
-  const run = { type: "run", message: MESSAGE, withMarks: true } as const;
+  const run = { type: "run", messages: [MESSAGE], withMarks: true } as const;
   send(keys.toChild, { ...run, id: "1" });
   send(keys.toChild, { ...run, id: "1" });
   send(keys.toChild, { ...run, id: "2" });

@@ -12,7 +12,8 @@ import type { DoubleQueue } from "../../src/double/queue.ts";
 import type { EngineContext, EngineOptions } from "../../src/engine/context.ts";
 import { Engine, type EngineParts } from "../../src/engine/engine.ts";
 import { Visibility } from "../../src/engine/visibility.ts";
-import { type Handler, LocalRunner } from "../../src/job/run_job.ts";
+import { type BatchHandler, localRunner } from "../../src/job/run_batch.ts";
+import type { Handler } from "../../src/job/run_job.ts";
 import type { Logger } from "../../src/logging/loggers.ts";
 import { AS_JOBS } from "../../src/message/reading.ts";
 import { Counters } from "../../src/telemetry/counters.ts";
@@ -25,8 +26,12 @@ import { turn } from "./turn.ts";
 export type EngineSettings =
   & Partial<EngineOptions>
   & Partial<EngineParts>
-  & { readonly listener?: Partial<ContainerEvents> }
-  & { readonly visibility?: Visibility };
+  & {
+    readonly listener?: Partial<ContainerEvents>;
+    readonly visibility?: Visibility;
+    /** Takes the place of the handler of single jobs. */
+    readonly handleBatch?: BatchHandler;
+  };
 
 /** What an engine of a test stands on. */
 export type EngineGround = Pick<
@@ -44,18 +49,22 @@ export function makeEngine(
     visibility = new Visibility(30),
     failures = "delete",
     isUnseen = false,
-    runner = new LocalRunner({ ...ground, handler, reading: AS_JOBS }),
+    handleBatch,
+    runner = localRunner(
+      handleBatch === undefined ? { handler } : { handleBatch },
+      { ...ground, reading: AS_JOBS },
+    ),
     room,
     listener,
     ...options
   } = settings;
-  const { concurrency = 1 } = options;
+  const { concurrency = 1, batch } = options;
   const counters = new Counters();
   const engine = new Engine({
     ...ground,
     options: {
       concurrency,
-      prefetch: concurrency === 1 ? 0 : Math.min(10, concurrency),
+      prefetch: batch ?? (concurrency === 1 ? 0 : Math.min(10, concurrency)),
       waitTimeSeconds: 20,
       deleteDelaySeconds: 1,
       ...AS_JOBS,
@@ -82,6 +91,9 @@ export type RigOptions = EngineSettings & {
   readonly debug?: boolean;
 };
 
+/** A handler of no single jobs. */
+export const NO_HANDLER: Handler = () => {};
+
 /** An engine on a queue of the double. */
 export class EngineRig {
   readonly clock = new VirtualClock(0);
@@ -93,6 +105,8 @@ export class EngineRig {
   readonly jobs: unknown[] = [];
   /** Calls that are replaced from now on. */
   faults: CallFaults = {};
+  /** The jobs of each run of a batch. */
+  readonly batches: string[] = [];
   readonly #counters: Counters;
   #end: Promise<void> | undefined;
   /** Whether the run has ended. */
@@ -104,8 +118,15 @@ export class EngineRig {
       visibilityTimeoutSeconds = 30,
       connect,
       debug = false,
+      handleBatch,
       ...engine
     } = options;
+    const noted = handleBatch === undefined ? {} : {
+      handleBatch: ((jobs, batch) => {
+        this.batches.push(jobs.map(({ args }) => args[0]).join(" "));
+        return handleBatch(jobs, batch);
+      }) satisfies BatchHandler,
+    };
     const name = fifo ? "adder.fifo" : "adder";
     const server = new TestServer(this.clock, { queues: [] });
     this.queue = server.create({ name, visibilityTimeoutSeconds });
@@ -125,7 +146,11 @@ export class EngineRig {
       loggers: { get: (name) => this.#logger(name, debug) },
       clock: this.clock,
       random: () => Math.random(),
-    }, { visibility: new Visibility(visibilityTimeoutSeconds), ...engine });
+    }, {
+      visibility: new Visibility(visibilityTimeoutSeconds),
+      ...engine,
+      ...noted,
+    });
     this.engine = made.engine;
     this.#counters = made.counters;
   }

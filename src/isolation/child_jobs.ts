@@ -1,0 +1,114 @@
+/**
+ * The jobs of a child process whose outcomes are not known yet, and which of them
+ * is to blame if the process ends.
+ *
+ * @module
+ */
+
+import { randomUUID } from "node:crypto";
+import type { LostJobError } from "../errors.ts";
+import type { BatchOutcome, JobControl } from "../job/runner.ts";
+import type { JobMessage } from "../sqs/connection.ts";
+import type { Mark } from "./protocol.ts";
+
+/** What becomes of jobs whose process ended first. */
+export interface Lost {
+  readonly error: LostJobError;
+  /** Whether the process ended because of them; absent if nobody knows. */
+  readonly isCulprit?: boolean;
+}
+
+/** How a run ended. */
+export type ChildEnd = BatchOutcome | Lost;
+
+/** A job, or the jobs of a batch. */
+interface RunningJobs {
+  readonly messages: readonly JobMessage[];
+  readonly control: JobControl;
+  readonly resolve: (end: ChildEnd) => void;
+  hasStarted: boolean;
+  /** Whether the thread was free after the signal had to abort. */
+  isAborting: boolean;
+}
+
+/** The running jobs of a process. */
+export class ChildJobs {
+  readonly #jobs = new Map<unknown, RunningJobs>();
+  /** The jobs whose handler was called, and has not returned. */
+  #called: RunningJobs | undefined;
+  /** The jobs that ended the process, if that is known. */
+  #culprit: RunningJobs | undefined;
+
+  /** How many runs there are. */
+  get size(): number {
+    return this.#jobs.size;
+  }
+
+  /** Adds a run; the promise resolves when it has ended. */
+  add(
+    messages: readonly JobMessage[],
+    control: JobControl,
+  ): { readonly id: string; readonly ended: Promise<ChildEnd> } {
+    const id = randomUUID();
+    const { promise: ended, resolve } = Promise.withResolvers<ChildEnd>();
+    const state = { hasStarted: false, isAborting: false };
+    this.#jobs.set(id, { messages, control, resolve, ...state });
+    return { id, ended };
+  }
+
+  /** Heeds a mark; nothing happens if there is no such run. */
+  mark(type: Mark["type"], id: unknown): void {
+    const job = this.#jobs.get(id);
+    if (job === undefined) return;
+    if (type === "aborting") job.isAborting = true;
+    else if (type === "started" && !job.hasStarted) {
+      job.hasStarted = true;
+      this.#called = job;
+      job.control.started();
+    } else if (type === "returned" && this.#called === job) {
+      this.#called = undefined;
+    }
+  }
+
+  /** How many jobs a run has, or `undefined`. */
+  count(id: unknown): number | undefined {
+    return this.#jobs.get(id)?.messages.length;
+  }
+
+  /** A run has ended. */
+  end(id: unknown, outcome: BatchOutcome): void {
+    // Its marks come another way, and may come later.
+    this.mark("started", id);
+    this.mark("returned", id);
+    this.#jobs.get(id)?.resolve(outcome);
+    this.#jobs.delete(id);
+  }
+
+  /**
+   * Blames the process's end on a job that has not ended in time, if the thread
+   * was free to abort it. Otherwise on the one that keeps the thread busy, which
+   * may be known.
+   *
+   * @returns The messages to blame; none if nobody knows; `undefined` if the late
+   * job has ended.
+   */
+  blame(late: JobControl): readonly JobMessage[] | undefined {
+    const jobs = [...this.#jobs.values()];
+    const job = jobs.find(({ control }) => control === late);
+    if (job === undefined) return undefined;
+    const isKnown = job.isAborting || jobs.length === 1;
+    this.#culprit = isKnown ? job : this.#called;
+    return this.#culprit?.messages ?? [];
+  }
+
+  /** The process has ended; returns how many runs it took with it. */
+  lose(error: LostJobError): number {
+    const jobs = [...this.#jobs.values()];
+    this.#jobs.clear();
+    for (const job of jobs) {
+      const isCulprit = this.#culprit && this.#culprit === job;
+      job.resolve({ error, ...(isCulprit === undefined ? {} : { isCulprit }) });
+    }
+    return jobs.length;
+  }
+}

@@ -56,6 +56,7 @@ export const LIBRARY: Readonly<Record<string, Check>> = {
   "`Queue`: call, `send`, `sendAll`": sendJobs,
   "`startContainer` with a `handler`": runHandler,
   "`startContainer` with a worker's module": runModule,
+  "Hooks": callHooks,
   "FIFO queues": keepOrder,
   "`body` and `envelope`": readEvents,
   "Schemas of zod, valibot and arktype": checkJobs,
@@ -139,6 +140,35 @@ async function runModule(stage: Stage): Promise<void> {
     workerConfig: { log },
   }, [[1, 2]]);
   assertEquals(fs.readFileSync(log, "utf8"), "added: 3\ndisposed\n");
+}
+
+/** Its types are what every runtime erases. */
+const hooksTo = (log: string) => `
+import { appendFileSync } from "node:fs";
+import type { Hooks } from "@zsqs/cli";
+
+export class Noted implements Hooks {
+  async jobEnded({ args }: { args: readonly unknown[] }, { outcome }: { outcome: string }): Promise<void> {
+    await new Promise((resolve) => setTimeout(resolve));
+    appendFileSync(${JSON.stringify(log)}, outcome + " " + args + "\\n");
+  }
+  stopped({ done }: { done: number }): void {
+    appendFileSync(${JSON.stringify(log)}, "stopped after " + done + "\\n");
+  }
+}
+`;
+
+async function callHooks(stage: Stage): Promise<void> {
+  const log = join(stage.folder, "hooks.log");
+  const hooks = join(stage.folder, "hooks.ts");
+  fs.writeFileSync(hooks, hooksTo(log));
+  await drain(stage, {
+    queue: "hooked",
+    hooks: `${hooks}:Noted`,
+    handler() {},
+  }, [[1]]);
+  const lines = fs.readFileSync(log, "utf8").trim().split("\n").sort();
+  assertEquals(lines, ["done 1", "stopped after 1"]);
 }
 
 async function keepOrder(stage: Stage): Promise<void> {

@@ -207,7 +207,7 @@ const ROWS: readonly Row[] = [
     "attempts",
     1,
     1000,
-    "how often a job is tried; without it, errors fail at once",
+    "how often a job is tried before it fails; none by default",
   ),
   {
     key: "retryDelaySeconds",

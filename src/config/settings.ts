@@ -122,12 +122,12 @@ export interface ContainerSettings<Config = WorkerConfig> {
    */
   readonly timeoutSeconds?: number | undefined;
   /**
-   * How often a job is tried, 1 to 1000. A job that throws, is past its timeout
-   * or ends its process is retried until its message has been received so often;
-   * then `failures` decides. A `PermanentError` and a body that is no job fail at
-   * once.
-   * @default {undefined} errors fail at once, a `TransientError`, timeouts and
-   * ended processes never
+   * How often a job is tried, 1 to 1000: a job that throws, is past its timeout
+   * or ends its process is retried. Once its message has been received so often,
+   * `failures` decides. A `PermanentError` and a body that is no job always fail
+   * immediately.
+   * @default {undefined} errors fail immediately, a `TransientError`, timeouts
+   * and ended processes never
    */
   readonly attempts?: number | undefined;
   /**

@@ -43,9 +43,6 @@ export function attemptsProblem(
   const isKept = failures === "keep";
   const least = isKept ? attempts : attempts + 1;
   if (maxReceiveCount >= least) return undefined;
-  const receives = maxReceiveCount === 1
-    ? "1 receive"
-    : `${maxReceiveCount} receives`;
   const reasonless = isKept ? "" : " and without the reason";
-  return `moves a message to its dead-letter queue after ${receives}, perhaps before attempts = ${attempts} is reached${reasonless}: set its maxReceiveCount to ${least} or more, as every receive counts, even if the job never ran`;
+  return `may move a message to its dead-letter queue before attempts = ${attempts} is reached${reasonless}, as its maxReceiveCount is ${maxReceiveCount}: set it to ${least} or more`;
 }

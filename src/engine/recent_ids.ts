@@ -1,6 +1,6 @@
 /**
- * A bounded memory of message ids: of jobs that ended although their message may
- * still be in the queue, and of receives whose job never started.
+ * A bounded memory of message ids. One has the jobs that ended although their
+ * message may still be in the queue, another the receives that started no job.
  *
  * @module
  */

@@ -47,8 +47,8 @@ export interface Policy {
   /** What becomes of failed jobs; absent: deleted, but events of AWS stay. */
   readonly failures?: "delete" | "keep" | "send";
   /**
-   * From this receive count on, a job that would be tried again fails; absent:
-   * a handler's error fails at once, and nothing else ever does.
+   * From this receive count on, a job fails that would be tried again. Absent: a
+   * handler's error fails immediately, and a retry never ends.
    */
   readonly attempts?: number;
   /** The delay of a retry that names none; absent: the visibility timeout. */

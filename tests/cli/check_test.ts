@@ -91,7 +91,7 @@ Deno.test("zsqs check warns of failed jobs that are lost, or come back for ever"
   const deleted = (queue: string) =>
     `Warning: failed jobs of ${queue} are deleted after logging: to keep them, set "failures" to a queue`;
   const early = (attempts: number, more: string, least: number) =>
-    `Warning: queue three moves a message to its dead-letter queue after 3 receives, perhaps before attempts = ${attempts} is reached${more}: set its maxReceiveCount to ${least} or more, as every receive counts, even if the job never ran`;
+    `Warning: queue three may move a message to its dead-letter queue before attempts = ${attempts} is reached${more}, as its maxReceiveCount is 3: set it to ${least} or more`;
   const endless =
     `Warning: queue plain has no dead-letter queue: without "attempts", a job that ends its process comes back until the queue's retention period ends`;
   const cases: [options: string, warnings: string[]][] = [

@@ -42,7 +42,7 @@ export function logStrayErrors(options: StrayOptions): Disposable {
 
 /**
  * Whether the runtime reports a rejection in the context of its job. Bun does not
- * (oven-sh/bun#40223): there, any rejection may be one of a job.
+ * (oven-sh/bun#40223): there, an error without a job may be one of a job.
  */
 const KNOWS_SCOPE = RUNTIME !== "Bun";
 

@@ -45,8 +45,8 @@ export interface JobEnd {
   readonly error: unknown;
   /**
    * How long the schema check and the handler ran, in milliseconds; `undefined`
-   * if the job never started. If it ran again because its child process ended,
-   * the last run counts.
+   * if the job never started. If it ran again because its child process ended
+   * or its batch failed, the last run counts.
    */
   readonly durationMs: number | undefined;
 }

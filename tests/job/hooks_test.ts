@@ -14,8 +14,10 @@ import {
   type HookJob,
   type Hooks,
   type HooksFactory,
+  type Job,
   JobAbortedError,
   type JobEnd,
+  PartialBatchError,
   runContainer,
   SqsError,
   startContainer,
@@ -25,6 +27,7 @@ import {
 import { kwargs, Queue } from "../../producer.ts";
 import { systemClock } from "../../src/clock.ts";
 import { openQueue } from "../../src/connect/open_queue.ts";
+import { testMode } from "../../src/connect/test_mode.ts";
 import { Counters } from "../../src/telemetry/counters.ts";
 import { HookCalls } from "../../src/telemetry/hook_calls.ts";
 import { setUp } from "../../testing.ts";
@@ -514,6 +517,75 @@ Deno.test("hooks that are none are refused, with the nearest name", async () => 
     ConfigError,
     'Cannot start container as hooks "hooks" failed: Error: no address',
   );
+});
+
+Deno.test("a job of a batch starts and ends once, however often its batch runs", async () => {
+  await using queues = setUp({ silent: true });
+  const noted = new Noted();
+  const runs: string[] = [];
+  const container = await startContainer({
+    queue: "adder",
+    loggers: SILENT,
+    batch: 4,
+    async handleBatch(jobs: HookJob[]) {
+      const names = jobs.flatMap(({ args }) => args);
+      runs.push(names.join(" "));
+      await new Promise<void>((resolve) =>
+        testMode()!.clock.timer(names.length * 1_000, resolve)
+      );
+      if (names.includes(3)) throw new Error("bad row");
+    },
+    hooks: noted,
+  });
+  const queue = await Queue<[number]>("adder");
+  const sending = queue.sendAll([[1], [2], [3], [4]]);
+  await turn();
+  for (let i = 0; i < 20; i++) await queues.advance(1);
+  await sending;
+  assertEquals(runs, ["1 2 3 4", "1 2", "3 4", "3", "4"]);
+  assertEquals(
+    noted.calls.filter((call) => call.startsWith("started")).sort(),
+    ["started 1", "started 2", "started 3", "started 4"],
+  );
+  const ends = noted.calls.filter((call) => !call.startsWith("started"));
+  assertEquals(ends.sort(), ["done 1", "done 2", "done 4", "failed 3"]);
+  // Each as long as its last run.
+  const durations = noted.ends.map(({ durationMs }) => durationMs!);
+  assertEquals(durations.sort(), [1_000, 1_000, 2_000, 2_000]);
+  const [failed] = noted.ends.filter(({ outcome }) => outcome === "failed");
+  assertEquals(String(failed!.error), "Error: bad row");
+  await container.stop();
+});
+
+Deno.test("each job of a batch is reported with its own end", async () => {
+  await using _queues = setUp({ silent: true, queues: ["adder.fifo"] });
+  const noted = new Noted();
+  const container = await startContainer({
+    queue: "adder.fifo",
+    loggers: SILENT,
+    batch: 4,
+    handleBatch(jobs: Job[]) {
+      throw new PartialBatchError([
+        { job: jobs[0]!, error: new Error("bad row") },
+        { job: jobs[2]!, error: new TransientError("later") },
+      ]);
+    },
+    hooks: noted,
+  });
+  const queue = await Queue<[number]>("adder.fifo");
+  await queue.sendAll(
+    [1, 2, 3, 4].map((n) => ({
+      args: [n] as const,
+      groupId: "a",
+      deduplicationId: `${n}`,
+    })),
+  );
+  const ends = noted.calls.filter((call) => !call.startsWith("started"));
+  // It was done, but must not overtake.
+  assertEquals(ends.slice(0, 4), [
+    ...["failed 1", "done 2", "retried 3", "released 4"],
+  ]);
+  await container.stop();
 });
 
 Deno.test("no hook is called after the container has stopped", async () => {

@@ -526,6 +526,7 @@ Deno.test("a job of a batch starts and ends once, however often its batch runs",
   const container = await startContainer({
     queue: "adder",
     loggers: SILENT,
+    deleteDelaySeconds: 10,
     batch: 4,
     async handleBatch(jobs: HookJob[]) {
       const names = jobs.flatMap(({ args }) => args);
@@ -540,7 +541,7 @@ Deno.test("a job of a batch starts and ends once, however often its batch runs",
   const queue = await Queue<[number]>("adder");
   const sending = queue.sendAll([[1], [2], [3], [4]]);
   await turn();
-  for (let i = 0; i < 20; i++) await queues.advance(1);
+  for (let i = 0; i < 30; i++) await queues.advance(1);
   await sending;
   assertEquals(runs, ["1 2 3 4", "1 2", "3 4", "3", "4"]);
   assertEquals(

@@ -108,8 +108,9 @@ export interface TransientErrorOptions extends ErrorOptions {
  * Thrown by a handler to retry its job later.
  *
  * The message stays in the queue and is received again after `delaySeconds`.
- * Each receive raises its receive count, so a dead-letter queue takes it after
- * the queue's `maxReceiveCount`.
+ * Each receive raises its receive count. With `attempts`, the job fails once the
+ * count reaches that number. A dead-letter queue takes the message after the
+ * queue's `maxReceiveCount`.
  *
  * Errors of every copy and version of this package are `instanceof` this class.
  * Only the thrown error counts, not its causes.
@@ -254,8 +255,9 @@ export type JobAbortReason = "timed out" | "lease lost" | "stopping";
 /**
  * The reason of a job's aborted `signal`.
  *
- * A job that throws anything after that is retried, so a handler may let
- * `fetch(url, { signal })` reject.
+ * A job that throws anything but a {@linkcode PermanentError} after that is
+ * retried, so a handler may let `fetch(url, { signal })` reject. With `attempts`,
+ * a timeout counts as one.
  *
  * @example Log why a job is aborted
  * ```ts

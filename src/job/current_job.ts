@@ -40,8 +40,8 @@ export interface Job<Args extends readonly unknown[] = readonly unknown[]> {
   readonly notification: SnsNotification | undefined;
   /**
    * Aborts when the job must end, with a `JobAbortedError` that says why.
-   * Whatever the handler throws after that leaves the message in the queue. In a
-   * batch, all jobs have the batch's signal.
+   * Whatever the handler throws after that leaves the message in the queue,
+   * except for a `PermanentError` or a timeout on the last attempt. In a batch, all jobs have the batch's signal.
    */
   readonly signal: AbortSignal;
 }

@@ -16,7 +16,7 @@ export interface ContainerSummary {
   readonly received: number;
   /** Jobs whose handler returned. */
   readonly done: number;
-  /** Jobs whose input was bad. */
+  /** Jobs that failed: `failures` decided about their messages. */
   readonly failed: number;
   /** Jobs that will be received again. */
   readonly retried: number;

@@ -26,8 +26,10 @@ import {
 import {
   currentJob,
   getLogger,
+  type Job,
   kwargs,
   NonExistentQueueError,
+  PartialBatchError,
   Queue,
   SchemaError,
   TransientError,
@@ -58,9 +60,10 @@ export const LIBRARY: Readonly<Record<string, Check>> = {
   "`startContainer` with a worker's module": runModule,
   "Hooks": callHooks,
   "FIFO queues": keepOrder,
+  "Batches": runBatches,
   "`body` and `envelope`": readEvents,
   "Schemas of zod, valibot and arktype": checkJobs,
-  "`attempts` and `hooks`": reportFailures,
+  "`attempts`": reportFailures,
   "`health`": answerProbes,
   "Loggers": writeLogs,
   "OpenTelemetry": reportSpans,
@@ -192,6 +195,32 @@ async function keepOrder(stage: Stage): Promise<void> {
     },
   });
   assertEquals(seen, { a: [1, 2, 2, 3], b: [1, 2, 2, 3] });
+}
+
+async function runBatches(stage: Stage): Promise<void> {
+  await stage.makeQueue("batched-failed");
+  const batches: string[][] = [];
+  const { done, failed, retried } = await drain(stage, {
+    queue: "batched",
+    batch: 4,
+    failures: { queue: "batched-failed" },
+    handleBatch(jobs: Job<[what: string]>[]) {
+      const whats = jobs.map(({ args: [what] }) => what).sort();
+      batches.push(whats);
+      const later = jobs.find(({ args: [what], receiveCount }) =>
+        what === "later" && receiveCount === 1
+      );
+      if (whats.includes("bad")) throw new TypeError("no such thing");
+      if (later === undefined) return;
+      const error = new TransientError("not now", { delaySeconds: 0 });
+      throw new PartialBatchError([{ job: later, error }]);
+    },
+  }, [["a"], ["b"], ["bad"], ["later"]]);
+  assertEquals([done, failed, retried], [3, 1, 1]);
+  assertEquals(batches[0], ["a", "b", "bad", "later"]);
+  assertEquals(batches.filter((whats) => whats.includes("bad")).length, 3);
+  assertEquals(batches.at(-1), ["later"]);
+  assertEquals(await stage.bodies("batched-failed"), ['[["bad"],{}]']);
 }
 
 async function readEvents(stage: Stage): Promise<void> {

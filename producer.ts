@@ -138,8 +138,8 @@ export interface Queue<Args extends readonly unknown[] = readonly unknown[]>
    * FIFO group keep the order of their calls.
    *
    * Before any request it rejects with a `TypeError` if arguments or options
-   * are malformed or the queue is closed, and with a `RangeError` if a number is
-   * out of range or the job is larger than 1 MiB. If the job does not fit the
+   * are malformed or the queue is closed. It rejects with a `RangeError` if a
+   * number is out of range or the job is larger than 1 MiB. If the job does not fit the
    * queue's schema, it rejects with a {@linkcode SchemaError}; if the schema
    * throws, with that error. It rejects with a
    * {@linkcode SendError} if SQS does not accept the job, and with the reason of

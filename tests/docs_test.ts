@@ -1,5 +1,5 @@
 /**
- * The guides say what the code does: each command's help, and each option.
+ * The guides follow the code: each command's help, and each option.
  *
  * @module
  */

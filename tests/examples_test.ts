@@ -121,7 +121,7 @@ Deno.test("examples/events reads S3's events, the first of which is a test", asy
   await server.left(failed, 0);
 });
 
-Deno.test("examples/events reads EventBridge's events, and keeps those of another type", async () => {
+Deno.test("examples/events reads EventBridge's events, and keeps events of another type", async () => {
   await using registry = await servePackage();
   await using server = await TestServer.start();
   const url = await server.createQueue("order-events");
@@ -143,7 +143,7 @@ Deno.test("examples/events reads EventBridge's events, and keeps those of anothe
   assertEquals(await server.receive(failed), [eventOf("Order Cancelled")]);
 });
 
-Deno.test("examples/error_reporting reports jobs that fail, and those that end their process", async () => {
+Deno.test("examples/error_reporting reports jobs that fail or end their process", async () => {
   const reports: Record<string, unknown>[] = [];
   const isReported = Promise.withResolvers<void>();
   await using service = Deno.serve(
@@ -196,7 +196,7 @@ Deno.test("examples/error_reporting reports jobs that fail, and those that end t
   assertEquals(again, { ...ended, what: "job failed", receiveCount: 2 });
 });
 
-Deno.test("examples/web takes jobs, and tells what it cannot take", async () => {
+Deno.test("examples/web takes jobs, and refuses others with the reason", async () => {
   const post = (body: string) =>
     web.fetch(new Request("http://shop/sums", { method: "POST", body }));
   {

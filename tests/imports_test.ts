@@ -124,7 +124,7 @@ async function packagesOf(path: string): Promise<string[]> {
 Deno.test("a container imports one package of npm, as each takes Deno long to resolve", async () => {
   const imports = await readImports();
   const reached = new Set(["container.ts", "producer.ts"]);
-  // A set's loop sees what is added to it.
+  // The loop reaches entries that are added meanwhile.
   for (const path of reached) {
     const text = await Deno.readTextFile(join(ROOT, path));
     for (const next of imports.get(path) ?? []) {

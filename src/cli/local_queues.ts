@@ -1,5 +1,5 @@
 /**
- * The queues of `--local`: those that the ini files name, and a dead-letter
+ * The queues of `--local`: the queues in the ini files, and a dead-letter
  * queue for each source queue.
  *
  * @module

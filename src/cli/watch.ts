@@ -115,7 +115,7 @@ async function readConfigs(
   );
 }
 
-/** The ini files and the workers' modules; of a broken module, what was known. */
+/** The ini files and the workers' modules; of a broken module, the known ones. */
 async function pathsOf(
   files: readonly string[],
   configs: readonly ContainerConfig[],

@@ -269,7 +269,7 @@ export class Container implements AttachedConsumer {
     }
   }
 
-  /** Asks the queue, once, for what the configuration does not tell. */
+  /** Asks the queue, once, for the values that the configuration lacks. */
   #learnQueue(): Promise<void> {
     const { config, queues: { source } } = this.#parts;
     const isConfigured = config.visibilityTimeoutSeconds !== undefined;

@@ -33,7 +33,7 @@ export type Handler = (...args: any[]) => unknown;
 /** How most jobs end. */
 export const DONE: Outcome = { kind: "done" };
 
-/** The handler of a queue's jobs, and what they work with. */
+/** The handler of a queue's jobs, and its surroundings. */
 export interface JobContext {
   readonly handler: Handler;
   /** Checks the arguments of jobs. */

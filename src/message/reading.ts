@@ -60,7 +60,7 @@ export function readingOf({ body, envelope }: Reading): Reading {
  * @returns The arguments of its job: with `json` and `text`, one.
  * @throws {AwsBodyError} If a job is wanted, and AWS wrote something else.
  * @throws {SyntaxError} If the body cannot be parsed.
- * @throws {TypeError} If it is something else than what is wanted.
+ * @throws {TypeError} If it is something else than the wanted format.
  * @throws {RangeError} If it has more arguments than a call can have.
  */
 export function readMessage(
@@ -156,7 +156,7 @@ function envelopeOf(text: string, reading: Reading): Envelope {
   }
 }
 
-/** The options that take an SNS message, and what it holds. */
+/** The options that take an SNS message and its content. */
 function optionsFor(body: string): string {
   const envelope = "envelope = sns";
   try {

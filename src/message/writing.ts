@@ -50,7 +50,7 @@ export function checkWriting(
  *
  * @param args The arguments: of other bodies than jobs, one.
  * @returns The body as it goes to SQS.
- * @throws {TypeError} If the arguments are not what the format takes, or would
+ * @throws {TypeError} If the format does not take the arguments, or would
  * not arrive unchanged.
  */
 export function writeBody(

@@ -1,7 +1,6 @@
 /**
- * OpenTelemetry's API, as Deno or an SDK registers it. The package is used for
- * its types only: each npm package takes Deno as long to resolve as all of the
- * AWS SDK (bench row "start").
+ * OpenTelemetry's API, as Deno or an SDK registers it. The package gives types
+ * only: to import it would slow each start (bench row "start").
  *
  * @module
  */

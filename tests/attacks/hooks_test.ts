@@ -10,7 +10,7 @@ import { Folder } from "../support/folder.ts";
 import { TestServer } from "../support/server.ts";
 import { turn } from "../support/turn.ts";
 
-/** Runs jobs with hooks on the double; returns what was logged. */
+/** Runs jobs with hooks on the double; returns the log. */
 async function run(
   hooks: Hooks,
   { jobs = 1, stopMs = 0 } = {},

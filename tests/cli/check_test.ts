@@ -80,7 +80,7 @@ Deno.test("zsqs check warns where a queue gives jobs up early, or never", async 
   );
 });
 
-Deno.test("zsqs check warns of failed jobs that are lost, or come back for ever", async () => {
+Deno.test("zsqs check warns of failed jobs that are lost, or come back without end", async () => {
   await using folder = await Folder.with({ "worker.ts": WORKER });
   await using server = await TestServer.start();
   for (const name of ["dead", "kept", "plain"]) await server.createQueue(name);

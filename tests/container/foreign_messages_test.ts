@@ -228,7 +228,7 @@ Deno.test("zsqs failed shows a body of text as it is", async () => {
   ]);
 });
 
-Deno.test("the jobs of a dead-letter queue are read as those of its source", async () => {
+Deno.test("the jobs of a dead-letter queue are read as jobs of its source", async () => {
   await using queues = setUp({
     silent: true,
     queues: ["dead", {

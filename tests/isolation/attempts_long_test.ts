@@ -49,7 +49,7 @@ Deno.test("attempts ends the retries of a job that is killed past its timeout", 
   assertEquals(reasonOf(stage).error, "LostJobError");
 });
 
-Deno.test("a PermanentError fails a job of a child process at once, after its timeout too", async () => {
+Deno.test("a PermanentError fails a job of a child process immediately, after its timeout too", async () => {
   await using stage = await start("act", { attempts: 5, timeoutSeconds: 5 });
   await stage.queue("never");
   const { error, message, stack } = reasonOf(stage);

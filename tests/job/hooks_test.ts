@@ -1,4 +1,4 @@
-/** Hooks: what they are called with, and when. */
+/** Hooks: their calls and arguments. */
 
 import {
   assertEquals,
@@ -37,7 +37,7 @@ import { turn } from "../support/turn.ts";
 /** Loggers that write nothing. */
 const SILENT = "<logger>\n level CRITICAL\n</logger>";
 
-/** Hooks that note what they are called with. */
+/** Hooks that note their calls. */
 class Noted implements Hooks {
   readonly calls: string[] = [];
   readonly ends: JobEnd[] = [];

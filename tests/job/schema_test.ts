@@ -1,5 +1,5 @@
 /**
- * Handlers with schemas: what they get, and what becomes of jobs that do not fit.
+ * Handlers with schemas: their arguments, and the fate of jobs that do not fit.
  *
  * @module
  */

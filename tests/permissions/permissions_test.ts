@@ -79,7 +79,7 @@ Deno.test("zsqs permissions counts the hooks' modules, of isolated jobs, too", a
   assert(stderr.includes(hint), stderr.join("\n"));
 });
 
-Deno.test("zsqs permissions refuses what it cannot tell the permissions of", async () => {
+Deno.test("zsqs permissions refuses workers whose permissions it cannot find", async () => {
   await using folder = await Folder.with({
     "worker.ts": 'import "./lib.ts";\nexport default () => () => {};',
     "jobs.ini":

@@ -286,7 +286,7 @@ async function refusePermissions({ runtime, folder, cli }: ProcessStage) {
   ]);
 }
 
-/** Checks that a command does what it is told. */
+/** Checks that a command succeeds. */
 async function passes(running: TestProcess, output: RegExp): Promise<void> {
   await using process = running;
   assertEquals(await process.status(), 0, process.stderr);

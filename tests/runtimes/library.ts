@@ -1,6 +1,6 @@
 /**
- * What programs do with the package, for every runtime: a check for each row of
- * the README's table that needs no process of its own.
+ * Programs with the package, for every runtime: a check for each row of the
+ * README's table that needs no separate process.
  *
  * @module
  */
@@ -449,7 +449,7 @@ async function drain<Config>(
   return await container.finished;
 }
 
-/** A failure shows what the container logged. */
+/** A failure shows the log of the container. */
 const QUIET = `
   <logger>
     level WARN

@@ -60,7 +60,7 @@ async function check(name: string, run: () => Promise<void>): Promise<void> {
   console.log(JSON.stringify({ name, problem }));
 }
 
-// They mostly wait, on connections of their own.
+// They mostly wait, on separate connections.
 const onServer = check(
   "on fauxqs all behaviours but those listed",
   async () => {

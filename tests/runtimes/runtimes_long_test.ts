@@ -1,6 +1,6 @@
 /**
- * The README's table of runtimes, cell by cell, and the behaviours of SQS: on
- * Deno from JSR, on Node and Bun from the files of JSR's npm registry.
+ * The README's table of runtimes, cell by cell, and the behaviours of SQS. Deno
+ * takes the package from JSR, Node and Bun from JSR's npm registry.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * Queues with a schema: what they refuse to send, and in which order they send.
+ * Queues with a schema: refused jobs, and the order of sends.
  *
  * @module
  */
@@ -86,7 +86,7 @@ Deno.test("Queue({ schema }) sends arguments as they were at the call", async ()
   assertEquals(queues.get("orders").jobs, [[{ id: "a" }]]);
 });
 
-Deno.test("Queue({ schema }).sendAll() reports a job that does not fit, and goes on", async () => {
+Deno.test("Queue({ schema }).sendAll() reports a job that does not fit, and continues", async () => {
   using queues = setUp({ silent: true });
   const queue = await Queue("orders", { schema: z.tuple([z.number()]) });
   const results: SendAllResult[] = [];
@@ -105,7 +105,7 @@ Deno.test("Queue({ schema }).sendAll() reports a job that does not fit, and goes
   assertEquals(queues.get("orders").jobs.slice(0, 3), [[1], [3], [1]]);
 });
 
-Deno.test("Queue({ schema }) rejects with what the schema throws", async () => {
+Deno.test("Queue({ schema }) rejects with the error of the schema", async () => {
   using queues = setUp({ silent: true });
   const schema: StandardSchema<unknown[]> = {
     "~standard": {
@@ -178,7 +178,7 @@ Deno.test("Queue({ schema }) keeps the order of a group however long a check tak
   assertEquals(jobs(), ["other", "first", "last", "later"]);
 });
 
-Deno.test("Queue({ schema }) sends what is checked immediately behind what waits", async () => {
+Deno.test("Queue({ schema }) sends jobs that are checked immediately behind waiting ones", async () => {
   using queues = setUp({ silent: true, queues: ["orders.fifo"] });
   const held = Promise.withResolvers<{ value: unknown[] }>();
   const schema: StandardSchema<unknown[]> = {

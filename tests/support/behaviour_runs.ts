@@ -170,7 +170,7 @@ export const DIFFERENCES: readonly Difference[] = [
   },
 ];
 
-/** Checks a behaviour on a double of its own. */
+/** Checks a behaviour on a separate double. */
 export async function checkOnDouble({ check }: Behaviour): Promise<void> {
   using _queues = setUp({ silent: true, queues: ["first"] });
   const { connection } = await openQueue("first");

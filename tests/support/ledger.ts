@@ -174,8 +174,8 @@ export class Ledger {
   }
 
   /**
-   * A container has ended: it has reported every message, once for those that
-   * came again while it held them, or after they had ended.
+   * A container has ended: it has reported every message, once if it came again
+   * while it was held, or after its job had ended.
    */
   checkReported({ name, unreported, reported }: Holder): void {
     const ids = new Set(reported.values());

@@ -1,7 +1,7 @@
 /**
  * This package as JSR's npm registry gives it to Node and Bun: `@jsr/zsqs__cli`,
  * which `npx jsr add @zsqs/cli` puts into `node_modules/@zsqs/cli`. Next to each
- * published module is its JavaScript, with npm's names for what it imports.
+ * published module is its JavaScript, with npm's names for its imports.
  *
  * Not made are the declarations of types (`_dist/`) and source maps, and not
  * tried is JSR's own conversion, which Node's `stripTypeScriptTypes()` stands in
@@ -81,7 +81,7 @@ export async function installForNode(
   if (!success) throw new Error(new TextDecoder().decode(stderr));
 }
 
-/** Packages from JSR and those that they need, with their versions. */
+/** Packages from JSR and their dependencies, with their versions. */
 async function packagesOf(
   registry: string,
   specifiers: readonly string[],

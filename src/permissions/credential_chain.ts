@@ -18,6 +18,7 @@ import {
   readProfiles,
 } from "../aws/profiles.ts";
 import { hostOf } from "../permission_names.ts";
+import { awsDomain } from "../sqs/partitions.ts";
 import { PermissionSet } from "./permission_set.ts";
 
 /** The place of the credentials or the region. */
@@ -243,17 +244,12 @@ class Chain {
   /** The service that assumes roles, or the server that the environment names. */
   #sts(region: string): void {
     const env = this.#env;
-    const suffix = env.AWS_USE_DUALSTACK_ENDPOINT === "true"
-      ? "api.aws"
-      : region.startsWith("eusc-")
-      ? "amazonaws.eu"
-      : region.startsWith("cn-")
-      ? "amazonaws.com.cn"
-      : "amazonaws.com";
+    const dualStack = env.AWS_USE_DUALSTACK_ENDPOINT === "true";
+    const domain = awsDomain(region, { dualStack });
     const host = env.AWS_USE_FIPS_ENDPOINT === "true" ? "sts-fips" : "sts";
     this.#server(
       env.AWS_ENDPOINT_URL_STS || env.AWS_ENDPOINT_URL ||
-        `https://${host}.${region}.${suffix}`,
+        `https://${host}.${region}.${domain}`,
     );
   }
 

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { AWS_DOMAINS } from "./partitions.ts";
+
 /** The parts of a queue's name, URL or ARN. */
 export interface QueueRef {
   /** The text that was parsed. */
@@ -73,25 +75,9 @@ function named(text: string, name: string): QueueRef | undefined {
   return { text, name, fifo: name.endsWith(".fifo") };
 }
 
-/** The domains of AWS's partitions, with and without IPv6. */
 const AWS_DOMAIN = new RegExp(
   `\\.(?:${
-    [
-      "amazonaws.com",
-      "amazonaws.com.cn",
-      "amazonaws.eu",
-      "api.aws",
-      "api.amazonwebservices.com.cn",
-      "api.amazonwebservices.eu",
-      "c2s.ic.gov",
-      "sc2s.sgov.gov",
-      "cloud.adc-e.uk",
-      "csp.hci.ic.gov",
-      "api.aws.ic.gov",
-      "api.aws.scloud",
-      "api.cloud-aws.adc-e.uk",
-      "api.aws.hci.ic.gov",
-    ].map((domain) => domain.replaceAll(".", "\\.")).join("|")
+    AWS_DOMAINS.map((domain) => domain.replaceAll(".", "\\.")).join("|")
   })$`,
 );
 

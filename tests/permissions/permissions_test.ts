@@ -6,6 +6,7 @@
  */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { credentialAccess } from "../../src/permissions/credential_chain.ts";
 import { cli, Folder } from "../support/cli.ts";
 import { wordsOf } from "../support/server.ts";
 
@@ -106,4 +107,31 @@ Deno.test("zsqs permissions refuses workers whose permissions it cannot find", a
       "Try deno run -A jsr:@zsqs/cli permissions --help",
     ],
   });
+});
+
+Deno.test("credentialAccess() names the host of each partition's STS", async () => {
+  const hosts: [region: string, host: string, dualStackHost: string][] = [
+    ["eu-west-1", "amazonaws.com", "api.aws"],
+    ["us-gov-west-1", "amazonaws.com", "api.aws"],
+    ["cn-north-1", "amazonaws.com.cn", "api.amazonwebservices.com.cn"],
+    ["eusc-de-east-1", "amazonaws.eu", "api.amazonwebservices.eu"],
+    ["us-iso-east-1", "c2s.ic.gov", "api.aws.ic.gov"],
+    ["us-isob-east-1", "sc2s.sgov.gov", "api.aws.scloud"],
+    ["eu-isoe-west-1", "cloud.adc-e.uk", "api.cloud-aws.adc-e.uk"],
+    ["us-isof-south-1", "csp.hci.ic.gov", "api.aws.hci.ic.gov"],
+  ];
+  for (const [region, host, dualStackHost] of hosts) {
+    for (const dualStack of ["", "true"]) {
+      const { permissions } = await credentialAccess({
+        AWS_CONFIG_FILE: "/nowhere/config",
+        AWS_SHARED_CREDENTIALS_FILE: "/nowhere/credentials",
+        AWS_ROLE_ARN: "arn:aws:iam::1:role/r",
+        AWS_WEB_IDENTITY_TOKEN_FILE: "/token",
+        AWS_USE_DUALSTACK_ENDPOINT: dualStack,
+      }, region);
+      assertEquals(permissions.values("net"), [
+        `sts.${region}.${dualStack === "" ? host : dualStackHost}:443`,
+      ]);
+    }
+  }
 });

@@ -10,8 +10,8 @@
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, realpathSync } from "node:fs";
-import { dirname, join, relative, resolve, sep } from "node:path";
+import { existsSync, readlinkSync, realpathSync } from "node:fs";
+import { basename, dirname, join, relative, resolve, sep } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { ConfigError } from "../errors.ts";
@@ -134,11 +134,11 @@ function listWritten(
     ...(file === undefined ? [] : [resolve(file)]),
     ...[...local, ...graphs.flatMap((graph) => [...filesOf(graph).keys()])],
     ...configured,
-  ].map(realPath);
+  ].map((path) => realPath(path));
   const folders = [
     denoFolder(),
     ...starts.flatMap(above).map((folder) => join(folder, "node_modules")),
-  ].map(realPath);
+  ].map((path) => realPath(path));
   return pathsOf(allowWrite).filter((path) => {
     const real = realPath(path);
     return files.some((each) => isWithin(each, real)) ||
@@ -219,11 +219,30 @@ function mayRead(path: string): boolean {
   return Deno.permissions.querySync({ name: "read", path }).state === "granted";
 }
 
-/** The path without links, if this program may look at it. */
-function realPath(path: string): string {
+/**
+ * The path without links, as far as it exists and this program may look at it.
+ *
+ * @param links How many links to nowhere may follow each other.
+ */
+function realPath(path: string, links = 40): string {
+  if (!mayRead(path)) return path;
   try {
-    return mayRead(path) ? realpathSync(path) : path;
+    return realpathSync(path);
   } catch {
-    return path;
+    const folder = dirname(path);
+    if (folder === path || links === 0) return path;
+    const target = linkTarget(path);
+    return target === undefined
+      ? join(realPath(folder), basename(path))
+      : realPath(resolve(folder, target), links - 1);
+  }
+}
+
+/** Where a link to nowhere leads; `undefined` if the path is none. */
+function linkTarget(path: string): string | undefined {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return undefined;
   }
 }

@@ -33,9 +33,15 @@ async function start(
 Deno.test("allow_write must not cover what a later start runs", async () => {
   await using folder = await Folder.with(FILES);
   await Deno.symlink(folder.at("app/lib"), folder.at("link"));
+  await Deno.symlink(folder.at("app"), folder.at("app/out/up"));
+  // To a file that is not there yet.
+  await Deno.symlink(folder.at("deno.json"), folder.at("app/out/config"));
+  await Deno.symlink("config", folder.at("app/out/twice"));
   const home = Deno.env.get("HOME")!;
   const paths = [
     ...["jobs.ini", "app", "app/worker.ts", "app/lib", "app/deno.json", "link"]
+      .map((name) => folder.at(name)),
+    ...["app/out/up/deno.json", "app/out/config", "app/out/twice"]
       .map((name) => folder.at(name)),
     ...["app/package.json", "deno.jsonc", "app/node_modules/a"]
       .map((name) => folder.at(name)),

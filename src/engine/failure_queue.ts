@@ -128,6 +128,7 @@ export class FailureQueue {
         receiveCount: message.receiveCount,
         hops: hopsOf(message.attributes) + 1,
         time: new Date(now()).toISOString(),
+        ...(message.unreadable === undefined ? {} : { unreadable: true }),
       },
       error,
       length,

@@ -26,6 +26,8 @@ export interface FailureReason {
   readonly time: string;
   /** How often the message was sent to a failures queue, this time included. */
   readonly hops?: number;
+  /** Whether the message could not be read: its copy lacks a part of it. */
+  readonly unreadable?: boolean;
 }
 
 /** The most hops that are believed: anybody may have written them. */
@@ -99,7 +101,9 @@ function parse(attributes: WireAttributes): Record<string, unknown> {
   }
 }
 
-function asciiJson(value: Readonly<Record<string, string | number>>): string {
+function asciiJson(
+  value: Readonly<Record<string, string | number | boolean>>,
+): string {
   const members = Object.entries(value).map(([key, member]) =>
     `${jsonString(key)}:${
       typeof member === "string" ? jsonString(member) : member

@@ -102,6 +102,12 @@ export class Redrive implements Disposable {
       return { problem: `cannot be read: ${unreadable}` };
     }
     const reason = readReason(message.attributes);
+    if (reason?.unreadable === true) {
+      return {
+        problem:
+          "is a copy of a message that could not be read, and lacks a part of it",
+      };
+    }
     // With a clock ahead of SQS's, the sweep takes it for an old message.
     const ids = [reason?.messageId ?? "", message.messageId];
     if (ids.some((id) => this.#sent.has(id))) return { again: true };

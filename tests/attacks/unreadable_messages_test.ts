@@ -166,10 +166,23 @@ Deno.test("the double has no job for a message that SQS's connection cannot read
     })),
   );
   assertEquals(jobs, [[1]]);
-  assertMatch(
-    String(queues.get("failed").messages[0]?.attributes["zsqs.failure"]),
-    /its attribute \\"__proto__\\" has a name/,
+  const [kept] = queues.get("failed").messages;
+  const reason = String(kept?.attributes["zsqs.failure"]);
+  assertMatch(reason, /its attribute \\"__proto__\\" has a name/);
+  // What a connection to SQS sends on lacks the attribute, and can be read.
+  await connection.send((await openQueue("failed")).url, [{
+    body: "[[2],{}]",
+    attributes: { "zsqs.failure": { type: "String", value: reason } },
+  }]);
+  const { status, stderr } = await cli(
+    ["failed", "--redrive", "--yes", "failed"],
   );
+  assertEquals(status, 1);
+  assertMatch(
+    stderr.join("\n"),
+    /Left 1 message of failed: it is a copy of a message that could not be read, and lacks a part of it/,
+  );
+  assertEquals(jobs, [[1]]);
 });
 
 const NAMES = ["__proto__", "constructor", "toString", "hasOwnProperty"];

@@ -21,18 +21,24 @@ export const BRANDS = [
 /** The name of a brand. */
 export type BrandName = typeof BRANDS[number];
 
-const keyOf = (name: BrandName) => Symbol.for(`zsqs/1/${name}`);
+// A job may replace what all code of its process shares.
+const { defineProperty, hasOwn } = Object;
+
+/** The symbols of the brands, which all copies share. */
+const KEYS = Object.fromEntries(
+  BRANDS.map((name) => [name, Symbol.for(`zsqs/1/${name}`)]),
+) as Record<BrandName, symbol>;
 
 /** Gives a value a brand. */
 export function mark<T extends object>(value: T, name: BrandName): T {
-  return Object.defineProperty(value, keyOf(name), { value: true });
+  return defineProperty(value, KEYS[name], { value: true });
 }
 
 /** Whether a value has a brand; it never throws. */
 export function isMarked(value: unknown, name: BrandName): boolean {
   try {
     return typeof value === "object" && value !== null &&
-      (value as Record<symbol, unknown>)[keyOf(name)] === true;
+      hasOwn(value, KEYS[name]);
   } catch {
     return false; // A proxy whose traps throw.
   }

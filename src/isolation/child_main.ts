@@ -12,6 +12,7 @@ import { ConfigError } from "../errors.ts";
 import { runInScope } from "../job/current_job.ts";
 import type { ModuleLoader } from "../job/load_export.ts";
 import { localRunner } from "../job/run_batch.ts";
+import { plain } from "../job/run_job.ts";
 import { type BatchOutcome, JobControl } from "../job/runner.ts";
 import { logStrayErrors } from "../job/stray_errors.ts";
 import { loadWorker, type Worker, workerSubject } from "../job/worker.ts";
@@ -32,6 +33,12 @@ import {
   type ToChild,
 } from "./protocol.ts";
 import { watchContainer } from "./watchdog.ts";
+
+// An `await` looks at it: with another one, it would call a job's `then`.
+Object.defineProperty(Promise.prototype, "constructor", {
+  configurable: false,
+  writable: false,
+});
 
 /**
  * Runs jobs until the channel to the container closes.
@@ -151,9 +158,8 @@ class Program {
     const runner = localRunner(handling, context);
     this.#start = "runBatch" in runner
       ? (messages, control) => runner.runBatch(messages, control)
-      : async ([message], control) => {
-        return { outcome: await runner.run(message!, control) };
-      };
+      : async (messages, control) =>
+        plain({ outcome: await runner.run(messages[0]!, control) });
   }
 
   async #run(frame: ToChild & { type: "run" }): Promise<void> {

@@ -84,12 +84,16 @@ const shared = globalThis as { [SCOPE]?: AsyncLocalStorage<Scope> };
 
 const storage = shared[SCOPE] ??= new AsyncLocalStorage<Scope>();
 
+// A job may replace what all code of its process shares.
+const { apply } = Reflect;
+const { run: enter, getStore } = storage;
+
 export function runInScope<T>(scope: Scope, run: () => T): T {
-  return storage.run(scope, run);
+  return apply(enter, storage, [scope, run]) as T;
 }
 
 export function currentScope(): Scope | undefined {
-  return storage.getStore();
+  return apply(getStore, storage, []);
 }
 
 /**

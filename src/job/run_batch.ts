@@ -21,6 +21,7 @@ import {
   LocalRunner,
   outcomeOfError,
   outcomeOfValue,
+  plain,
   runningJob,
   unreadOutcome,
 } from "./run_job.ts";
@@ -80,7 +81,7 @@ export class LocalBatchRunner implements BatchRunner {
     const scope = { loggers, batch: { queue } };
     const own: OwnOutcome[] = [];
     const entries = this.#read(messages, own);
-    if (entries.length === 0) return { outcome: DONE, own };
+    if (entries.length === 0) return plain({ outcome: DONE, own });
     const options = {
       get signal() {
         return control.signal;
@@ -92,7 +93,7 @@ export class LocalBatchRunner implements BatchRunner {
       const checked = runInScope(scope, () => this.#check(entries, own));
       // What a batch does before it awaits anything is told from the rest.
       fit = "then" in checked ? await checked : checked;
-      if (fit.length === 0) return { outcome: DONE, own };
+      if (fit.length === 0) return plain({ outcome: DONE, own });
       // The checks may have taken the batch's time, or its leases.
       if (control.aborted) control.signal.throwIfAborted();
       const jobs: Job[] = [];
@@ -101,11 +102,11 @@ export class LocalBatchRunner implements BatchRunner {
         jobs[i] = runningJob(message, queue, read, control);
       }
       const result = runInScope(scope, () => handleBatch(jobs, options));
-      return { outcome: await outcomeOfValue(await result), own };
+      return plain({ outcome: await outcomeOfValue(await result), own });
     } catch (error) {
       const isPartial = error instanceof PartialBatchError && !control.aborted;
-      if (!isPartial) return { outcome: outcomeOfError(error), own };
-      return { outcome: takeFailures(error, fit, own) ?? DONE, own };
+      if (!isPartial) return plain({ outcome: outcomeOfError(error), own });
+      return plain({ outcome: takeFailures(error, fit, own) ?? DONE, own });
     }
   }
 

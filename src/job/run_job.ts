@@ -30,8 +30,12 @@ import { unrunCode } from "./unrun.ts";
 // deno-lint-ignore no-explicit-any
 export type Handler = (...args: any[]) => unknown;
 
+// A job may replace what all code of its process shares.
+const { setPrototypeOf } = Object;
+const { apply } = Reflect;
+
 /** How most jobs end. */
-export const DONE: Outcome = { kind: "done" };
+export const DONE: Outcome = plain({ kind: "done" });
 
 /** The handler of a queue's jobs, and its surroundings. */
 export interface JobContext {
@@ -69,7 +73,10 @@ export class LocalRunner implements Runner {
       const args = "then" in checked ? await checked : checked;
       // The check may have taken the job's time, or its lease.
       if (control.aborted) control.signal.throwIfAborted();
-      const result = runInScope(scope, () => handler(...args));
+      const result = runInScope(
+        scope,
+        () => apply(handler, undefined, args),
+      );
       // Saves a turn of the event loop if nothing was returned.
       if (result === undefined) return DONE;
       return await outcomeOfValue(await result);
@@ -81,10 +88,18 @@ export class LocalRunner implements Runner {
   }
 }
 
+/**
+ * An outcome without a prototype: if a job gave all objects a `then`, a promise
+ * would call it for the outcomes of other jobs.
+ */
+export function plain<T extends object>(outcome: T): T {
+  return setPrototypeOf(outcome, null);
+}
+
 /** How a job ends whose message nobody can read. */
 export function unreadOutcome(error: unknown): Outcome {
   const isAws = error instanceof AwsBodyError;
-  return { kind: isAws ? "awsEvent" : "unfit", error };
+  return plain({ kind: isAws ? "awsEvent" : "unfit", error });
 }
 
 /** A value that a handler returned is ignored, except for code. */
@@ -94,7 +109,7 @@ export async function outcomeOfValue(value: unknown): Promise<Outcome> {
   const error = new TypeError(
     `The handler returned ${unrun}, whose code has not run: run it in the handler, or return nothing`,
   );
-  return { kind: "workerError", error };
+  return plain({ kind: "workerError", error });
 }
 
 /** What a job's code can ask for, even after the job has ended. */
@@ -163,9 +178,9 @@ export function runningJob(
  */
 export function outcomeOfError(error: unknown): Outcome {
   try {
-    return outcomeOf(error);
+    return plain(outcomeOf(error));
   } catch (trap) {
-    return { kind: "failed", error: trap };
+    return plain({ kind: "failed", error: trap });
   }
 }
 

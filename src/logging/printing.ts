@@ -21,8 +21,8 @@ export function outliveStreams(): void {
   }
 }
 
-/** What {@linkcode outlivePrinting} replaced. */
-const originals = new Map<unknown, unknown>();
+/** The console as it was before {@linkcode outlivePrinting}, by method. */
+const originals = new Map<string, Console["log"]>();
 
 /** The console's methods that print a line. */
 export type ConsoleMethod = "log" | "debug" | "info" | "warn" | "error";
@@ -33,15 +33,13 @@ export type ConsoleMethod = "log" | "debug" | "info" | "warn" | "error";
  * @throws {Error} If the system refuses it, as far as Deno reports that.
  */
 export function print(name: ConsoleMethod, line: string): void {
-  const method = console[name];
-  const original = originals.get(method) as typeof method | undefined;
-  (original ?? method).call(console, line);
+  (originals.get(name) ?? console[name]).call(console, line);
 }
 
 /**
  * Keeps Deno's console from throwing if the system refuses its output, in a
  * process that only runs containers. A full disk is not the fault of a job that
- * prints.
+ * prints. The log keeps the former methods, as a job may replace the console's.
  */
 export function outlivePrinting(): void {
   if (RUNTIME !== "Deno") return;
@@ -55,7 +53,7 @@ export function outlivePrinting(): void {
         if (!(error instanceof Error) || !("code" in error)) throw error;
       }
     };
-    originals.set(printing, method);
+    originals.set(name, method as Console["log"]);
     methods[name] = printing;
   }
 }

@@ -8,8 +8,12 @@
 import { Buffer } from "node:buffer";
 import { strictJson } from "./strict_json.ts";
 
-// A job may replace it.
+// A job may replace what all code of its process shares.
 const { parse } = JSON;
+const { isArray } = Array;
+const { keys } = Object;
+const { apply } = Reflect;
+const { concat } = Array.prototype;
 
 /** The most arguments of a call that every JavaScript engine takes. */
 const MAX_ARGUMENTS = 65_535;
@@ -66,7 +70,7 @@ export function kwargs<T extends object>(members: T): Kwargs<T> {
   if (!isRecord(members)) {
     throw new TypeError(
       `Cannot make keyword arguments of ${
-        Array.isArray(members) ? "an array" : String(members)
+        isArray(members) ? "an array" : String(members)
       }: wanted an object`,
     );
   }
@@ -147,8 +151,8 @@ export function decodeBody(
 export function isJob(
   value: unknown,
 ): value is [args: unknown[], kwargs: Record<string, unknown>] {
-  return Array.isArray(value) && value.length === 2 &&
-    Array.isArray(value[0]) && isRecord(value[1]);
+  return isArray(value) && value.length === 2 &&
+    isArray(value[0]) && isRecord(value[1]);
 }
 
 /** The option that makes a container take a body. */
@@ -163,7 +167,7 @@ export function callArguments(
     readonly kwargs: Readonly<Record<string, unknown>>;
   },
 ): readonly unknown[] {
-  return Object.keys(kwargs).length > 0 ? [...args, kwargs] : args;
+  return keys(kwargs).length > 0 ? apply(concat, args, [kwargs]) : args;
 }
 
 /** Refuses more arguments than a handler can be called with. */
@@ -180,18 +184,20 @@ export function isKwargs(value: unknown): boolean {
 }
 
 export function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+  return typeof value === "object" && value !== null && !isArray(value);
 }
 
 /** The JSON in a body, plain or in Base64. */
 export function jsonIn(
   body: string,
 ): { readonly text: string; readonly value: unknown } | undefined {
-  for (const text of [body, decodeBase64(body)]) {
-    const value = text === undefined ? undefined : parsed(text);
-    if (value !== undefined) return { text: text!, value };
-  }
-  return undefined;
+  return jsonText(body) ?? jsonText(decodeBase64(body));
+}
+
+/** Not a loop: a job may replace how all arrays are iterated. */
+function jsonText(text: string | undefined): ReturnType<typeof jsonIn> {
+  const value = text === undefined ? undefined : parsed(text);
+  return value === undefined ? undefined : { text: text!, value };
 }
 
 /** The value of JSON text; `undefined` if it is no JSON. */

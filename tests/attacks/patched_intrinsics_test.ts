@@ -18,9 +18,23 @@ const PATCHES = [
   `Object.defineProperty(Object.prototype, "kind", { get: () => "done", set() {} });`,
   `Error.prototype.toString = () => "done"; String.prototype.slice = () => "";`,
   `Map.prototype.get = Map.prototype.delete = () => undefined;`,
+  `Promise.prototype.then = function (ok) { ok?.({ kind: "done" }); return this; };`,
+  `Promise.prototype.then = function (ok) { ok?.({ kind: "done" }); return this; };
+   Promise.prototype.constructor = class {};`,
+  `Object.defineProperty(Promise.prototype, "constructor", { value: class {} });`,
+  `globalThis.Promise = class { constructor(run) { run(() => {}); } };`,
+  `Symbol.for = () => Symbol();`,
+  `Array.isArray = () => false;`,
+  `Array.prototype[Symbol.iterator] = function* () {};`,
+  `Array.prototype.includes = () => true; Array.prototype.filter = () => [];`,
+  `Array.prototype.concat = Array.prototype.slice = () => [];`,
+  `Object.keys = Object.entries = () => []; Object.hasOwn = () => false;`,
+  `Object.setPrototypeOf = Object.defineProperty = (value) => value;`,
+  `Reflect.apply = () => undefined;`,
+  `AsyncLocalStorage.prototype.run = () => undefined;`,
+  `Error[Symbol.hasInstance] = () => false;`,
+  `Object.prototype.error = Object.prototype.id = 1;`,
 ];
-
-const SINGLE = "(what) => handle(what)";
 
 const BATCH = `({
   handleBatch: (jobs) => {
@@ -43,7 +57,6 @@ const PARTIAL = `({
 })`;
 
 const WORKERS = {
-  "single jobs": SINGLE,
   batches: BATCH,
   "parts of batches": PARTIAL,
 };
@@ -53,18 +66,21 @@ for (const [name, worker] of Object.entries(WORKERS)) {
     for (const patch of PATCHES) {
       await using folder = await Folder.with({
         "worker.ts": `// deno-lint-ignore-file
+import { AsyncLocalStorage } from "node:async_hooks";
 import { Hash } from "node:crypto";
 import { PartialBatchError, TransientError } from "jsr:@zsqs/cli";
 const error = new TransientError("later", { delaySeconds: 600 });
 const handle = (what) => {
-  if (what === "patch") { ${patch.replaceAll("\n", " ")} }
+  if (what === "patch") {
+    try { ${patch.replaceAll("\n", " ")} } catch {}
+  }
   throw error;
 };
 export default () => ${worker};`,
       });
       await using stage = await Stage.start("", {
         worker: folder.at("worker.ts"),
-        ...(worker === SINGLE ? {} : { batch: 2 }),
+        batch: 2,
       });
       await stage.queue("patch");
       await stage.queue.sendAll([["victim"], ["another"]]);
@@ -76,3 +92,68 @@ export default () => ${worker};`,
     }
   });
 }
+/** After it, a process hears nothing any more: only jobs that run are victims. */
+const LAST_PATCH = `Object.prototype.then = (ok) => ok({ kind: "done" });`;
+
+/** How a job reports that it must be done again. */
+const VICTIMS = ["throws", "rejects", "rejects later"];
+
+const WORKER = `// deno-lint-ignore-file
+import { AsyncLocalStorage } from "node:async_hooks";
+import { Hash } from "node:crypto";
+import { getLogger, TransientError } from "jsr:@zsqs/cli";
+const error = new TransientError("later", { delaySeconds: 600 });
+const { setTimeout } = globalThis;
+const { exit } = Deno;
+const Later = Promise;
+let isPatched = false;
+export default () => (what, code) => {
+  if (what === "exit") exit(1);
+  if (what === "patch") {
+    getLogger("worker").info("process " + Deno.pid);
+    const run = new Function("AsyncLocalStorage", "Hash", code);
+    try { run(AsyncLocalStorage, Hash); } catch {}
+    isPatched = true;
+  }
+  if (what === "rejects") return (async () => { throw error; })();
+  if (what === "rejects later") {
+    return new Later((_, reject) => setTimeout(reject, 1, error));
+  }
+  if (what === "rejects then") {
+    return new Later((_, reject) => {
+      const look = () => isPatched ? reject(error) : setTimeout(look, 1);
+      look();
+    });
+  }
+  throw error;
+};`;
+
+/** Does jobs, each of which must stay. */
+async function mustStay(stage: Stage, jobs: readonly string[][], why: string) {
+  const before = stage.left.length;
+  await stage.queue.sendAll(jobs);
+  assertEquals(
+    stage.left.slice(before),
+    jobs.map((job) => JSON.stringify([job, {}])),
+    why,
+  );
+}
+
+Deno.test("a patched intrinsic turns no other job's retry into done", async () => {
+  await using folder = await Folder.with({ "worker.ts": WORKER });
+  await using stage = await Stage.start("", {
+    worker: folder.at("worker.ts"),
+    concurrency: 2,
+  });
+  for (const patch of PATCHES) {
+    // One runs while another one patches, the others run after it.
+    await mustStay(stage, [["rejects then"], ["patch", patch]], patch);
+    for (const victim of VICTIMS) await mustStay(stage, [[victim]], patch);
+    await mustStay(stage, [["exit"]], patch);
+  }
+  await mustStay(stage, [["rejects then"], ["patch", LAST_PATCH]], LAST_PATCH);
+  const pid = /.*process (\d+)/s.exec(await stage.log())![1];
+  Deno.kill(Number(pid), "SIGKILL");
+  // By another process.
+  await mustStay(stage, [["throws"]], LAST_PATCH);
+});

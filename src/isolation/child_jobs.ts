@@ -9,6 +9,7 @@ import { randomUUID } from "node:crypto";
 import type { LostJobError } from "../errors.ts";
 import type { BatchOutcome, JobControl } from "../job/runner.ts";
 import type { JobMessage } from "../sqs/connection.ts";
+import { HAS_PIPE } from "./child_marks.ts";
 import type { Mark } from "./protocol.ts";
 
 /** What becomes of jobs whose process ended first. */
@@ -16,6 +17,8 @@ export interface Lost {
   readonly error: LostJobError;
   /** Whether the process ended because of them; absent if nobody knows. */
   readonly isCulprit?: boolean;
+  /** Whether the process has run nothing else. */
+  readonly isOnly: boolean;
 }
 
 /** How a run ended. */
@@ -39,6 +42,9 @@ export class ChildJobs {
   /** The jobs that ended the process, if that is known. */
   #culprit: RunningJobs | undefined;
 
+  /** How many runs the process was given. */
+  given = 0;
+
   /** How many runs there are. */
   get size(): number {
     return this.#jobs.size;
@@ -52,6 +58,7 @@ export class ChildJobs {
     const id = randomUUID();
     const { promise: ended, resolve } = Promise.withResolvers<ChildEnd>();
     const state = { hasStarted: false, isAborting: false };
+    this.given++;
     this.#jobs.set(id, { messages, control, resolve, ...state });
     return { id, ended };
   }
@@ -101,13 +108,23 @@ export class ChildJobs {
     return this.#culprit?.messages ?? [];
   }
 
+  /** The process has exited by itself: the jobs that have the thread did it. */
+  exited(): void {
+    // Without the pipe, the mark of a return may be lost.
+    if (HAS_PIPE) this.#culprit ??= this.#called;
+  }
+
   /** The process has ended; returns how many runs it took with it. */
   lose(error: LostJobError): number {
     const jobs = [...this.#jobs.values()];
     this.#jobs.clear();
     for (const job of jobs) {
       const isCulprit = this.#culprit && this.#culprit === job;
-      job.resolve({ error, ...(isCulprit === undefined ? {} : { isCulprit }) });
+      job.resolve({
+        error,
+        ...(isCulprit === undefined ? {} : { isCulprit }),
+        isOnly: this.given === 1,
+      });
     }
     return jobs.length;
   }

@@ -41,11 +41,11 @@ export function writeMark(text: string): void {
   }
 }
 
-/** Reads the marks of a child process. */
+/** Reads the marks of a child process; resolves when there are no more. */
 export function readMarks(
   stream: Readable,
   take: (text: string) => void,
-): void {
+): Promise<void> {
   let rest = "";
   stream.setEncoding("utf8");
   // It was cut off with its process.
@@ -58,4 +58,5 @@ export function readMarks(
     take(rest);
     rest = "";
   });
+  return new Promise((resolve) => stream.on("close", resolve));
 }

@@ -79,6 +79,7 @@ export class Child {
   #hasClosed = false;
   #hasEnded = false;
   #grace: ReturnType<typeof setTimeout> | undefined;
+  #marks: Promise<void> | undefined;
   /** How many jobs it took with it. */
   lostJobs = 0;
 
@@ -107,7 +108,7 @@ export class Child {
     ]);
     this.#greeted.promise.catch(() => {});
     const marks = this.#process.stdio[4] as Readable | undefined;
-    if (marks) readMarks(marks, (text) => this.#take(text));
+    this.#marks = marks && readMarks(marks, (text) => this.#take(text));
     this.#process.on("message", (message) => this.#take(message));
     this.#process.on("error", (error) => this.#fail(error));
     this.#process.on("exit", (code, signal) => {
@@ -137,6 +138,11 @@ export class Child {
   /** The number of its jobs. */
   get size(): number {
     return this.#jobs.size;
+  }
+
+  /** How many it was given since its start. */
+  get givenJobs(): number {
+    return this.#jobs.given;
   }
 
   /**
@@ -323,16 +329,19 @@ export class Child {
 
   async #end(cause?: Error): Promise<void> {
     this.#hasEnded = true;
+    // A program that a job started may hold channel and streams open.
+    const late = Promise.withResolvers<void>();
+    const timer = setTimeout(late.resolve, END_GRACE_MS);
+    await Promise.race([this.#marks, late.promise]);
+    const isOwn = this.#why === undefined && this.#process.exitCode !== null;
+    if (isOwn) this.#jobs.exited();
     const how = this.#how = this.#why ?? this.#how!;
     const error = cause ?? new LostJobError(`Its process ${how}`);
     this.#greeted.reject(error);
     this.#step?.promise.catch(() => {});
     this.#step?.reject(error);
     this.lostJobs = this.#jobs.lose(error);
-    // A program that a job started may hold channel and streams open.
     if (this.#process.connected) this.#process.disconnect();
-    const late = Promise.withResolvers<void>();
-    const timer = setTimeout(late.resolve, END_GRACE_MS);
     await Promise.race([this.#output, late.promise]);
     clearTimeout(timer);
     this.#process.stdout?.destroy();

@@ -27,6 +27,7 @@ import type { ChildEnd } from "./child_jobs.ts";
 import { Child, SLOW_SECONDS } from "./child_process.ts";
 import { prepareStart } from "./prepare_start.ts";
 import { ProcessGroups } from "./process_groups.ts";
+import { chooseSlot, type Needs, NO_NEEDS } from "./choose_slot.ts";
 import { MAX_BACK_OFF_SECONDS, Slot } from "./slot.ts";
 import { explained } from "./start_problem.ts";
 
@@ -52,16 +53,14 @@ export type PoolConfig =
   & { readonly worker: WorkerSpec; readonly processes: number };
 
 /** A job of the pool, or the jobs of a batch. */
-interface PoolJob {
+interface PoolJob extends Needs {
   readonly messages: readonly JobMessage[];
   readonly control: JobControl;
-  /** Whether it may have ended a process: it shares none until that is known. */
-  isSuspect: boolean;
 }
 
 /** A job that waits for a process. */
 interface WaitingJob {
-  readonly isSuspect: boolean;
+  readonly job: Needs;
   /** Ends the wait; without a slot, the job does not run. */
   readonly take: (slot?: Slot) => void;
 }
@@ -148,8 +147,8 @@ export class Pool implements Runner, JobRoom {
   }
 
   get hasRoom(): boolean {
-    for (const { isSuspect } of this.#waiting) if (!isSuspect) return false;
-    return this.#slotFor(false) !== undefined;
+    for (const { job } of this.#waiting) if (!job.isSuspect) return false;
+    return this.#slotFor(NO_NEEDS) !== undefined;
   }
 
   get problem(): string | undefined {
@@ -172,7 +171,8 @@ export class Pool implements Runner, JobRoom {
     messages: readonly JobMessage[],
     control: JobControl,
   ): Promise<BatchOutcome> {
-    const job: PoolJob = { messages, control, isSuspect: control.isSuspect };
+    const job: PoolJob = { messages, control, ...NO_NEEDS };
+    job.isSuspect = control.isSuspect;
     let error: unknown;
     for (;;) {
       const end = await this.#place(job);
@@ -184,7 +184,7 @@ export class Pool implements Runner, JobRoom {
       }
       if ("outcome" in end) return end;
       error = end.error;
-      const { isCulprit = job.isSuspect } = end;
+      const { isCulprit = job.isSuspect && end.isOnly } = end;
       if (this.#isClosed || !control.restart()) {
         return { outcome: { kind: "aborted", error } };
       }
@@ -193,6 +193,7 @@ export class Pool implements Runner, JobRoom {
         control.isSuspect = true;
         return { outcome: { kind: "timedOut", error } };
       }
+      job.needsNew = job.isSuspect;
       job.isSuspect = end.isCulprit === undefined;
       const what = messages.length === 1 ? "Job" : "A batch of jobs";
       logJobs(this.#logger, "info", {
@@ -265,7 +266,7 @@ export class Pool implements Runner, JobRoom {
     if (signal.aborted || isHopeless) return undefined;
     const { promise, resolve } = Promise.withResolvers<ChildEnd | undefined>();
     const waiting: WaitingJob = {
-      isSuspect: job.isSuspect,
+      job,
       take: (slot) => {
         this.#waiting.delete(waiting);
         signal.removeEventListener("abort", giveUp);
@@ -281,8 +282,10 @@ export class Pool implements Runner, JobRoom {
 
   /** Gives the jobs that wait to the processes that have the fewest. */
   #assign(): void {
-    for (const { isSuspect, take } of this.#waiting) {
-      const slot = this.#slotFor(isSuspect);
+    const waiting = [...this.#waiting];
+    waiting.sort((a, b) => Number(b.job.needsNew) - Number(a.job.needsNew));
+    for (const { job, take } of waiting) {
+      const slot = this.#slotFor(job);
       if (slot !== undefined) take(slot);
     }
   }
@@ -301,18 +304,11 @@ export class Pool implements Runner, JobRoom {
   }
 
   /** The process that takes the next job, or `undefined` if none can. */
-  #slotFor(isSuspect: boolean): Slot | undefined {
+  #slotFor(needs: Needs): Slot | undefined {
     const { concurrency, processes } = this.#config;
     const most = Math.ceil(concurrency / processes);
-    const [first, ...others] = this.#slots
-      .filter(({ isReady, isAlone }) => isReady && !isAlone)
-      .sort((a, b) => a.child.size - b.child.size);
-    if (isSuspect) return first?.child.size === 0 ? first : undefined;
-    // A process must get empty for suspects, if none has one of them.
-    const isKept = [...this.#waiting].some((job) => job.isSuspect) &&
-      !this.#slots.some((slot) => slot.isReady && slot.isAlone);
-    const slot = isKept ? others[0] : first;
-    return slot !== undefined && slot.child.size < most ? slot : undefined;
+    const waiting = [...this.#waiting].map(({ job }) => job);
+    return chooseSlot(this.#slots, { needs, most, waiting });
   }
 
   async #run(

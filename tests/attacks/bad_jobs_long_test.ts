@@ -22,6 +22,11 @@ export const worker = () => async (what) => {
   if (what === "slow") await new Promise((resolve) => setTimeout(resolve, 5));
   if (what === "long") await new Promise((resolve) => setTimeout(resolve, 500));
   if (what === "exit") Deno.exit(3);
+  if (what === "bomb") setTimeout(() => Deno.exit(3), 20);
+  if (what === "later") {
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    Deno.exit(3);
+  }
   if (what === "late") await new Promise((resolve) => setTimeout(resolve, 5));
   if (what === "loop" || what === "late") for (;;);
   if (what === "memory") {
@@ -153,6 +158,18 @@ Deno.test("exits, endless loops and a full heap take no good job with them", asy
   assertEquals(await container.status(), 0, container.stderr);
   assertEquals(await the.dead(), { exit: 4, loop: 4, memory: 4 });
   assertMatch(container.stderr, /done 388, failed 0, retried 12, released 0/);
+});
+
+Deno.test("what jobs leave behind ends their process, but takes no good job with it", async () => {
+  await using the = await Scene.start(1);
+  await the.send(among(400, { bomb: 5, later: 2 }));
+  await using container = await the.run(
+    "worker = worker.ts:worker\nprocesses = 2\nconcurrency = 20",
+    ["--drain"],
+  );
+  assertEquals(await container.status(), 0, container.stderr);
+  assertEquals(await the.dead(), { later: 8 });
+  assertMatch(container.stderr, /done 392, failed 0, retried 8, released 0/);
 });
 
 Deno.test("a worker that cannot start again costs its jobs one receive", async () => {

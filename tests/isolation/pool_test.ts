@@ -9,6 +9,7 @@ import { existsSync } from "node:fs";
 import { ConfigError, runContainer } from "../../container.ts";
 import { parseWorkerSpec } from "../../src/job/worker_spec.ts";
 import { type Clock, systemClock } from "../../src/clock.ts";
+import { VirtualClock } from "../../src/double/virtual_clock.ts";
 import {
   KILL_GRACE_SECONDS,
   Pool,
@@ -18,6 +19,7 @@ import { JobControl } from "../../src/job/runner.ts";
 import type { Logger } from "../../src/logging/loggers.ts";
 import type { JobMessage } from "../../src/sqs/connection.ts";
 import { Folder } from "../support/cli.ts";
+import { turn } from "../support/turn.ts";
 import { setUp } from "../../testing.ts";
 import { Reports, Stage, WORKER } from "../support/isolation_stage.ts";
 
@@ -277,6 +279,48 @@ Deno.test("a worker in a child process is disposed at the end", async () => {
     log = await stage.log();
   }
   assertEquals(log, "INFO worker disposed\nINFO worker disposed\n");
+});
+
+Deno.test("a worker that has been loading for 10 s is logged, and a stop ends it", async () => {
+  const HANGS = "await new Promise(() => {});";
+  const modules: [at: "module" | "factory", code: string][] = [
+    ["module", `${HANGS}\nexport default () => () => {};`],
+    ["factory", `export default async () => { ${HANGS} };`],
+  ];
+  for (const [at, code] of modules) {
+    await using folder = await Folder.with({ "worker.ts": code });
+    const clock = new VirtualClock(0);
+    const lines: string[] = [];
+    const logger = {
+      ...SILENT,
+      warn: (line: unknown) => lines.push(`${line}`),
+    };
+    const stop = new AbortController();
+    const loading = Pool.load({
+      worker: parseWorkerSpec(folder.at("worker.ts"), "/"),
+      workerConfig: {},
+      concurrency: 1,
+      processes: 1,
+      body: "job",
+    }, { loggers: { get: () => logger }, clock, signal: stop.signal });
+    const starting = at === "module"
+      ? loading
+      : loading.then((pool) => pool.make("adder"));
+    const ended = assertRejects(() => starting, Error, "before it was ready");
+    if (at === "factory") await loading;
+    while (clock.next === Infinity) await turn();
+    await clock.advance(9_999, turn);
+    assertEquals(lines, []);
+    await clock.advance(1, turn);
+    assertEquals(lines.length, 1);
+    assertMatch(
+      lines[0]!,
+      /^Worker ".*worker\.ts" has been loading for 10 s in process \d+: its module or factory has not returned yet$/,
+    );
+    stop.abort();
+    await ended;
+    if (at === "factory") await (await loading).end();
+  }
 });
 
 /** Ends a process at the end of a scope, if it is still there. */

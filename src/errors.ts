@@ -464,8 +464,6 @@ export function messageOf(error: unknown): string {
   const parts = [errorPart(error, "message"), errorPart(error, "name"), error];
   const text = parts.find((part) => typeof part === "string" && part !== "");
   if (text !== undefined) return text as string;
-  const shown = /^(?:number|bigint|boolean)$/.test(typeof error)
-    ? `: ${error}`
-    : "";
+  const shown = /^(?:number|boolean)$/.test(typeof error) ? `: ${error}` : "";
   return `something that is no error was thrown${shown}`;
 }

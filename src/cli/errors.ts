@@ -39,7 +39,7 @@ export async function printError(
 ): Promise<number> {
   const { lines, status } = await describeError(error, call);
   for (const line of lines) io.stderr({ text: line, style: "red" });
-  if (debug) io.stderr(errorText(encodeError(error)));
+  if (debug && isError(error)) io.stderr(errorText(encodeError(error)));
   return status;
 }
 

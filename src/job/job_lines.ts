@@ -6,6 +6,7 @@
  */
 
 import type { Logger } from "../logging/loggers.ts";
+import { withThrown } from "../logging/value_text.ts";
 import { runInScope } from "./current_job.ts";
 import { type JobName, nameJobs } from "./runner.ts";
 
@@ -29,7 +30,10 @@ export function logJobs(
 ): void {
   const end = why === undefined ? "" : `: ${why}`;
   const text = `${what}: ${nameJobs(queue, ...jobs)}${end}`;
-  withFields(logger, queue, jobs, () => logger[level](text, ...thrown));
+  const line: [unknown, ...unknown[]] = thrown.length === 0
+    ? [text]
+    : withThrown(text, thrown[0]);
+  withFields(logger, queue, jobs, () => logger[level](...line));
 }
 
 /** Gives the JSON lines that are written meanwhile the fields of jobs. */

@@ -7,6 +7,7 @@
 
 import process from "node:process";
 import type { Logger } from "../logging/loggers.ts";
+import { withThrown } from "../logging/value_text.ts";
 import { RUNTIME } from "../runtime.ts";
 import { currentScope, currentWork } from "./current_job.ts";
 
@@ -33,8 +34,7 @@ export function logStrayErrors(options: StrayOptions): Disposable {
     const whom = work === undefined ? "" : `: ${work}`;
     const who = scope?.hook === undefined ? "a job" : `hook "${scope.hook}"`;
     loggers.get("zsqs").error(
-      `Work that ${who} left behind failed${whom}`,
-      error,
+      ...withThrown(`Work that ${who} left behind failed${whom}`, error),
     );
     return true;
   });

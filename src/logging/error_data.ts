@@ -8,7 +8,14 @@
 import { inspect } from "node:util";
 import { BRANDS, isMarked, mark } from "../brand.ts";
 import { printable } from "../text.ts";
-import { cut, isError, MAX_TEXT, UNREADABLE, valueText } from "./value_text.ts";
+import {
+  cut,
+  isError,
+  MAX_TEXT,
+  thrownText,
+  UNREADABLE,
+  valueText,
+} from "./value_text.ts";
 
 /**
  * A thrown value as plain data. It holds at most 100 errors, 20 causes deep. A
@@ -103,7 +110,7 @@ export function errorSummary(thrown: unknown): ErrorText {
   const data = encodeError(thrown, { frames: "user" });
   return "message" in data
     ? { name: data.name, message: data.message, frames: data.frames }
-    : { name: typeof thrown, message: shownValue(data), frames: "" };
+    : { name: "Error", message: thrownText(thrown), frames: "" };
 }
 
 /** What an error says, on one line; it never throws. */
@@ -184,13 +191,13 @@ class Walk {
     };
   }
 
-  #errors(errors: readonly unknown[], depth: number): ErrorData[] {
+  #errors({ some, count }: InnerErrors, depth: number): ErrorData[] {
     const all: ErrorData[] = [];
-    for (const error of errors.slice(0, MAX_ERRORS)) {
+    for (const error of some) {
       if (this.#seen.size >= MAX_ERRORS || this.#room === 0) break;
       all.push(this.encode(error, depth));
     }
-    const more = errors.length - all.length;
+    const more = count - all.length;
     return more === 0 ? all : [...all, { text: `and ${more} more` }];
   }
 
@@ -256,16 +263,28 @@ function isOwn(frame: string): boolean {
     (path.startsWith("src/") || !path.includes("/"));
 }
 
-function innerErrors(error: Error, name: string): readonly unknown[] {
+/** The first errors that an error stands for, and how many there are. */
+interface InnerErrors {
+  readonly some: readonly unknown[];
+  readonly count: number;
+}
+
+function innerErrors(error: Error, name: string): InnerErrors {
   if (name === "SuppressedError") {
-    return [read(error, "error"), read(error, "suppressed")];
+    return {
+      some: [read(error, "error"), read(error, "suppressed")],
+      count: 2,
+    };
   }
   const errors = read(error, "errors");
   try {
-    return Array.isArray(errors) ? errors.slice() : [];
+    if (Array.isArray(errors)) {
+      return { some: errors.slice(0, MAX_ERRORS), count: errors.length };
+    }
   } catch {
-    return [];
+    // A proxy that throws.
   }
+  return { some: [], count: 0 };
 }
 
 function read(value: object, member: string): unknown {

@@ -5,12 +5,16 @@
  */
 
 import { inspect, types } from "node:util";
+import { quote } from "../text.ts";
 
 /** The most characters that a text in a log line has. */
 export const MAX_TEXT = 65_536;
 
 /** The most members that the console may be asked to show. */
 const MAX_MEMBERS = 5_000;
+
+/** The largest integer that is written out: a larger one takes long. */
+const MAX_INTEGER = 2n ** 4096n;
 
 /** Stands for what throws when it is looked at. */
 export const UNREADABLE = "[a value that cannot be read]";
@@ -47,6 +51,20 @@ export function valueText(value: unknown): string {
   }
 }
 
+/** What was thrown, if it is no error: a bare value would explain nothing. */
+export function thrownText(value: unknown): string {
+  const text = valueText(value);
+  return `threw ${typeof value === "string" ? quote(text) : text}`;
+}
+
+/** The values of a log line about what was thrown: an error follows below it. */
+export function withThrown(
+  line: string,
+  thrown: unknown,
+): [line: string, ...unknown[]] {
+  return isError(thrown) ? [line, thrown] : [`${line}: ${thrownText(thrown)}`];
+}
+
 /** The first characters of a text, and how many follow. */
 export function cut(text: string, length: number): string {
   const more = text.length - length;
@@ -61,7 +79,14 @@ export function cut(text: string, length: number): string {
  * can make a long text.
  */
 function membersLeft(value: unknown, depth: number, left: number): number {
+  if (
+    typeof value === "bigint" && (value > MAX_INTEGER || -value > MAX_INTEGER)
+  ) {
+    return -1;
+  }
   if (typeof value !== "object" || value === null || depth < 0) return left - 1;
+  // Each of its characters is a member.
+  if (types.isStringObject(value)) left -= value.length;
   for (const member of shownMembers(value)) {
     if (left < 0) break;
     left = membersLeft(member, depth - 1, left);
@@ -71,7 +96,7 @@ function membersLeft(value: unknown, depth: number, left: number): number {
 
 /** What the console shows of an object; like the console, without getters. */
 function shownMembers(value: object): unknown[] {
-  if (ArrayBuffer.isView(value)) return [];
+  if (ArrayBuffer.isView(value) || types.isStringObject(value)) return [];
   if (Array.isArray(value)) return value.slice(0, 100);
   if (types.isMap(value)) {
     return Map.prototype.entries.call(value).take(100).toArray().flat();

@@ -10,6 +10,8 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { queueAttributes } from "../../src/aws/sqs_values.ts";
 import { openQueue } from "../../src/connect/open_queue.ts";
 import type { QueueAttributes } from "../../src/sqs/connection.ts";
+import { runContainer } from "../../container.ts";
+import { Queue } from "../../producer.ts";
 import { setUp } from "../../testing.ts";
 import { cli, type CliResult, Folder } from "../support/cli.ts";
 import { replaceCalls } from "../support/call_faults.ts";
@@ -111,6 +113,38 @@ Deno.test("zsqs prints no absent count", async () => {
     }
     assertPlain(await cli(["failed", "adder"]));
     assertPlain(await cli(["check", folder.at("w.ini")]));
+  }
+});
+
+Deno.test("a job that throws what is no error is logged as such", async (t) => {
+  const thrown: [value: unknown, says: string][] = [
+    [undefined, "threw undefined"],
+    [3, "threw 3"],
+    ["no database", 'threw "no database"'],
+    ["", 'threw ""'],
+    [{ code: 5 }, "threw { code: 5 }"],
+  ];
+  for (const [value, says] of thrown) {
+    await t.step(says, async () => {
+      await using folder = await Folder.with({ log: "" });
+      await using queues = setUp({ silent: true, queues: ["adder", "dead"] });
+      await runContainer({
+        queue: "adder",
+        failures: { queue: "dead" },
+        loggers: `<logger>\n<logfile>\npath ${folder.at("log")}\n` +
+          "format %(message)s\n</logfile>\n</logger>",
+        handler: () => {
+          throw value;
+        },
+      });
+      await (await Queue("adder"))();
+      const { messages: [message] } = queues.get("dead");
+      const line = (await folder.read("log")).split("\n")[0]!;
+      assert(line.startsWith("Handling a message failed: adder, message "));
+      assert(line.endsWith(`, receive 1: ${says}`), line);
+      const reason = JSON.parse(String(message?.attributes["zsqs.failure"]));
+      assertEquals([reason.error, reason.message], ["Error", says]);
+    });
   }
 });
 

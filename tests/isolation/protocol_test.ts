@@ -120,11 +120,11 @@ Deno.test("errors of a child process keep name, message, stack and causes", asyn
   );
   assertStringIncludes(
     await stage.do("throwText"),
-    "ERROR zsqs Handling a message failed: adder, message ID, receive 1 text\n",
+    'ERROR zsqs Handling a message failed: adder, message ID, receive 1: threw "text"\n',
   );
   assertStringIncludes(
     await stage.do("throwObject"),
-    "ERROR zsqs Handling a message failed: adder, message ID, receive 1 { a: [ 1 ] }\n",
+    "ERROR zsqs Handling a message failed: adder, message ID, receive 1: threw { a: [ 1 ] }\n",
   );
   assertStringIncludes(
     await stage.do("throwProxy"),

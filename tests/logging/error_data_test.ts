@@ -99,6 +99,14 @@ const HOSTILE: Record<string, () => unknown> = {
       Array.from({ length: 90 }, (_, i) => new Error(`${i}`.repeat(50_000))),
     ),
   "an object that is small and shown large": wide,
+  "errors of the greatest length": () =>
+    anyError({ errors: { value: new Array(2 ** 32 - 1) } }),
+  "an integer of 100 MB": () => 2n ** 800_000_000n,
+  "an integer of 100 MB in an object": () => ({ a: -(2n ** 800_000_000n) }),
+  "a string object of 100 MB": () => new String("x".repeat(100_000_000)),
+  "a string object of 100 MB in an array": () => [
+    new String("x".repeat(100_000_000)),
+  ],
   "10 MB of bytes": () => new Uint8Array(10_000_000),
   "a map with an iterator without end": () =>
     Object.assign(new Map([[1, 2]]), {

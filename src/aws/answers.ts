@@ -45,9 +45,12 @@ export function readAnswers(client: SQSClient): void {
   );
 }
 
-/** The SDK's collector waits forever if a body stalls or is cut off. */
-function readBody(body: Readable): Promise<Uint8Array> {
-  const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>();
+/**
+ * Reads an answer's body. The SDK's collector waits forever if a body stalls or
+ * is cut off.
+ */
+export function readBody(body: Readable): Promise<Buffer> {
+  const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
   const chunks: Uint8Array[] = [];
   const timer = setTimeout(() => {
     reject(failure("TimeoutError", `no whole answer in ${BODY_MS / 1000} s`));
@@ -56,12 +59,12 @@ function readBody(body: Readable): Promise<Uint8Array> {
   body.on("data", (chunk) => chunks.push(chunk));
   body.on("end", () => resolve(Buffer.concat(chunks)));
   body.on("error", reject);
-  body.on("close", () =>
-    reject(
-      Object.assign(failure("Error", "the answer was cut off"), {
-        code: "ECONNRESET",
-      }),
-    ));
+  body.on("close", () => {
+    // An error takes long to make, and most answers are whole.
+    if (body.readableEnded) return;
+    const error = failure("Error", "the answer was cut off");
+    reject(Object.assign(error, { code: "ECONNRESET" }));
+  });
   return promise.finally(() => clearTimeout(timer));
 }
 

@@ -18,6 +18,7 @@ import {
   Sha256,
   shareClock,
 } from "./sdk_workarounds.ts";
+import { ShortCalls } from "./short_calls.ts";
 import { sqsError } from "./sqs_error.ts";
 import { SqsError } from "../errors.ts";
 import type { CallOptions } from "../sqs/connection.ts";
@@ -45,13 +46,23 @@ export class SqsClients {
   readonly #config: ClientConfig;
   readonly #makeAgents: () => Agents;
   readonly #skew: ClockSkew = { systemClockOffset: 0 };
+  /** Makes the calls of a sweep, if it can. */
+  readonly short: ShortCalls | undefined;
   #callsClient: SQSClient | undefined;
   #pollsClient: SQSClient | undefined;
   /** How often the credentials were replaced. */
   #renewals = 0;
   #renewing: Promise<void> | undefined;
 
-  constructor(config: ClientConfig, makeAgents: () => Agents) {
+  /**
+   * @param sweeps Whether thousands of receives and releases follow.
+   */
+  constructor(
+    config: ClientConfig,
+    makeAgents: () => Agents,
+    sweeps: boolean,
+  ) {
+    if (sweeps) this.short = new ShortCalls(config.region, this.#skew);
     this.#config = config;
     this.#makeAgents = makeAgents;
   }
@@ -135,6 +146,7 @@ export class SqsClients {
     });
     readAnswers(client);
     shareClock(client, this.#skew);
+    this.short?.watch(client);
     return client;
   }
 

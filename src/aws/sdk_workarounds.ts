@@ -204,7 +204,9 @@ export async function renewCredentials(client: SQSClient): Promise<boolean> {
     sessionToken !== former.sessionToken;
 }
 
-interface AwsCredentials {
+/** AWS credentials. */
+export interface AwsCredentials {
   readonly accessKeyId: string;
+  readonly secretAccessKey: string;
   readonly sessionToken?: string;
 }

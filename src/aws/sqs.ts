@@ -12,7 +12,6 @@ import {
   GetQueueUrlCommand,
   ReceiveMessageCommand,
   SendMessageBatchCommand,
-  SQSClient,
 } from "@aws-sdk/client-sqs";
 import { receivedJson } from "./answers.ts";
 import { caBundle, type ClientConfig, clientConfig } from "./client_config.ts";
@@ -23,7 +22,6 @@ import {
   type Agents,
   ReceiveMiddleware,
 } from "./sdk_workarounds.ts";
-import { sqsError } from "./sqs_error.ts";
 import {
   byPosition,
   mapValues,
@@ -62,63 +60,23 @@ export async function connectToSqs(
 ): Promise<Connection> {
   const config = await clientConfig(options, origin);
   const makeAgents = await agentMaker(config.endpoint, caBundle);
-  return new SqsConnection(config, makeAgents);
+  return new SqsConnection(config, makeAgents, options.sweeps);
 }
 
-/** The server and the region of a connection. */
-export interface SqsServer {
-  readonly url: URL;
-  readonly region: string;
-}
-
-/** The part of the SDK's requests that names the server. */
-interface SqsRequest {
-  readonly protocol: string;
-  readonly hostname: string;
-  readonly port?: number;
-}
-
-/**
- * Finds the server that {@linkcode connectToSqs} would call, without calling it:
- * the SDK prepares a request that is not sent.
- *
- * @param options The region and endpoint.
- * @param origin The origin of the queue's URL.
- */
-export async function findSqsServer(
-  options: ConnectOptions,
-  origin?: string,
-): Promise<SqsServer> {
-  const config = await clientConfig({ ...options, local: true }, origin);
-  let url: URL | undefined;
-  const client = new SQSClient({
-    ...config,
-    maxAttempts: 1,
-    requestHandler: {
-      handle({ protocol, hostname, port }: SqsRequest) {
-        url = new URL(`${protocol}//${hostname}${port ? `:${port}` : ""}`);
-        return Promise.reject(new Error("Not sent"));
-      },
-    },
-  });
-  try {
-    await client.send(new GetQueueUrlCommand({ QueueName: "queue" }));
-  } catch (error) {
-    if (url === undefined) throw sqsError("GetQueueUrl", error);
-  } finally {
-    client.destroy();
-  }
-  return { url: url!, region: config.region };
-}
+export { findSqsServer } from "./find_server.ts";
 
 class SqsConnection implements Connection {
   readonly region: string;
   readonly #clients: SqsClients;
   readonly #receives = new ReceiveMiddleware();
 
-  constructor(config: ClientConfig, makeAgents: () => Agents) {
+  constructor(
+    config: ClientConfig,
+    makeAgents: () => Agents,
+    sweeps: boolean = false,
+  ) {
     this.region = config.region;
-    this.#clients = new SqsClients(config, makeAgents);
+    this.#clients = new SqsClients(config, makeAgents, sweeps);
   }
 
   get clockAheadMs(): number {
@@ -197,6 +155,8 @@ class SqsConnection implements Connection {
     const messages = await this.#clients.receive(
       options,
       async (client, http) => {
+        const json = await this.#clients.short?.send(client, command, http);
+        if (json !== undefined) return receivedJson({ statusCode: 200, json });
         const { response } = await this.#receives.send(client, command, http);
         return receivedJson(response);
       },
@@ -245,7 +205,12 @@ class SqsConnection implements Connection {
     const output = await this.#clients.call(
       "ChangeMessageVisibility",
       options,
-      (client, http) => client.send(command, http),
+      async (client, http) => {
+        const json = await this.#clients.short?.send(client, command, http);
+        return json === undefined
+          ? await client.send(command, http)
+          : JSON.parse(json.toString());
+      },
     );
     return byPosition(changes.length, output, () => SETTLED);
   }

@@ -108,7 +108,7 @@ async function failed(options: ParsedOptions, io: Output): Promise<number> {
   const order = { ...orderOf(options, io), ...selectionOf(options) };
   const where = connectOptionsOf(options);
   using stack = new DisposableStack();
-  const open = await openQueue(name, where);
+  const open = await openQueue(name, { ...where, sweeps: true });
   stack.defer(() => open.connection.close());
   const to = options.get("to");
   const trusting = options.has("yes");

@@ -7,7 +7,7 @@
  */
 
 import { SqsError } from "../errors.ts";
-import { pause } from "../clock.ts";
+import { pause, unlessAborted } from "../clock.ts";
 import type { OpenQueue } from "../connect/open_queue.ts";
 import {
   type EntryResult,
@@ -227,7 +227,7 @@ export class Sweep implements AsyncDisposable {
     const cancel = clock.timer(ANSWER_MS, () => late.abort(noAnswer()));
     const atMs = clock.now();
     try {
-      const messages = await connection.receive(url, {
+      const receiving = connection.receive(url, {
         maxMessages: MAX_BATCH,
         // A poll would wait for a manual clock.
         waitTimeSeconds: clock.manual ? 0 : WAIT_SECONDS,
@@ -236,6 +236,9 @@ export class Sweep implements AsyncDisposable {
         onLeft: (problem) =>
           this.#warn(`Left a message in ${ref.name}: ${problem}`),
       });
+      // The SDK does not look at the signal while it waits for credentials.
+      const messages = await unlessAborted(receiving, late.signal);
+      if (messages === undefined) throw late.signal.reason;
       const sent = { atMs, visibilitySeconds: SWEEP_VISIBILITY_SECONDS };
       return messages.filter((message) => this.#hold(message, sent));
     } finally {

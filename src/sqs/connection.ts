@@ -225,6 +225,13 @@ export interface ConnectOptions {
    * @default {false}
    */
   readonly local?: boolean;
+  /**
+   * Whether thousands of receives and releases follow, and nothing else that
+   * matters: they take less CPU and memory.
+   *
+   * @default {false}
+   */
+  readonly sweeps?: boolean;
 }
 
 /** Whether an error means that a queue does not exist. */

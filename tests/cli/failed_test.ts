@@ -13,7 +13,7 @@ import type { OutgoingMessage } from "../../src/sqs/connection.ts";
 import { runContainer } from "../../container.ts";
 import { Queue } from "../../producer.ts";
 import { setUp, type TestQueues } from "../../testing.ts";
-import { cli } from "../support/cli.ts";
+import { cli, type CliResult } from "../support/cli.ts";
 import { replaceCalls } from "../support/call_faults.ts";
 
 const KEPT = "adder-failed";
@@ -986,4 +986,18 @@ Deno.test("zsqs failed refuses bad usage", async () => {
     stderr[0]!,
     /^Option --error must be text or a \/REGULAR EXPRESSION\/: Invalid regular expression/,
   );
+});
+
+Deno.test("zsqs failed ends where a receive gets no answer, not even to its signal", async () => {
+  await using queues = setUp({ silent: true, queues: ["dead"] });
+  // As while the SDK waits for credentials.
+  using _calls = replaceCalls({ receive: () => new Promise(() => {}) });
+  let result: CliResult | undefined;
+  const listing = cli(["failed", "dead"]).then((ended) => result = ended);
+  for (let i = 0; i < 20 && result === undefined; i++) await queues.advance(11);
+  assertEquals(result?.status, 1);
+  assertEquals((await listing).stderr.slice(-2), [
+    "ReceiveMessage failed: no answer within 11 s",
+    "Check the region and endpoint, and that the server runs",
+  ]);
 });

@@ -105,7 +105,7 @@ Deno.test("Queue({ schema }).sendAll() reports a job that does not fit, and cont
   assertEquals(queues.get("orders").jobs.slice(0, 3), [[1], [3], [1]]);
 });
 
-Deno.test("Queue({ schema }) rejects with the error of the schema", async () => {
+Deno.test("Queue({ schema }) rejects with the error of a schema that throws", async () => {
   using queues = setUp({ silent: true });
   const schema: StandardSchema<unknown[]> = {
     "~standard": {
@@ -178,7 +178,7 @@ Deno.test("Queue({ schema }) keeps the order of a group however long a check tak
   assertEquals(jobs(), ["other", "first", "last", "later"]);
 });
 
-Deno.test("Queue({ schema }) sends jobs that are checked immediately behind waiting ones", async () => {
+Deno.test("Queue({ schema }) keeps the order of quick checks behind a slow one", async () => {
   using queues = setUp({ silent: true, queues: ["orders.fifo"] });
   const held = Promise.withResolvers<{ value: unknown[] }>();
   const schema: StandardSchema<unknown[]> = {

@@ -8,6 +8,7 @@ import { SchemaError } from "../errors.ts";
 import { callArguments, checkCount } from "../message/body.ts";
 import type { BodyFormat, ReadMessage } from "../message/reading.ts";
 import { show } from "../text.ts";
+import type { Job } from "./current_job.ts";
 import { issueLines } from "./schema_issues.ts";
 import { callableHint, uncallable } from "./unrun.ts";
 
@@ -77,6 +78,16 @@ export interface CheckedHandler<
   readonly "~jobArgs"?: Input;
 }
 
+/**
+ * A method that handles a batch of jobs.
+ *
+ * @typeParam Args The types of a job's arguments.
+ */
+export type BatchOf<Args extends readonly unknown[]> = (
+  jobs: Job<Args>[],
+  options: { readonly signal: AbortSignal },
+) => unknown;
+
 /** A handler, as far as schemas are concerned. */
 // deno-lint-ignore no-explicit-any
 type AnyHandler = (...args: any[]) => unknown;
@@ -105,7 +116,8 @@ const METHODS = ["handle", "handleBatch"] as const;
  *
  * @param schema A schema of zod, valibot, arktype or another library that
  * implements Standard Schema v1.
- * @param handler A function. Or a worker: an object with a `handle` method.
+ * @param handler A function. Or a worker: an object with a `handle` or
+ * `handleBatch` method.
  * @returns A handler for a container. Called directly, it checks nothing. The
  * given one stays as it is.
  * @throws {TypeError} If one of them is something else, or the handler has a
@@ -155,12 +167,34 @@ export function withSchema<Input, Output>(
   schema: StandardSchema<Input, Output>,
   worker: { handle(value: NoInfer<Output>): unknown },
 ): { handle: CheckedHandler<[value: Output], [value: Input]> };
+/** Gives a schema to a worker of batches: the output is the `args` of a job. */
+export function withSchema<Input, Output>(
+  schema: StandardSchema<Input, Output>,
+  worker: { handleBatch: BatchOf<SchemaArgs<NoInfer<Output>>> },
+): {
+  handleBatch: CheckedHandler<
+    Parameters<BatchOf<SchemaArgs<Output>>>,
+    SchemaArgs<Input>
+  >;
+};
+/** Gives a schema of one value, an array, to a worker of batches. */
+export function withSchema<Input, Output>(
+  schema: StandardSchema<Input, Output>,
+  worker: { handleBatch: BatchOf<[value: NoInfer<Output>]> },
+): {
+  handleBatch: CheckedHandler<
+    Parameters<BatchOf<[value: Output]>>,
+    [value: Input]
+  >;
+};
 export function withSchema(
   schema: StandardSchema,
-  worker: AnyHandler | { readonly handle: AnyHandler },
+  worker: AnyHandler | object,
 ): unknown {
   checkSchema(schema, "give a handler its schema");
-  if (typeof worker === "function") return checkedHandler(schema, worker);
+  if (typeof worker === "function") {
+    return checkedHandler(schema, worker as AnyHandler);
+  }
   const given = Object(worker) as Readonly<Record<PropertyKey, unknown>>;
   const checked: Record<PropertyKey, unknown> = {};
   for (const name of METHODS) {
@@ -170,7 +204,7 @@ export function withSchema(
   }
   if (Object.keys(checked).length === 0) {
     throw new TypeError(
-      `Cannot give a handler its schema as it must be a function, or an object with a "handle" method: current value is ${
+      `Cannot give a handler its schema as it must be a function, or an object with a "handle" or "handleBatch" method: current value is ${
         show(worker)
       }`,
     );

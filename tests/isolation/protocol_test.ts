@@ -98,6 +98,21 @@ Deno.test("a child process checks its jobs by the worker's schema", async () => 
   assertMatch(String(failed!.attributes["zsqs.failure"]), /"SchemaError"/);
 });
 
+Deno.test("a child process checks each job of a batch", async () => {
+  await using stage = await Stage.start("batched", {
+    worker: `${import.meta.dirname}/schema_worker.ts:batched`,
+    batch: 3,
+  });
+  await stage.queue.sendAll([[1], ["x"], [3]]);
+  const log = await stage.log();
+  assertMatch(log, /INFO worker 1,3\n/);
+  assertMatch(
+    log,
+    /SchemaError: Job does not fit the schema:\n {4}args\[0\]: /,
+  );
+  assertEquals(stage.left, []);
+});
+
 Deno.test("getLogger() writes to the container's loggers from a child process", async () => {
   await using stage = await Stage.start("act");
   for (const level of ["debug", "info", "warn", "error", "critical"]) {

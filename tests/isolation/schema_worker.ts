@@ -18,3 +18,11 @@ export const checked = () =>
   withSchema(z.tuple([checkedIn]), ([pid, number]) => {
     getLogger("worker").info(`${pid === process.pid} ${number}`);
   });
+
+/** Logs the numbers of a batch. */
+export const batched = () =>
+  withSchema(z.tuple([z.number()]), {
+    handleBatch(jobs) {
+      getLogger("worker").info(jobs.map(({ args: [number] }) => number).join());
+    },
+  });

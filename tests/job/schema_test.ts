@@ -519,7 +519,12 @@ const REFUSED: [what: string, schema: unknown, handler: unknown, string][] = [
     "must be a schema of zod, valibot, arktype or another library",
   ],
   ["no handler", NUMBER, undefined, "current value is undefined"],
-  ["an object without methods", NUMBER, {}, 'with a "handle" method'],
+  [
+    "an object without methods",
+    NUMBER,
+    {},
+    'with a "handle" or "handleBatch" method',
+  ],
   ["a class", NUMBER, class {}, "it is a class: give an instance of it"],
   ["a generator function", NUMBER, function* () {}, "it is a generator"],
   ["a schema twice", NUMBER, withSchema(NUMBER, () => {}), "it has one"],

@@ -5,11 +5,14 @@
  * @module
  */
 
+import { assertEquals } from "@std/assert";
 import { assertType, type IsExact } from "@std/testing/types";
 import { type } from "arktype";
 import * as v from "valibot";
 import { z } from "zod";
 import {
+  type ContainerSettings,
+  type Job,
   type JobArgs,
   type StandardSchema,
   withSchema,
@@ -134,6 +137,29 @@ Deno.test("JobArgs takes the types of a schema's input", () => {
   assertType<IsExact<JobArgs<typeof asyncFactory>, Input>>(true);
   assertType<IsExact<JobArgs<typeof Field>, Input>>(true);
   assertType<IsExact<JobArgs<typeof object>, Input>>(true);
+});
+
+Deno.test("withSchema() gives the jobs of a batch the types of the output", () => {
+  const batch = withSchema(SCHEMAS.zod, {
+    handleBatch(jobs, { signal }) {
+      assertType<IsExact<typeof signal, AbortSignal>>(true);
+      for (const { args } of jobs) {
+        assertType<IsExact<typeof args, Output>>(true);
+      }
+    },
+  });
+  assertType<IsExact<JobArgs<() => typeof batch>, Input>>(true);
+  const settings: ContainerSettings = { queue: "orders", batch: 2, ...batch };
+  const value = withSchema(z.object({ id: z.coerce.date() }), {
+    handleBatch(jobs) {
+      for (const { args: [order] } of jobs) order.id.getTime();
+    },
+  });
+  const list = withSchema(z.array(z.string()), {
+    handleBatch: (jobs: Job<[string[]]>[]) => jobs.flatMap(({ args }) => args),
+  });
+  assertType<IsExact<JobArgs<() => typeof list>, [string[]]>>(true);
+  assertEquals([settings.batch, value.handleBatch.name], [2, "handleBatch"]);
 });
 
 Deno.test("JobArgs takes the type of one value", () => {

@@ -43,7 +43,7 @@ export type {
 export type { HookJob, Hooks, HooksFactory, JobEnd } from "./src/job/hooks.ts";
 export { PartialBatchError } from "./src/job/partial_batch.ts";
 export type { FailedJob } from "./src/job/partial_batch.ts";
-export type { BatchHandler, BatchOptions } from "./src/job/run_batch.ts";
+export type { BatchHandler, BatchOptions } from "./src/job/batch_handler.ts";
 export type { Handler } from "./src/job/run_job.ts";
 export type { Logger } from "./src/logging/loggers.ts";
 export { currentJob, getLogger } from "./src/job/current_job.ts";

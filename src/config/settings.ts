@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { BatchHandler } from "../job/run_batch.ts";
+import type { BatchHandler } from "../job/batch_handler.ts";
 import type { BodyFormat } from "../message/reading.ts";
 import type { Hooks, HooksFactory } from "../job/hooks.ts";
 import type { WorkerConfig, WorkerFactory, WorkerLike } from "../job/worker.ts";

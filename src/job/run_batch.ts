@@ -8,6 +8,7 @@
  * @module
  */
 
+import type { BatchHandler } from "./batch_handler.ts";
 import { type ReadMessage, readMessage } from "../message/reading.ts";
 import type { JobMessage } from "../sqs/connection.ts";
 import { type Job, runInScope } from "./current_job.ts";
@@ -32,22 +33,6 @@ import type {
   OwnOutcome,
   Runner,
 } from "./runner.ts";
-
-/** What a batch handler gets beside its jobs. */
-export interface BatchOptions {
-  /**
-   * Aborts when the batch must end, with a `JobAbortedError` that says why.
-   * Whatever the handler throws after that leaves all messages in the queue.
-   */
-  readonly signal: AbortSignal;
-}
-
-/** A worker's handler of batches. */
-export type BatchHandler = (
-  // deno-lint-ignore no-explicit-any
-  jobs: Job<any>[],
-  options: BatchOptions,
-) => unknown;
 
 /** A worker's handler, of single jobs or of batches. */
 export type Handling =

@@ -8,7 +8,7 @@ import { SchemaError } from "../errors.ts";
 import { callArguments, checkCount } from "../message/body.ts";
 import type { BodyFormat, ReadMessage } from "../message/reading.ts";
 import { show } from "../text.ts";
-import type { Job } from "./current_job.ts";
+import type { BatchHandler } from "./batch_handler.ts";
 import { issueLines } from "./schema_issues.ts";
 import { callableHint, uncallable } from "./unrun.ts";
 
@@ -77,16 +77,6 @@ export interface CheckedHandler<
   /** For TypeScript only: {@linkcode JobArgs} takes the types from it. */
   readonly "~jobArgs"?: Input;
 }
-
-/**
- * A method that handles a batch of jobs.
- *
- * @typeParam Args The types of a job's arguments.
- */
-export type BatchOf<Args extends readonly unknown[]> = (
-  jobs: Job<Args>[],
-  options: { readonly signal: AbortSignal },
-) => unknown;
 
 /** A handler, as far as schemas are concerned. */
 // deno-lint-ignore no-explicit-any
@@ -170,20 +160,20 @@ export function withSchema<Input, Output>(
 /** Gives a schema to a worker of batches: the output is the `args` of a job. */
 export function withSchema<Input, Output>(
   schema: StandardSchema<Input, Output>,
-  worker: { handleBatch: BatchOf<SchemaArgs<NoInfer<Output>>> },
+  worker: { handleBatch: BatchHandler<SchemaArgs<NoInfer<Output>>> },
 ): {
   handleBatch: CheckedHandler<
-    Parameters<BatchOf<SchemaArgs<Output>>>,
+    Parameters<BatchHandler<SchemaArgs<Output>>>,
     SchemaArgs<Input>
   >;
 };
 /** Gives a schema of one value, an array, to a worker of batches. */
 export function withSchema<Input, Output>(
   schema: StandardSchema<Input, Output>,
-  worker: { handleBatch: BatchOf<[value: NoInfer<Output>]> },
+  worker: { handleBatch: BatchHandler<[value: NoInfer<Output>]> },
 ): {
   handleBatch: CheckedHandler<
-    Parameters<BatchOf<[value: Output]>>,
+    Parameters<BatchHandler<[value: Output]>>,
     [value: Input]
   >;
 };

@@ -4,7 +4,8 @@
  * @module
  */
 
-import type { BatchHandler, Handling } from "./run_batch.ts";
+import type { BatchHandler } from "./batch_handler.ts";
+import type { Handling } from "./run_batch.ts";
 import type { Handler } from "./run_job.ts";
 import { quote, show } from "../text.ts";
 import {

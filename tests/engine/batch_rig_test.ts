@@ -6,7 +6,10 @@
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { JobAbortedError, type JobAbortReason } from "../../src/errors.ts";
-import type { BatchHandler, BatchOptions } from "../../src/job/run_batch.ts";
+import type {
+  BatchHandler,
+  BatchOptions,
+} from "../../src/job/batch_handler.ts";
 import {
   EngineRig,
   NO_HANDLER,

@@ -48,10 +48,10 @@ export interface BatchWorkerLike {
  * ini file's `[worker]` section.
  */
 export type WorkerFactory<Config = WorkerConfig> =
-  | ((config: Config) => MadeWorker | Promise<MadeWorker>)
+  | ((
+    config: Config,
+  ) => WorkerLike | BatchWorkerLike | Promise<WorkerLike | BatchWorkerLike>)
   | (new (config: Config) => { handle: Handler } | BatchWorkerLike);
-
-type MadeWorker = WorkerLike | BatchWorkerLike;
 
 /**
  * The argument types of a worker's jobs, taken from its factory, or from a
@@ -68,24 +68,19 @@ export type JobArgs<Factory> = (
     // deno-lint-ignore no-explicit-any
     : Factory extends (config: any) => infer Result ? Awaited<Result>
     : never
-) extends infer Made
-  ? Made extends { handleBatch: infer Handle } ? BatchArgs<Handle>
-  : (Made extends { handle: infer Handle } ? Handle : Made) extends infer Handle
-    ? "~jobArgs" extends keyof Handle ? CheckedArgs<Handle>
+) extends infer Made ? (
+    Made extends { handle: infer Handle } ? Handle
+      : Made extends { handleBatch: infer Handle } ? Handle
+      : Made
+  ) extends infer Handle ? "~jobArgs" extends keyof Handle
+      // deno-lint-ignore no-explicit-any
+      ? Handle extends CheckedHandler<any, infer Input> ? Input : never
+    : Made extends // deno-lint-ignore no-explicit-any
+    { handleBatch(jobs: (infer Each)[], options: any): unknown }
+      ? Each extends { readonly args: infer Args } ? Args : never
     : Handle extends (...args: infer Args) => unknown ? Args
     : never
   : never
-  : never;
-
-/** The types of a job's arguments before the check of a schema. */
-type CheckedArgs<Handle> =
-  // deno-lint-ignore no-explicit-any
-  Handle extends CheckedHandler<any, infer Input> ? Input : never;
-
-type BatchArgs<Handle> = "~jobArgs" extends keyof Handle ? CheckedArgs<Handle>
-  // deno-lint-ignore no-explicit-any
-  : Handle extends (jobs: infer Jobs, options: any) => unknown
-    ? Jobs extends readonly { readonly args: infer Args }[] ? Args : never
   : never;
 
 /** A handler that a program gives in place of a factory. */

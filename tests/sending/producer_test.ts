@@ -1056,6 +1056,30 @@ Deno.test("JobArgs takes the argument types from a worker's factory", async () =
   assertEquals(queues.get("adder").messages.length, typed.length * 10);
 });
 
+Deno.test("JobArgs takes the argument types from the jobs of a batch", async () => {
+  using _queues = setUp({ silent: true });
+  type Row = [name: string, size?: number];
+  const method = () => ({ handleBatch(_jobs: Job<Row>[]) {} });
+  const lasting = () => ({ handleBatch: (_jobs: readonly Job<Row>[]) => {} });
+  class Rows {
+    constructor(readonly config: WorkerConfig) {}
+    async handleBatch(_jobs: Job<Row>[], { signal }: { signal: AbortSignal }) {
+      await Promise.resolve(signal);
+    }
+  }
+  const typed = [
+    await Queue<JobArgs<typeof method>>("rows"),
+    await Queue<JobArgs<typeof lasting>>("rows"),
+    await Queue<JobArgs<typeof Rows>>("rows"),
+  ] as const;
+  for (const queue of typed) {
+    const same: Queue<Row> = queue;
+    await same("a", 1);
+    // @ts-expect-error the first argument is a string
+    await queue(1);
+  }
+});
+
 Deno.test("kwargs() fits where a worker takes that object", async () => {
   using queues = setUp({ silent: true });
   const adder = () => (_a: number, _options: { x: number }) => {};

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { messageOf } from "../errors.ts";
 import type { JobMessage } from "../sqs/connection.ts";
 import { printable } from "../text.ts";
 import { awsWriting } from "./aws_bodies.ts";
@@ -41,7 +42,10 @@ export interface ReadMessage extends DecodedJob {
   readonly notification?: SnsNotification;
 }
 
-/** The body was written by AWS, and the options do not say how to read it. */
+/**
+ * The body was written by AWS, or is in a notification of SNS, and the options do
+ * not say how to read it.
+ */
 export class AwsBodyError extends TypeError {}
 
 /** Whether a text is a {@linkcode BodyFormat}. */
@@ -58,7 +62,8 @@ export function readingOf({ body, envelope }: Reading): Reading {
  * Reads a message.
  *
  * @returns The arguments of its job: with `json` and `text`, one.
- * @throws {AwsBodyError} If a job is wanted, and AWS wrote something else.
+ * @throws {AwsBodyError} If a job is wanted, and AWS wrote something else, or
+ * SNS brought something else.
  * @throws {SyntaxError} If the body cannot be parsed.
  * @throws {TypeError} If it is something else than the wanted format.
  * @throws {RangeError} If it has more arguments than a call can have.
@@ -132,9 +137,13 @@ function readJob(text: string, subject: string): ReadMessage {
     job = decodeBody(text, subject);
   } catch (error) {
     const written = awsWriting(text);
-    if (written === undefined) throw error;
+    if (written === undefined) {
+      // SNS wrote the notification around it.
+      if (subject === MESSAGE) throw new AwsBodyError(messageOf(error));
+      throw error;
+    }
     const next = written.isSns && subject === BODY
-      ? `set ${optionsFor(text)} to take it`
+      ? `set ${optionsFor(text)}`
       : takenBy("json");
     throw new AwsBodyError(
       `Cannot read ${subject}: it is ${written.what}; ${next}`,
@@ -156,15 +165,19 @@ function envelopeOf(text: string, reading: Reading): Envelope {
   }
 }
 
-/** The options that take an SNS message and its content. */
+/** The options that take an SNS message and its content: continues `set`. */
 function optionsFor(body: string): string {
   const envelope = "envelope = sns";
   try {
     const { text } = openEnvelope(body);
     const json = jsonIn(text);
-    if (json !== undefined && isJob(json.value)) return envelope;
-    return `${envelope} and body = ${json?.text === text ? "json" : "text"}`;
+    if (json !== undefined && isJob(json.value)) {
+      return `${envelope} to take it`;
+    }
+    const format = json?.text === text ? "json" : "text";
+    return `${envelope} and body = ${format} to take it`;
   } catch {
-    return envelope; // It asks for a confirmation.
+    // It asks for a confirmation.
+    return `${envelope} to take the topic's notifications, and confirm it with SNS, as zsqs never does`;
   }
 }

@@ -311,13 +311,29 @@ Deno.test("an event of AWS that stays holds up its FIFO group, and no other", as
   assertEquals(stage.queues.get("orders.fifo").bodies, [S3, "[[1],{}]"]);
 });
 
-Deno.test("an event of AWS in a notification stays, too", async () => {
-  await using stage = await Stage.start({ envelope: "sns" });
-  const body = notification(S3);
-  await stage.send(body);
-  assertEquals(stage.left, [body]);
-  assertStringIncludes(await stage.log(), "set body = json");
-});
+for (
+  const [message, option] of [
+    [S3, "body = json"],
+    ['{"id":1}', "body = json"],
+    ["hello", "body = text"],
+  ] as const
+) {
+  Deno.test(`a notification stays, though envelope = sns is set, if ${option} is forgotten: ${message.slice(0, 20)}`, async () => {
+    await using stage = await Stage.start({ envelope: "sns" });
+    const body = notification(message);
+    await stage.send(body);
+    assertEquals(stage.left, [body]);
+    assertMatch(await stage.log(), /^ERROR zsqs Job will be retried in /);
+    assertStringIncludes(await stage.log(), `set ${option}`);
+
+    await using deleting = await Stage.start({
+      envelope: "sns",
+      failures: "delete",
+    });
+    await deleting.send(body);
+    assertEquals(deleting.left, []);
+  });
+}
 
 const OTHERS: [
   body: string,
@@ -328,7 +344,7 @@ const OTHERS: [
   ["hello", {}, "set body = text"],
   ["hello", { body: "json" }, "set body = text"],
   ["hello", { envelope: "sns" }, "it is not an SNS notification"],
-  [notification("hello"), { envelope: "sns" }, "set body = text"],
+  [notification("hello"), { envelope: "sns", body: "json" }, "set body = text"],
   [confirmation(), { envelope: "sns" }, TOPIC],
 ];
 

@@ -156,7 +156,7 @@ const UNREADABLE: [
     confirmation(),
     JOB,
     AwsBodyError,
-    "it is an SNS SubscriptionConfirmation; set envelope = sns to take it",
+    "it is an SNS SubscriptionConfirmation; set envelope = sns to take the topic's notifications, and confirm it with SNS, as zsqs never does",
   ],
   [
     S3,

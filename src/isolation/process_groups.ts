@@ -81,7 +81,9 @@ export class ProcessGroups {
   /** Kills all groups, and waits for that. */
   async close(): Promise<void> {
     const helper = this.#helper;
-    if (helper?.pid === undefined || helper.exitCode !== null) return;
+    if (helper?.pid === undefined) return;
+    // Somebody may have killed it.
+    if (helper.exitCode !== null || helper.signalCode !== null) return;
     const exited = once(helper, "exit");
     helper.stdin!.end();
     await exited;

@@ -353,6 +353,8 @@ Deno.test("a child refuses frames without its key, and an id that is running", a
     await answered.promise;
   };
   const exited = new Promise((resolve) => child.on("exit", resolve));
+  // A child that ends early fails the test, which would wait otherwise.
+  exited.then(() => answered.resolve());
   child.stdin!.end(input);
   await answered.promise;
   await step("", { type: "load", keys, worker, denied });

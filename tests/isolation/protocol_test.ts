@@ -347,16 +347,15 @@ Deno.test("a child refuses frames without its key, and an id that is running", a
   };
   child.on("message", take);
   if (HAS_PIPE) readMarks(child.stdio[4] as Readable, take);
+  const exited = new Promise((resolve) => child.on("exit", resolve));
   const step = async (key: string, frame: ToChild) => {
     answered = Promise.withResolvers();
     send(key, frame);
-    await answered.promise;
+    // A child that ends early fails the test, which would wait otherwise.
+    await Promise.race([answered.promise, exited]);
   };
-  const exited = new Promise((resolve) => child.on("exit", resolve));
-  // A child that ends early fails the test, which would wait otherwise.
-  exited.then(() => answered.resolve());
   child.stdin!.end(input);
-  await answered.promise;
+  await Promise.race([answered.promise, exited]);
   await step("", { type: "load", keys, worker, denied });
   await step(keys.toChild, {
     type: "make",

@@ -11,6 +11,7 @@ import {
   assertMatch,
   assertStringIncludes,
 } from "@std/assert";
+import { DatabaseSync } from "node:sqlite";
 import { fileURLToPath } from "node:url";
 import { DONE, FAILED, USAGE } from "../src/cli/errors.ts";
 import { CONTAINER_OPTIONS } from "../src/config/options.ts";
@@ -24,6 +25,7 @@ import {
   S3_EVENT,
   S3_TEST_EVENT,
 } from "./support/aws_bodies.ts";
+import { Folder } from "./support/folder.ts";
 import {
   CREDENTIALS,
   runCli,
@@ -141,6 +143,43 @@ Deno.test("examples/events reads EventBridge's events, and keeps events of anoth
   );
   await server.left(url, 0);
   assertEquals(await server.receive(failed), [eventOf("Order Cancelled")]);
+});
+
+Deno.test("examples/bulk inserts rows in batches, and keeps the bad one", async () => {
+  await using registry = await servePackage();
+  await using server = await TestServer.start();
+  await using files = await Folder.with({
+    "readings.ini": await read("bulk/readings.ini"),
+    "readings.ts": await read("bulk/readings.ts"),
+  });
+  const url = await server.createQueue("readings");
+  const failed = await server.createQueue("readings-failed");
+  const options = { cwd: files.path, env: { ...registry.env, ...server.env } };
+  await using check = runCli(["check", "readings.ini"], options);
+  assertEquals([await check.status(), check.stderr], [0, ""]);
+  const jobs = Array.from({ length: 60 }, (_, i) => [`sensor ${i}`, i]);
+  jobs[33] = ["broken", -1000];
+  await using send = runCli(["send", "--stdin", "readings"], {
+    ...options,
+    stdin: jobs.map((job) => JSON.stringify(job)).join("\n"),
+  });
+  assertEquals(await send.status(), 0, send.stderr);
+  await using container = runCli(["readings.ini", "--drain"], options);
+  assertEquals(await container.status(), 0, container.stderr);
+  await server.left(url, 0);
+  const bodies = await server.receive(failed);
+  assertEquals(bodies, ['[["broken",-1000],{}]']);
+  using database = new DatabaseSync(files.at("readings.db"));
+  const [row] = database
+    .prepare("SELECT count(*) AS rows, max(celsius) AS hottest FROM readings")
+    .all();
+  assertEquals({ ...row }, { rows: 59, hottest: 59 });
+  // Whole batches were inserted: many rows in few transactions.
+  assert(container.stdout.split("inserted").length < 20, container.stdout);
+  assertStringIncludes(
+    container.stderr,
+    "running its halves to find the cause",
+  );
 });
 
 Deno.test("examples/error_reporting reports jobs that fail or end their process", async () => {

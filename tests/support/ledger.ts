@@ -23,6 +23,11 @@ interface Run {
   finished: boolean;
   /** It has ended, whichever way. */
   ended: boolean;
+  /** It failed alone, after its batch: in an outage it is done again. */
+  isHeld?: boolean;
+  /** The message ids of its batch, in order. */
+  readonly batch: readonly string[];
+  readonly group: string;
 }
 
 /** A container, as far as the ledger knows it. */
@@ -45,7 +50,8 @@ export interface LedgerOptions {
   readonly queue: DoubleQueue;
   readonly failed: DoubleQueue;
   readonly dead: DoubleQueue;
-  readonly concurrency: number;
+  /** The most jobs that run at a time. */
+  readonly limit: number;
   /** Failed jobs go to the queue for them. */
   readonly keepsFailures: boolean;
 }
@@ -60,6 +66,7 @@ export type Cause =
   | "handle expired"
   | "delivered twice"
   | "failure not kept"
+  | "behind in its group"
   | "sent twice";
 
 /** The causes that lines of the log name, by how they start. */
@@ -109,15 +116,21 @@ export class Ledger {
     this.#evidence.set(messageId, known);
   }
 
-  /** A job starts. */
-  begin(holder: Holder, name: string, messageId: string, group: string): Run {
-    const { queue, concurrency } = this.#options;
+  /** A job starts; in a batch, together with the others of `batch`. */
+  begin(
+    holder: Holder,
+    name: string,
+    messageId: string,
+    group: string,
+    batch: readonly string[] = [messageId],
+  ): Run {
+    const { queue, limit } = this.#options;
     this.#seeHits();
     this.say(`${holder.name} starts ${name}`);
     const stored = queue.messages.find((each) => each.messageId === messageId);
     const twice = this.#hitBy(name, ["duplicate", "expiredHandle"]);
-    if (holder.running.size >= concurrency) {
-      this.bad(`${name} is one job more than ${concurrency} at once`);
+    if (holder.running.size >= limit) {
+      this.bad(`${name} is one job more than ${limit} at once`);
     }
     if (holder.running.has(messageId)) {
       this.bad(`${name} runs twice at once in ${holder.name}`);
@@ -132,9 +145,11 @@ export class Ledger {
       receivedAtMs: stored?.receivedAtMs ?? 0,
       finished: false,
       ended: false,
+      batch,
+      group,
     };
     this.#checkDuplicate(name, run);
-    if (queue.fifo) this.#checkOrder(holder, name, messageId, group);
+    if (queue.fifo) this.#checkOrder(holder, name, run);
     holder.running.set(messageId, { run, group });
     return run;
   }
@@ -144,13 +159,14 @@ export class Ledger {
     holder: Holder,
     name: string,
     run: Run,
-    how: "done" | "failed" | "retry",
+    how: "done" | "failed" | "held" | "retry",
   ): void {
     this.say(`${holder.name}: ${name} ${how}`);
     run.ended = true;
     run.finished = how !== "retry";
     if (how === "done") this.#done.add(name);
-    if (how === "failed") this.#failedNames.add(name);
+    run.isHeld = how === "held";
+    if (how === "failed" || how === "held") this.#failedNames.add(name);
   }
 
   /** A container reports that a job has started. */
@@ -277,9 +293,12 @@ export class Ledger {
   #checkDuplicate(name: string, run: Run): void {
     const runs = this.#runs.get(run.messageId) ?? [];
     const before = runs.at(-1);
-    if (before !== undefined && (before.finished || !before.ended)) {
+    const isAgain = before !== undefined && !before.isHeld &&
+      (before.finished || !before.ended);
+    if (isAgain) {
       const cause = this.#cause(run.messageId, before.receivedAtMs) ??
-        (before.ended ? undefined : this.#failedExtension(name, before));
+        (before.ended ? undefined : this.#failedExtension(name, before)) ??
+        this.#behind(before);
       if (cause === undefined) {
         this.bad(`${name} is done twice without a cause`);
       } else this.duplicates.push(cause);
@@ -319,20 +338,36 @@ export class Ledger {
     return failed ? "lease lost" : undefined;
   }
 
-  #checkOrder(
-    holder: Holder,
-    name: string,
-    messageId: string,
-    group: string,
-  ): void {
+  /** On FIFO queues, an earlier job of the group in its batch has stayed. */
+  #behind({ messageId, batch, group }: Run): Cause | undefined {
+    if (!this.#options.queue.fifo) return undefined;
+    const earlier = batch.slice(0, batch.indexOf(messageId));
+    const hasStayed = [...this.#runs].some(([id, runs]) => {
+      const hasEvidence = this.#evidence.has(id);
+      return runs.some((run) =>
+        run.group === group && (
+          // It may have run alone, before the others.
+          run.isHeld ? hasEvidence : run.batch === batch &&
+            earlier.includes(id) && (hasEvidence || !run.finished)
+        )
+      );
+    });
+    return hasStayed ? "behind in its group" : undefined;
+  }
+
+  #checkOrder(holder: Holder, name: string, run: Run): void {
+    const { messageId, group, batch } = run;
     for (const [id, other] of holder.running) {
-      if (other.group === group && id !== messageId) {
+      if (other.group === group && id !== messageId && !batch.includes(id)) {
         this.bad(`${name} starts beside another job of group ${group}`);
       }
     }
     for (const other of this.#options.queue.messages) {
       if (other.messageId === messageId) return;
-      if (other.groupId === group) {
+      const before = this.#runs.get(other.messageId)?.at(-1);
+      const isOfBatch = batch.indexOf(other.messageId) >= 0 &&
+        batch.indexOf(other.messageId) < batch.indexOf(messageId);
+      if (other.groupId === group && !isOfBatch && !before?.isHeld) {
         this.bad(`${name} starts before ${nameOf(other.body)} of its group`);
       }
     }

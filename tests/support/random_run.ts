@@ -16,7 +16,8 @@ import { TransientError } from "../../src/errors.ts";
 import { FailureQueue } from "../../src/engine/failure_queue.ts";
 import type { Logger } from "../../src/logging/loggers.ts";
 import { randomOf } from "../../src/double/random.ts";
-import { currentJob } from "../../src/job/current_job.ts";
+import { currentJob, type Job } from "../../src/job/current_job.ts";
+import { PartialBatchError } from "../../src/job/partial_batch.ts";
 import { Visibility } from "../../src/engine/visibility.ts";
 import type { VirtualClock } from "../../src/double/virtual_clock.ts";
 import { Queue, SendError, type SendResult } from "../../producer.ts";
@@ -79,6 +80,7 @@ const EXPECTED = [
   "handle expired",
   "delivered twice",
   "sent twice",
+  "behind in its group",
   "error SendMessage",
   "lostAnswer ReceiveMessage",
   "partialFailure DeleteMessage",
@@ -164,6 +166,8 @@ class Game implements Disposable {
   readonly #groups: number;
   readonly #failures: "delete" | "keep" | "queue";
   readonly #transientRate: number;
+  /** The most jobs of a batch; absent for single jobs. */
+  readonly #batch: number | undefined;
   readonly #sends = new Set<Promise<void>>();
   readonly #injected: InjectedFault[] = [];
   /** What was accepted of each producer's groups, by the order of sending. */
@@ -186,6 +190,7 @@ class Game implements Disposable {
     this.#groups = this.#int(1, 6);
     this.#failures = this.#pick("delete", "keep", "queue");
     this.#transientRate = this.#pick(0, 0.1, 0.4);
+    this.#batch = this.#chance(0.4) ? this.#pick(1, 3, 10, 25) : undefined;
     this.#queues = setUp({
       seed,
       silent: true,
@@ -236,11 +241,11 @@ class Game implements Disposable {
       queue,
       failed,
       dead: server.queues.get(`dead${type}`)!,
-      concurrency: this.#concurrency,
+      limit: this.#concurrency * (this.#batch ?? 1),
       keepsFailures: this.#failures === "queue",
     });
     this.#ledger.say(
-      `${this.#name} visibility ${this.#visibility} concurrency ${this.#concurrency} prefetch ${this.#prefetch} groups ${this.#groups} failures ${this.#failures} transient ${this.#transientRate}`,
+      `${this.#name} visibility ${this.#visibility} concurrency ${this.#concurrency} prefetch ${this.#prefetch} batch ${this.#batch} groups ${this.#groups} failures ${this.#failures} transient ${this.#transientRate}`,
     );
     const start = (drain = false) =>
       this.#start({ connection, url, failedUrl: failed.url, drain });
@@ -334,6 +339,12 @@ class Game implements Disposable {
         },
         concurrency: this.#concurrency,
         prefetch: this.#prefetch,
+        ...(this.#batch === undefined ? {} : {
+          batch: this.#batch,
+          batchWaitSeconds: this.#pick(0, 1, 1, 20),
+          handleBatch: (jobs, { signal }) =>
+            this.#handleBatch(runner, jobs, signal),
+        }),
         waitTimeSeconds: this.#int(1, 20),
         visibility: this.#learnedLater(),
         deleteDelaySeconds: this.#pick(0, 1, 10),
@@ -447,30 +458,13 @@ class Game implements Disposable {
       messageId,
       this.#groupOf.get(name)!,
     );
-    const pass = async (seconds: number, heeds: boolean) => {
-      await new Promise<void>((resolve) => {
-        const cancel = this.#clock.timer(seconds * 1000, resolve);
-        if (!heeds) return;
-        signal.addEventListener("abort", () => {
-          cancel();
-          resolve();
-        }, { once: true });
-      });
-      // A process that was killed does nothing any more.
-      if (runner.clock.dead && !runner.ended) await NEVER;
-    };
     let how: "done" | "failed" | "retry" = "retry";
     try {
       const heeds = this.#chance(0.5);
-      await pass(this.#duration(), heeds);
+      await this.#pass(runner, heeds ? signal : undefined);
       if (heeds) signal.throwIfAborted();
       if (!this.#calm && this.#chance(this.#transientRate)) {
-        throw new TransientError(
-          "",
-          this.#pick<{ delaySeconds?: number }>({}, { delaySeconds: 0 }, {
-            delaySeconds: this.#int(1, 40),
-          }),
-        );
+        throw this.#transient();
       }
       if (!this.#calm && this.#chance(0.1) && !signal.aborted) {
         if (this.#failures !== "keep") how = "failed";
@@ -481,6 +475,77 @@ class Game implements Disposable {
       runner.running.delete(messageId);
       ledger.end(runner, name, run, how);
     }
+  }
+
+  /** A batch: it returns, throws, or names jobs that failed. */
+  async #handleBatch(
+    runner: Runner,
+    jobs: readonly Job<[name: string]>[],
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { ledger } = this;
+    const ids = jobs.map(({ messageId }) => messageId);
+    const runs = jobs.map(({ args: [name], messageId }) =>
+      ledger.begin(runner, name, messageId, this.#groupOf.get(name)!, ids)
+    );
+    const hows: ("done" | "failed" | "held" | "retry")[] = jobs
+      .map(() => "retry");
+    const failed = this.#failures === "keep" ? "retry" : "failed";
+    try {
+      const heeds = this.#chance(0.5);
+      await this.#pass(runner, heeds ? signal : undefined);
+      if (heeds) signal.throwIfAborted();
+      if (!this.#calm) {
+        if (this.#chance(this.#transientRate)) throw this.#transient();
+        if (this.#chance(0.05)) throw new PartialBatchError([]);
+        const isDown = this.#chance(0.1);
+        const isBad = jobs.some(({ args: [name] }) => /[37]$/.test(name));
+        if (isDown || (isBad && this.#chance(0.8))) {
+          if (jobs.length === 1 && failed === "failed") hows[0] = "held";
+          throw new TypeError("bad input");
+        }
+        const named = jobs.filter(() => this.#chance(0.2));
+        if (named.length > 0 && !signal.aborted && this.#chance(0.5)) {
+          hows.fill("done");
+          throw new PartialBatchError(named.map((job) => {
+            const isTransient = this.#chance(0.5);
+            hows[jobs.indexOf(job)] = isTransient ? "retry" : failed;
+            const error = isTransient
+              ? this.#transient()
+              : new TypeError("bad");
+            return { job, error };
+          }));
+        }
+      }
+      hows.fill("done");
+    } finally {
+      for (const [i, { args: [name], messageId }] of jobs.entries()) {
+        runner.running.delete(messageId);
+        ledger.end(runner, name, runs[i]!, hows[i]!);
+      }
+    }
+  }
+
+  /** Lets time pass, as a job that may heed its signal. */
+  async #pass(runner: Runner, signal: AbortSignal | undefined): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const cancel = this.#clock.timer(this.#duration() * 1000, resolve);
+      signal?.addEventListener("abort", () => {
+        cancel();
+        resolve();
+      }, { once: true });
+    });
+    // A process that was killed does nothing any more.
+    if (runner.clock.dead && !runner.ended) await NEVER;
+  }
+
+  #transient(): TransientError {
+    return new TransientError(
+      "",
+      this.#pick<{ delaySeconds?: number }>({}, { delaySeconds: 0 }, {
+        delaySeconds: this.#int(1, 40),
+      }),
+    );
   }
 
   /** How long a job takes, in seconds. */
@@ -538,21 +603,21 @@ class Game implements Disposable {
     this.#track(sending);
   }
 
-  #newJob(): Job {
+  #newJob(): SentJob {
     const position = this.#jobs++;
     const name = `j${position}`;
     const group = `g${this.#int(0, this.#groups - 1)}`;
     this.#groupOf.set(name, group);
     const options = this.#fifo
       ? { groupId: group }
-      : this.#pick<Job["options"]>({}, { groupId: group }, {
+      : this.#pick<SentJob["options"]>({}, { groupId: group }, {
         delaySeconds: this.#int(0, 20),
       });
     const producer = this.#producers;
     return { name, position, producer, args: [name], options };
   }
 
-  #send(producer: Queue, job: Job, again = false): void {
+  #send(producer: Queue, job: SentJob, again = false): void {
     this.#track(
       producer.send(job.args, job.options).then(
         (result) => this.#accepted(job, result, again),
@@ -573,7 +638,7 @@ class Game implements Disposable {
     this.#sends.add(tracked);
   }
 
-  #accepted(job: Job, result: Partial<SendResult>, again: boolean): void {
+  #accepted(job: SentJob, result: Partial<SendResult>, again: boolean): void {
     this.ledger.say(`accepted ${job.name}`);
     this.ledger.accepted.add(job.name);
     const { sequenceNumber } = result;
@@ -596,7 +661,7 @@ class Game implements Disposable {
     }
   }
 
-  #refused(job: Job, error: unknown): void {
+  #refused(job: SentJob, error: unknown): void {
     this.ledger.say(`refused ${job.name}: ${error}`);
     const expected = error instanceof SendError ||
       (error instanceof TypeError && /queue is closed/.test(error.message));
@@ -638,7 +703,7 @@ class Game implements Disposable {
   }
 }
 
-interface Job {
+interface SentJob {
   readonly name: string;
   /** Its place among all jobs. */
   readonly position: number;

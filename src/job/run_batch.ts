@@ -34,6 +34,9 @@ import type {
   Runner,
 } from "./runner.ts";
 
+// A job may replace it, or give all objects a `then`.
+const { isArray } = Array;
+
 /** A worker's handler, of single jobs or of batches. */
 export type Handling =
   & ({ readonly handler: Handler } | { readonly handleBatch: BatchHandler })
@@ -77,7 +80,7 @@ export class LocalBatchRunner implements BatchRunner {
     try {
       const checked = runInScope(scope, () => this.#check(entries, own));
       // What a batch does before it awaits anything is told from the rest.
-      fit = "then" in checked ? await checked : checked;
+      fit = isArray(checked) ? checked : await checked;
       if (fit.length === 0) return plain({ outcome: DONE, own });
       // The checks may have taken the batch's time, or its leases.
       if (control.aborted) control.signal.throwIfAborted();
@@ -120,7 +123,7 @@ export class LocalBatchRunner implements BatchRunner {
     let isAsync = false;
     for (let i = 0; i < entries.length; i++) {
       const check = checks[i] = this.#checkOne(entries[i]!);
-      isAsync ||= "then" in check;
+      isAsync ||= !("args" in check || "kind" in check);
     }
     return isAsync
       ? awaited(checks).then((results) => fitting(entries, results, own))
@@ -132,9 +135,10 @@ export class LocalBatchRunner implements BatchRunner {
     try {
       const options = { ...reading, subject: "Job" };
       const checked = checkJob(schema!, entry.read, options);
-      return "then" in checked
-        ? checked.then((args) => ({ args }), outcomeOfError)
-        : { args: checked };
+      return isArray(checked)
+        ? { args: checked }
+        : (checked as Promise<readonly unknown[]>)
+          .then((args) => ({ args }), outcomeOfError);
     } catch (error) {
       return outcomeOfError(error);
     }

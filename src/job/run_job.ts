@@ -31,6 +31,7 @@ import { unrunCode } from "./unrun.ts";
 export type Handler = (...args: any[]) => unknown;
 
 // A job may replace what all code of its process shares.
+const { isArray } = Array;
 const { setPrototypeOf } = Object;
 const { apply } = Reflect;
 
@@ -70,7 +71,7 @@ export class LocalRunner implements Runner {
         : runInScope(scope, () =>
           checkJob(schema, read, { ...reading, subject: "Job" }));
       // What a job does before it awaits anything is told from the rest.
-      const args = "then" in checked ? await checked : checked;
+      const args = isArray(checked) ? checked : await checked;
       // The check may have taken the job's time, or its lease.
       if (control.aborted) control.signal.throwIfAborted();
       const result = runInScope(

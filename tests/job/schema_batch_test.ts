@@ -23,7 +23,7 @@ interface Run {
   readonly body?: NonNullable<QueueOptions["body"]>;
 }
 
-/** Sends jobs to a batch worker. Tells the failed ones and those that are left. */
+/** Sends jobs to a batch worker. Returns the failed jobs and the ones left. */
 async function run({ settings, jobs, body = "job" }: Run) {
   await using queues = setUp({ silent: true });
   const queue = await Queue("orders", { body });

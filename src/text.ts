@@ -12,11 +12,15 @@ const MAX_LISTED = 5;
 /** What ends a line for some reader, drives a terminal or reorders text. */
 const UNSAFE = /[^\P{Cc}\t\n]|[\p{Zl}\p{Zp}\p{Bidi_Control}]/gu;
 
+const PLAIN = /^[\t\n -~]*$/;
+
 /**
  * Escapes what can forge lines or drive a terminal, except for tabs and line
  * feeds. In JSON text the escapes mean the same characters.
  */
 export function escapeControls(text: string): string {
+  // Most texts are plain, and looked at faster.
+  if (PLAIN.test(text)) return text;
   return text.replace(UNSAFE, (char) => {
     const hex = char.charCodeAt(0).toString(16).padStart(4, "0");
     return char === "\r" ? "\\r" : `\\u${hex}`;

@@ -6,6 +6,7 @@
 
 import { errorSummary } from "../logging/error_data.ts";
 import type { WireAttributes } from "../sqs/connection.ts";
+import { parsed } from "./body.ts";
 import { jsonString } from "./strict_json.ts";
 
 /** The message attribute that holds the reason. */
@@ -92,13 +93,18 @@ export function reasonText(
   return json(message, frames.join("\n"));
 }
 
-function parse(attributes: WireAttributes): Record<string, unknown> {
-  const { value } = attributes[FAILURE_ATTRIBUTE] ?? {};
-  try {
-    return Object(JSON.parse(String(value)));
-  } catch {
-    return {};
+/** The last reason: a list of messages asks for each one several times. */
+let last: {
+  readonly of: WireAttributes;
+  readonly reason: Readonly<Record<string, unknown>>;
+} | undefined;
+
+function parse(attributes: WireAttributes): Readonly<Record<string, unknown>> {
+  if (last?.of !== attributes) {
+    const { value } = attributes[FAILURE_ATTRIBUTE] ?? {};
+    last = { of: attributes, reason: Object(parsed(String(value))) };
   }
+  return last.reason;
 }
 
 function asciiJson(

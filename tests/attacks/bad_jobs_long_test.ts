@@ -184,7 +184,7 @@ Deno.test("a worker that cannot start again costs its jobs one receive", async (
   assertEquals(await container.status(), 0, container.stderr);
   assertEquals(await the.folder.read("starts"), "5");
   assertEquals(await the.dead(), {});
-  assertMatch(container.stderr, /done 41, failed 0, retried 0/);
+  assertMatch(container.stderr, /done 41, failed 0, retried 1/);
   assertMatch(
     container.stderr,
     /No job of jobs can start: waiting messages return to the queue/,

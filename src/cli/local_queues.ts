@@ -11,8 +11,14 @@ import { list } from "../text.ts";
 import { PROGRAM } from "./command.ts";
 import { LOCAL_PORT, LOCAL_REGION, type LocalServer } from "./local_server.ts";
 
-/** After how many receives a message goes to the dead-letter queue. */
+/**
+ * After how many receives a message goes to the dead-letter queue, if the
+ * container does not try it more often.
+ */
 export const MAX_RECEIVE_COUNT = 10;
+
+/** The longest name of a queue. */
+const MAX_NAME = 80;
 
 export type LocalConfig = ContainerConfig & { readonly region: string };
 
@@ -40,7 +46,7 @@ export function onLocalServer(
 export async function makeLocalQueues(
   configs: readonly LocalConfig[],
   server: LocalServer,
-  maxReceiveCount: number,
+  maxReceiveCount: number | undefined,
 ): Promise<string[]> {
   const lines: string[] = [];
   const names: string[] = [];
@@ -55,12 +61,13 @@ export async function makeLocalQueues(
     made.add(key);
     await server.makeQueue(name, region, attributes);
   };
-  for (const { queue: { name }, region } of configs) {
+  for (const { queue: { name }, region, attempts = 0 } of configs) {
     const dead = deadLetterName(name);
     await make(dead, region);
     const RedrivePolicy = JSON.stringify({
       deadLetterTargetArn: `arn:aws:sqs:${region}:${server.account}:${dead}`,
-      maxReceiveCount,
+      maxReceiveCount: maxReceiveCount ??
+        Math.max(MAX_RECEIVE_COUNT, attempts + 1),
     });
     await make(name, region, { RedrivePolicy });
   }
@@ -83,7 +90,8 @@ export async function makeLocalQueues(
 
 /** `orders.fifo` has `orders-dead.fifo`. */
 function deadLetterName(name: string): string {
-  return name.replace(/(\.fifo)?$/, "-dead$1");
+  const [, base = "", end = ""] = /^(.*?)(\.fifo)?$/.exec(name)!;
+  return `${base.slice(0, MAX_NAME - `-dead${end}`.length)}-dead${end}`;
 }
 
 function hints(

@@ -170,7 +170,7 @@ function refuseWatch(options: ParsedOptions): void {
 /** The options of `--local`, if it was given. */
 interface LocalOptions {
   readonly port: number;
-  readonly maxReceiveCount: number;
+  readonly maxReceiveCount: number | undefined;
 }
 
 function localOf(options: ParsedOptions): LocalOptions | undefined {
@@ -180,9 +180,9 @@ function localOf(options: ParsedOptions): LocalOptions | undefined {
 }
 
 /** How often the local server delivers a message. */
-function maxReceiveCountOf(options: ParsedOptions): number {
+function maxReceiveCountOf(options: ParsedOptions): number | undefined {
   const text = options.get("max-receive-count");
-  if (text === undefined) return MAX_RECEIVE_COUNT;
+  if (text === undefined) return undefined;
   if (!options.has("local")) {
     throw new UsageError("Option --max-receive-count needs --local");
   }

@@ -5,12 +5,6 @@
  * @module
  */
 
-import {
-  propagation,
-  type Span,
-  trace,
-  type TracerProvider,
-} from "@opentelemetry/api";
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { type } from "arktype";
 import fs from "node:fs";
@@ -18,11 +12,7 @@ import { join } from "node:path";
 import * as v from "valibot";
 import { z } from "zod";
 import { main } from "../../cli.ts";
-import {
-  type ContainerSettings,
-  type ContainerSummary,
-  startContainer,
-} from "../../container.ts";
+import { startContainer } from "../../container.ts";
 import {
   currentJob,
   getLogger,
@@ -35,25 +25,10 @@ import {
   TransientError,
   withSchema,
 } from "../../mod.ts";
-import { setUp } from "../../testing.ts";
+import { ALONE } from "./alone.ts";
+import { type Check, drain, type Stage } from "./stage.ts";
 
-/** What checks are given. */
-export interface Stage {
-  readonly endpoint: string;
-  /** A folder to write to. */
-  readonly folder: string;
-  /** Makes a queue on the server. */
-  makeQueue(
-    name: string,
-    attributes?: Readonly<Record<string, string>>,
-  ): Promise<void>;
-  /** The bodies that a queue holds, at most ten. */
-  bodies(name: string): Promise<string[]>;
-}
-
-type Check = (stage: Stage) => Promise<void>;
-
-/** Checks by the rows of the README's table. */
+/** All checks, by the rows of the README's table. */
 export const LIBRARY: Readonly<Record<string, Check>> = {
   "`Queue`: call, `send`, `sendAll`": sendJobs,
   "`startContainer` with a `handler`": runHandler,
@@ -66,9 +41,8 @@ export const LIBRARY: Readonly<Record<string, Check>> = {
   "`attempts`": reportFailures,
   "`health`": answerProbes,
   "Loggers": writeLogs,
-  "OpenTelemetry": reportSpans,
-  "`setUp` of `testing`": testOnDouble,
   "`main(args)` of `cli`": callMain,
+  ...ALONE,
 };
 
 async function sendJobs({ endpoint, makeQueue, bodies }: Stage): Promise<void> {
@@ -280,7 +254,6 @@ async function reportFailures(stage: Stage): Promise<void> {
   await drain(stage, {
     queue: "tried",
     attempts: 2,
-    visibilityTimeoutSeconds: 1,
     failures: { queue: "tried-failed" },
     hooks: {
       jobEnded({ receiveCount }, { outcome, error }) {
@@ -350,59 +323,6 @@ async function writeLogs(stage: Stage): Promise<void> {
   assertMatch(lines, /^INFO zsqs Stopped listening to logged: received 1, /m);
 }
 
-async function reportSpans(stage: Stage): Promise<void> {
-  const ended: string[] = [];
-  const startSpan = (name: string): Span => {
-    const traceId = "0af7651916cd43dd8448eb211c80319c";
-    const spanId = "b7ad6b7169203331";
-    const span = trace.wrapSpanContext({ traceId, spanId, traceFlags: 1 });
-    return Object.assign(span, { end: () => void ended.push(name) });
-  };
-  trace.setGlobalTracerProvider(
-    { getTracer: () => ({ startSpan }) } as unknown as TracerProvider,
-  );
-  propagation.setGlobalPropagator({
-    inject(context, carrier, { set }) {
-      const { spanId } = trace.getSpanContext(context)!;
-      set(carrier, "traceparent", `of ${spanId}`);
-    },
-    extract: (context) => context,
-    fields: () => ["traceparent"],
-  });
-  let traceparent: unknown;
-  try {
-    await drain(stage, {
-      queue: "traced",
-      handler() {
-        traceparent = currentJob().attributes.traceparent;
-      },
-    }, [[1]]);
-  } finally {
-    trace.disable();
-    propagation.disable();
-    const key = Symbol.for("opentelemetry.js.api.1");
-    Reflect.deleteProperty(globalThis, key);
-  }
-  assertEquals(ended, ["send traced", "process traced"]);
-  assertEquals(traceparent, "of b7ad6b7169203331");
-}
-
-async function testOnDouble(): Promise<void> {
-  await using queues = setUp({ silent: true });
-  const done: number[] = [];
-  await using _container = await startContainer({
-    queue: "adder",
-    handler(a: number, b: number) {
-      if (currentJob().receiveCount === 1) throw new TransientError("not now");
-      done.push(a + b);
-    },
-  });
-  await (await Queue("adder"))(1, 2);
-  assertEquals([done, queues.get("adder").jobs], [[], [[1, 2]]]);
-  await queues.advance(30);
-  assertEquals([done, queues.get("adder").jobs], [[3], []]);
-}
-
 async function callMain({ endpoint, makeQueue }: Stage): Promise<void> {
   await makeQueue("called");
   await using queue = await Queue("called", { endpoint });
@@ -428,32 +348,3 @@ async function callMain({ endpoint, makeQueue }: Stage): Promise<void> {
   assertEquals(missing.status, 2, missing.text);
   assertMatch(missing.text, /^Cannot find queue "missing" in region /);
 }
-
-/** Sends jobs, and runs a container until its queue is empty. */
-async function drain<Config>(
-  stage: Stage,
-  settings: ContainerSettings<Config>,
-  jobs: readonly unknown[][] = [],
-): Promise<ContainerSummary> {
-  const { endpoint } = stage;
-  if (jobs.length > 0) {
-    await stage.makeQueue(settings.queue);
-    const { queue: name, body } = settings;
-    await using queue = await Queue(name, { endpoint, body: body as "job" });
-    await queue.sendAll(jobs);
-  }
-  const container = await startContainer(
-    { loggers: QUIET, waitTimeSeconds: 1, ...settings, endpoint },
-    { drain: true },
-  );
-  return await container.finished;
-}
-
-/** A failure shows the log of the container. */
-const QUIET = `
-  <logger>
-    level WARN
-    <logfile>
-      path STDERR
-    </logfile>
-  </logger>`;

@@ -18,7 +18,9 @@ import process from "node:process";
 import { inspect } from "node:util";
 import { checkOnDouble, checkOnServer } from "../support/behaviour_runs.ts";
 import { behaviours } from "../support/behaviours.ts";
-import { LIBRARY, type Stage } from "./library.ts";
+import { ALONE } from "./alone.ts";
+import { LIBRARY } from "./library.ts";
+import type { Stage } from "./stage.ts";
 
 const [endpoint = "", folder = ""] = process.argv.slice(2);
 
@@ -73,7 +75,10 @@ for (const behaviour of behaviours) {
     () => checkOnDouble(behaviour),
   );
 }
-for (const [name, run] of Object.entries(LIBRARY)) {
+// Each has its queues.
+const side = Object.entries(LIBRARY).filter(([name]) => !(name in ALONE));
+await Promise.all(side.map(([name, run]) => check(name, () => run(stage))));
+for (const [name, run] of Object.entries(ALONE)) {
   await check(name, () => run(stage));
 }
 await onServer;

@@ -150,7 +150,9 @@ function sentEntry(
   entry: Entry,
   answered: Entry | undefined,
 ): Omit<RequestEntry, "ok"> {
-  const [[job, by]] = JSON.parse(entry.MessageBody!);
+  const body = JSON.parse(entry.MessageBody!);
+  // Of the JSON queue, the arguments alone.
+  const [job, by] = Array.isArray(body[0]) ? body[0] : body;
   return {
     job,
     by,

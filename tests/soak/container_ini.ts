@@ -9,6 +9,7 @@ import { fileURLToPath } from "node:url";
 import {
   FAILED,
   FIFO,
+  JSON_QUEUE,
   STANDARD,
   WIDE,
   WIDE_CONCURRENCY,
@@ -23,6 +24,7 @@ export const QUEUES: Readonly<Record<ContainerKind, string>> = {
   isolated: STANDARD,
   fifo: FIFO,
   wide: WIDE,
+  json: JSON_QUEUE,
 };
 
 /** From a stop signal to giving up on jobs: less than a long one takes. */
@@ -74,7 +76,9 @@ failures = ${FAILED[QUEUES[kind]]}
 concurrency = ${kind === "wide" ? WIDE_CONCURRENCY : 10}
 wait_time = ${waitSeconds}
 shutdown_timeout = ${SHUTDOWN_SECONDS}
-${kind === "isolated" ? isolation : ""}loggers =
+${kind === "isolated" ? isolation : ""}${
+    kind === "json" ? "body = json\n" : ""
+  }loggers =
   <logger>
     level INFO
     <logfile>

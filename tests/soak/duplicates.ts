@@ -145,6 +145,7 @@ function causeOf(
   if (logged.has("lost") || faulty("ChangeMessageVisibilityBatch", 0)) {
     return "its lease was lost";
   }
+  if (logged.has("aborted")) return "it failed after its signal aborted";
   if (wasDeletedLate(first.id, requests, leaseMs)) {
     return "a delete came as its lease ended";
   }
@@ -193,6 +194,8 @@ function requestsOf(
 /** What lines of the log say of messages, by how they start. */
 const LOGGED: readonly [start: string, what: string][] = [
   ["Lost a lease", "lost"],
+  // The level of jobs that threw after an abort.
+  ["WARNING zsqs Job will be retried", "aborted"],
   ["Sending a failed message to its queue failed", "not kept"],
   ["Gave up running jobs", "given up"],
 ];

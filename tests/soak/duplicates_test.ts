@@ -78,6 +78,23 @@ testVerdicts([
     [],
   ],
   [
+    "a job done twice as it failed after its lease had ended",
+    evidence({
+      done: TWICE,
+      log:
+        "WARNING zsqs Job will be retried in 0 s: jobs, message a, receive 1",
+    }),
+    [],
+  ],
+  [
+    "a job done twice as it was retried",
+    evidence({
+      done: TWICE,
+      log: "INFO zsqs Job will be retried in 0 s: jobs, message a, receive 1",
+    }),
+    ["done twice, unexplained: message a"],
+  ],
+  [
     "a job done twice as the process that ran it was killed",
     evidence({
       done: TWICE,

@@ -9,7 +9,14 @@ import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { TestProcess } from "../support/server.ts";
 import { containerIni, logPath, QUEUES } from "./container_ini.ts";
-import { FIFO, type JobRange, rangesOf, STANDARD, WIDE } from "./jobs.ts";
+import {
+  FIFO,
+  type JobRange,
+  JSON_QUEUE,
+  rangesOf,
+  STANDARD,
+  WIDE,
+} from "./jobs.ts";
 import { type EndLine, FILES, Journal } from "./journal.ts";
 import type { ContainerKind, SoakOptions } from "./options.ts";
 import { descendantsOf, type ProcessMark, stillRunning } from "./proc.ts";
@@ -97,6 +104,7 @@ export class Fleet implements AsyncDisposable {
     const ranges = rangesOf(this.#options.jobs);
     this.#addProducer(FIFO, ranges[FIFO]!);
     this.#addProducer(WIDE, ranges[WIDE]!);
+    this.#addProducer(JSON_QUEUE, ranges[JSON_QUEUE]!);
     const { from, to } = ranges[STANDARD]!;
     const share = Math.ceil((to - from) / this.#options.producers);
     for (let next = from; next < to; next += share) {

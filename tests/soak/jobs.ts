@@ -12,12 +12,15 @@ export const STANDARD = "soak";
 export const FIFO = "soak.fifo";
 /** Its container runs 1,000 jobs at a time. */
 export const WIDE = "soak-wide";
+/** Its bodies are JSON of any form. */
+export const JSON_QUEUE = "soak-json";
 
 /** Where the failed messages of each are kept. */
 export const FAILED: Readonly<Record<string, string>> = {
   [STANDARD]: "soak-failed",
   [FIFO]: "soak-failed.fifo",
   [WIDE]: "soak-failed",
+  [JSON_QUEUE]: "soak-failed",
 };
 
 /** Whether a queue keeps failed messages. */
@@ -40,10 +43,12 @@ export interface JobRange {
 /** Which jobs each queue gets. */
 export function rangesOf(jobs: number): Readonly<Record<string, JobRange>> {
   const fifo = Math.floor(jobs / 10);
-  const wide = fifo + Math.min(MAX_WIDE, Math.floor(jobs * 0.4));
+  const json = fifo + Math.floor(jobs / 10);
+  const wide = json + Math.min(MAX_WIDE, Math.floor(jobs * 0.4));
   return {
     [FIFO]: { from: 0, to: fifo },
-    [WIDE]: { from: fifo, to: wide },
+    [JSON_QUEUE]: { from: fifo, to: json },
+    [WIDE]: { from: json, to: wide },
     [STANDARD]: { from: wide, to: jobs },
   };
 }

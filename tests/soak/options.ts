@@ -35,6 +35,7 @@ export interface SoakOptions {
 
 /**
  * What a container is: on the standard queue in one process, there with
- * `isolation = process`, on the FIFO queue, or on the wide queue.
+ * `isolation = process`, on the FIFO queue, on the wide queue, or on the one
+ * with `body = json`.
  */
-export type ContainerKind = "standard" | "isolated" | "fifo" | "wide";
+export type ContainerKind = "standard" | "isolated" | "fifo" | "wide" | "json";

@@ -9,7 +9,7 @@
 import { setTimeout } from "node:timers/promises";
 import { join } from "node:path";
 import { Queue } from "../../producer.ts";
-import { groupOf, type SoakArgs, textOf } from "./jobs.ts";
+import { groupOf, JSON_QUEUE, type SoakArgs, textOf } from "./jobs.ts";
 import { FILES, Journal, JournalReader, type SentLine } from "./journal.ts";
 
 /** What a producer is told. */
@@ -44,6 +44,7 @@ async function produce(task: ProducerTask): Promise<void> {
   }
   const journal = new Journal<SentLine>(path);
   const isFifo = name.endsWith(".fifo");
+  const isJson = name === JSON_QUEUE;
   const isFirst = by.endsWith("-1");
   await using queue = await open(task);
   const jobs = Array.from({ length: to - from }, (_, i) => from + i);
@@ -83,7 +84,11 @@ async function produce(task: ProducerTask): Promise<void> {
   }
 
   async function sendAll(wave: readonly number[]): Promise<void> {
-    await queue.sendAll(wave.map((job): SoakArgs => [job, by, textOf(job)]), {
+    const jobs = wave.map((job): SoakArgs | [SoakArgs] => {
+      const args: SoakArgs = [job, by, textOf(job)];
+      return isJson ? [args] : args;
+    });
+    await queue.sendAll(jobs, {
       onResult: (result) =>
         note(
           wave[result.index]!,
@@ -98,10 +103,11 @@ async function produce(task: ProducerTask): Promise<void> {
 /** Opens a queue, as often as it takes: the server may be away. */
 async function open(
   { queue, endpoint }: ProducerTask,
-): Promise<Queue<SoakArgs>> {
+): Promise<Queue<SoakArgs | [SoakArgs]>> {
+  const body = queue === JSON_QUEUE ? "json" : "job";
   for (;;) {
     try {
-      return await Queue<SoakArgs>(queue, { endpoint, region: "us-east-1" });
+      return await Queue(queue, { endpoint, region: "us-east-1", body });
     } catch (error) {
       console.error(error);
     }

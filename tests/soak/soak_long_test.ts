@@ -17,7 +17,7 @@ Deno.test(`${JOBS} jobs survive faults, kills and stops, and every duplicate is 
     folder: folder.path,
     seed: 5,
     jobs: JOBS,
-    containers: { standard: 2, isolated: 1, fifo: 1, wide: 1 },
+    containers: { standard: 2, isolated: 1, fifo: 1, wide: 1, json: 1 },
     producers: 2,
     visibilitySeconds: 4,
     waitSeconds: 1,

@@ -19,6 +19,7 @@ import { Fleet, type FleetOptions, runScript } from "./fleet.ts";
 import {
   FAILED,
   FIFO,
+  JSON_QUEUE,
   type SoakArgs,
   STANDARD,
   textOf,
@@ -95,7 +96,7 @@ async function startScene(
   const { direct, proxied }: ServerUrls = JSON.parse(process.stdout);
   const server = stack.use(TestServer.at(direct));
   const urls: string[] = [];
-  for (const name of [STANDARD, FIFO, WIDE]) {
+  for (const name of [STANDARD, FIFO, WIDE, JSON_QUEUE]) {
     const fifo = name.endsWith(".fifo") ? { FifoQueue: "true" } : undefined;
     await server.createQueue(FAILED[name]!, fifo);
     const VisibilityTimeout = String(visibilitySeconds);

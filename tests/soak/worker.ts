@@ -20,7 +20,7 @@ const FILL_LIMIT_MS = 30_000;
 /** Makes the handler. */
 export function journal(
   config: WorkerConfig,
-): (...args: SoakArgs) => Promise<void> {
+): (...args: SoakArgs | [SoakArgs]) => Promise<void> {
   const done = new Journal<DoneLine>(config.done!);
   const memory = new Journal<MemoryLine>(config.memory!);
   const by = config.by!;
@@ -33,7 +33,8 @@ export function journal(
     running++;
     if (running >= Number(config.fill ?? 0)) full.resolve();
     try {
-      await run(...args);
+      // With body = json, the array is one argument.
+      await run(...(args.length === 1 ? args[0] : args));
     } finally {
       running--;
     }

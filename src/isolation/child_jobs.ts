@@ -17,7 +17,7 @@ export interface Lost {
   readonly error: LostJobError;
   /** Whether the process ended because of them; absent if nobody knows. */
   readonly isCulprit?: boolean;
-  /** Whether the process has run nothing else. */
+  /** Whether nothing that an earlier job left behind can have ended the process. */
   readonly isOnly: boolean;
 }
 
@@ -42,6 +42,8 @@ export class ChildJobs {
   /** The jobs that ended the process, if that is known. */
   #culprit: RunningJobs | undefined;
 
+  /** Whether the process exited, as a timer that a job left could make it. */
+  #hasExited = false;
   /** How many runs the process was given. */
   given = 0;
 
@@ -110,6 +112,7 @@ export class ChildJobs {
 
   /** The process has exited by itself: the jobs that have the thread did it. */
   exited(): void {
+    this.#hasExited = true;
     // Without the pipe, the mark of a return may be lost.
     if (HAS_PIPE) this.#culprit ??= this.#called;
   }
@@ -123,7 +126,7 @@ export class ChildJobs {
       job.resolve({
         error,
         ...(isCulprit === undefined ? {} : { isCulprit }),
-        isOnly: this.given === 1,
+        isOnly: this.given === 1 || !this.#hasExited,
       });
     }
     return jobs.length;

@@ -37,6 +37,7 @@ Deno.test(`${JOBS} jobs survive faults, kills and stops, and every duplicate is 
   assert(result.processes["isolated containers killed"]! >= 1);
   assert(result.outages >= 1);
   assert(result.faults["skewed"]! >= 1);
-  assertEquals(result.widest, WIDE_CONCURRENCY);
+  // A container may be killed just before it is full.
+  assertGreater(result.widest, 0.8 * WIDE_CONCURRENCY);
   assertGreater(Object.keys(result.faults).length, 5);
 });

@@ -9,7 +9,7 @@
  */
 
 import { DatabaseSync, type StatementSync } from "node:sqlite";
-import type { Job, WorkerConfig } from "jsr:@zsqs/cli";
+import type { Job, WorkerConfig } from "jsr:@zsqs/cli@^0.1.0";
 
 /** A reading: the sensor's name and its temperature. */
 type Reading = [sensor: string, celsius: number];

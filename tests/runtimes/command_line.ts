@@ -6,6 +6,7 @@
  */
 
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { DatabaseSync } from "node:sqlite";
 import type { Folder } from "../support/folder.ts";
 import type { TestProcess, TestServer } from "../support/server.ts";
 
@@ -35,6 +36,7 @@ export const COMMAND_LINE: Readonly<Record<string, ProcessCheck>> = {
   "`SIGTERM` stops a container": { works: stopBySignal },
   "Errors that a job leaves behind end no container": { works: outliveErrors },
   "A job's exit logs its message, and the status is 1": { works: exit },
+  "`examples/bulk`, rows in batches to `node:sqlite`": { works: insertRows },
   "`--local`": { works: runLocally, refused: refuseLocally },
   "`--watch`": { works: runWatched, refused: refuseWatch },
   "`jsr:` and `npm:` workers": { works: runFromJsr, refused: refuseJsr },
@@ -176,6 +178,27 @@ async function exit({ server, folder, cli }: ProcessStage): Promise<void> {
     container.stderr,
     / A job ended the process: exited, message \S+, receive 1: /,
   );
+}
+
+const EXAMPLE = new URL("../../examples/bulk/", import.meta.url);
+
+async function insertRows({ server, folder, cli }: ProcessStage) {
+  await server.createQueue("readings");
+  await server.createQueue("readings-failed");
+  const read = (name: string) => Deno.readTextFile(new URL(name, EXAMPLE));
+  await folder.write("readings.ts", await read("readings.ts"));
+  const config = await read("readings.ini");
+  // Two empty polls end it.
+  const quick = config.replace("[container]", "[container]\nwait_time = 1");
+  await folder.write("readings.ini", quick);
+  const rows = '["north",20.5]\n["south",-300]\n["west",18]\n';
+  await passes(cli(["send", "--stdin", "readings"], rows), /^$/);
+  await using container = cli(["readings.ini", "--drain"]);
+  assertEquals(await container.status(), 0, container.stderr);
+  assertMatch(container.stderr, /: received 3, done 2, failed 1, /);
+  using database = new DatabaseSync(folder.at("readings.db"));
+  const inserted = database.prepare("SELECT sensor FROM readings ORDER BY 1");
+  assertEquals(inserted.all().map(({ sensor }) => sensor), ["north", "west"]);
 }
 
 async function runLocally({ folder, cli }: ProcessStage): Promise<void> {

@@ -175,7 +175,7 @@ Deno.test("examples/bulk inserts rows in batches, and keeps the bad one", async 
     .all();
   assertEquals({ ...row }, { rows: 59, hottest: 59 });
   // Whole batches were inserted: many rows in few transactions.
-  assert(container.stdout.split("inserted").length < 20, container.stdout);
+  assert(container.stderr.split("inserted").length < 20, container.stderr);
   assertStringIncludes(
     container.stderr,
     "running its halves to find the cause",

@@ -44,7 +44,7 @@ export default class Readings {
       this.#database.exec("ROLLBACK");
       throw error;
     }
-    console.log(`inserted ${jobs.length}`);
+    console.error(`inserted ${jobs.length}`);
   }
 
   [Symbol.dispose](): void {

@@ -195,6 +195,28 @@ async function runBatches(stage: Stage): Promise<void> {
   assertEquals(batches.filter((whats) => whats.includes("bad")).length, 3);
   assertEquals(batches.at(-1), ["later"]);
   assertEquals(await stage.bodies("batched-failed"), ['[["bad"],{}]']);
+  await insertRows(stage);
+}
+
+/** The worker of `examples/bulk/`, where there is `node:sqlite`. */
+async function insertRows(stage: Stage): Promise<void> {
+  const sqlite = await import("node:sqlite").catch(() => undefined);
+  if (sqlite === undefined) return;
+  await stage.makeQueue("readings-failed");
+  const database = join(stage.folder, "readings.db");
+  await drain(stage, {
+    queue: "readings",
+    worker: join(stage.folder, "readings.ts"),
+    workerConfig: { database },
+    batch: 50,
+    failures: { queue: "readings-failed" },
+  }, [["roof", 12.5], ["cellar", -300], ["attic", 21]]);
+  const rows = new sqlite.DatabaseSync(database)
+    .prepare("SELECT sensor FROM readings ORDER BY sensor").all();
+  assertEquals(rows.map(({ sensor }) => sensor), ["attic", "roof"]);
+  assertEquals(await stage.bodies("readings-failed"), [
+    '[["cellar",-300],{}]',
+  ]);
 }
 
 async function readEvents(stage: Stage): Promise<void> {

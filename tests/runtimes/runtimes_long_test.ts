@@ -67,7 +67,9 @@ for (const runtime of ["Deno", "Node", "Bun"] as const) {
     await using server = await TestServer.start();
     await using worker = await Folder.with(JSR_WORKER);
     await using registry = await servePackage(worker.path);
-    await using folder = await Folder.with();
+    const bulk = join(ROOT, "examples/bulk/readings.ts");
+    const files = { "readings.ts": await Deno.readTextFile(bulk) };
+    await using folder = await Folder.with(files);
     const place = await install(runtime, folder, registry.env.JSR_URL!);
     const run = ({ program, args }: Call, stdin?: string) =>
       new TestProcess(args, {

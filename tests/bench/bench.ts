@@ -283,7 +283,9 @@ interface TargetResult {
 function targetResults(
   { scenario, latencyMs, rounds }: Measured,
 ): TargetResult[] {
-  return scenario.targets.map((target) => {
+  const { targets } = scenario;
+  const all = typeof targets === "function" ? targets(latencyMs) : targets;
+  return all.map((target) => {
     const spread = spreadOf(rounds.map(target.figure));
     const { atLeast = -Infinity, atMost = Infinity } = target;
     return {

@@ -14,6 +14,7 @@ export class Jobs {
   readonly #heapMb: number[] = [];
   readonly #done = new AbortController();
   #handled = 0;
+  #batches = 0;
   #firstJobAtMs = 0;
   #cpu = process.cpuUsage();
 
@@ -44,6 +45,12 @@ export class Jobs {
     });
   }
 
+  /** Handles the jobs of a batch, which take no time. */
+  handleBatch(jobs: readonly number[]): void {
+    this.#batches++;
+    for (const job of jobs) this.handle(job);
+  }
+
   stats(): ClientStats {
     const { user, system } = process.cpuUsage(this.#cpu);
     return {
@@ -51,6 +58,7 @@ export class Jobs {
       cpuMs: (user + system) / 1000,
       peakMb: peakMb(),
       heapMb: this.#heapMb,
+      batches: this.#batches,
       lost: this.#seen.filter((times) => times === 0).length,
       twice: this.#seen.filter((times) => times > 1).length,
     };

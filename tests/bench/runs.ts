@@ -39,6 +39,8 @@ export interface Run {
   readonly batchSize?: number;
   /** Whether the handler gets whole batches (sqs-consumer). */
   readonly batch?: boolean;
+  /** The most jobs of a batch (zsqs); absent: jobs run one by one. */
+  readonly batchJobs?: number;
   /** @default {"none"} */
   readonly work?: Work;
   /** Whether the runner sends the jobs itself before. */
@@ -62,6 +64,8 @@ export interface ClientStats {
   readonly peakMb: number;
   /** The heap in use after collection, in MB, at each of `heapAt`. */
   readonly heapMb: readonly number[];
+  /** How many batches there were (zsqs). */
+  readonly batches?: number;
   readonly lost: number;
   readonly twice: number;
 }

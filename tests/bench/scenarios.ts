@@ -35,7 +35,7 @@ export interface Scenario {
    * jobs a second is found first and represents the label in the rounds.
    */
   readonly runs: (latencyMs: number) => Readonly<Record<string, Run | Run[]>>;
-  readonly targets: readonly Target[];
+  readonly targets: readonly Target[] | ((latencyMs: number) => Target[]);
 }
 
 const SMALL = { runner: "zsqs", concurrency: 100 } as const;
@@ -103,6 +103,41 @@ export const SCENARIOS: readonly Scenario[] = [
           cpuPerJobMs(round.zsqs!) / cpuPerJobMs(round["bare, best"]!),
       },
     ],
+  },
+  {
+    name: "batches",
+    latenciesMs: [0, 10],
+    runs: (latencyMs) => ({
+      ...batchRuns(),
+      "sqs-consumer, best": pollers([2, 4], {
+        runner: "sqs-consumer",
+        batch: true,
+        jobs: latencyMs === 0 ? 20_000 : 10_000,
+      }),
+      "sqs-consumer": {
+        runner: "sqs-consumer",
+        batch: true,
+        jobs: latencyMs === 0 ? 10_000 : 2_000,
+      },
+    }),
+    targets: (latencyMs) =>
+      Object.entries(batchRuns()).flatMap(([label, { batchJobs }]) => [
+        {
+          what: `${label}: speed to one sqs-consumer's`,
+          atLeast: latencyMs === 0 ? 3 : 8,
+          figure: (round) => speedRatio(round, "sqs-consumer", label),
+        },
+        {
+          what: `${label}: speed to sqs-consumer's best number's`,
+          atLeast: 1,
+          figure: (round) => speedRatio(round, "sqs-consumer, best", label),
+        },
+        {
+          what: `${label}: how full the batches are`,
+          atLeast: 0.9,
+          figure: (round) => fill(round[label]!, batchJobs!),
+        },
+      ]),
   },
   {
     name: "one in 20 is slow",
@@ -245,8 +280,22 @@ export function cpuPerJobMs({ cpuMs, jobs }: Result): number {
   return cpuMs / jobs;
 }
 
-function speedRatio(round: Round, other: string): number {
-  return jobsPerSecond(round.zsqs!) / jobsPerSecond(round[other]!);
+function speedRatio(round: Round, other: string, own = "zsqs"): number {
+  return jobsPerSecond(round[own]!) / jobsPerSecond(round[other]!);
+}
+
+/** zsqs with small and with large batches, on as many jobs at a time. */
+function batchRuns(): Record<string, Run> {
+  const run = { runner: "zsqs", jobs: 20_000 } as const;
+  return {
+    "batches of 10": { ...run, batchJobs: 10, concurrency: 10, prefetch: 100 },
+    "batches of 100": { ...run, batchJobs: 100, prefetch: 200 },
+  };
+}
+
+/** How full batches are; 1: all are. */
+function fill({ jobs, batches = 0 }: Result, batchJobs: number): number {
+  return jobs / (batches * batchJobs);
 }
 
 function pollers(numbers: readonly number[], run: Run): Run[] {

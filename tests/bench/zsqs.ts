@@ -4,7 +4,7 @@
  * @module
  */
 
-import { runContainer } from "../../container.ts";
+import { type Job, runContainer } from "../../container.ts";
 import { Queue } from "../../producer.ts";
 import type { Jobs } from "./jobs.ts";
 import type { ClientTask } from "./runs.ts";
@@ -17,11 +17,17 @@ export default async function run(
   task: ClientTask,
   jobs: Jobs,
 ): Promise<void> {
-  const { url, concurrency = 1, prefetch } = task;
+  const { url, concurrency = 1, prefetch, batchJobs: batch } = task;
   if (task.produce) await produce(task);
   await runContainer({
     queue: url,
-    worker: () => (job: number) => jobs.handle(job),
+    ...(batch === undefined
+      ? { worker: () => (job: number) => jobs.handle(job) }
+      : {
+        batch,
+        handleBatch: (batch: Job<[job: number]>[]) =>
+          jobs.handleBatch(batch.map(({ args: [job] }) => job)),
+      }),
     concurrency,
     waitTimeSeconds: 1,
     ...(prefetch === undefined ? {} : { prefetch }),

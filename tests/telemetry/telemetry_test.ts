@@ -361,6 +361,39 @@ Deno.test("a job's span is the child of the span that its SNS notification names
   assertEquals([job.trace, job.links], [trace, [`${trace}/${parent}`]]);
 });
 
+Deno.test("a batch is one span, linked to the spans that sent its jobs", async () => {
+  await using folder = await Folder.with({
+    "worker.js":
+      "export default () => ({ handleBatch(jobs) { if (jobs.length < 3) throw new Error('bad'); } });",
+    "orders.ini":
+      "[container]\nworker = worker.js\nqueue = orders\nwait_time = 1\nbatch = 10\nbody = text\nenvelope = sns\n",
+  });
+  await using registry = await servePackage();
+  await using server = await TestServer.start();
+  const url = await server.createQueue("orders");
+  const trace = "0af7651916cd43dd8448eb211c80319c";
+  const parents = ["b7ad6b7169203331", "b7ad6b7169203332", "b7ad6b7169203333"];
+  for (const parent of parents) {
+    const Value = `00-${trace}-${parent}-01`;
+    const MessageAttributes = { traceparent: { Type: "String", Value } };
+    await server.send(url, notification("hello", { MessageAttributes }));
+  }
+  await using container = runCli(["orders.ini", "--drain"], {
+    cwd: folder.path,
+    env: { ...registry.env, ...server.env, ...OTEL },
+  });
+  assertEquals(await container.status(), 0, container.stderr);
+  const spans = spansIn(container.stderr)
+    .filter(({ name }) => name === "process orders");
+  const batch = theOne(spans, "batch");
+  assertEquals(batch.parent, undefined);
+  assertEquals(
+    batch.links.toSorted(),
+    parents.map((parent) => `${trace}/${parent}`),
+  );
+  assertEquals(batch.attributes["messaging.batch.message_count"], "3");
+});
+
 Deno.test("OpenTelemetry gets each line of the log at its level", async () => {
   const levels = ["debug", "info", "warn", "error", "critical"];
   await using folder = await Folder.with({

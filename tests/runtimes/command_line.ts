@@ -1,6 +1,6 @@
 /**
  * What processes do with the package, for every runtime: a check for each other
- * row of the README's table.
+ * row of the table of runtimes.
  *
  * @module
  */
@@ -30,7 +30,7 @@ export interface ProcessCheck {
   refused?(stage: ProcessStage): Promise<void>;
 }
 
-/** Checks by the rows of the README's table. */
+/** Checks by the rows of the table of runtimes. */
 export const COMMAND_LINE: Readonly<Record<string, ProcessCheck>> = {
   "`zsqs FILE.ini`, `check`, `send`, `status`, `failed`": { works: callAll },
   "`SIGTERM` stops a container": { works: stopBySignal },

@@ -1,6 +1,6 @@
 /**
  * Programs with the package, for every runtime: a check for each row of the
- * README's table that needs no separate process.
+ * table of runtimes that needs no separate process.
  *
  * @module
  */
@@ -28,7 +28,7 @@ import {
 import { ALONE } from "./alone.ts";
 import { type Check, drain, type Stage } from "./stage.ts";
 
-/** All checks, by the rows of the README's table. */
+/** All checks, by the rows of the table of runtimes. */
 export const LIBRARY: Readonly<Record<string, Check>> = {
   "`Queue`: call, `send`, `sendAll`": sendJobs,
   "`startContainer` with a `handler`": runHandler,

@@ -1,5 +1,5 @@
 /**
- * The README's table of runtimes, cell by cell, and the behaviours of SQS. Deno
+ * The guide's table of runtimes, cell by cell, and the behaviours of SQS. Deno
  * takes the package from JSR, Node and Bun from JSR's npm registry.
  *
  * @module
@@ -20,7 +20,7 @@ const ROOT = join(import.meta.dirname!, "../..");
 
 const MAIN = "tests/runtimes/main.ts";
 
-/** How the README's cells begin. */
+/** How the table's cells begin. */
 const CELLS = /^(?:yes|no|with `npm install fauxqs`)/;
 
 /** How Node and Bun call the command line. */
@@ -31,11 +31,11 @@ const OWN_MODULES = "jsr:/@zsqs/cli/";
 
 type Runtime = ProcessStage["runtime"];
 
-/** The README's table: the cells of each row, by their runtimes. */
+/** The guide's table: the cells of each row, by their runtimes. */
 async function readTable(): Promise<Map<string, Record<Runtime, string>>> {
-  const readme = await Deno.readTextFile(join(ROOT, "README.md"));
+  const guide = await Deno.readTextFile(join(ROOT, "docs/node-and-bun.md"));
   const [, table = ""] = /^\| [^\n]*\| Node 24[^\n]*\n\|[-| ]+\n((?:\|.*\n)+)/m
-    .exec(readme) ?? [];
+    .exec(guide) ?? [];
   return new Map(
     table.trimEnd().split("\n").map((line) => {
       const [row, ...cells] = line.split("|").slice(1, -1)
@@ -48,7 +48,7 @@ async function readTable(): Promise<Map<string, Record<Runtime, string>>> {
   );
 }
 
-Deno.test("the README's table of runtimes has a row for each check", async () => {
+Deno.test("the table of runtimes has a row for each check", async () => {
   const rows = [...Object.keys(LIBRARY), ...Object.keys(COMMAND_LINE)];
   const table = await readTable();
   assertEquals([...table.keys()].sort(), rows.sort());
@@ -62,7 +62,7 @@ Deno.test("the README's table of runtimes has a row for each check", async () =>
 });
 
 for (const runtime of ["Deno", "Node", "Bun"] as const) {
-  Deno.test(`the README's table of runtimes is true of ${runtime}`, async (test) => {
+  Deno.test(`the table of runtimes is true of ${runtime}`, async (test) => {
     const table = await readTable();
     await using server = await TestServer.start();
     await using worker = await Folder.with(JSR_WORKER);

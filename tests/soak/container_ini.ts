@@ -22,9 +22,15 @@ import type { ContainerKind, SoakOptions } from "./options.ts";
 export const QUEUES: Readonly<Record<ContainerKind, string>> = {
   standard: STANDARD,
   isolated: STANDARD,
+  batches: STANDARD,
   fifo: FIFO,
   wide: WIDE,
   json: JSON_QUEUE,
+};
+
+const CONCURRENCY: { readonly [Kind in ContainerKind]?: number } = {
+  wide: WIDE_CONCURRENCY,
+  batches: 2,
 };
 
 /** From a stop signal to giving up on jobs: less than a long one takes. */
@@ -68,12 +74,14 @@ allow_write = ${done}, ${memory}
 fill = ${isFirst ? widthOf(jobs) : 0}
 `;
   return `[container]
-worker = ${join(ROOT, "tests", "soak", "worker.ts")}:journal
+worker = ${join(ROOT, "tests", "soak", "worker.ts")}:${
+    kind === "batches" ? "journalBatches\nbatch = 20" : "journal"
+  }
 queue = ${queue}
 region = us-east-1
 endpoint = ${endpoint}
 failures = ${FAILED[QUEUES[kind]]}
-concurrency = ${kind === "wide" ? WIDE_CONCURRENCY : 10}
+concurrency = ${CONCURRENCY[kind] ?? 10}
 wait_time = ${waitSeconds}
 shutdown_timeout = ${SHUTDOWN_SECONDS}
 ${kind === "isolated" ? isolation : ""}${

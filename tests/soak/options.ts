@@ -35,7 +35,13 @@ export interface SoakOptions {
 
 /**
  * What a container is: on the standard queue in one process, there with
- * `isolation = process`, on the FIFO queue, on the wide queue, or on the one
+ * `isolation = process` or in batches, on the FIFO queue, on the wide queue, or on the one
  * with `body = json`.
  */
-export type ContainerKind = "standard" | "isolated" | "fifo" | "wide" | "json";
+export type ContainerKind =
+  | "standard"
+  | "isolated"
+  | "batches"
+  | "fifo"
+  | "wide"
+  | "json";

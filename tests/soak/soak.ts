@@ -40,7 +40,14 @@ async function main(): Promise<number> {
   const result = await runSoak({
     ...options,
     folder,
-    containers: { standard: 3, isolated: 2, fifo: 2, wide: 1, json: 1 },
+    containers: {
+      standard: 3,
+      isolated: 2,
+      batches: 1,
+      fifo: 2,
+      wide: 1,
+      json: 1,
+    },
     producers: 3,
     visibilitySeconds: 8,
     waitSeconds: 2,

@@ -4,9 +4,10 @@
  * @module
  */
 
-import type { WorkerConfig } from "../../src/job/worker.ts";
+import type { BatchWorkerLike, WorkerConfig } from "../../src/job/worker.ts";
 import { TransientError } from "../../src/errors.ts";
-import { currentJob } from "../../src/job/current_job.ts";
+import { currentJob, type Job } from "../../src/job/current_job.ts";
+import { PartialBatchError } from "../../src/job/partial_batch.ts";
 import { setTimeout } from "node:timers/promises";
 import { behaviourOf, type SoakArgs, textOf } from "./jobs.ts";
 import { type DoneLine, Journal, type MemoryLine } from "./journal.ts";
@@ -17,10 +18,38 @@ const MEASURE_EVERY = 2_000;
 /** How long jobs wait for others to run with, in milliseconds. */
 const FILL_LIMIT_MS = 30_000;
 
+/** What a job needs to know of itself. */
+type SoakJob = Pick<Job, "messageId" | "receiveCount" | "groupId" | "signal">;
+
 /** Makes the handler. */
 export function journal(
   config: WorkerConfig,
 ): (...args: SoakArgs | [SoakArgs]) => Promise<void> {
+  const run = runner(config);
+  // With body = json, the array is one argument.
+  return (...args) => run(args.length === 1 ? args[0] : args, currentJob());
+}
+
+/** Makes a handler of batches: it names the jobs that fail. */
+export function journalBatches(config: WorkerConfig): BatchWorkerLike {
+  const run = runner(config);
+  return {
+    async handleBatch(jobs: Job<SoakArgs>[], { signal }) {
+      const ends = await Promise.allSettled(
+        jobs.map((job) => run(job.args, job)),
+      );
+      signal.throwIfAborted();
+      const failures = ends.flatMap((end, i) =>
+        end.status === "rejected" ? [{ job: jobs[i]!, error: end.reason }] : []
+      );
+      if (failures.length > 0) throw new PartialBatchError(failures);
+    },
+  };
+}
+
+function runner(
+  config: WorkerConfig,
+): (args: SoakArgs, job: SoakJob) => Promise<void> {
   const done = new Journal<DoneLine>(config.done!);
   const memory = new Journal<MemoryLine>(config.memory!);
   const by = config.by!;
@@ -29,12 +58,11 @@ export function journal(
   const full = Promise.withResolvers<void>();
   let count = 0;
   let running = 0;
-  return async (...args) => {
+  return async (args, job) => {
     running++;
     if (running >= Number(config.fill ?? 0)) full.resolve();
     try {
-      // With body = json, the array is one argument.
-      await run(...(args.length === 1 ? args[0] : args));
+      await run(args, job);
     } finally {
       running--;
     }
@@ -49,8 +77,10 @@ export function journal(
     await setTimeout(pauseMs, undefined, { signal });
   }
 
-  async function run(...[job, sender, text]: SoakArgs): Promise<void> {
-    const { messageId, receiveCount, groupId, signal } = currentJob();
+  async function run(
+    [job, sender, text]: SoakArgs,
+    { messageId, receiveCount, groupId, signal }: SoakJob,
+  ): Promise<void> {
     const behaviour = behaviourOf(job);
     if (behaviour === "transient" && receiveCount === 1) {
       throw new TransientError("not now", { delaySeconds: 1 });

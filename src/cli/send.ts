@@ -51,7 +51,7 @@ Ctrl+C, and at the first refused line of a FIFO queue; then it prints which
     {
       name: "body",
       value: "FORMAT",
-      meaning: "the format of the body: job (the default), json or text",
+      meaning: "the body: job (the default), json or text",
     },
     { name: "base64", meaning: "write jobs in Base64, for zc.sqs workers" },
     {

@@ -7,7 +7,11 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import type { ContainerSettings } from "../../container.ts";
 import { Folder } from "../support/cli.ts";
+import { setTimeout as delay } from "node:timers/promises";
 import { Stage } from "../support/isolation_stage.ts";
+
+/** For how long a move of the clock may stop others. */
+const PATIENCE_MS = 50;
 
 const WORKER = `
 import { PartialBatchError, TransientError } from "jsr:@zsqs/cli";
@@ -57,10 +61,18 @@ class Batches implements AsyncDisposable {
     let isSent = false;
     const sent = this.stage.queue.sendAll(whats.map((what) => [what]))
       .finally(() => isSent = true);
-    const advances: Promise<void>[] = [];
+    const advances = new Set<Promise<void>>();
     while (!isSent) {
-      const isLooping = (await this.runs()).at(-1)!.includes("loop");
-      if (isLooping) advances.push(this.stage.queues.advance(0.1));
+      if (!(await this.runs()).at(-1)!.includes("loop")) continue;
+      // It waits for jobs that start meanwhile, unless another one moves on.
+      const advance = this.stage.queues.advance(1)
+        .finally(() => advances.delete(advance));
+      advances.add(advance);
+      const over = new AbortController();
+      const { signal } = over;
+      const late = delay(PATIENCE_MS, undefined, { signal }).catch(() => {});
+      await Promise.race([advance, sent, late]);
+      over.abort();
     }
     await sent;
     await Promise.all(advances);

@@ -27,6 +27,8 @@ export interface CommandOption {
   readonly value?: string;
   /** Its line in help; further lines are indented below it. */
   readonly meaning: string;
+  /** Whether only this package gives it: help does not name it. */
+  readonly isInternal?: boolean;
 }
 
 export interface ParsedOptions {
@@ -91,7 +93,8 @@ export function optionsOf(command: Command): readonly CommandOption[] {
 export function helpOf(command: Command): string[] {
   const { name, summary, usage, about, notes, exitStatus } = command;
   const call = name === "" ? PROGRAM : `${PROGRAM} ${name}`;
-  const options = optionsOf(command).map(({ name, value, meaning }) =>
+  const listed = optionsOf(command).filter(({ isInternal }) => !isInternal);
+  const options = listed.map(({ name, value, meaning }) =>
     [`--${name}${value === undefined ? "" : `=${value}`}`, meaning] as const
   );
   return [
@@ -162,7 +165,8 @@ function checkOptions(
     const [, flag = "", value] = /^([^=]*)(?:=(.*))?$/s.exec(arg)!;
     const option = options.find(({ name }) => flag === `--${name}`);
     if (option === undefined) {
-      const known = options.map(({ name }) => `--${name}`);
+      const known = options.filter(({ isInternal }) => !isInternal)
+        .map(({ name }) => `--${name}`);
       throw new UsageError(
         `Unknown option ${arg}: ${suggest(flag, known, "options", String)}`,
       );

@@ -33,7 +33,7 @@ import {
   onLocalServer,
 } from "./local_queues.ts";
 import type { Output } from "./screen.ts";
-import { isWatched, watch, watcherEnded } from "./watch.ts";
+import { watch, WATCHER_OPTION, watcherEnded } from "./watch.ts";
 import { ConfigError } from "../errors.ts";
 import { deno } from "../runtime.ts";
 import type { StopSignals } from "../signals.ts";
@@ -71,6 +71,7 @@ Commands; COMMAND --help describes each:
       name: "watch",
       meaning: "restart when an ini file or a worker's module changes",
     },
+    WATCHER_OPTION,
     { name: "local", meaning: "start an SQS server with the configs' queues" },
     {
       name: "port",
@@ -123,12 +124,12 @@ async function run(options: ParsedOptions, io: Output): Promise<number> {
   const configs = await Promise.all(files.map(readContainerConfig));
   refuseSharedHealth(configs);
   using stop = stopSignals(io);
-  const orphaned = watcherEnded();
+  const watcher = Number(options.get(WATCHER_OPTION.name));
   const how = {
     forceSignal: stop.forceSignal,
-    signal: orphaned === undefined
-      ? stop.signal
-      : AbortSignal.any([stop.signal, orphaned]),
+    signal: watcher > 0
+      ? AbortSignal.any([stop.signal, watcherEnded(watcher)])
+      : stop.signal,
     drain: options.has("drain"),
     local: local !== undefined,
   };
@@ -136,7 +137,7 @@ async function run(options: ParsedOptions, io: Output): Promise<number> {
     await runAll(configs, how);
     return DONE;
   }
-  await using server = isWatched() ? undefined : await startLocalServer(local);
+  await using server = watcher > 0 ? undefined : await startLocalServer(local);
   const endpoint = server?.endpoint ?? localEndpoint(local.port);
   useServer(endpoint);
   if (server !== undefined) await prepare(configs, server, local, io);

@@ -17,11 +17,17 @@ import { ownFlags } from "../isolation/own_flags.ts";
 import { deno } from "../runtime.ts";
 import { SIGNALS } from "../signals.ts";
 import { list } from "../text.ts";
+import type { CommandOption } from "./command.ts";
 import type { Output } from "./screen.ts";
 import manifest from "../../deno.json" with { type: "json" };
 
-/** The variable with the process id of the watcher, for the child. */
-const WATCHER = "ZSQS_WATCHER";
+/** The option with the watcher's process id, for the child. */
+export const WATCHER_OPTION: CommandOption = {
+  name: "watcher",
+  value: "PID",
+  meaning: "the process that watches this one",
+  isInternal: true,
+};
 
 /** Editors write a file in several steps, in milliseconds. */
 const SETTLE_MS = 100;
@@ -70,15 +76,8 @@ export async function watch(watched: Watched, io: Output): Promise<void> {
   }
 }
 
-/** Whether this process is the child of a watcher. */
-export function isWatched(): boolean {
-  return Number(process.env[WATCHER]) > 0;
-}
-
 /** Aborts a child's signal when its watcher has ended. */
-export function watcherEnded(): AbortSignal | undefined {
-  if (!isWatched()) return undefined;
-  const watcher = Number(process.env[WATCHER]);
+export function watcherEnded(watcher: number): AbortSignal {
   const ended = new AbortController();
   const timer = setInterval(() => {
     if (process.ppid === watcher) return;
@@ -97,11 +96,12 @@ function startChild(args: readonly string[]): ChildProcess {
     : `jsr:${manifest.name}@${manifest.version}/cli`;
   return spawn(
     process.execPath,
-    ["run", "--quiet", "-A", ...ownFlags(), cli, ...args],
-    {
-      stdio: "inherit",
-      env: { ...process.env, [WATCHER]: String(process.pid) },
-    },
+    [
+      ...["run", "--quiet", "-A", ...ownFlags(), cli],
+      `--${WATCHER_OPTION.name}=${process.pid}`,
+      ...args,
+    ],
+    { stdio: "inherit" },
   );
 }
 

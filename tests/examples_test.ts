@@ -38,6 +38,18 @@ const EXAMPLES = new URL("../examples/", import.meta.url);
 
 const read = (name: string) => Deno.readTextFile(new URL(name, EXAMPLES));
 
+/** A copy of an example, whose containers end a drain after short polls. */
+async function quickCopy(...names: readonly string[]): Promise<Folder> {
+  const files: Record<string, string> = {};
+  for (const name of names) {
+    const text = await read(name);
+    files[name.split("/").at(-1)!] = name.endsWith(".ini")
+      ? text.replace("[container]", "[container]\nwait_time = 1")
+      : text;
+  }
+  return await Folder.with(files);
+}
+
 const folder = (name: string) => fileURLToPath(new URL(name, EXAMPLES));
 
 Deno.test("examples/orders does each order's steps in order, a busy bank or not", async () => {
@@ -105,9 +117,10 @@ Deno.test("examples/events reads S3's events, the first of which is a test", asy
   await using registry = await servePackage();
   await using server = await TestServer.start();
   const url = await server.createQueue("uploads");
+  await using files = await quickCopy("events/s3.ini", "events/s3.ts");
   const failed = await server.createQueue("uploads-failed");
   const options = {
-    cwd: folder("events"),
+    cwd: files.path,
     env: { ...registry.env, ...server.env },
   };
   for (const event of [S3_TEST_EVENT, S3_EVENT]) {
@@ -127,9 +140,13 @@ Deno.test("examples/events reads EventBridge's events, and keeps events of anoth
   await using registry = await servePackage();
   await using server = await TestServer.start();
   const url = await server.createQueue("order-events");
+  await using files = await quickCopy(
+    "events/eventbridge.ini",
+    "events/eventbridge.ts",
+  );
   const failed = await server.createQueue("order-events-failed");
   const options = {
-    cwd: folder("events"),
+    cwd: files.path,
     env: { ...registry.env, ...server.env },
   };
   const eventOf = (type: string) => JSON.stringify(eventBridgeEvent(type));
@@ -148,10 +165,7 @@ Deno.test("examples/events reads EventBridge's events, and keeps events of anoth
 Deno.test("examples/bulk inserts rows in batches, and keeps the bad one", async () => {
   await using registry = await servePackage();
   await using server = await TestServer.start();
-  await using files = await Folder.with({
-    "readings.ini": await read("bulk/readings.ini"),
-    "readings.ts": await read("bulk/readings.ts"),
-  });
+  await using files = await quickCopy("bulk/readings.ini", "bulk/readings.ts");
   const url = await server.createQueue("readings");
   const failed = await server.createQueue("readings-failed");
   const options = { cwd: files.path, env: { ...registry.env, ...server.env } };

@@ -62,7 +62,7 @@ export class SqsClients {
     makeAgents: () => Agents,
     sweeps: boolean,
   ) {
-    if (sweeps) this.short = new ShortCalls(config.region, this.#skew);
+    if (sweeps) this.short = new ShortCalls(this.#skew);
     this.#config = config;
     this.#makeAgents = makeAgents;
   }

@@ -69,16 +69,7 @@ export const SCENARIOS: readonly Scenario[] = [
     runs: (latencyMs) => ({
       "zsqs": { ...SMALL, jobs: 20_000 },
       "bare, best": pollers([1, 2, 4, 8], { runner: "bare", jobs: 20_000 }),
-      "sqs-consumer, best": pollers([2, 4], {
-        runner: "sqs-consumer",
-        batch: true,
-        jobs: latencyMs === 0 ? 20_000 : 10_000,
-      }),
-      "sqs-consumer": {
-        runner: "sqs-consumer",
-        batch: true,
-        jobs: latencyMs === 0 ? 10_000 : 2_000,
-      },
+      ...peerRuns(latencyMs),
     }),
     targets: [
       {
@@ -109,16 +100,7 @@ export const SCENARIOS: readonly Scenario[] = [
     latenciesMs: [0, 10],
     runs: (latencyMs) => ({
       ...batchRuns(),
-      "sqs-consumer, best": pollers([2, 4], {
-        runner: "sqs-consumer",
-        batch: true,
-        jobs: latencyMs === 0 ? 20_000 : 10_000,
-      }),
-      "sqs-consumer": {
-        runner: "sqs-consumer",
-        batch: true,
-        jobs: latencyMs === 0 ? 10_000 : 2_000,
-      },
+      ...peerRuns(latencyMs),
     }),
     targets: (latencyMs) =>
       Object.entries(batchRuns()).flatMap(([label, { batchJobs }]) => [
@@ -282,6 +264,18 @@ export function cpuPerJobMs({ cpuMs, jobs }: Result): number {
 
 function speedRatio(round: Round, other: string, own = "zsqs"): number {
   return jobsPerSecond(round[own]!) / jobsPerSecond(round[other]!);
+}
+
+/** sqs-consumer with batches: its best number, and one. */
+function peerRuns(latencyMs: number) {
+  const peer = { runner: "sqs-consumer", batch: true } as const;
+  return {
+    "sqs-consumer, best": pollers([2, 4], {
+      ...peer,
+      jobs: latencyMs === 0 ? 20_000 : 10_000,
+    }),
+    "sqs-consumer": { ...peer, jobs: latencyMs === 0 ? 10_000 : 2_000 },
+  };
 }
 
 /** zsqs with small and with large batches, on as many jobs at a time. */

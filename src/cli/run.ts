@@ -28,6 +28,7 @@ import {
   startLocalServer,
 } from "./local_server.ts";
 import {
+  type LocalConfig,
   makeLocalQueues,
   MAX_RECEIVE_COUNT,
   onLocalServer,
@@ -116,7 +117,11 @@ async function run(options: ParsedOptions, io: Output): Promise<number> {
         ...files,
       ],
       onStart: async (configs) => {
-        if (server !== undefined) await prepare(configs, server, local!, io);
+        if (server === undefined) return;
+        const { endpoint } = server;
+        const localConfigs = configs
+          .map((each) => onLocalServer(each, endpoint));
+        await prepare(localConfigs, server, local!, io);
       },
     }, io);
     return DONE;
@@ -140,20 +145,20 @@ async function run(options: ParsedOptions, io: Output): Promise<number> {
   await using server = watcher > 0 ? undefined : await startLocalServer(local);
   const endpoint = server?.endpoint ?? localEndpoint(local.port);
   useServer(endpoint);
-  if (server !== undefined) await prepare(configs, server, local, io);
-  await runAll(configs.map((each) => onLocalServer(each, endpoint)), how);
+  const localConfigs = configs.map((each) => onLocalServer(each, endpoint));
+  if (server !== undefined) await prepare(localConfigs, server, local, io);
+  await runAll(localConfigs, how);
   return DONE;
 }
 
 /** Makes the queues of configurations on a local server, and says so. */
 async function prepare(
-  configs: readonly ContainerConfig[],
+  configs: readonly LocalConfig[],
   server: LocalServer,
   { maxReceiveCount }: LocalOptions,
   io: Output,
 ): Promise<void> {
-  const local = configs.map((each) => onLocalServer(each, server.endpoint));
-  const lines = await makeLocalQueues(local, server, maxReceiveCount);
+  const lines = await makeLocalQueues(configs, server, maxReceiveCount);
   for (const line of lines) io.stderr(line);
 }
 

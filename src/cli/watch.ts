@@ -9,7 +9,8 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import process from "node:process";
 import { basename, dirname, resolve } from "node:path";
-import { unlessAborted } from "../clock.ts";
+import { fileURLToPath } from "node:url";
+import { sleep, systemClock, unlessAborted } from "../clock.ts";
 import { readContainerConfig } from "../config/ini_config.ts";
 import type { ContainerConfig } from "../config/options.ts";
 import { messageOf } from "../errors.ts";
@@ -128,7 +129,7 @@ async function pathsOf(
     if (!("specifier" in worker) || !worker.specifier.startsWith("file:")) {
       continue;
     }
-    paths.add(new URL(worker.specifier).pathname);
+    paths.add(fileURLToPath(worker.specifier));
     try {
       const modules = await listModules(worker.specifier);
       modules.paths.forEach((path) => paths.add(path));
@@ -182,7 +183,7 @@ class Changes implements Disposable {
       if (event.kind === "access") continue;
       if (event.paths.some((path) => paths.has(path))) break;
     }
-    await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
+    await sleep(systemClock, SETTLE_MS);
   }
 
   [Symbol.dispose](): void {

@@ -5,26 +5,22 @@
  * @module
  */
 
+import { withSchema } from "../../src/job/schema.ts";
+import { SchemaError, TransientError } from "../../src/job_errors.ts";
+import { PartialBatchError } from "../../src/job/partial_batch.ts";
+import { NonExistentQueueError } from "../../src/errors.ts";
+import { kwargs } from "../../src/message/body.ts";
+import { currentJob, getLogger, type Job } from "../../src/job/current_job.ts";
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { type } from "arktype";
 import fs from "node:fs";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import * as v from "valibot";
 import { z } from "zod";
 import { main } from "../../cli.ts";
 import { startContainer } from "../../container.ts";
-import {
-  currentJob,
-  getLogger,
-  type Job,
-  kwargs,
-  NonExistentQueueError,
-  PartialBatchError,
-  Queue,
-  SchemaError,
-  TransientError,
-  withSchema,
-} from "../../mod.ts";
+import { Queue } from "../../mod.ts";
 import { ALONE } from "./alone.ts";
 import { type Check, drain, type Stage } from "./stage.ts";
 
@@ -198,10 +194,8 @@ async function runBatches(stage: Stage): Promise<void> {
   await insertRows(stage);
 }
 
-/** The worker of `examples/bulk/`, where there is `node:sqlite`. */
+/** The worker of `examples/bulk/`. */
 async function insertRows(stage: Stage): Promise<void> {
-  const sqlite = await import("node:sqlite").catch(() => undefined);
-  if (sqlite === undefined) return;
   await stage.makeQueue("readings-failed");
   const database = join(stage.folder, "readings.db");
   await drain(stage, {
@@ -211,7 +205,7 @@ async function insertRows(stage: Stage): Promise<void> {
     batch: 50,
     failures: { queue: "readings-failed" },
   }, [["roof", 12.5], ["cellar", -300], ["attic", 21]]);
-  const rows = new sqlite.DatabaseSync(database)
+  const rows = new DatabaseSync(database)
     .prepare("SELECT sensor FROM readings ORDER BY sensor").all();
   assertEquals(rows.map(({ sensor }) => sensor), ["attic", "roof"]);
   assertEquals(await stage.bodies("readings-failed"), [

@@ -22,24 +22,20 @@ import { outlivePrinting } from "./src/logging/printing.ts";
 import { refuseUnknown } from "./src/unknown_options.ts";
 import { listenToStopSignals } from "./src/signals.ts";
 
+export {
+  JobAbortedError,
+  type JobAbortReason,
+  PermanentError,
+  SchemaError,
+  TransientError,
+  type TransientErrorOptions,
+} from "./src/job_errors.ts";
 export { checkConfig } from "./src/config/config.ts";
 export { readConfig } from "./src/config/ini_config.ts";
 export type { ContainerSettings, Permission } from "./src/config/settings.ts";
 export type { ContainerSummary, Operation } from "./src/job/summary.ts";
-export {
-  ConfigError,
-  JobAbortedError,
-  NonExistentQueueError,
-  PermanentError,
-  SchemaError,
-  SqsError,
-  TransientError,
-} from "./src/errors.ts";
-export type {
-  JobAbortReason,
-  SqsErrorOptions,
-  TransientErrorOptions,
-} from "./src/errors.ts";
+export { ConfigError, NonExistentQueueError, SqsError } from "./src/errors.ts";
+export type { SqsErrorOptions } from "./src/errors.ts";
 export type { HookJob, Hooks, HooksFactory, JobEnd } from "./src/job/hooks.ts";
 export { PartialBatchError } from "./src/job/partial_batch.ts";
 export type { FailedJob } from "./src/job/partial_batch.ts";

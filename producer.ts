@@ -32,13 +32,9 @@ import type { Encoding } from "./src/message/body.ts";
 import type { BodyFormat } from "./src/message/reading.ts";
 import { checkWriting } from "./src/message/writing.ts";
 
+export { SchemaError } from "./src/job_errors.ts";
 export type { Attributes, AttributeValue } from "./src/message/attributes.ts";
-export {
-  NonExistentQueueError,
-  SchemaError,
-  SendError,
-  SqsError,
-} from "./src/errors.ts";
+export { NonExistentQueueError, SendError, SqsError } from "./src/errors.ts";
 export type { SendErrorOptions, SqsErrorOptions } from "./src/errors.ts";
 export type {
   JobInput,

@@ -2,8 +2,8 @@
  * A worker that inserts rows into SQLite, up to fifty in one transaction. It runs
  * on Deno and on Node 24, both of which have `node:sqlite`.
  *
- * If a row breaks the table's rules, the transaction is rolled back and the batch
- * runs again in halves, until the bad row is alone and fails.
+ * If a row breaks the table's rules, the transaction is rolled back. The batch runs
+ * again in halves, until the bad row is alone and fails.
  *
  * @module
  */

@@ -5,8 +5,8 @@
  * @module
  */
 
+import { TransientError } from "../../src/job_errors.ts";
 import type { WorkerConfig } from "../../src/job/worker.ts";
-import { TransientError } from "../../src/errors.ts";
 import { currentJob } from "../../src/job/current_job.ts";
 
 /** Adds three numbers and scales the sum. */

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { MAX_VISIBILITY_SECONDS } from "../errors.ts";
+import { MAX_VISIBILITY_SECONDS } from "../job_errors.ts";
 import type { RetryDelay } from "../job/decide.ts";
 import type { LoadHooksOptions } from "../job/hooks.ts";
 import type { LoadWorkerOptions } from "../job/worker.ts";

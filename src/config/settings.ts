@@ -165,9 +165,9 @@ export interface ContainerSettings<Config = WorkerConfig> {
    */
   readonly health?: string | undefined;
   /**
-   * What to call when jobs start and end, receives fail and the container stops:
-   * an object, or a function or class that takes `workerConfig` and makes one. In
-   * ini files: `MODULE:expr`, as for `worker`.
+   * Functions to call when jobs start and end, receives fail, and the container
+   * stops. An object, or a function or class that takes `workerConfig` and makes
+   * one; in ini files `MODULE:expr`, as for `worker`.
    * @default {undefined} nothing
    */
   readonly hooks?: string | Hooks | HooksFactory<Config> | undefined;

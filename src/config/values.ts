@@ -6,7 +6,7 @@
  * @module
  */
 
-import { isVisibilitySeconds } from "../errors.ts";
+import { isVisibilitySeconds } from "../job_errors.ts";
 import type { RetryDelay } from "../job/decide.ts";
 import type { HooksFactory, LoadHooksOptions } from "../job/hooks.ts";
 import type { WorkerFactory } from "../job/worker.ts";

@@ -5,8 +5,9 @@
  * @module
  */
 
+import type { JobAbortReason } from "../job_errors.ts";
 import { Alarm } from "../clock.ts";
-import { type JobAbortReason, messageOf } from "../errors.ts";
+import { messageOf } from "../errors.ts";
 import type { Outcome } from "../job/decide.ts";
 import { logJobs } from "../job/job_lines.ts";
 import {
@@ -267,7 +268,7 @@ export class BatchJobs implements Work {
     }
   }
 
-  /** If a job of a group stays, those behind it are released, even if done. */
+  /** If a job of a group stays, later jobs of it are released, even if done. */
   async #settleGroup(
     ended: readonly Ended<Lease>[],
     split: BatchSplit<Lease>,

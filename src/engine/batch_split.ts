@@ -1,8 +1,8 @@
 /**
  * Finds the job that made a batch throw, by running its halves, and theirs.
  *
- * A pure state machine: it says which jobs run next, takes how their run ended,
- * and returns the jobs whose own end is known by that.
+ * A pure state machine: it names the jobs to run next, takes the end of their run,
+ * and returns the jobs whose own end is known then.
  *
  * @module
  */

@@ -225,7 +225,7 @@ export class Engine {
     return this.#leases.hasNoJobs && this.#leases.settling === 0;
   }
 
-  /** Whether jobs run, or will: a batch may wait for what is still visible. */
+  /** Whether jobs run, or will: a batch may wait for messages that are visible. */
   get #isBusy(): boolean {
     const isOpen = !this.#isEmpty && this.#work.isGathering;
     return isOpen ? this.#leases.running > 0 : !this.#isIdle;

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { MAX_VISIBILITY_SECONDS } from "../errors.ts";
+import { MAX_VISIBILITY_SECONDS } from "../job_errors.ts";
 import type { JobControl } from "../job/runner.ts";
 import type { ReceivedMessage } from "../sqs/connection.ts";
 

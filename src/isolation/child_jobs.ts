@@ -5,8 +5,8 @@
  * @module
  */
 
+import type { LostJobError } from "../job_errors.ts";
 import { randomUUID } from "node:crypto";
-import type { LostJobError } from "../errors.ts";
 import type { BatchOutcome, JobControl } from "../job/runner.ts";
 import type { JobMessage } from "../sqs/connection.ts";
 import { HAS_PIPE } from "./child_marks.ts";

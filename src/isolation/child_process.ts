@@ -4,10 +4,10 @@
  * @module
  */
 
+import { LostJobError } from "../job_errors.ts";
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import type { Readable } from "node:stream";
-import { LostJobError } from "../errors.ts";
 import type { Clock } from "../clock.ts";
 import { firstJobs, type JobControl, nameJobs } from "../job/runner.ts";
 import { workerSubject } from "../job/worker.ts";

@@ -9,8 +9,8 @@
  * @module
  */
 
+import { isVisibilitySeconds, type JobAbortReason } from "../job_errors.ts";
 import { Buffer } from "node:buffer";
-import { isVisibilitySeconds, type JobAbortReason } from "../errors.ts";
 import type { Outcome } from "../job/decide.ts";
 import type { BatchOutcome } from "../job/runner.ts";
 import type { WorkerConfig } from "../job/worker.ts";
@@ -78,7 +78,7 @@ export type ToChild = Readonly<
   | {
     type: "run";
     id: string;
-    /** One, or those of a batch. */
+    /** One, or all of a batch. */
     messages: readonly JobMessage[];
     withMarks: boolean;
   }

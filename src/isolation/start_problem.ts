@@ -4,13 +4,9 @@
  * @module
  */
 
+import { LostJobError } from "../job_errors.ts";
 import { PERMISSION_KEYS } from "../config/options.ts";
-import {
-  ConfigError,
-  isLoadDenied,
-  LostJobError,
-  messageOf,
-} from "../errors.ts";
+import { ConfigError, isLoadDenied, messageOf } from "../errors.ts";
 import type { Outcome } from "../job/decide.ts";
 import type { BatchOutcome } from "../job/runner.ts";
 

@@ -19,8 +19,8 @@ export type Outcome =
   }
   /**
    * `failed`: the handler threw anything else. `unfit`: no further attempt can
-   * help, as the handler threw a `PermanentError`, the job does not fit its
-   * schema, or nobody can read the body.
+   * help: a `PermanentError`, a job that does not fit its schema, or a body that
+   * nobody can read.
    * `awsEvent`: nobody can read the body, but AWS wrote it, so that an option is
    * missing. `timedOut`: the job was past its `timeout` when it threw, or its
    * process died. `aborted`: the container is stopping, or the lease is lost.

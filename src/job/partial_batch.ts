@@ -20,10 +20,11 @@ export interface FailedJob {
  *
  * Each job that is named ends as if it had thrown its error alone: a
  * `TransientError` retries it, anything else fails it. Jobs are matched by their
- * message id. If the list is empty, names a job twice or one of another batch,
- * the worker is wrong: all jobs of the batch are retried.
+ * message id. If the list is empty, or names
+ * a job twice or one of another batch, the worker is wrong. Then all jobs of the
+ * batch are retried.
  *
- * @example Insert rows, and report those that do not fit
+ * @example Insert rows, and report the bad ones
  * ```ts
  * import { type FailedJob, type Job, PartialBatchError } from "@zsqs/cli";
  * import { assertEquals } from "@std/assert";

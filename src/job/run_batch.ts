@@ -2,8 +2,8 @@
  * A batch of jobs in this process: their messages are read, the handler runs
  * once for all of them, and its end is returned.
  *
- * In a child process, a job may replace the methods of arrays: no job may be done
- * by that, so the loops here use none.
+ * In a child process, a job may replace the methods of arrays. That must not make
+ * another job done, so the loops here use none.
  *
  * @module
  */
@@ -98,7 +98,7 @@ export class LocalBatchRunner implements BatchRunner {
     }
   }
 
-  /** Reads messages; the others have outcomes of their own. */
+  /** Reads messages; an unreadable one has its own outcome. */
   #read(messages: readonly JobMessage[], own: OwnOutcome[]): Entry[] {
     const entries: Entry[] = [];
     for (let position = 0; position < messages.length; position++) {

@@ -5,14 +5,14 @@
  * @module
  */
 
-import type { Outcome } from "./decide.ts";
 import {
   isVisibilitySeconds,
   PermanentError,
   SchemaError,
   threwNotCapable,
   TransientError,
-} from "../errors.ts";
+} from "../job_errors.ts";
+import type { Outcome } from "./decide.ts";
 import { callArguments } from "../message/body.ts";
 import {
   AwsBodyError,

@@ -5,8 +5,8 @@
  * @module
  */
 
+import { JobAbortedError, type JobAbortReason } from "../job_errors.ts";
 import type { Clock } from "../clock.ts";
-import { JobAbortedError, type JobAbortReason } from "../errors.ts";
 import type { JobMessage } from "../sqs/connection.ts";
 import type { Outcome } from "./decide.ts";
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { SchemaError } from "../errors.ts";
+import { SchemaError } from "../job_errors.ts";
 import { callArguments, checkCount } from "../message/body.ts";
 import type { BodyFormat, ReadMessage } from "../message/reading.ts";
 import { show } from "../text.ts";

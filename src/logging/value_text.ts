@@ -57,7 +57,7 @@ export function thrownText(value: unknown): string {
   return `threw ${typeof value === "string" ? quote(text) : text}`;
 }
 
-/** The values of a log line about what was thrown: an error follows below it. */
+/** The values of a log line about a thrown value: an error follows below it. */
 export function withThrown(
   line: string,
   thrown: unknown,

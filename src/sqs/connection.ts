@@ -28,8 +28,6 @@ export const MAX_DELAY_SECONDS = 900;
 /** The longest long poll, in seconds. */
 export const MAX_WAIT_SECONDS = 20;
 
-export { MAX_VISIBILITY_SECONDS } from "../errors.ts";
-
 /** A message attribute as SQS has it. */
 export interface WireAttribute {
   /** `String`, `Number` or `Binary`; a custom label may follow (`Number.int`). */
@@ -275,3 +273,4 @@ export function isRefusal(error: unknown): boolean {
     (error instanceof SqsError && error.senderFault &&
       error.code !== "OverLimit");
 }
+export { MAX_VISIBILITY_SECONDS } from "../job_errors.ts";

@@ -1,5 +1,5 @@
 /**
- * AWS's partitions: groups of regions with domains of their own.
+ * AWS's partitions: groups of regions with separate domains.
  *
  * @module
  */

@@ -5,9 +5,10 @@
  * @module
  */
 
+import { getLogger } from "../../src/job/current_job.ts";
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { stub } from "@std/testing/mock";
-import { getLogger, runContainer } from "../../mod.ts";
+import { runContainer } from "../../mod.ts";
 import { SqsError } from "../../src/errors.ts";
 import { openQueue } from "../../src/connect/open_queue.ts";
 import { setUp } from "../../testing.ts";

@@ -5,8 +5,9 @@
  * @module
  */
 
+import { TransientError } from "../../src/job_errors.ts";
 import { assert, assertEquals } from "@std/assert";
-import { SqsError, TransientError } from "../../src/errors.ts";
+import { SqsError } from "../../src/errors.ts";
 import type { ReceivedMessage } from "../../src/sqs/connection.ts";
 import type { CallFaults } from "../support/call_faults.ts";
 import { EngineRig, pass } from "../support/engine_rig.ts";

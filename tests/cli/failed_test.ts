@@ -4,7 +4,8 @@
  * @module
  */
 
-import { SqsError, TransientError } from "../../src/errors.ts";
+import { TransientError } from "../../src/job_errors.ts";
+import { SqsError } from "../../src/errors.ts";
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { stub } from "@std/testing/mock";
 import process from "node:process";

@@ -4,8 +4,8 @@
  * @module
  */
 
+import { JobAbortedError, type JobAbortReason } from "../../src/job_errors.ts";
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { JobAbortedError, type JobAbortReason } from "../../src/errors.ts";
 import type {
   BatchHandler,
   BatchOptions,

@@ -4,9 +4,10 @@
  * @module
  */
 
+import { JobAbortedError, TransientError } from "../../src/job_errors.ts";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import type { EntryResult } from "../../src/sqs/connection.ts";
-import { JobAbortedError, SqsError, TransientError } from "../../src/errors.ts";
+import { SqsError } from "../../src/errors.ts";
 import type { Runner } from "../../src/job/runner.ts";
 import { currentJob } from "../../src/job/current_job.ts";
 import { EngineRig, pass } from "../support/engine_rig.ts";

@@ -4,8 +4,9 @@
  * @module
  */
 
+import { TransientError } from "../../src/job_errors.ts";
 import { assert, assertEquals } from "@std/assert";
-import { SqsError, TransientError } from "../../src/errors.ts";
+import { SqsError } from "../../src/errors.ts";
 import { randomOf } from "../../src/double/random.ts";
 import { currentJob } from "../../src/job/current_job.ts";
 import { EngineRig, pass } from "../support/engine_rig.ts";

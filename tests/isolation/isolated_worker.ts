@@ -4,8 +4,8 @@
  * @module
  */
 
+import { PermanentError, TransientError } from "../../src/job_errors.ts";
 import type { WorkerConfig } from "../../src/job/worker.ts";
-import { PermanentError, TransientError } from "../../src/errors.ts";
 import { currentJob, getLogger } from "../../src/job/current_job.ts";
 import { spawnSync } from "node:child_process";
 import { Socket } from "node:net";

@@ -560,6 +560,8 @@ Deno.test("a container refuses a handler with a schema as its worker", async () 
 });
 
 Deno.test("a SchemaError of another copy is one of ours", async () => {
-  const copy = await import(`../../src/errors.ts?copy=${crypto.randomUUID()}`);
+  const copy = await import(
+    `../../src/job_errors.ts?copy=${crypto.randomUUID()}`
+  );
   assertInstanceOf(new copy.SchemaError("x", ["y"]), SchemaError);
 });

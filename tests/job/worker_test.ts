@@ -308,7 +308,7 @@ for (const [what, make, hidden, text] of TRANSIENT) {
 }
 
 Deno.test("runContainer() keeps the message of a job whose TransientError is another copy's", async () => {
-  const copy = await copyOf("errors.ts");
+  const copy = await copyOf("job_errors.ts");
   assert(copy.TransientError !== TransientError);
   const error = new copy.TransientError("not now", { delaySeconds: 9 });
   assertInstanceOf(error, TransientError);
@@ -322,7 +322,10 @@ Deno.test("runContainer() keeps the message of a job whose TransientError is ano
 });
 
 Deno.test("the errors of another copy are instances of ours", async () => {
-  const copy = await copyOf("errors.ts");
+  const copy = {
+    ...await copyOf("errors.ts"),
+    ...await copyOf("job_errors.ts"),
+  };
   const pairs: [unknown, abstract new (...args: never[]) => Error][] = [
     [new copy.JobAbortedError("stopping"), JobAbortedError],
     [new copy.NonExistentQueueError("adder"), NonExistentQueueError],

@@ -1,14 +1,14 @@
 import {
+  PermanentError,
+  SchemaError,
+  TransientError,
+} from "../../src/job_errors.ts";
+import {
   assert,
   assertEquals,
   assertInstanceOf,
   assertStringIncludes,
 } from "@std/assert";
-import {
-  PermanentError,
-  SchemaError,
-  TransientError,
-} from "../../src/errors.ts";
 import {
   decodeError,
   encodeError,

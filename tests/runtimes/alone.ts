@@ -4,6 +4,8 @@
  * @module
  */
 
+import { TransientError } from "../../src/job_errors.ts";
+import { currentJob } from "../../src/job/current_job.ts";
 import {
   propagation,
   type Span,
@@ -12,7 +14,7 @@ import {
 } from "@opentelemetry/api";
 import { assertEquals } from "@std/assert";
 import { startContainer } from "../../container.ts";
-import { currentJob, Queue, TransientError } from "../../mod.ts";
+import { Queue } from "../../mod.ts";
 import { setUp } from "../../testing.ts";
 import { type Check, drain, type Stage } from "./stage.ts";
 

@@ -4,8 +4,8 @@
  * @module
  */
 
+import { TransientError } from "../../src/job_errors.ts";
 import type { BatchWorkerLike, WorkerConfig } from "../../src/job/worker.ts";
-import { TransientError } from "../../src/errors.ts";
 import { currentJob, type Job } from "../../src/job/current_job.ts";
 import { PartialBatchError } from "../../src/job/partial_batch.ts";
 import { setTimeout } from "node:timers/promises";

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { TransientError } from "../../src/job_errors.ts";
 import { assert, assertEquals } from "@std/assert";
 import { testMode } from "../../src/connect/test_mode.ts";
 import { setImmediate } from "node:timers";
@@ -12,7 +13,6 @@ import type { Clock, Random } from "../../src/clock.ts";
 import { openQueue } from "../../src/connect/open_queue.ts";
 import type { Connection } from "../../src/sqs/connection.ts";
 import type { DoubleConnection } from "../../src/double/connection.ts";
-import { TransientError } from "../../src/errors.ts";
 import { FailureQueue } from "../../src/engine/failure_queue.ts";
 import type { Logger } from "../../src/logging/loggers.ts";
 import { randomOf } from "../../src/double/random.ts";

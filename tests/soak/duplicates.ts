@@ -145,9 +145,6 @@ function causeOf(
   if (logged.has("lost") || faulty("ChangeMessageVisibilityBatch", 0)) {
     return "its lease was lost";
   }
-  if (killedAt <= again.t && wasHeld(first, killedAt, requests, leaseMs)) {
-    return "its batch was killed";
-  }
   if (logged.has("aborted")) return "it failed after its signal aborted";
   if (wasDeletedLate(first.id, requests, leaseMs)) {
     return "a delete came as its lease ended";
@@ -160,24 +157,6 @@ function causeOf(
     )
   ) return "an answer was slow";
   return undefined;
-}
-
-/**
- * Whether a job that was done waited for the others of its batch until the kill:
- * its lease was extended after it, and nobody asked to delete it.
- */
-function wasHeld(
-  { t, by }: DoneLine,
-  killedAt: number,
-  requests: readonly RequestLine[],
-  leaseMs: number,
-): boolean {
-  if (!by.startsWith("batches-")) return false;
-  const since = requests.filter((request) =>
-    request.t >= t && request.t <= killedAt
-  );
-  return since.every(({ op }) => op === "ChangeMessageVisibilityBatch") &&
-    since.some((request) => request.t + leaseMs >= killedAt);
 }
 
 /** Whether a lease had ended when the server took a delete. */

@@ -169,34 +169,6 @@ testVerdicts([
     }),
     [],
   ],
-  ...([
-    ["as its batch was killed", "batches-0-1", 5_000, []],
-    [
-      "long after its batch's last extension",
-      "batches-0-1",
-      900,
-      ["done twice, unexplained: message a"],
-    ],
-    [
-      "that ran alone, long before the kill",
-      "standard-0-1",
-      5_000,
-      ["done twice, unexplained: message a"],
-    ],
-  ] as [string, string, number, string[]][]).map((
-    [what, by, extendedAt, problems],
-  ): Parameters<typeof testVerdicts>[0][number] => [
-    `a job done twice ${what}`,
-    evidence({
-      done: [done(1, "a", 1_000, { by }), { ...TWICE[1]!, t: 20_000 }],
-      ends: [{ t: 7_500, by, killed: true }],
-      requests: [
-        request("ReceiveMessage", 900, { id: "a" }),
-        request("ChangeMessageVisibilityBatch", extendedAt, { id: "a" }),
-      ],
-    }),
-    problems,
-  ]),
   [
     "a job done twice though its delete came while the lease lived",
     evidence({

@@ -25,20 +25,27 @@ type SoakJob = Pick<Job, "messageId" | "receiveCount" | "groupId" | "signal">;
 export function journal(
   config: WorkerConfig,
 ): (...args: SoakArgs | [SoakArgs]) => Promise<void> {
-  const run = runner(config);
+  const { run, note } = runner(config);
   // With body = json, the array is one argument.
-  return (...args) => run(args.length === 1 ? args[0] : args, currentJob());
+  return (...args) =>
+    run(args.length === 1 ? args[0] : args, currentJob(), note);
 }
 
-/** Makes a handler of batches: it names the jobs that fail. */
+/**
+ * Makes a handler of batches: it names the jobs that fail. As a transaction
+ * would, it notes its jobs together at the end, or none if the batch is given up.
+ */
 export function journalBatches(config: WorkerConfig): BatchWorkerLike {
-  const run = runner(config);
+  const { run, note } = runner(config);
   return {
     async handleBatch(jobs: Job<SoakArgs>[], { signal }) {
+      const lines: DoneLine[] = [];
       const ends = await Promise.allSettled(
-        jobs.map((job) => run(job.args, job)),
+        jobs.map((job) => run(job.args, job, (line) => lines.push(line))),
       );
       signal.throwIfAborted();
+      const t = Date.now();
+      for (const line of lines) note({ ...line, t });
       const failures = ends.flatMap((end, i) =>
         end.status === "rejected" ? [{ job: jobs[i]!, error: end.reason }] : []
       );
@@ -47,9 +54,13 @@ export function journalBatches(config: WorkerConfig): BatchWorkerLike {
   };
 }
 
-function runner(
-  config: WorkerConfig,
-): (args: SoakArgs, job: SoakJob) => Promise<void> {
+/** Takes the note of a job that was done. */
+type Note = (line: DoneLine) => void;
+
+function runner(config: WorkerConfig): {
+  run(args: SoakArgs, job: SoakJob, note: Note): Promise<void>;
+  note: Note;
+} {
   const done = new Journal<DoneLine>(config.done!);
   const memory = new Journal<MemoryLine>(config.memory!);
   const by = config.by!;
@@ -58,14 +69,17 @@ function runner(
   const full = Promise.withResolvers<void>();
   let count = 0;
   let running = 0;
-  return async (args, job) => {
-    running++;
-    if (running >= Number(config.fill ?? 0)) full.resolve();
-    try {
-      await run(args, job);
-    } finally {
-      running--;
-    }
+  return {
+    note: (line) => done.add(line),
+    async run(args, job, note) {
+      running++;
+      if (running >= Number(config.fill ?? 0)) full.resolve();
+      try {
+        await run(args, job, note);
+      } finally {
+        running--;
+      }
+    },
   };
 
   /** The first jobs of the wide queue wait until all that fit are running. */
@@ -80,6 +94,7 @@ function runner(
   async function run(
     [job, sender, text]: SoakArgs,
     { messageId, receiveCount, groupId, signal }: SoakJob,
+    note: Note,
   ): Promise<void> {
     const behaviour = behaviourOf(job);
     if (behaviour === "transient" && receiveCount === 1) {
@@ -88,7 +103,7 @@ function runner(
     if (pauseMs > 0) await fillUp(signal);
     if (behaviour === "short") await setTimeout(job % 20);
     if (behaviour === "long") await setTimeout(longMs, undefined, { signal });
-    done.add({
+    note({
       t: Date.now(),
       job,
       id: messageId,

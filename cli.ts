@@ -18,21 +18,16 @@ import process from "node:process";
 import { fstatSync } from "node:fs";
 import { isatty } from "node:tty";
 import { compiledContainer } from "./src/isolation/child_command.ts";
-import { CHECK } from "./src/cli/check.ts";
 import {
   helpOf,
   parseOptions,
   PROGRAM,
   UsageError,
 } from "./src/cli/command.ts";
+import { COMMANDS } from "./src/cli/commands.ts";
 import { DONE, printError, USAGE } from "./src/cli/errors.ts";
-import { FAILED_COMMAND } from "./src/cli/failed.ts";
-import { INIT } from "./src/cli/init.ts";
-import { PERMISSIONS } from "./src/cli/permissions.ts";
 import { RUN } from "./src/cli/run.ts";
 import { type Io, NO_SCREEN, Output, type Screen } from "./src/cli/screen.ts";
-import { SEND } from "./src/cli/send.ts";
-import { STATUS } from "./src/cli/status.ts";
 import { watchExit } from "./src/job/stray_exit.ts";
 import { defaultLoggers } from "./src/logging/loggers.ts";
 import { outlivePrinting } from "./src/logging/printing.ts";
@@ -40,8 +35,6 @@ import { deno, writeAll } from "./src/runtime.ts";
 import manifest from "./deno.json" with { type: "json" };
 
 export type { Io, Screen } from "./src/cli/screen.ts";
-
-const COMMANDS = [INIT, CHECK, PERMISSIONS, SEND, STATUS, FAILED_COMMAND];
 
 /**
  * Runs the command line.

@@ -32,6 +32,7 @@ import { loadWorker } from "../job/worker.ts";
 export const CHECK: Command = {
   name: "check",
   summary: "Report everything that is wrong with containers.",
+  brief: "report everything that is wrong with containers",
   usage: ["CONFIG.ini..."],
   about: `\
 It reads each file, imports the modules of the worker and the hooks without

@@ -43,6 +43,8 @@ export interface Command {
   /** The word that calls it; empty for running containers. */
   readonly name: string;
   readonly summary: string;
+  /** Its line in the list of commands. */
+  readonly brief?: string;
   readonly usage: readonly string[];
   readonly about: string;
   /** Its options; {@linkcode optionsOf} adds the common ones. */

@@ -43,6 +43,7 @@ export const FAILED_COMMAND: Command = {
   name: "failed",
   summary:
     "List failed messages, send them back to be retried, or delete them.",
+  brief: "list failed messages, redrive or delete them",
   usage: ["[OPTIONS] QUEUE"],
   about: `\
 QUEUE is the name, URL or ARN of a queue that keeps failures ("failures" in an

@@ -16,6 +16,7 @@ import { type Template, TEMPLATES } from "./templates.ts";
 export const INIT: Command = {
   name: "init",
   summary: "Write a worker, its ini file, a test and tasks to start from.",
+  brief: "write a worker to start from",
   usage: ["[OPTIONS] [DIR]"],
   about: `\
 It writes worker.ts, adder.ini, worker_test.ts and deno.json to DIR, by default

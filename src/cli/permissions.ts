@@ -16,6 +16,7 @@ import type { PermissionSet } from "../permissions/permission_set.ts";
 export const PERMISSIONS: Command = {
   name: "permissions",
   summary: "Print the deno command line with the fewest permissions that work.",
+  brief: "print the Deno permissions that they need",
   usage: ["CONFIG.ini..."],
   about: `\
 Run it where the containers will run: in the same folder and environment, as

@@ -17,6 +17,7 @@ import {
   portOf,
   UsageError,
 } from "./command.ts";
+import { COMMANDS } from "./commands.ts";
 import { DONE } from "./errors.ts";
 import { readContainerConfig } from "../config/ini_config.ts";
 import { Container } from "../container/container.ts";
@@ -57,12 +58,11 @@ export const RUN: Command = {
   usage: ["[OPTIONS] CONFIG.ini...", "COMMAND ..."],
   about: `\
 Commands; COMMAND --help describes each:
-  init [OPTIONS] [DIR]          write a worker to start from
-  check CONFIG.ini...           report everything that is wrong with containers
-  permissions CONFIG.ini...     print the Deno permissions that they need
-  send [OPTIONS] QUEUE ARG...   send a job
-  status [OPTIONS] QUEUE...     show how many messages queues hold
-  failed [OPTIONS] QUEUE        list failed messages, redrive or delete them`,
+${
+    columns(
+      COMMANDS.map(({ name, usage, brief }) => [`${name} ${usage[0]}`, brief!]),
+    )
+  }`,
   options: [
     {
       name: "drain",
@@ -195,12 +195,11 @@ function maxReceiveCountOf(options: ParsedOptions): number | undefined {
   return integerOf("max-receive-count", text, 1, 1000);
 }
 
-const COMMANDS = ["init", "check", "permissions", "send", "status", "failed"];
-
 /** Refuses a word that was probably meant as a command. */
 function refuseMistyped(word: string): void {
   if (/[./\\]/.test(word) || existsSync(word)) return;
-  const hint = suggest(word, COMMANDS, "commands");
+  const names = COMMANDS.map(({ name }) => name);
+  const hint = suggest(word, names, "commands");
   throw new UsageError(
     `There is no command and no file ${quote(word)}: ${hint}`,
   );

@@ -28,6 +28,7 @@ import { orDash, type Output } from "./screen.ts";
 export const SEND: Command = {
   name: "send",
   summary: "Send a job to an SQS queue.",
+  brief: "send a job",
   usage: ["[OPTIONS] QUEUE ARG...", "[OPTIONS] --stdin QUEUE"],
   about: `\
 QUEUE is the queue's name, URL or ARN. Options come before it; everything after

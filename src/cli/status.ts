@@ -17,6 +17,7 @@ import { orDash, type Output, type Styled } from "./screen.ts";
 export const STATUS: Command = {
   name: "status",
   summary: "Show how many messages SQS queues hold.",
+  brief: "show how many messages queues hold",
   usage: ["[OPTIONS] QUEUE..."],
   about: `\
 QUEUE is a queue's name, URL or ARN. The table shows the messages that are

@@ -20,7 +20,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ["src/config", "src/telemetry"],
   ["src/connect", "src/engine", "src/isolation"],
   ["src/sending", "src/container", "src/double", "src/permissions"],
-  ["src/operate", "src/lambda"],
+  ["src/operate", "src/lambda", "src/web/pages"],
   ["src/web"],
   ["src/cli"],
   ["."],

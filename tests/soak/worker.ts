@@ -15,8 +15,11 @@ import { type DoneLine, Journal, type MemoryLine } from "./journal.ts";
 /** After how many jobs the heap is measured, where it can be collected. */
 const MEASURE_EVERY = 2_000;
 
-/** How long jobs wait for others to run with, in milliseconds. */
-const FILL_LIMIT_MS = 30_000;
+/**
+ * How long jobs wait for others to run with, in milliseconds: until the run itself
+ * says that nothing happens any more.
+ */
+const FILL_LIMIT_MS = 300_000;
 
 /** What a job needs to know of itself. */
 type SoakJob = Pick<Job, "messageId" | "receiveCount" | "groupId" | "signal">;

@@ -95,6 +95,22 @@ export function callError(code: string, message: string): SqsError {
   return new SqsError(message, { code, senderFault: true });
 }
 
+/** The refusal of a call that SQS takes later. */
+export function throttled(operation: string): SqsError {
+  return new SqsError(
+    `${operation} failed: The request was denied due to request throttling.`,
+    { code: "RequestThrottled", senderFault: false },
+  );
+}
+
+/** The refusal of a short poll when no more messages may be in flight. */
+export function overLimit(most: number): SqsError {
+  return callError(
+    "OverLimit",
+    `ReceiveMessage failed: the maximum number of in flight messages, ${most}, is reached.`,
+  );
+}
+
 /** Why SQS refuses a message, or `undefined` if it takes the message. */
 export function refusalOf(
   message: OutgoingMessage,

@@ -42,7 +42,7 @@ export class DoubleConnection implements Connection {
   readonly send: Connection["send"] = async (url, messages, options = {}) => {
     checkBatch(messages);
     checkSize(messages);
-    const queue = this.server.byUrl(url);
+    const queue = this.#counted("SendMessage", url);
     const bodies = messages.map(({ body }) => body);
     const effect = async (faults: CallFaults) => {
       const accepted: OutgoingMessage[] = [];
@@ -58,7 +58,7 @@ export class DoubleConnection implements Connection {
   };
 
   readonly receive: Connection["receive"] = async (url, options) => {
-    const queue = this.server.byUrl(url);
+    const queue = this.#counted("ReceiveMessage", url);
     const bodies: string[] = [];
     const effect = async (faults: CallFaults) => {
       const messages = await queue.receive(options, faults);
@@ -69,7 +69,7 @@ export class DoubleConnection implements Connection {
   };
 
   readonly delete: Connection["delete"] = async (url, handles, options) => {
-    const queue = this.server.byUrl(url);
+    const queue = this.#counted("DeleteMessage", url);
     const effect = (position: number) => queue.delete(handles[position]!);
     return await this.#settle("DeleteMessage", queue, handles, effect, options);
   };
@@ -80,7 +80,7 @@ export class DoubleConnection implements Connection {
     options,
   ) => {
     const operation = "ChangeMessageVisibility";
-    const queue = this.server.byUrl(url);
+    const queue = this.#counted(operation, url);
     const handles = changes.map(({ receiptHandle }) => receiptHandle);
     const effect = (position: number) =>
       queue.changeVisibility(changes[position]!);
@@ -88,6 +88,13 @@ export class DoubleConnection implements Connection {
   };
 
   close(): void {}
+
+  /** The queue of a URL, which may refuse too many calls. */
+  #counted(operation: FaultOperation, url: string): DoubleQueue {
+    const queue = this.server.byUrl(url);
+    queue.calls.count(operation);
+    return queue;
+  }
 
   /** Deletes messages, or changes their visibility, by receipt handle. */
   async #settle(

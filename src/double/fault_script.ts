@@ -8,6 +8,7 @@
 import type { Random } from "../clock.ts";
 import { SqsError } from "../errors.ts";
 import type { EntryFailure, EntryResult } from "../sqs/connection.ts";
+import { throttled } from "./checks.ts";
 import type { ClockWait } from "./clock_wait.ts";
 import {
   checkFault,
@@ -144,10 +145,7 @@ export class CallFaults {
   /** Throws if a fault hits the call before its effect. */
   before(): void {
     if (this.hit("throttle") !== undefined) {
-      throw this.#error(
-        "RequestThrottled",
-        "The request was denied due to request throttling.",
-      );
+      throw throttled(this.#call.operation);
     }
     const fault = this.hit("error");
     if (fault === undefined) return;

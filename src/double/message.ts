@@ -35,6 +35,8 @@ export interface Note {
   /** Its place among all messages sent to the queue. */
   readonly position: number;
   hidden: boolean;
+  /** Whether it is received and hidden; a delayed message is only hidden. */
+  inFlight: boolean;
   /** How often this queue delivered it; the redrive policy counts these. */
   receives: number;
   /** How often this queue delivered it since the clock last moved. */

@@ -23,6 +23,8 @@ export class MessageStore {
   /** Messages to deliver again, although received or deleted. */
   #copies: { readonly atMs: number; readonly message: StoredMessage }[] = [];
   #positions = 0;
+  /** How many messages are received and hidden. */
+  inFlight = 0;
 
   constructor(clock: Clock, fifo: boolean, retentionSeconds: number) {
     this.#clock = clock;
@@ -38,6 +40,11 @@ export class MessageStore {
   /** How many messages were ever added. */
   get added(): number {
     return this.#positions;
+  }
+
+  /** Whether a receive may find a message. */
+  get hasVisible(): boolean {
+    return this.#order.hasVisible;
   }
 
   /** When the next hidden message becomes visible; `Infinity` if none is hidden. */
@@ -64,6 +71,7 @@ export class MessageStore {
     const note = {
       position: this.#positions++,
       hidden: true,
+      inFlight: false,
       receives: 0,
       receivesAtOnce: 0,
     };
@@ -85,6 +93,7 @@ export class MessageStore {
   /** Hides a message that a receive has taken. */
   hide(message: StoredMessage, untilMs: number): void {
     message.note.hidden = true;
+    this.#setInFlight(message, true);
     this.#order.hide(message);
     this.hideUntil(message, untilMs);
   }
@@ -102,6 +111,7 @@ export class MessageStore {
   }
 
   remove(message: StoredMessage): void {
+    this.#setInFlight(message, false);
     this.#messages.delete(message);
     this.#order.remove(message);
   }
@@ -142,7 +152,13 @@ export class MessageStore {
     this.#order.add(message);
   }
 
+  #setInFlight(message: StoredMessage, inFlight: boolean): void {
+    this.inFlight += Number(inFlight) - Number(message.note.inFlight);
+    message.note.inFlight = inFlight;
+  }
+
   #show(message: StoredMessage): void {
+    this.#setInFlight(message, false);
     message.note.hidden = false;
     this.#order.show(message);
   }

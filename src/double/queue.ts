@@ -5,7 +5,7 @@
  * @module
  */
 
-import { type Clock, sleep } from "../clock.ts";
+import type { Clock } from "../clock.ts";
 import {
   type EntryResult,
   MAX_VISIBILITY_SECONDS,
@@ -16,17 +16,20 @@ import {
   type Sent,
   type VisibilityChange,
 } from "../sqs/connection.ts";
+import { CallLimit } from "./call_limit.ts";
 import {
   BEYOND_MAX_VISIBILITY,
   checkReceive,
   EXPIRED_HANDLE,
   INVALID_HANDLE,
   NOT_IN_FLIGHT,
+  overLimit,
   refusalOf,
   visibilityRefusal,
 } from "./checks.ts";
 import { deduplicationIdOf, RecentIds } from "./deduplication.ts";
 import type { ReceiveFaults } from "./fault_script.ts";
+import { LongPolls } from "./long_polls.ts";
 import { countReceive, received, type StoredMessage } from "./message.ts";
 import { MessageStore } from "./message_store.ts";
 import { arnOf, type QueueSettings, urlOf } from "./queue_settings.ts";
@@ -54,13 +57,14 @@ export class DoubleQueue {
   readonly fifo: boolean;
   readonly settings: QueueSettings;
   readonly deleted: StoredMessage[] = [];
+  /** SQS's limit of calls to a FIFO queue. */
+  readonly calls: CallLimit;
   readonly #server: QueueServer;
   readonly #store: MessageStore;
   readonly #handles = new Map<string, StoredMessage>();
   readonly #sentIds: RecentIds<Sent>;
   readonly #attempts: RecentIds<Attempt>;
-  /** Aborts when the messages change, which wakes the long polls. */
-  #change = new AbortController();
+  readonly #polls: LongPolls;
 
   constructor(name: string, settings: QueueSettings, server: QueueServer) {
     this.name = name;
@@ -76,6 +80,8 @@ export class DoubleQueue {
     );
     this.#sentIds = new RecentIds(server.clock);
     this.#attempts = new RecentIds(server.clock);
+    this.#polls = new LongPolls(server.clock, () => this.#wakePoll(true));
+    this.calls = new CallLimit(server.clock, settings.maxCallsPerSecond);
   }
 
   get #now(): number {
@@ -146,17 +152,20 @@ export class DoubleQueue {
     const again = this.#receiveAgain(options);
     if (again !== undefined) return again;
     for (;;) {
-      options.signal?.throwIfAborted();
       const messages = this.#receiveNow(options, faults);
       const left = deadline - this.#now;
-      if (messages.length > 0 || left <= 0) return messages;
-      const hiddenMs = this.nextVisibleMs - this.#now;
-      const wakers = [this.#change.signal, options.signal];
-      await sleep(
-        this.#server.clock,
-        Math.min(left, hiddenMs),
-        AbortSignal.any(wakers.filter((each) => each !== undefined)),
-      );
+      if (messages.length > 0 || left <= 0) {
+        // There may be more, for another poll.
+        this.#wakePoll();
+        return messages;
+      }
+      const waited = this.#polls.wait(left, options.signal);
+      this.#polls.wake(false, this.#store.nextVisibleMs);
+      await waited;
+      if (options.signal?.aborted) {
+        this.#wakePoll();
+        throw options.signal.reason;
+      }
     }
   }
 
@@ -174,7 +183,7 @@ export class DoubleQueue {
     this.#store.remove(message);
     this.deleted.push(message);
     this.#server.hooks.deleted?.(message, this);
-    this.#wakePolls();
+    this.#wakePoll();
     return DONE;
   }
 
@@ -196,7 +205,7 @@ export class DoubleQueue {
       return BEYOND_MAX_VISIBILITY;
     }
     this.#store.hideUntil(message, untilMs);
-    this.#wakePolls();
+    this.#wakePoll();
     return DONE;
   }
 
@@ -208,7 +217,7 @@ export class DoubleQueue {
       message?.receiptHandle === receiptHandle && this.#store.has(message)
     ) {
       this.#store.hideUntil(message, this.#now);
-      this.#wakePolls();
+      this.#wakePoll();
     }
     return this.fifo ? EXPIRED_HANDLE : INVALID_HANDLE;
   }
@@ -235,13 +244,15 @@ export class DoubleQueue {
   #add(content: Omit<StoredMessage, "note">): void {
     this.#store.update();
     this.#store.add(content);
-    this.#wakePolls();
+    this.#wakePoll();
   }
 
-  #wakePolls(): void {
-    const change = this.#change;
-    this.#change = new AbortController();
-    change.abort();
+  /** @param isDue Whether a message should have become visible by now. */
+  #wakePoll(isDue = false): void {
+    if (!this.#polls.areWaiting) return;
+    this.#store.update();
+    const { hasVisible, nextVisibleMs } = this.#store;
+    this.#polls.wake(isDue || hasVisible, nextVisibleMs);
   }
 
   #receiveNow(
@@ -252,8 +263,15 @@ export class DoubleQueue {
     this.#store.showCopies();
     const now = this.#now;
     const visibleAtMs = this.#visibleAfter(options);
+    const room = this.settings.maxInFlight - this.#store.inFlight;
+    if (room <= 0) {
+      // A long poll waits, and a FIFO queue never says why it gives nothing.
+      const isTold = !this.fifo && options.waitTimeSeconds === 0;
+      if (isTold) throw overLimit(this.settings.maxInFlight);
+      return [];
+    }
     const taken = this.#store.take(
-      options.maxMessages,
+      Math.min(room, options.maxMessages),
       (message) => !this.#redrive(message),
       () => faults.reordering(),
     );

@@ -8,6 +8,7 @@
 import {
   MAX_BYTES,
   MAX_DELAY_SECONDS,
+  MAX_IN_FLIGHT,
   MAX_VISIBILITY_SECONDS,
 } from "../sqs/connection.ts";
 import { parseQueueRef, QUEUE_REF_HINT } from "../sqs/queue_ref.ts";
@@ -80,6 +81,22 @@ export interface TestQueueOptions {
    */
   readonly contentBasedDeduplication?: boolean | undefined;
   /**
+   * The most messages in flight, 1 to 120,000. At the limit, a short poll of a
+   * standard queue fails with the code `OverLimit`. A long poll waits, and a
+   * FIFO queue gives nothing.
+   *
+   * @default {120_000}
+   */
+  readonly maxInFlight?: number | undefined;
+  /**
+   * The most calls to a FIFO queue in a second, for sends, receives, deletes and
+   * visibility changes each; a batch is one call. Other calls fail with the code
+   * `RequestThrottled`. SQS's own limit is 300.
+   *
+   * @default {undefined} no limit, as the clock of a test stands still
+   */
+  readonly maxCallsPerSecond?: number | undefined;
+  /**
    * The redrive policy: a message received `maxReceiveCount` times moves to the
    * dead-letter queue when it becomes visible again.
    *
@@ -96,7 +113,7 @@ export interface TestQueueOptions {
 /** All settings of a queue, the defaults applied. */
 export type QueueSettings =
   & { readonly [K in keyof typeof DEFAULTS]: typeof DEFAULTS[K] }
-  & Pick<TestQueueOptions, "redrive">;
+  & Pick<TestQueueOptions, "maxCallsPerSecond" | "redrive">;
 
 /** The ARN of a queue of the double, the same for every region. */
 export function arnOf(name: string): string {
@@ -115,6 +132,7 @@ const DEFAULTS = {
   messageRetentionSeconds: 345_600,
   maximumMessageSize: MAX_BYTES,
   contentBasedDeduplication: true,
+  maxInFlight: MAX_IN_FLIGHT,
 };
 
 /**
@@ -138,7 +156,14 @@ export function settingsOf(options: TestQueueOptions): QueueSettings {
     messageRetentionSeconds: integer(60, 1_209_600),
     maximumMessageSize: integer(1024, MAX_BYTES),
     contentBasedDeduplication: BOOLEAN,
+    maxInFlight: integer(1, MAX_IN_FLIGHT),
+    maxCallsPerSecond: integer(1),
   });
+  if (settings.maxCallsPerSecond !== undefined && !name.endsWith(".fifo")) {
+    throw new TypeError(
+      `Cannot ${action} as "maxCallsPerSecond" is for FIFO queues: SQS has no such limit for standard queues`,
+    );
+  }
   if (redrive !== undefined) {
     const fifo = name.endsWith(".fifo");
     checkOptions(action, redrive, {

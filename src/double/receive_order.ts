@@ -31,6 +31,11 @@ export class ReceiveOrder {
     this.#fifo = fifo;
   }
 
+  /** Whether a receive may find a message. */
+  get hasVisible(): boolean {
+    return this.#ready.peek() !== undefined;
+  }
+
   /** A message has come, hidden. */
   add(message: StoredMessage): void {
     const id = this.#idOf(message);

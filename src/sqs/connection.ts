@@ -28,6 +28,9 @@ export const MAX_DELAY_SECONDS = 900;
 /** The longest long poll, in seconds. */
 export const MAX_WAIT_SECONDS = 20;
 
+/** The most messages of a queue in flight (SQS, "Quotas related to queues"). */
+export const MAX_IN_FLIGHT = 120_000;
+
 /** A message attribute as SQS has it. */
 export interface WireAttribute {
   /** `String`, `Number` or `Binary`; a custom label may follow (`Number.int`). */

@@ -146,6 +146,7 @@ export function checkSettings(
     ...checkGivenHooks(given),
     ...checkLoggers(place, config),
     ...checkTogether(config),
+    ...checkStats(place, config),
     ...checkBatch(given, place, config),
     ...checkIsolation(given, place, config),
   ];
@@ -279,6 +280,13 @@ function* checkTogether(config: Draft): Problems {
     ? `value of both is ${show(queue.text)}`
     : `values are ${show(failures.text)} and ${show(queue.text)}`;
   yield `"failures" must be another queue than "queue": current ${values}`;
+}
+
+function* checkStats(place: Place, config: Draft): Problems {
+  if (config.stats !== true || config.health !== undefined) return;
+  yield `${
+    subject(place, "stats")
+  } needs "health", the address that answers /stats`;
 }
 
 function* checkBatch(given: Given, place: Place, config: Draft): Problems {

@@ -55,6 +55,7 @@ export interface ContainerConfig
   readonly failures?: "delete" | "keep" | QueueRef;
   readonly shutdownTimeoutSeconds: number;
   readonly health?: Address;
+  readonly stats?: boolean;
   readonly isolation: "none" | "process";
   readonly processes?: number;
   readonly allowAll?: boolean;
@@ -238,6 +239,14 @@ const ROWS: readonly Row[] = [
     meaning: "host:port of /livez, /readyz, /healthz; none by default",
     allowed: ADDRESS,
     check: checkAddress,
+  },
+  {
+    key: "stats",
+    meaning: "on adds /stats to the health address; off by default",
+    allowed: '"on" or "off"',
+    allowedInProgram: "true or false",
+    fromText: (text) => text === "on" ? true : text === "off" ? false : text,
+    check: (value) => typeof value === "boolean" ? value : undefined,
   },
   {
     key: "hooks",

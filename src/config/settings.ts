@@ -165,6 +165,12 @@ export interface ContainerSettings<Config = WorkerConfig> {
    */
   readonly health?: string | undefined;
   /**
+   * Whether `health` answers `GET /stats`, too: version, queue and counts of this
+   * container as JSON, without arguments of jobs. In ini files: `on` or `off`.
+   * @default {false}
+   */
+  readonly stats?: boolean | undefined;
+  /**
    * Functions to call when jobs start and end, receives fail, and the container
    * stops. An object, or a function or class that takes `workerConfig` and makes
    * one; in ini files `MODULE:expr`, as for `worker`.

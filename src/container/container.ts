@@ -24,7 +24,8 @@ import { numberText } from "../text.ts";
 import type { ContainerSummary } from "../job/summary.ts";
 import { Counters } from "../telemetry/counters.ts";
 import { fanOut } from "../telemetry/events.ts";
-import { reportStop, stopText } from "./stop_report.ts";
+import { reportStop, stopText, summaryText } from "./stop_report.ts";
+import { type ContainerStats, type RunningJob, statsOf } from "./stats.ts";
 import { fateText } from "./failed_jobs.ts";
 import { learnQueue } from "./learn_queue.ts";
 import {
@@ -84,6 +85,7 @@ export class Container implements AttachedConsumer {
 
   private constructor(parts: Parts) {
     const { config, loggers, queues, worker, telemetry, health, hooks } = parts;
+    const { stats } = parts;
     const { source, failures } = queues;
     const { url, ref } = source;
     const { name, fifo } = ref;
@@ -100,7 +102,7 @@ export class Container implements AttachedConsumer {
       loggers,
       options: config,
       visibility: this.#visibility,
-      events: fanOut([this.#counters, traced?.events, hooks]),
+      events: fanOut([this.#counters, traced?.events, hooks, stats]),
     };
     this.#engine = new Engine(context, {
       runner: traced?.trace(worker.runner) ?? worker.runner,
@@ -111,7 +113,10 @@ export class Container implements AttachedConsumer {
         ? config.failures as Exclude<ContainerConfig["failures"], object>
         : openFailures(failures, ref.name, this.#logger, telemetry),
     });
-    if (health !== undefined) health.problem = () => this.#engine.problem;
+    if (health !== undefined) {
+      health.problem = () => this.#engine.problem;
+      if (config.stats) health.stats = () => this.stats;
+    }
     follow(this.#stop.signal, () => this.#engine.stop());
     follow(this.#force.signal, () => this.#engine.forceStop());
   }
@@ -119,6 +124,16 @@ export class Container implements AttachedConsumer {
   get summary(): ContainerSummary {
     const { lostLines } = this.#parts.loggers;
     return { ...this.#counters.summary, lostLines };
+  }
+
+  /** What it did lately, if that is counted. */
+  get stats(): ContainerStats | undefined {
+    return statsOf(this.#parts, this.#engine, this.#counters.summary);
+  }
+
+  /** The jobs that run, at most so many. */
+  runningJobs(most: number): RunningJob[] {
+    return this.#engine.firstRunning(most);
   }
 
   /** Where its failed jobs go, if that is a queue. */
@@ -379,13 +394,4 @@ function abortAfter(
       following[Symbol.dispose]();
     },
   };
-}
-
-function summaryText(summary: ContainerSummary): string {
-  const { received, done, failed, retried, released, leasesLost } = summary;
-  const { undeleted, lostLines, emptyReceives, requests } = summary;
-  const lost = lostLines === 0 ? "" : `, log lines lost ${lostLines}`;
-  const calls = Object.entries(requests)
-    .map(([operation, count]) => `${count} ${operation}`).join(", ");
-  return `received ${received}, done ${done}, failed ${failed}, retried ${retried}, released ${released}, leases lost ${leasesLost}, undeleted ${undeleted}${lost}; requests: ${calls} (${emptyReceives} empty)`;
 }

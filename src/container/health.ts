@@ -26,6 +26,9 @@ const MAX_HEAD_BYTES = 8_192;
 /** The process runs; jobs get done; both of it, as one answer. */
 const PATHS = ["/livez", "/readyz", "/healthz"];
 
+/** What the container did, as JSON. */
+const STATS = "/stats";
+
 /** Why a container is not ready, in words that tell strangers nothing. */
 export type Unready = "starting" | Problem;
 
@@ -39,6 +42,8 @@ export interface HealthServer extends Disposable {
   readonly url: string;
   /** Asked from now on. */
   problem: HealthOptions["problem"];
+  /** Answers `GET /stats`, if it is set. */
+  stats: (() => unknown) | undefined;
 }
 
 /**
@@ -60,7 +65,7 @@ export async function serveHealth(
     }
     open.add(socket);
     socket.once("close", () => open.delete(socket));
-    answer(socket, (head) => answerTo(head, health.problem()));
+    answer(socket, (head) => answerTo(head, health));
   });
   await listen(server, address);
   // Its trouble is not the container's.
@@ -70,6 +75,7 @@ export async function serveHealth(
   const health: HealthServer = {
     url: `http://${shown}:${own.port}/healthz`,
     problem,
+    stats: undefined,
     [Symbol.dispose]() {
       server.close();
       for (const socket of open) socket.destroy();
@@ -96,18 +102,25 @@ function answer(socket: Socket, answerTo: (head: string) => string): void {
   });
 }
 
-function answerTo(head: string, problem: Unready | undefined): string {
+function answerTo(
+  head: string,
+  { problem, stats }: Pick<HealthServer, "problem" | "stats">,
+): string {
   const line = /^([A-Z]+) (?:https?:\/\/[^/ ]*)?(\/[^? ]*)\S* HTTP\/1\.\d\r\n/i;
   const [, method = "", path = ""] = line.exec(head) ?? [];
   if (method === "") return response(400, "bad request");
-  if (!PATHS.includes(path)) {
-    return response(404, `not found: ask for ${list(PATHS)}`);
+  const paths = stats === undefined ? PATHS : [...PATHS, STATS];
+  if (!paths.includes(path)) {
+    return response(404, `not found: ask for ${list(paths)}`);
   }
   if (!["GET", "HEAD"].includes(method)) {
     return response(405, "use GET or HEAD");
   }
-  const why = path === "/livez" ? undefined : problem;
   const isBare = method === "HEAD";
+  if (path === STATS) {
+    return response(200, JSON.stringify(stats!()), isBare, "application/json");
+  }
+  const why = path === "/livez" ? undefined : problem();
   return why === undefined
     ? response(200, "ok", isBare)
     : response(503, why, isBare);
@@ -122,10 +135,15 @@ const PHRASES: Readonly<Record<number, string>> = {
   503: "Service Unavailable",
 };
 
-function response(status: number, text: string, isBare = false): string {
+function response(
+  status: number,
+  text: string,
+  isBare = false,
+  type = "text/plain; charset=utf-8",
+): string {
   const lines = [
     `HTTP/1.1 ${status} ${PHRASES[status]}`,
-    "content-type: text/plain; charset=utf-8",
+    `content-type: ${type}`,
     `content-length: ${text.length + 1}`,
     "cache-control: no-store",
     "connection: close",

@@ -36,12 +36,15 @@ import {
 import { outliveStreams } from "../logging/printing.ts";
 import { readingOf } from "../message/reading.ts";
 import { HookCalls } from "../telemetry/hook_calls.ts";
+import { JobStats } from "../telemetry/job_stats.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import { type HealthServer, serveHealth } from "./health.ts";
 
 export interface StartOptions {
   /** Signs with made-up credentials, for a server on this machine. */
   readonly local?: boolean;
+  /** Whether to count for {@linkcode Container.stats} without `stats = on`. */
+  readonly stats?: boolean;
   /** Ends the search for the queues, and kills processes that still load. */
   readonly signal?: AbortSignal;
 }
@@ -69,6 +72,7 @@ export interface Parts {
   readonly telemetry: Telemetry | undefined;
   readonly hooks: HookCalls | undefined;
   readonly health: HealthServer | undefined;
+  readonly stats: JobStats | undefined;
 }
 
 /**
@@ -104,7 +108,10 @@ export async function loadParts(
         new HookCalls({ hooks: given, loggers, clock, queue, reading: config });
       const worker = await loaded.make(queue);
       const telemetry = await loadTelemetry();
-      return { config, loggers, queues, worker, telemetry, hooks, health };
+      const isCounted = config.stats === true || options.stats === true;
+      const stats = isCounted ? new JobStats(clock) : undefined;
+      const opened = { queues, worker, telemetry, hooks, health };
+      return { config, loggers, ...opened, stats };
     });
   } catch (error) {
     health?.[Symbol.dispose]();

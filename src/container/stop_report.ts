@@ -8,6 +8,7 @@ import type { Clock } from "../clock.ts";
 import type { ContainerConfig } from "../config/options.ts";
 import type { Remaining } from "../engine/engine.ts";
 import { nameJobs } from "../job/runner.ts";
+import type { ContainerSummary } from "../job/summary.ts";
 import type { Logger } from "../logging/loggers.ts";
 
 const REPORT_MS = 10_000;
@@ -68,4 +69,14 @@ function remainingText(queue: string, remaining: Remaining): string {
   return running.length === 0
     ? `${parts.join(", ")} of ${queue}`
     : `${parts.join(", ")}; ${jobs}${nameJobs(queue, ...named)}`;
+}
+
+/** What a container did, in one line. */
+export function summaryText(summary: ContainerSummary): string {
+  const { received, done, failed, retried, released, leasesLost } = summary;
+  const { undeleted, lostLines, emptyReceives, requests } = summary;
+  const lost = lostLines === 0 ? "" : `, log lines lost ${lostLines}`;
+  const calls = Object.entries(requests)
+    .map(([operation, count]) => `${count} ${operation}`).join(", ");
+  return `received ${received}, done ${done}, failed ${failed}, retried ${retried}, released ${released}, leases lost ${leasesLost}, undeleted ${undeleted}${lost}; requests: ${calls} (${emptyReceives} empty)`;
 }

@@ -52,6 +52,14 @@ export interface Remaining {
   readonly settling: number;
 }
 
+/** A job that runs. */
+export interface RunningJob {
+  readonly messageId: string;
+  readonly startedAtMs: number;
+  readonly receiveCount: number;
+  readonly body: string;
+}
+
 /** Runs one container's jobs. */
 export class Engine {
   readonly #context: EngineContext;
@@ -125,6 +133,26 @@ export class Engine {
       onMessages: (messages, sent) => this.#receive(messages, sent),
       onChange: () => this.#step(),
     });
+  }
+
+  get isPaused(): boolean {
+    return this.#isPaused;
+  }
+
+  /** How many jobs run. */
+  get running(): number {
+    return this.#leases.running;
+  }
+
+  /** The jobs that run, at most so many. */
+  firstRunning(most: number): RunningJob[] {
+    return this.#running.slice(0, most)
+      .map((
+        { message: { messageId, body }, job, arrivedMs, receiveCount },
+      ) => ({
+        ...{ messageId, receiveCount, body },
+        startedAtMs: job?.startedAtMs ?? arrivedMs,
+      }));
   }
 
   /** Why no job gets done, or `undefined`. */

@@ -28,10 +28,10 @@ import { reportStop, stopText, summaryText } from "./stop_report.ts";
 import { type ContainerStats, type RunningJob, statsOf } from "./stats.ts";
 import { fateText } from "./failed_jobs.ts";
 import { learnQueue } from "./learn_queue.ts";
+import { openFailures } from "./open_failures.ts";
 import {
   closeQueues,
   loadParts,
-  openFailures,
   type Parts,
   type StartOptions,
 } from "./parts.ts";

@@ -20,7 +20,6 @@ import {
 } from "../connect/failure_loops.ts";
 import { ConfigError } from "../errors.ts";
 import { testMode } from "../connect/test_mode.ts";
-import { FailureQueue } from "../engine/failure_queue.ts";
 import { jobContext, runInScope } from "../job/current_job.ts";
 import { loadHooks } from "../job/hooks.ts";
 import { localRunner } from "../job/run_batch.ts";
@@ -196,23 +195,4 @@ export function refuseLoops(routes: readonly FailureRoute[]): void {
 export function closeQueues({ source, failures }: Queues): void {
   failures?.connection.close();
   source.connection.close();
-}
-
-/** The queue for failed messages, whose requests are measured. */
-export function openFailures(
-  { ref, url, connection, clock }: OpenQueue,
-  source: string,
-  logger: Logger,
-  telemetry: Telemetry | undefined,
-): FailureQueue {
-  const timed = telemetry?.producer({ name: ref.name, url })
-    .connection(connection);
-  return new FailureQueue({
-    connection: timed ?? connection,
-    url,
-    fifo: ref.fifo,
-    source,
-    logger,
-    now: () => clock.now(),
-  });
 }

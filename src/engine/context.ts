@@ -56,6 +56,12 @@ export interface EngineContext {
   /** The visibility timeout that receives and extensions ask for. */
   readonly visibility: Visibility;
   readonly events: ContainerEvents;
+  /**
+   * Whether somebody else received the messages, and returns all that are not
+   * deleted, as AWS Lambda does: nothing is released, and how long they stay
+   * hidden is not known.
+   */
+  readonly isGuest?: boolean;
 }
 
 /** The part of a context that a request needs. */

@@ -183,12 +183,20 @@ export class Engine {
     };
   }
 
+  /** How many messages wait for their jobs. */
+  get waiting(): number {
+    return this.#leases.waiting.size;
+  }
+
   /** Resolves when something happens: a job ends, a message is settled. */
   get changed(): Promise<void> {
     return (this.#change ??= Promise.withResolvers()).promise;
   }
 
-  /** Receives and runs the visible messages, for the testing double. */
+  /**
+   * Receives and runs the visible messages, for the testing double and for AWS
+   * Lambda.
+   */
   async runVisible(): Promise<void> {
     while (this.#accepts) {
       const received = await this.#receiver.receiveVisible();
@@ -214,12 +222,17 @@ export class Engine {
     this.#step();
     await this.#ended.promise;
     events.moved("limit", -limit);
+    this.end();
+    if (this.#failure !== undefined) throw this.#failure.error;
+  }
+
+  /** Cancels all timers: it receives no more. */
+  end(): void {
     this.#hasEnded = true;
     this.#cancelForceLimit?.();
     this.#leases.heartbeat.clearTimers();
     this.#settler.clearTimers();
     this.#work.clearTimers();
-    if (this.#failure !== undefined) throw this.#failure.error;
   }
 
   /**
@@ -275,6 +288,12 @@ export class Engine {
     this.#step();
   }
 
+  /** Stops, and aborts running jobs, which may still be done in time. */
+  abortJobs(): void {
+    this.stop();
+    for (const { job } of this.#running) job!.abort("stopping");
+  }
+
   /** Stops now: drops the receives, aborts running jobs and releases them. */
   forceStop(): void {
     if (this.#hasEnded || this.#force.signal.aborted) return;
@@ -304,10 +323,13 @@ export class Engine {
       lease.job!.giveUp(this.#context.clock.now());
       this.#releases.one(lease);
     }
+    const { queue, isGuest } = this.#context;
+    const why = isGuest
+      ? "the time of the function is over"
+      : "the container is stopping";
     logJobs(this.#logger, "warn", {
-      what:
-        "Gave up running jobs as the container is stopping; they will be received again",
-      queue: this.#context.queue,
+      what: `Gave up running jobs as ${why}; they will be received again`,
+      queue,
       jobs: running.map(({ message }) => message),
     });
   }

@@ -178,6 +178,9 @@ export class Outcomes {
     if (lease.lost) return log("when its message is visible");
     const now = clock.now();
     let seconds = decision.action === "leave" ? undefined : decision.seconds;
+    if (seconds === undefined && this.#context.isGuest) {
+      return log("when its visibility timeout ends");
+    }
     // A message that came before the queue's own visibility timeout was known
     // stays away for as long as others do.
     const { seconds: own } = visibility;

@@ -76,7 +76,7 @@ export class Releases {
     else {
       leases.settle(lease);
       this.#context.events.ended("released");
-      await settler.settle(lease, SHOW);
+      if (!this.#context.isGuest) await settler.settle(lease, SHOW);
       leases.report(lease, "released");
       this.end(lease, true);
     }

@@ -91,7 +91,7 @@ export class HookCalls implements Partial<ContainerEvents> {
       this.#run("stopped", undefined, () => stopped(summary));
     }
     this.#hasStopped = true;
-    await this.#wait();
+    await this.wait();
     for (const [what, { left }] of this.#lines) {
       if (left === 0) continue;
       this.#logger.error(`${what} (${left} more times): ${queue}`);
@@ -108,8 +108,11 @@ export class HookCalls implements Partial<ContainerEvents> {
     return this.#options.loggers.get("zsqs");
   }
 
-  /** By the system's clock: at the end of a test, nobody moves the double's. */
-  async #wait(): Promise<void> {
+  /**
+   * Waits for pending promises, for up to 5 s by the system's clock: at the end
+   * of a test, nobody moves the double's.
+   */
+  async wait(): Promise<void> {
     const late = Promise.withResolvers<void>();
     const timer = setTimeout(late.resolve, STOP_MS);
     await Promise.race([Promise.all(this.#pending), late.promise]);

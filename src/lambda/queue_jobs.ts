@@ -184,7 +184,7 @@ export class QueueJobs {
   }
 
   #logNear(engine: Engine): void {
-    const { running, waiting } = engine.remaining;
+    const { waiting, remaining: { running } } = engine;
     if (running.length + waiting === 0) return;
     this.#logger.warn(
       `The time of the function is nearly over: aborting ${running.length} running jobs of ${this.#ref.name}, and returning ${waiting} that have not started; raise its timeout, or lower the trigger's batch size`,

@@ -9,6 +9,7 @@ import { type OpenQueue, openQueue } from "../connect/open_queue.ts";
 import { describeMessage } from "../operate/failed_message.ts";
 import { FailedWork, type FailedWorkOptions } from "../operate/failed_work.ts";
 import { readAttributes } from "../operate/queue_status.ts";
+import { counted, plainNumber } from "../numbers.ts";
 import { Redrive } from "../operate/redrive.ts";
 import { SWEEP_VISIBILITY_SECONDS } from "../operate/sweep.ts";
 import type { QueueAttributes } from "../sqs/connection.ts";
@@ -30,13 +31,7 @@ import {
 } from "./failed_selection.ts";
 import { listSources } from "./failed_sources.ts";
 import { readLines } from "./lines.ts";
-import {
-  counted,
-  orDash,
-  type Output,
-  plainNumber,
-  Progress,
-} from "./screen.ts";
+import { orDash, type Output, Progress } from "./screen.ts";
 import { untilForced } from "./stop.ts";
 
 export const FAILED_COMMAND: Command = {

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { ageText, counted } from "../numbers.ts";
 import {
   bodyOf,
   describeMessage,
@@ -13,13 +14,7 @@ import {
 } from "../operate/failed_message.ts";
 import type { ReceivedMessage } from "../sqs/connection.ts";
 import { escapeControls, isoTime, printable } from "../text.ts";
-import {
-  counted,
-  orDash,
-  type Output,
-  plainNumber,
-  type Styled,
-} from "./screen.ts";
+import { orDash, type Output, type Styled } from "./screen.ts";
 
 /** All of a message: its facts, then attributes, body and stack. */
 export function wholeMessage(
@@ -90,11 +85,6 @@ function cutTo(length: number, text: string): string {
   return length === 0 ? "" : `${text.slice(0, length - 1)}…`;
 }
 
-const UNITS = [["d", 86_400], ["h", 3600], ["min", 60], ["s", 1]] as const;
-
 function age(nowMs: number, failedMs: number | undefined): string {
-  if (failedMs === undefined) return orDash(failedMs);
-  const seconds = Math.max(0, Math.floor((nowMs - failedMs) / 1000));
-  const [unit, size] = UNITS.find(([, size]) => seconds >= size) ?? ["s", 1];
-  return `${plainNumber(Math.floor(seconds / size))} ${unit}`;
+  return failedMs === undefined ? orDash(failedMs) : ageText(nowMs - failedMs);
 }

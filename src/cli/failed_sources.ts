@@ -6,9 +6,10 @@
  */
 
 import type { OpenQueue } from "../connect/open_queue.ts";
+import { counted } from "../numbers.ts";
 import { FailedWork, type FailedWorkOptions } from "../operate/failed_work.ts";
 import type { Redrive } from "../operate/redrive.ts";
-import { counted, type Output, Progress } from "./screen.ts";
+import { type Output, Progress } from "./screen.ts";
 
 /** The most queues that are listed, and followed. */
 const MAX_SOURCES = 20;

@@ -5,12 +5,8 @@
  */
 
 import type { Clock } from "../clock.ts";
-import {
-  escapeControls,
-  numberText,
-  printable,
-  printableLines,
-} from "../text.ts";
+import { plainNumber } from "../numbers.ts";
+import { escapeControls, printable, printableLines } from "../text.ts";
 
 /** The command line's input and output. */
 export interface Io {
@@ -143,18 +139,6 @@ export class Output {
 export function orDash(value: string | number | null | undefined): string {
   if (typeof value === "string") return value;
   return Number.isFinite(value) ? plainNumber(value as number) : "-";
-}
-
-// Slow to make: a list of failed messages has two numbers a line.
-const numbers = new Intl.NumberFormat("en-US");
-
-export function plainNumber(value: number): string {
-  return numberText(value, numbers.format);
-}
-
-/** A number of things: `1 job`, `10,000 jobs`, `unknown jobs`. */
-export function counted(count: number, noun: string): string {
-  return `${plainNumber(count)} ${noun}${count === 1 ? "" : "s"}`;
 }
 
 /**

@@ -10,6 +10,7 @@ import { messageOf, SendError } from "../errors.ts";
 import { kwargs } from "../message/body.ts";
 import type { BodyFormat } from "../message/reading.ts";
 import { parseExact } from "../message/strict_json.ts";
+import { counted } from "../numbers.ts";
 import { refuseUnknown } from "../unknown_options.ts";
 import { MAX_BYTES } from "../sqs/connection.ts";
 import { isShared } from "../sending/send_queue.ts";
@@ -21,7 +22,7 @@ import {
 import type { Sender } from "../sending/sender.ts";
 import { DONE, FAILED } from "./errors.ts";
 import { type LinePart, readLines } from "./lines.ts";
-import { counted, type Output, Progress } from "./screen.ts";
+import { type Output, Progress } from "./screen.ts";
 import { untilForced } from "./stop.ts";
 
 /**

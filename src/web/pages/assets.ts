@@ -4,6 +4,10 @@
  * @module
  */
 
+import { ICON } from "./frame.ts";
+import { LIVE } from "./live.ts";
+import { STYLE } from "./style.ts";
+
 export interface Asset {
   readonly type: string;
   readonly text: string;
@@ -11,10 +15,7 @@ export interface Asset {
 
 /** By their path. */
 export const ASSETS: Readonly<Record<string, Asset>> = {
-  "/style.css": { type: "text/css; charset=utf-8", text: "" },
-  "/live.js": { type: "text/javascript; charset=utf-8", text: "" },
-  "/icon.svg": {
-    type: "image/svg+xml",
-    text: '<svg xmlns="http://www.w3.org/2000/svg"/>',
-  },
+  "/style.css": { type: "text/css; charset=utf-8", text: STYLE },
+  "/live.js": { type: "text/javascript; charset=utf-8", text: LIVE },
+  "/icon.svg": { type: "image/svg+xml", text: ICON },
 };

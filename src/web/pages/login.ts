@@ -1,0 +1,69 @@
+/**
+ * The pages without a session, and those of refused requests.
+ *
+ * @module
+ */
+
+import { counted } from "../../numbers.ts";
+import { layout } from "./frame.ts";
+import { data, form, type Html, markup, note } from "./parts.ts";
+import type { Frame, LoginView, ProblemView } from "./views.ts";
+
+export function loginPage(
+  { isWrong, waitSeconds }: LoginView,
+  frame: Frame,
+): Html {
+  const text = isWrong
+    ? `Wrong password.${
+      waitSeconds > 0 ? ` Try again in ${counted(waitSeconds, "second")}.` : ""
+    }`
+    : undefined;
+  return layout({
+    title: "Sign in",
+    content: markup`<section class="card stack sign-in"><h1>Sign in</h1>${
+      form({
+        action: "/login",
+        frame,
+        name: "stack",
+        content:
+          markup`<div class="field"><label for="password">Password</label><input id="password" name="password" type="password" autocomplete="current-password" required autofocus${
+            text !== undefined &&
+            markup` aria-invalid="true" aria-describedby="password-error"`
+          }>${
+            text !== undefined &&
+            markup`<p id="password-error" class="error" role="alert">${text}</p>`
+          }</div>
+          <div><button class="btn go">Sign in</button></div>`,
+      })
+    }</section>`,
+  }, frame);
+}
+
+const TITLES: Readonly<Record<number, string>> = {
+  401: "Not signed in",
+  403: "Refused",
+  404: "Not found",
+  405: "Refused",
+  409: "Not now",
+  413: "Too large",
+  429: "Too many requests",
+  503: "Not now",
+};
+
+export function problemPage({ status, text }: ProblemView, frame: Frame): Html {
+  const title = TITLES[status] ?? (status < 500 ? "Refused" : "Failed");
+  return layout({
+    title,
+    content: markup`<div class="head">
+        <h1>${title}</h1>
+      </div>${
+      note(
+        status < 500 ? "warn" : "bad",
+        data(text),
+      )
+    }${
+      frame.isSignedIn &&
+      markup`<div class="row"><a class="btn" href="/">Go to Overview</a></div>`
+    }`,
+  }, frame);
+}

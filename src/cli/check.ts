@@ -4,30 +4,44 @@
  * @module
  */
 
-import { connectOptions } from "../config/config.ts";
-import type { ContainerConfig } from "../config/options.ts";
-import type { Command, ParsedOptions } from "./command.ts";
-import { describeError, DONE, type ErrorReport, USAGE } from "./errors.ts";
-import type { Output, Style } from "./screen.ts";
 import { systemClock } from "../clock.ts";
-import { listenToStopSignals } from "../signals.ts";
+import { type CheckedSettings, connectOptions } from "../config/config.ts";
 import { inspectConfig } from "../config/ini_config.ts";
+import type { ContainerConfig } from "../config/options.ts";
 import {
   failureLoops,
   type FailureRoute,
   routeOf,
 } from "../connect/failure_loops.ts";
 import { type OpenQueue, openQueue } from "../connect/open_queue.ts";
+import { fateText } from "../container/failed_jobs.ts";
+import { loadHooks } from "../job/hooks.ts";
+import { loadWorker } from "../job/worker.ts";
+import { checkLogFiles, defaultLoggers } from "../logging/loggers.ts";
+import { listLogFiles } from "../logging/loggers_text.ts";
+import { readAttributes } from "../operate/queue_status.ts";
+import { listenToStopSignals } from "../signals.ts";
+import type { QueueAttributes } from "../sqs/connection.ts";
 import type { QueueRef } from "../sqs/queue_ref.ts";
+import { list } from "../text.ts";
+import {
+  configFact,
+  jobRightsFact,
+  moduleFact,
+  queueFact,
+  redriveFact,
+  sqsRightsFact,
+} from "./check_facts.ts";
+import { printSummary, Report } from "./check_report.ts";
 import {
   warningsOnFailures,
   warningsOnQueue,
   warningsOnRegion,
   warningsOnRights,
 } from "./check_warnings.ts";
-import { checkLogFiles, defaultLoggers } from "../logging/loggers.ts";
-import { loadHooks } from "../job/hooks.ts";
-import { loadWorker } from "../job/worker.ts";
+import type { Command, ParsedOptions } from "./command.ts";
+import type { Output } from "./screen.ts";
+import { sharedHealth } from "./shared_health.ts";
 
 export const CHECK: Command = {
   name: "check",
@@ -36,11 +50,16 @@ export const CHECK: Command = {
   usage: ["CONFIG.ini..."],
   about: `\
 It reads each file, imports the modules of the worker and the hooks without
-calling them, and finds the queues. It runs no job. It refuses "failures" that
-lead back to the queue, through other files of the command line too. It warns if
-the queue's redrive policy moves messages to the dead-letter queue after few
-receives, if isolated jobs can reach the container's environment or credentials,
-and if a queue's region is not the "region".`,
+calling them, and finds the queues. It runs no job. It prints a line for each
+check: configuration, log files, worker, rights of jobs, hooks, queue and its
+visibility timeout, redrive policy, failed jobs, rights on SQS. The last line
+counts the problems. Problems and warnings go to standard error.
+
+It refuses "failures" that lead back to the queue, through other files of the
+command line too, and two containers with one "health" address. It warns if
+failed jobs are deleted, if the queue's redrive policy moves messages to the
+dead-letter queue after few receives, if isolated jobs can reach the container's
+environment or credentials, and if a queue's region is not the "region".`,
   options: [],
   exitStatus: `0 no problem found, 1 a queue could not be looked up, 2 the
 configuration is wrong.`,
@@ -50,86 +69,129 @@ configuration is wrong.`,
 
 async function check(options: ParsedOptions, io: Output): Promise<number> {
   const { positional: files } = options;
-  const say = (style: Style) => (text: string) => io.stderr({ text, style });
-  const reports: CheckReport[] = [];
-  for (const file of files) {
-    reports.push(await checkFile(file, say("yellow")));
+  const how = { debug: options.has("debug") };
+  const checked: Checked[] = [];
+  for (const file of files) checked.push(await checkFile(file, how, io));
+  const together = new Report(how);
+  together.refuse("Health", sharedHealth(checked.map(({ config }) => config)));
+  const routes = checked.flatMap(({ route }) => route ?? []);
+  for (const { file, problem } of failureLoops(routes)) {
+    const report = checked.find(({ config }) => config.file === file)?.report;
+    (report ?? together).refuse("Failed jobs", [problem]);
   }
-  const loops = failureLoops(reports.flatMap(({ route }) => route ?? []));
-  let worst = DONE;
-  for (const [i, { lines, warnings, status, config }] of reports.entries()) {
-    const back = loops.filter(({ file }) => file === config.file)
-      .map(({ problem }) => problem);
-    [...lines, ...back].forEach(say("red"));
-    warnings.forEach(say("yellow"));
-    const found = back.length > 0 ? Math.max(status, USAGE) : status;
-    if (found === DONE) {
-      io.stdout({ text: `${files[i]} is fine`, style: "green" });
-    }
-    worst = Math.max(worst, found);
-  }
-  return worst;
+  checked.forEach(({ report }, i) => report.print(files[i]!, io));
+  if (together.problems > 0) together.print("Together", io);
+  const reports = [...checked.map(({ report }) => report), together];
+  printSummary(files, reports, io);
+  return Math.max(...reports.map(({ status }) => status));
 }
 
-interface CheckReport extends ErrorReport {
+interface Checked {
+  readonly report: Report;
   readonly config: Partial<ContainerConfig>;
-  readonly warnings: readonly string[];
   /** Where failed jobs go, if both queues were found. */
   readonly route?: FailureRoute | undefined;
 }
 
 async function checkFile(
   file: string,
-  onWait: (line: string) => void,
-): Promise<CheckReport> {
-  const { config, problems, wrong } = await inspectConfig(file);
-  const { loggers, loggersWhere = "", worker, queue, failures } = config;
-  const lines = [...problems];
-  if (loggers !== undefined) {
-    lines.push(...checkLogFiles(loggers, loggersWhere));
+  how: { readonly debug: boolean },
+  io: Output,
+): Promise<Checked> {
+  const checked = await inspectConfig(file);
+  const { config, problems, wrong } = checked;
+  const report = new Report(how);
+  report.refuse("Configuration", problems);
+  if (problems.length === 0) {
+    report.found("Configuration", configFact(config));
   }
-  const warnings = [...warningsOnRights(config), ...warningsOnRegion(config)];
-  let status = lines.length > 0 ? USAGE : DONE;
-  const attempt = async (look: () => Promise<void>) => {
-    try {
-      await look();
-    } catch (error) {
-      const report = await describeError(error);
-      lines.push(...report.lines);
-      status = Math.max(status, report.status);
-    }
-  };
-  if (worker !== undefined) {
-    await attempt(() => checkWorker({ ...config, worker }));
-  }
-  await attempt(async () => {
-    await loadHooks({ workerConfig: {}, ...config });
-  });
+  checkLogs(config, report);
+  await checkModules(checked, report);
   if (wrong.has("region") || wrong.has("endpoint")) {
-    return { config, lines, warnings, status };
+    report.found("Queue", "not looked up, as its server is not known");
+    return { config, report };
   }
   using stack = new DisposableStack();
-  const found = new Map<QueueRef, OpenQueue>();
-  for (const ref of [queue, failures]) {
-    if (typeof ref !== "object") continue;
-    await attempt(async () => {
-      const where = connectOptions(config);
-      const open = await openQueue(ref, { ...where, onWait });
-      stack.defer(() => open.connection.close());
-      found.set(ref, open);
-      if (ref === queue) {
-        warnings.push(...await warningsOnQueue(open, config));
-      }
+  const open = async (ref: QueueRef) => {
+    const where = connectOptions(config);
+    const onWait = (text: string) => io.stderr({ text, style: "yellow" });
+    const queue = await openQueue(ref, { ...where, onWait });
+    stack.defer(() => queue.connection.close());
+    return queue;
+  };
+  const route = await checkQueues(checked, open, report);
+  return { config, report, route };
+}
+
+function checkLogs(config: Partial<ContainerConfig>, report: Report): void {
+  const { loggers = [], loggersWhere = "" } = config;
+  const problems = checkLogFiles(loggers, loggersWhere);
+  report.refuse("Log files", problems);
+  const paths = listLogFiles(loggers).map(({ path }) => path);
+  if (problems.length > 0 || paths.length === 0) return;
+  report.found("Log files", `${list(paths)}, can be written`);
+}
+
+async function checkModules(
+  { config, problems }: CheckedSettings,
+  report: Report,
+): Promise<void> {
+  // An option that is wrong may be one of these.
+  const isRight = problems.length === 0;
+  const { worker, hooks } = config;
+  if (worker !== undefined) {
+    await report.look("Worker", async () => {
+      await checkWorker({ ...config, worker });
+      const isIsolated = config.isolation === "process";
+      report.found("Worker", moduleFact(worker, isIsolated));
+    });
+    if (isRight) report.found("Job rights", jobRightsFact(config));
+    report.warn("Job rights", warningsOnRights(config));
+  }
+  if (hooks === undefined) return;
+  await report.look("Hooks", async () => {
+    await loadHooks({ workerConfig: {}, ...config });
+    report.found("Hooks", moduleFact(hooks, false));
+  });
+}
+
+/** Finds the queues; returns where failed jobs go. */
+async function checkQueues(
+  { config, problems }: CheckedSettings,
+  open: (ref: QueueRef) => Promise<OpenQueue>,
+  report: Report,
+): Promise<FailureRoute | undefined> {
+  const isRight = problems.length === 0;
+  const { queue, failures } = config;
+  let source: OpenQueue | undefined;
+  let target: OpenQueue | undefined;
+  let attributes: QueueAttributes | undefined;
+  if (queue !== undefined) {
+    await report.look("Queue", async () => {
+      source = await open(queue);
+      attributes = await readAttributes(source);
+      report.found("Queue", queueFact(source, attributes, config));
+      report.found("Redrive policy", redriveFact(attributes));
+      const warnings = warningsOnQueue(source, attributes, config);
+      report.warn("Redrive policy", warnings);
+    });
+    report.warn("Queue", warningsOnRegion(config));
+    const lost = isRight && source ? warningsOnFailures(config) : [];
+    report.warn("Failed jobs", lost);
+    if (isRight && lost.length === 0) {
+      report.found("Failed jobs", fateText(config));
+    }
+  }
+  if (typeof failures === "object") {
+    await report.look("Failures queue", async () => {
+      target = await open(failures);
+      const { ref: { name }, connection: { region } } = target;
+      report.found("Failures queue", `${name} in ${region}`);
     });
   }
-  const source = queue && found.get(queue);
-  const target = typeof failures === "object" && found.get(failures);
-  const route = source && target
-    ? routeOf(config.file, source, target)
-    : undefined;
-  // What is wrong may be the option itself.
-  if (lines.length === 0) warnings.unshift(...warningsOnFailures(config));
-  return { config, lines, warnings, status, route };
+  if (source === undefined) return undefined;
+  report.found("SQS rights", sqsRightsFact(source, target, attributes));
+  return target && routeOf(config.file, source, target);
 }
 
 /** Imports the worker's module where its jobs would run. */

@@ -10,8 +10,13 @@ import { profileFiles } from "../aws/profile_files.ts";
 import type { ContainerConfig } from "../config/options.ts";
 import type { OpenQueue } from "../connect/open_queue.ts";
 import { attemptsProblem } from "../container/failed_jobs.ts";
+<<<<<<< Updated upstream
 import { counted } from "../numbers.ts";
 import { readAttributes } from "../operate/queue_status.ts";
+=======
+import type { QueueAttributes } from "../sqs/connection.ts";
+import { counted } from "./screen.ts";
+>>>>>>> Stashed changes
 
 /**
  * The least `maxReceiveCount` without a warning: a message may be released at a
@@ -84,11 +89,11 @@ export function warningsOnFailures({ queue, failures }: Given): string[] {
 }
 
 /** Warns of a queue that gives jobs up early, or never. */
-export async function warningsOnQueue(
+export function warningsOnQueue(
   open: OpenQueue,
+  attributes: QueueAttributes | undefined,
   config: Given,
-): Promise<string[]> {
-  const attributes = await readAttributes(open);
+): string[] {
   if (attributes === undefined) return [];
   const { name, fifo } = open.ref;
   const { attempts, failures, isolation } = config;

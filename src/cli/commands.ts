@@ -12,7 +12,7 @@ import { PERMISSIONS } from "./permissions.ts";
 import { SEND } from "./send.ts";
 import { STATUS } from "./status.ts";
 
-/** All but running containers, which has no word of its own. */
+/** All but running containers, which has no name. */
 export const COMMANDS: readonly Command[] = [
   INIT,
   CHECK,

@@ -39,8 +39,13 @@ export async function printError(
 ): Promise<number> {
   const { lines, status } = await describeError(error, call);
   for (const line of lines) io.stderr({ text: line, style: "red" });
-  if (debug && isError(error)) io.stderr(errorText(encodeError(error)));
+  if (debug) stackOf(error).forEach((text) => io.stderr(text));
   return status;
+}
+
+/** An error's stack and causes in one text, for `--debug`. */
+export function stackOf(error: unknown): string[] {
+  return isError(error) ? [errorText(encodeError(error))] : [];
 }
 
 /**

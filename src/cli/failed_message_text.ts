@@ -14,7 +14,18 @@ import {
 } from "../operate/failed_message.ts";
 import type { ReceivedMessage } from "../sqs/connection.ts";
 import { escapeControls, isoTime, printable } from "../text.ts";
+<<<<<<< Updated upstream
 import { orDash, type Output, type Styled } from "./screen.ts";
+=======
+import {
+  counted,
+  orDash,
+  type Output,
+  plainNumber,
+  type Styled,
+} from "./screen.ts";
+import { cutTo, padTo, widthOf } from "./width.ts";
+>>>>>>> Stashed changes
 
 /** All of a message: its facts, then attributes, body and stack. */
 export function wholeMessage(
@@ -36,10 +47,11 @@ export function wholeMessage(
     ...Object.entries(attributes as object)
       .map(([name, value]): [string, unknown] => [`Attribute ${name}`, value]),
   ];
-  const width = Math.max(...rows.map(([name]) => name.length)) + 2;
+  const names = rows.map(([name]) => printable(name));
+  const width = Math.max(...names.map(widthOf)) + 2;
   return [
-    ...rows.map(([name, value]) =>
-      printable(name).padEnd(width) + printable(String(value))
+    ...rows.map(([, value], i) =>
+      padTo(width, names[i]!) + printable(String(value))
     ),
     "Body",
     ...indented(String(body)),
@@ -75,15 +87,19 @@ export function messageLine(
   let room = screen.columns;
   return parts.map((part, i) => {
     const whole = i === 0 ? part : `  ${part}`;
-    const text = whole.length > room ? cutTo(room, whole) : whole;
-    room -= text.length;
+    const text = cutTo(room, whole);
+    room -= widthOf(text);
     return { text, style: STYLES[i] };
   });
 }
 
+<<<<<<< Updated upstream
 function cutTo(length: number, text: string): string {
   return length === 0 ? "" : `${text.slice(0, length - 1)}…`;
 }
+=======
+const UNITS = [["d", 86_400], ["h", 3600], ["min", 60], ["s", 1]] as const;
+>>>>>>> Stashed changes
 
 function age(nowMs: number, failedMs: number | undefined): string {
   return failedMs === undefined ? orDash(failedMs) : ageText(nowMs - failedMs);

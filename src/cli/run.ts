@@ -19,6 +19,7 @@ import {
 } from "./command.ts";
 import { COMMANDS } from "./commands.ts";
 import { DONE } from "./errors.ts";
+import { sharedHealth } from "./shared_health.ts";
 import { readContainerConfig } from "../config/ini_config.ts";
 import { Container } from "../container/container.ts";
 import { refuseLoops, type StartOptions } from "../container/parts.ts";
@@ -127,7 +128,8 @@ async function run(options: ParsedOptions, io: Output): Promise<number> {
     return DONE;
   }
   const configs = await Promise.all(files.map(readContainerConfig));
-  refuseSharedHealth(configs);
+  const shared = sharedHealth(configs);
+  if (shared.length > 0) throw new ConfigError(shared);
   using stop = stopSignals(io);
   const watcher = Number(options.get(WATCHER_OPTION.name));
   const how = {
@@ -203,22 +205,6 @@ function refuseMistyped(word: string): void {
   throw new UsageError(
     `There is no command and no file ${quote(word)}: ${hint}`,
   );
-}
-
-/** Refuses two containers that would listen on one address. */
-function refuseSharedHealth(configs: readonly ContainerConfig[]): void {
-  const problems: string[] = [];
-  const files = new Map<string, string>();
-  for (const { health, file = "" } of configs) {
-    if (health === undefined || health.port === 0) continue;
-    const other = files.get(health.text);
-    files.set(health.text, file);
-    if (other === undefined) continue;
-    problems.push(
-      `Cannot start container as "health" in [container] of ${file} is the same as in ${other}: give each its own port, current value is "${health.text}"`,
-    );
-  }
-  if (problems.length > 0) throw new ConfigError(problems);
 }
 
 /** Makes queues that workers open use the local server, too. */

@@ -5,8 +5,18 @@
  */
 
 import type { Clock } from "../clock.ts";
+<<<<<<< Updated upstream
 import { plainNumber } from "../numbers.ts";
 import { escapeControls, printable, printableLines } from "../text.ts";
+=======
+import {
+  escapeControls,
+  numberText,
+  printable,
+  printableLines,
+} from "../text.ts";
+import { cutTo } from "./width.ts";
+>>>>>>> Stashed changes
 
 /** The command line's input and output. */
 export interface Io {
@@ -176,7 +186,7 @@ export class Progress implements Disposable {
     this.#drawnMs = now;
     // Some terminals wrap when their last column is written.
     const width = screen.columns - 1;
-    this.#shown = barText(this.#textOf(done), fraction).slice(0, width);
+    this.#shown = cutTo(width, barText(this.#textOf(done), fraction));
     this.#io.redraw(this.#shown);
   }
 

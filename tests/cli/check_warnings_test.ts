@@ -8,7 +8,7 @@
 import { assertEquals } from "@std/assert";
 import { profileFiles } from "../../src/aws/profile_files.ts";
 import { setUp } from "../../testing.ts";
-import { cli, Folder } from "../support/cli.ts";
+import { cli, Folder, textsOf } from "../support/cli.ts";
 
 const REACH =
   "as they have the container's user, they can read its environment, its AWS credentials and its files";
@@ -52,7 +52,7 @@ Deno.test("zsqs check warns of rights that end isolation", async (t) => {
       );
       const { stderr } = await cli(["check", file]);
       assertEquals(
-        stderr.filter((line) => line.startsWith("Warning: ")),
+        textsOf(stderr).filter((line) => line.startsWith("Warning: ")),
         warnings,
       );
     });
@@ -71,7 +71,7 @@ Deno.test("zsqs check warns of a queue in another region", async () => {
       "w.ini",
       `[container]\nworker = w.ts\nqueue = ${url}\nfailures = ${arn}\n${options}\n`,
     );
-    return (await cli(["check", file])).stderr;
+    return textsOf((await cli(["check", file])).stderr);
   };
   const warning = (name: string, region: string, other: string) =>
     `Warning: "${name}" is in region "${region}", but "region" is "${other}", for which requests are signed: remove "region", or give a queue there`;

@@ -13,7 +13,7 @@ import {
 } from "@std/assert";
 import manifest from "../../deno.json" with { type: "json" };
 import { setUp } from "../../testing.ts";
-import { cli, Folder, freeAddress } from "../support/cli.ts";
+import { cli, Folder, freeAddress, textsOf } from "../support/cli.ts";
 import { runCli, servePackage, TestProcess } from "../support/server.ts";
 
 const CLI = "deno run -A jsr:@zsqs/cli";
@@ -552,12 +552,17 @@ Deno.test("main() refuses a wrong configuration", async (t) => {
 
 Deno.test("main() checks a wrong configuration", async (t) => {
   await eachWrong(t, async (file, { onCall }, lines) => {
-    assertEquals(
-      await cli(["check", file]),
-      onCall
-        ? { status: 0, stdout: [`${file} is fine`], stderr: [DELETED] }
-        : { status: 2, stdout: [], stderr: lines },
-    );
+    const { status, stdout, stderr } = await cli(["check", file]);
+    const texts = textsOf(stderr);
+    if (onCall) {
+      assertEquals([status, texts], [0, [DELETED]]);
+      assertEquals(stdout.at(-1), `Checked ${file}: no problems, 1 warning`);
+      return;
+    }
+    // A wrong worker hides no warning.
+    const problems = texts.filter((text) => text !== DELETED);
+    assertEquals([status, problems], [2, lines]);
+    assertMatch(stdout.at(-1)!, /: 1 problem(?:, 1 warning)?$/);
   });
 });
 
@@ -572,15 +577,26 @@ Deno.test("main() checks all at once", async () => {
   const worse = folder.at("none.ini");
   assertEquals(await cli(["check", bad, good, worse]), {
     status: 2,
-    stdout: [`${good} is fine`],
+    stdout: [
+      bad,
+      good,
+      "  Configuration   one job at a time",
+      "  Worker          adder.ts, imported but not called",
+      "  Job rights      the container's own, as jobs run in its process",
+      "  Queue           adder in us-east-1, visibility timeout 30 s",
+      "  Redrive policy  none: the queue has no dead-letter queue",
+      "  SQS rights      GetQueueUrl, GetQueueAttributes: allowed; not tried: ReceiveMessage, DeleteMessage, ChangeMessageVisibility",
+      worse,
+      "Checked 3 files: 6 problems, 1 warning",
+    ],
     stderr: [
-      `Cannot start container as "quue" in [container] of ${bad} (line 4) is not an option: did you mean "queue"?`,
-      `Cannot start container as "wait_time" in [container] of ${bad} (line 5) must be an integer from 1 to 20: current value is "0"`,
-      `Cannot start container as "loggers" in [container] of ${bad} (line 6) never closes <logger>`,
-      `Cannot start container as worker "absent.ts" of ${bad} does not exist: there is no ${folder.url}/absent.ts`,
-      'Cannot find queue "absent" in region "us-east-1": create it first, or check its name and region',
-      DELETED,
-      `Cannot read ${worse} as there is no such file: give the path of an ini file`,
+      `  Configuration   Cannot start container as "quue" in [container] of ${bad} (line 4) is not an option: did you mean "queue"?`,
+      `  Configuration   Cannot start container as "wait_time" in [container] of ${bad} (line 5) must be an integer from 1 to 20: current value is "0"`,
+      `  Configuration   Cannot start container as "loggers" in [container] of ${bad} (line 6) never closes <logger>`,
+      `  Worker          Cannot start container as worker "absent.ts" of ${bad} does not exist: there is no ${folder.url}/absent.ts`,
+      '  Queue           Cannot find queue "absent" in region "us-east-1": create it first, or check its name and region',
+      `  Failed jobs     ${DELETED}`,
+      `  Configuration   Cannot read ${worse} as there is no such file: give the path of an ini file`,
     ],
   });
 });
@@ -601,11 +617,12 @@ export class Adder { constructor() { globalThis.zsqsCalled = true; } handle() {}
       "adder.ini",
       `[container]\nworker = calls.ts:${expr}\nqueue = adder\n${loggers}`,
     );
-    assertEquals(await cli(["check", file]), {
-      status: 0,
-      stdout: [`${file} is fine`],
-      stderr: [DELETED],
-    });
+    const { status, stdout, stderr } = await cli(["check", file]);
+    assertEquals([status, textsOf(stderr)], [0, [DELETED]]);
+    assertEquals(
+      stdout[2],
+      `  Log files       ${folder.at("adder.log")}, can be written`,
+    );
   }
   assert(!("zsqsCalled" in globalThis));
   const names = (await Array.fromAsync(Deno.readDir(folder.path)))

@@ -162,17 +162,16 @@ Deno.test("zsqs refuses two containers that answer on one address", async () => 
     "b.ini": ini("127.0.0.1:8080"),
   });
   const files = [folder.at("a.ini"), folder.at("b.ini")];
-  assertEquals(await cli(files), {
-    status: 2,
-    stdout: [],
-    stderr: [
-      `Cannot start container as "health" in [container] of ${
-        files[1]
-      } is the same as in ${
-        files[0]
-      }: give each its own port, current value is "127.0.0.1:8080"`,
-    ],
-  });
+  const problem = `Cannot start container as "health" in [container] of ${
+    files[1]
+  } is the same as in ${
+    files[0]
+  }: give each its own port, current value is "127.0.0.1:8080"`;
+  assertEquals(await cli(files), { status: 2, stdout: [], stderr: [problem] });
+  using _queues = setUp({ silent: true, queues: ["jobs"] });
+  const check = await cli(["check", ...files]);
+  assertEquals(check.status, 2);
+  assertEquals(check.stderr.at(-1), `  Health          ${problem}`);
 });
 
 Deno.test("zsqs names the Deno permission that health needs", async () => {

@@ -73,7 +73,10 @@ async function callAll(stage: ProcessStage): Promise<void> {
   await server.createQueue("jobs-failed");
   await folder.write("worker.ts", WORKER);
   await folder.write("jobs.ini", ini("jobs", "failures = jobs-failed\n"));
-  await passes(cli(["check", "jobs.ini"]), /^jobs\.ini is fine\n$/);
+  await passes(
+    cli(["check", "jobs.ini"]),
+    /\nChecked jobs\.ini: no problems\n$/,
+  );
   await passes(cli(["send", "jobs", "one"]), /^Sent to jobs: \S+\n$/);
   const lines = '["two"]\n["bad"]\n';
   await passes(cli(["send", "--stdin", "jobs"], lines), /^$/);
@@ -267,7 +270,7 @@ async function refuseJsr({ runtime, folder, cli, server }: ProcessStage) {
     for (const args of [["imported.ini"], ["check", "imported.ini"]]) {
       await refuses(cli(args), [
         new RegExp(
-          `^Cannot start container as worker "${specifier}" of imported\\.ini needs Deno, as ${runtime} imports no `,
+          `^(?:  Worker +)?Cannot start container as worker "${specifier}" of imported\\.ini needs Deno, as ${runtime} imports no `,
         ),
       ]);
     }
@@ -291,7 +294,7 @@ async function refuseIsolation({ runtime, folder, cli, server }: ProcessStage) {
   for (const args of [["isolated.ini"], ["check", "isolated.ini"]]) {
     await refuses(cli(args), [
       new RegExp(
-        `^Cannot start container as "isolation" is "process", which needs Deno, not ${runtime}: `,
+        `^(?:  Worker +)?Cannot start container as "isolation" is "process", which needs Deno, not ${runtime}: `,
       ),
     ]);
   }

@@ -54,6 +54,11 @@ export async function cli(
   return { status, stdout, stderr, ...(drawn.length > 0 ? { drawn } : {}) };
 }
 
+/** The texts of lines of `check`, without the names of the checks. */
+export function textsOf(lines: readonly string[]): string[] {
+  return lines.map((line) => line.replace(/^ {2}[A-Z].{15}/, ""));
+}
+
 /** An address of this machine on which nothing listens. */
 export function freeAddress(): string {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });

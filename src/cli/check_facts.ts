@@ -11,7 +11,8 @@ import type { WorkerSpec } from "../job/worker_spec.ts";
 import { list } from "../text.ts";
 import type { QueueAttributes } from "../sqs/connection.ts";
 import { parseQueueRef } from "../sqs/queue_ref.ts";
-import { counted, orDash, plainNumber } from "./screen.ts";
+import { counted, plainNumber } from "../numbers.ts";
+import { orDash } from "./screen.ts";
 
 type Given = Partial<ContainerConfig>;
 

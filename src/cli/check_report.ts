@@ -7,7 +7,8 @@
 import { ConfigError } from "../errors.ts";
 import { printable } from "../text.ts";
 import { describeError, DONE, stackOf, USAGE } from "./errors.ts";
-import { counted, type Output, type Style } from "./screen.ts";
+import { counted } from "../numbers.ts";
+import type { Output, Style } from "./screen.ts";
 import { wrapTo } from "./width.ts";
 
 interface Row {

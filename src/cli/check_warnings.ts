@@ -10,13 +10,8 @@ import { profileFiles } from "../aws/profile_files.ts";
 import type { ContainerConfig } from "../config/options.ts";
 import type { OpenQueue } from "../connect/open_queue.ts";
 import { attemptsProblem } from "../container/failed_jobs.ts";
-<<<<<<< Updated upstream
 import { counted } from "../numbers.ts";
-import { readAttributes } from "../operate/queue_status.ts";
-=======
 import type { QueueAttributes } from "../sqs/connection.ts";
-import { counted } from "./screen.ts";
->>>>>>> Stashed changes
 
 /**
  * The least `maxReceiveCount` without a warning: a message may be released at a

@@ -14,18 +14,8 @@ import {
 } from "../operate/failed_message.ts";
 import type { ReceivedMessage } from "../sqs/connection.ts";
 import { escapeControls, isoTime, printable } from "../text.ts";
-<<<<<<< Updated upstream
 import { orDash, type Output, type Styled } from "./screen.ts";
-=======
-import {
-  counted,
-  orDash,
-  type Output,
-  plainNumber,
-  type Styled,
-} from "./screen.ts";
 import { cutTo, padTo, widthOf } from "./width.ts";
->>>>>>> Stashed changes
 
 /** All of a message: its facts, then attributes, body and stack. */
 export function wholeMessage(
@@ -92,14 +82,6 @@ export function messageLine(
     return { text, style: STYLES[i] };
   });
 }
-
-<<<<<<< Updated upstream
-function cutTo(length: number, text: string): string {
-  return length === 0 ? "" : `${text.slice(0, length - 1)}…`;
-}
-=======
-const UNITS = [["d", 86_400], ["h", 3600], ["min", 60], ["s", 1]] as const;
->>>>>>> Stashed changes
 
 function age(nowMs: number, failedMs: number | undefined): string {
   return failedMs === undefined ? orDash(failedMs) : ageText(nowMs - failedMs);

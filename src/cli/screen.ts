@@ -5,18 +5,9 @@
  */
 
 import type { Clock } from "../clock.ts";
-<<<<<<< Updated upstream
 import { plainNumber } from "../numbers.ts";
 import { escapeControls, printable, printableLines } from "../text.ts";
-=======
-import {
-  escapeControls,
-  numberText,
-  printable,
-  printableLines,
-} from "../text.ts";
 import { cutTo } from "./width.ts";
->>>>>>> Stashed changes
 
 /** The command line's input and output. */
 export interface Io {

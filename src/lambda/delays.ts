@@ -21,6 +21,8 @@ export interface DelaysOptions {
   readonly logger: Logger;
   /** Connects to the queue; called as soon as there is a delay. */
   readonly connect: () => Promise<Requesting>;
+  /** Remembers, for all invocations, that a missing right was logged. */
+  readonly denied: { isLogged: boolean };
 }
 
 /** A record that stays hidden. */
@@ -109,8 +111,11 @@ export class Delays {
   }
 
   #log(error: unknown): void {
-    const { queue, logger } = this.#options;
-    const why = isDenied(error)
+    const { queue, logger, denied } = this.#options;
+    const isForbidden = isDenied(error);
+    if (isForbidden && denied.isLogged) return;
+    denied.isLogged ||= isForbidden;
+    const why = isForbidden
       ? "sqs:ChangeMessageVisibility is not allowed"
       : messageOf(error);
     logger.warn(

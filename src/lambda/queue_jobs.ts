@@ -59,6 +59,7 @@ export class QueueJobs {
   readonly #requests: ContainerEvents;
   readonly #hooks: HookCalls | undefined;
   readonly #failures: EngineParts["failures"];
+  readonly #denied = { isLogged: false };
 
   constructor(config: ContainerConfig, parts: FunctionParts) {
     const { loggers, handling, telemetry, hooks } = parts;
@@ -107,6 +108,7 @@ export class QueueJobs {
       clock,
       logger: this.#logger,
       connect: this.#connect,
+      denied: this.#denied,
     });
     const source = new RecordSource(
       records,

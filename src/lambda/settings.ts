@@ -77,12 +77,13 @@ const NAMES: readonly (keyof LambdaOptions)[] = [
 ];
 
 /** Where something else has an option of containers. */
-const ELSEWHERE: Readonly<Record<string, string>> = {
-  queue: "comes with each event",
-  worker: "is the first argument of lambdaHandler()",
-  handler: "is for containers: give a worker that returns it",
-  handleBatch: "is for containers: give a worker that returns it",
-};
+const ELSEWHERE: ReadonlyMap<string, string> = new Map([
+  ["queue", "comes with each event: remove it"],
+  ["worker", "is the first argument of lambdaHandler(): remove it"],
+  ["handler", "is for containers: give a worker that returns it"],
+  ["handleBatch", "is for containers: give a worker that returns it"],
+  ["file", "has no use on Lambda: remove it"],
+]);
 
 /** The queue of an event that names none. */
 const NO_QUEUE = "unknown-queue";
@@ -165,11 +166,12 @@ function* problemsOf(
   }
   for (const name of Object.keys(given)) {
     if (isKnown(name)) continue;
-    const isContainers = name in ELSEWHERE || name === "file" ||
-      CONTAINER_OPTIONS.some(({ key }) => key === name);
-    yield isContainers
-      ? `${quote(name)} ${ELSEWHERE[name] ?? "has no use on Lambda"}: remove it`
-      : `${quote(name)} is not an option: ${suggest(name, NAMES, "options")}`;
+    const isContainers = CONTAINER_OPTIONS.some(({ key }) => key === name);
+    const problem = ELSEWHERE.get(name) ??
+      (isContainers
+        ? "has no use on Lambda: remove it"
+        : `is not an option: ${suggest(name, NAMES, "options")}`);
+    yield `${quote(name)} ${problem}`;
   }
   if (typeof worker !== "function") {
     yield `the worker must be a function or class that takes "workerConfig" and makes a handler: current value is ${

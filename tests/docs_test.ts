@@ -4,10 +4,11 @@
  * @module
  */
 
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { CONTAINER_OPTIONS } from "../src/config/options.ts";
 import { PAGE, withHelp } from "../tools/help.ts";
 import { pictures, readFigures } from "../tools/pictures.ts";
+import { readTrace } from "../tools/trace.ts";
 
 Deno.test("the guide to the command line shows the help of each command", async () => {
   const page = await Deno.readTextFile(PAGE);
@@ -22,20 +23,65 @@ Deno.test("the guide to the command line shows the help of each command", async 
   }
 });
 
+/** The cells of a guide's rows about options, without padding and escapes. */
+async function optionRows(guide: string): Promise<string[][]> {
+  const text = await Deno.readTextFile(
+    new URL(`../docs/${guide}`, import.meta.url),
+  );
+  return [...text.matchAll(/^\| `([a-z_]+)` *\|(.+)\|$/gm)].map((
+    [, name, cells],
+  ) => [name!, ...cells!.split("|").map((cell) => cell.trim())]);
+}
+
 Deno.test("the guide to the configuration lists each option, in the order of the help", async () => {
-  const page = await Deno.readTextFile(
-    new URL("../docs/configuration.md", import.meta.url),
+  assertEquals(
+    (await optionRows("configuration.md")).map(([name]) => name),
+    CONTAINER_OPTIONS.map(({ name }) => name),
   );
-  const rows = page.matchAll(/^\| `([a-z_*]+)` +\|/gm);
-  const names = CONTAINER_OPTIONS.map(({ name }) =>
-    name.replace(/^allow_.*/, "allow_*")
-  );
-  assertEquals([...rows].map(([, name]) => name), [...new Set(names)]);
 });
 
-Deno.test("the pictures show the figures of the bench", async () => {
+Deno.test("the guides give the unit, range and default that an option has", async () => {
+  const rows = [
+    ...await optionRows("configuration.md"),
+    ...await optionRows("batches.md"),
+  ];
+  for (const [name, range, standard] of rows) {
+    const option = CONTAINER_OPTIONS.find((each) => each.name === name)!;
+    const [, span] = /^an integer from (\d+ to \d+)$/.exec(option.allowed) ??
+      [];
+    const isTime = option.key.endsWith("Seconds");
+    if (span !== undefined) {
+      assertMatch(
+        range!,
+        new RegExp(`^${span}${isTime ? " s" : "\\b(?! s)"}`),
+        name,
+      );
+    }
+    for (
+      const [, word] of option.allowed.matchAll(/"(\w+)"(?=,| or| for|$)/g)
+    ) {
+      assertStringIncludes(range!, `\`${word}\``, name);
+    }
+    const given = typeof option.default === "function"
+      ? option.default({ batch: 7, isolation: "process" })
+      : option.default;
+    const wanted = given === 7 ? "`batch`" : `${given ?? ""}`;
+    // Without a default, the guide says so, or where the value comes from.
+    const told =
+      /^(none|required|the queue's own|AWS's own|environment|INFO|`delete`|`off`)/;
+    if (wanted === "") assertMatch(standard!, told, name);
+    else {assertEquals(
+        standard!.replace(/^`(job|none)`/, "$1").startsWith(wanted),
+        true,
+        name,
+      );}
+  }
+});
+
+Deno.test("the pictures show their data", async () => {
   // `deno task pictures` draws them anew.
-  for (const [name, drawn] of Object.entries(pictures(await readFigures()))) {
+  const drawings = pictures(await readFigures(), await readTrace());
+  for (const [name, drawn] of Object.entries(drawings)) {
     const url = new URL(`../docs/pictures/${name}`, import.meta.url);
     assertEquals(await Deno.readTextFile(url), drawn, name);
   }

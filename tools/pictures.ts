@@ -1,6 +1,6 @@
 /**
- * Draws the pictures of README and guides from the figures in
- * `docs/pictures/figures.json`, which come from the bench.
+ * Draws the pictures of README and guides from their data in `docs/pictures/`:
+ * `figures.json` comes from the bench, `trace.json` from `tools/trace.ts`.
  *
  * ```sh
  * deno task bench && deno task pictures bench.json
@@ -16,7 +16,8 @@ import {
   type Round,
 } from "../tests/bench/scenarios.ts";
 
-const FOLDER = new URL("../docs/pictures/", import.meta.url);
+import { FOLDER, HEAD, svg } from "./svg.ts";
+import { readTrace, type Trace, tracePicture } from "./trace.ts";
 
 /** What the charts show: a speed or a ratio by its name. */
 export interface Figures {
@@ -26,50 +27,6 @@ export interface Figures {
   readonly jobsPerSecond: Readonly<Record<string, Record<string, number>>>;
   /** Requests that one job costs, by runner. */
   readonly requestsPerJob: Readonly<Record<string, number>>;
-}
-
-const STYLE = `<style>
-text { font: 14px system-ui, sans-serif; fill: #1b1f24 }
-.muted { fill: #57606a; font-size: 12px }
-.box { fill: #f7f8fa; stroke: #7d8590 }
-.line { stroke: #57606a; fill: none; stroke-width: 1.5 }
-.head { fill: #57606a }
-.own { fill: #0a58ca }
-.peer { fill: #9aa4b2 }
-@media (prefers-color-scheme: dark) {
-  text { fill: #e6e9ee }
-  .muted { fill: #a3adba }
-  .box { fill: #171b22; stroke: #6b7482 }
-  .line { stroke: #a3adba }
-  .head { fill: #a3adba }
-  .own { fill: #7db4ff }
-  .peer { fill: #55606e }
-}
-</style>`;
-
-const HEAD =
-  `<defs><marker id="head" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" orient="auto"><path class="head" d="M0 0 8 4 0 8z"/></marker></defs>`;
-
-/** A picture with a title and a text for those who cannot see it. */
-function svg(
-  width: number,
-  height: number,
-  { title, text }: { readonly title: string; readonly text: string },
-  parts: readonly string[],
-): string {
-  return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="-1 -1 ${width + 2} ${
-      height + 2
-    }" width="${width + 2}" height="${
-      height + 2
-    }" role="img" aria-labelledby="title text">`,
-    `<title id="title">${title}</title>`,
-    `<desc id="text">${text}</desc>`,
-    STYLE,
-    ...parts,
-    "</svg>",
-    "",
-  ].join("\n");
 }
 
 const LABEL_WIDTH = 190;
@@ -191,7 +148,10 @@ function lifePicture(): string {
 }
 
 /** All pictures, by file name. */
-export function pictures(figures: Figures): Record<string, string> {
+export function pictures(
+  figures: Figures,
+  trace: Trace,
+): Record<string, string> {
   const { date, jobsPerSecond, requestsPerJob } = figures;
   const chart = (name: string, title: string, note: string) =>
     bars(title, "jobs a second", `${note} Measured on ${date}.`, [
@@ -200,6 +160,7 @@ export function pictures(figures: Figures): Record<string, string> {
   return {
     "system.svg": systemPicture(),
     "life.svg": lifePicture(),
+    "trace.svg": tracePicture(trace),
     "small-jobs.svg": chart(
       "small jobs, 10 ms",
       "Small jobs",
@@ -286,7 +247,9 @@ if (import.meta.main) {
     new URL("figures.json", FOLDER),
     `${JSON.stringify(figures, undefined, 2)}\n`,
   );
-  for (const [name, text] of Object.entries(pictures(figures))) {
+  for (
+    const [name, text] of Object.entries(pictures(figures, await readTrace()))
+  ) {
     await Deno.writeTextFile(new URL(name, FOLDER), text);
   }
 }

@@ -5,7 +5,7 @@
  */
 
 import { counted, plainNumber } from "../../numbers.ts";
-import { list } from "../../text.ts";
+import { list, printable } from "../../text.ts";
 import { filterText } from "./failed.ts";
 import { jobsTable } from "./jobs_table.ts";
 import { layout } from "./frame.ts";
@@ -14,6 +14,7 @@ import {
   data,
   failedPath,
   form,
+  heading,
   type Html,
   markup,
   note,
@@ -43,12 +44,13 @@ export function actionPage(view: ActionView, frame: Frame): Html {
   return layout({
     title,
     refreshSeconds: state.kind === "running" ? 1 : undefined,
-    content: markup`<div class="head">
-        <p class="crumb"><a href="/failed">Failed jobs</a> / <a href="${
-      failedPath(holder.key)
-    }">${data(holder.name)}</a></p>
-        <h1>${title}</h1>
-      </div>${
+    content: markup`${
+      heading(title, {
+        crumb: markup`<a href="/failed">Failed jobs</a> / <a href="${
+          failedPath(holder.key)
+        }">${data(holder.name)}</a>`,
+      })
+    }${
       state.kind === "asking"
         ? asking(view, state, frame)
         : state.kind === "running"
@@ -72,24 +74,20 @@ function asking(
       ? targetsText(state)
       : markup`<b>This cannot be undone.</b>`
   }${filterText(filter)}${action === "redrive" && " Later failures stay."}</p>
-      <div class="row end">${
+      ${
     form({
       action: `/actions/${id}/run`,
       frame,
       name: "stack",
       content: markup`${
         state.sourceless > 0 && action === "redrive" && chooseTarget(state)
-      }<div><button class="btn go ${action === "delete" && "kill"}">${verb} ${
+      }<div class="row"><button class="btn go ${
+        action === "delete" && "kill"
+      }">${verb} ${
         counted(count, "job")
-      }</button></div>`,
+      }</button><button class="btn" formaction="/actions/${id}/cancel" formnovalidate>Cancel</button></div>`,
     })
-  }${
-    form({
-      action: `/actions/${id}/cancel`,
-      frame,
-      content: markup`<button class="btn">Cancel</button>`,
-    })
-  }</div>
+  }
     </section>
     <section class="stack" aria-labelledby="which"><h2 id="which">${
     rest > 0
@@ -115,17 +113,17 @@ function targetsText({ targets }: StateOf<"asking">): Content {
 function chooseTarget(state: StateOf<"asking">): Html {
   const { sourceless, choices, error } = state;
   const isOne = sourceless === 1;
-  return markup`<div class="field"><label for="to">${
+  return markup`<div class="field narrow"><label for="to">${
     counted(sourceless, "job")
   } ${isOne ? "does" : "do"} not name a source queue. Send ${
     isOne ? "it" : "them"
-  } to:</label><select id="to" name="to"${
+  } to:</label><select id="to" name="to" required${
     error !== undefined &&
     markup` aria-invalid="true" aria-describedby="to-error"`
   }><option value="">Choose a queue</option>${
-    choices.map((
-      [key, name],
-    ) => markup`<option value="${key}">${name}</option>`)
+    choices.map(([key, name]) =>
+      markup`<option value="${key}">${printable(name)}</option>`
+    )
   }</select>${
     error !== undefined &&
     markup`<p id="to-error" class="error" role="alert">${data(error)}</p>`
@@ -147,8 +145,7 @@ function running(
       }: ${plainNumber(done)} of ${
         plainNumber(count)
       }.</p><progress max="${count}" value="${done}" aria-label="${
-        WORDS[action]
-          .doing
+        WORDS[action].doing
       }"></progress>`,
       "stack tight grow",
     )
@@ -182,9 +179,9 @@ function over(view: ActionView, state: StateOf<"over">): Html {
       } again.`,
     )
   }${error !== undefined && note("bad", data(error))}</section>
-    <div class="row">${markup`<a class="btn go" href="${
+    <div class="row"><a class="btn go" href="${
     failedPath(holder.key)
-  }">Back to ${data(holder.name)}</a>`}</div>`;
+  }"><span>Back to ${data(holder.name)}</span></a></div>`;
 }
 
 /** What was done, and what stayed for which reason. */

@@ -25,8 +25,13 @@ interface Scale {
   readonly high: number;
 }
 
+/** More would not be seen. */
+const SPARK_POINTS = 60;
+
 /** The waiting messages of the last hour, as small as a word. */
-export function spark(points: readonly Point[], nowMs: number): Html {
+export function spark(all: readonly Point[], nowMs: number): Html {
+  const step = Math.ceil(all.length / SPARK_POINTS);
+  const points = all.filter((_, i) => (all.length - 1 - i) % step === 0);
   const values = points.map(({ visible }) => visible);
   const known = values.filter((value) => value !== undefined);
   if (known.length < 2) {
@@ -94,8 +99,8 @@ function chart(
   const known = series.flatMap(([, values]) => values)
     .filter((value) => value !== undefined);
   const high = niceCeil(Math.max(0, ...known));
-  const low = -niceCeil(Math.max(0, ...known.map((value) => -value)));
-  const scale = scaleOf(points, nowMs, low, low < 0 && high === 1 ? 0 : high);
+  const low = 0 - niceCeil(Math.max(0, ...known.map((value) => -value)));
+  const scale = scaleOf(points, nowMs, low, high);
   const last = series.map(([name, values]) =>
     `${name}: now ${rate(values.findLast((value) => value !== undefined) ?? 0)}`
   );
@@ -106,17 +111,13 @@ function chart(
     plainNumber(scale.high)
   }</span><span>${plainNumber(scale.low)}</span></div>
         <svg class="plot" viewBox="0 0 ${WIDTH} ${HEIGHT}" preserveAspectRatio="none" role="img" aria-label="${title}. ${
-    last.join(
-      "; ",
+    last.join("; ")
+  } ${unit}."><path class="grid" d="M0 0H${WIDTH}M0 ${HEIGHT / 2}H${WIDTH}M0 ${
+    yOf(0, scale)
+  }H${WIDTH}"/>${
+    series.map(([, values], i) =>
+      lines(points, values, scale, `l${i + 1}`, isFilled)
     )
-  } ${unit}."><path class="grid" d="M0 0H${WIDTH}M0 ${
-    HEIGHT /
-    2
-  }H${WIDTH}M0 ${yOf(0, scale)}H${WIDTH}"/>${
-    series.map((
-      [, values],
-      i,
-    ) => lines(points, values, scale, `l${i + 1}`, isFilled))
   }</svg>
         <div class="span"><span>${
     ageText(scale.toMs - scale.fromMs)
@@ -192,29 +193,50 @@ function niceCeil(value: number): number {
   );
 }
 
+/** The window that rates are the mean of: single updates jump. */
+const WINDOW_MS = 60_000;
+
+/** The first point of the window that ends with a point. */
+function windowStart(points: readonly Point[], end: number): number {
+  let start = end;
+  const fromMs = points[end]!.atMs - WINDOW_MS;
+  while (start > 0 && points[start]!.atMs > fromMs) start--;
+  return start;
+}
+
 /** What was counted since the point before, as a rate. */
 function perMinute(
   points: readonly Point[],
   valueOf: (point: Point) => number | undefined,
 ): Values {
-  return points.map((point, i) => {
-    const value = valueOf(point);
-    const before = points[i - 1];
-    if (value === undefined || before === undefined) return undefined;
-    const minutes = (point.atMs - before.atMs) / 60_000;
-    return minutes > 0 ? value / minutes : undefined;
+  return points.map((point, end) => {
+    const start = windowStart(points, end);
+    if (start === end || valueOf(point) === undefined) return undefined;
+    const sum = points.slice(start + 1, end + 1)
+      .reduce((sum, each) => sum + (valueOf(each) ?? 0), 0);
+    return sum / minutesBetween(points, start, end);
   });
 }
 
 /** How fast the messages of a queue become more or fewer. */
 function netChange(points: readonly Point[]): Values {
-  const total = ({ visible, inFlight }: Point) =>
-    visible === undefined ? undefined : visible + (inFlight ?? 0);
-  return points.map((point, i) => {
-    const now = total(point);
-    const before = points[i - 1] && total(points[i - 1]!);
-    if (now === undefined || before === undefined) return undefined;
-    const minutes = (point.atMs - points[i - 1]!.atMs) / 60_000;
-    return minutes > 0 ? (now - before) / minutes : undefined;
+  const totals = points.map(({ visible, inFlight }) =>
+    visible === undefined ? undefined : visible + (inFlight ?? 0)
+  );
+  return totals.map((total, end) => {
+    const start = windowStart(points, end);
+    const before = totals[start];
+    if (start === end || total === undefined || before === undefined) {
+      return undefined;
+    }
+    return (total - before) / minutesBetween(points, start, end);
   });
+}
+
+function minutesBetween(
+  points: readonly Point[],
+  start: number,
+  end: number,
+): number {
+  return Math.max(1, points[end]!.atMs - points[start]!.atMs) / 60_000;
 }

@@ -12,6 +12,7 @@ import {
   data,
   empty,
   form,
+  heading,
   type Html,
   markup,
   milliseconds,
@@ -35,9 +36,7 @@ export function containersPage(
 ): Html {
   return layout({
     title: "Containers",
-    content: markup`<div class="head">
-        <h1>Containers</h1>
-      </div>${
+    content: markup`${heading("Containers")}${
       part(
         "containers",
         containers.length === 0
@@ -182,10 +181,11 @@ export function pausePage({ container }: PauseView, frame: Frame): Html {
   const { id, name } = container;
   return layout({
     title: `Pause ${name}?`,
-    content: markup`<div class="head">
-        <p class="crumb"><a href="/containers">Containers</a></p>
-        <h1>Pause ${data(name)}?</h1>
-      </div>
+    content: markup`${
+      heading(markup`Pause ${data(name)}?`, {
+        crumb: markup`<a href="/containers">Containers</a>`,
+      })
+    }
       <section class="card stack">
         <p>Running jobs finish. No new messages are received.</p>
         <div class="row">${

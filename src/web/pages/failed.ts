@@ -15,6 +15,7 @@ import {
   empty,
   failedPath,
   form,
+  heading,
   type Html,
   markup,
   note,
@@ -35,16 +36,18 @@ export function failedListPage(view: FailedListView, frame: Frame): Html {
   return layout({
     title: `Failed jobs of ${holder.name}`,
     refreshSeconds: look?.isRunning ? 2 : undefined,
-    content:
-      markup`<div class="head"><p class="crumb"><a href="/failed">Failed jobs</a> / ${
-        KINDS[
-          holder.kind
-        ]
-      }</p><h1>${data(holder.name)}</h1><a class="btn" href="${
-        queuePath(holder.key)
-      }">View queue</a></div>${lookCard(view, frame)}${
-        look !== undefined && !look.isRunning && found(view, look, frame)
-      }`,
+    content: markup`${
+      heading(data(holder.name), {
+        crumb: markup`<a href="/failed">Failed jobs</a> / ${
+          KINDS[holder.kind]
+        }`,
+        actions: markup`<a class="btn" href="${
+          queuePath(holder.key)
+        }">View queue</a>`,
+      })
+    }${lookCard(view, frame)}${
+      look !== undefined && !look.isRunning && found(view, look, frame)
+    }`,
   }, frame);
 }
 

@@ -11,6 +11,7 @@ import {
   data,
   empty,
   failedPath,
+  heading,
   type Html,
   markup,
   part,
@@ -27,9 +28,7 @@ export const KINDS: Readonly<Record<HolderKind, string>> = {
 export function holdersPage({ holders }: HoldersView, frame: Frame): Html {
   return layout({
     title: "Failed jobs",
-    content: markup`<div class="head">
-        <h1>Failed jobs</h1>
-      </div>${
+    content: markup`${heading("Failed jobs")}${
       part(
         "holders",
         markup`<section class="card flush">${

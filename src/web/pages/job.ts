@@ -15,6 +15,7 @@ import {
   exactTime,
   failedPath,
   form,
+  heading,
   type Html,
   markup,
   note,
@@ -26,33 +27,34 @@ export function failedJobPage(view: FailedJobView, frame: Frame): Html {
   const { holder, job, seenAtMs, receivesLeft } = view;
   return layout({
     title: job.error ?? "Failed job",
-    content:
-      markup`<div class="head"><p class="crumb"><a href="/failed">Failed jobs</a> / <a href="${
-        failedPath(holder.key)
-      }">${data(holder.name)}</a></p>${pill("bad", "Failed")}<h1>${
-        job.error === undefined ? "Failed job" : errorText(job)
-      }</h1>${!frame.isReadOnly && actions(view, frame)}</div>${
-        receivesLeft !== undefined && note(
-          "warn",
-          `SQS moves this job on after ${
-            counted(receivesLeft, "more receive")
-          }, and each look is one.`,
-        )
-      }<section class="card" aria-label="Facts">${
-        facts(view, frame)
-      }</section>${
-        block("Body", view.body, "Arguments are hidden (--hide-arguments).")
-      }${attributes(view, frame)}${
-        block(
-          "Stack",
-          view.stack,
-          holder.kind === "dead letters" && job.error === undefined
-            ? "SQS keeps no error with dead letters."
-            : "No stack was kept with this job.",
-        )
-      }<p class="muted small">Seen ${
-        exactTime(seenAtMs)
-      }; the message was released.</p>`,
+    content: markup`${
+      heading(job.error === undefined ? "Failed job" : errorText(job), {
+        crumb: markup`<a href="/failed">Failed jobs</a> / <a href="${
+          failedPath(holder.key)
+        }">${data(holder.name)}</a>`,
+        after: pill("bad", "Failed"),
+        actions: frame.isReadOnly ? undefined : actions(view, frame),
+      })
+    }${
+      receivesLeft !== undefined && note(
+        "warn",
+        `SQS moves this job on after ${
+          counted(receivesLeft, "more receive")
+        }, and each look is one.`,
+      )
+    }<section class="card" aria-label="Facts">${facts(view, frame)}</section>${
+      block("Body", view.body, "Arguments are hidden (--hide-arguments).")
+    }${attributes(view, frame)}${
+      block(
+        "Stack",
+        view.stack,
+        holder.kind === "dead letters" && job.error === undefined
+          ? "SQS keeps no error with dead letters."
+          : "No stack was kept with this job.",
+      )
+    }<p class="muted small">Seen ${
+      exactTime(seenAtMs)
+    }; the message was released.</p>`,
   }, frame);
 }
 

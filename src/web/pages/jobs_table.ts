@@ -31,7 +31,7 @@ export function jobsTable(
   options: JobsTableOptions = {},
 ): Html {
   const { isPicked = false } = options;
-  return markup`<div class="card flush"><table class="cards ${
+  return markup`<div class="card flush"><table class="cards jobs ${
     isPicked && "picks"
   }"><caption class="vh">Failed jobs</caption><thead><tr>${
     isPicked &&

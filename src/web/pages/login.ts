@@ -6,7 +6,7 @@
 
 import { counted } from "../../numbers.ts";
 import { layout } from "./frame.ts";
-import { data, form, type Html, markup, note } from "./parts.ts";
+import { data, form, heading, type Html, markup, note } from "./parts.ts";
 import type { Frame, LoginView, ProblemView } from "./views.ts";
 
 export function loginPage(
@@ -54,9 +54,7 @@ export function problemPage({ status, text }: ProblemView, frame: Frame): Html {
   const title = TITLES[status] ?? (status < 500 ? "Refused" : "Failed");
   return layout({
     title,
-    content: markup`<div class="head">
-        <h1>${title}</h1>
-      </div>${
+    content: markup`${heading(title)}${
       note(
         status < 500 ? "warn" : "bad",
         data(text),

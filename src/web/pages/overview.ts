@@ -11,6 +11,7 @@ import {
   data,
   empty,
   failedPath,
+  heading,
   type Html,
   markup,
   note,
@@ -32,9 +33,7 @@ export function overviewPage({ queues }: OverviewView, frame: Frame): Html {
   const warnings = queues.filter(({ noConsumer }) => noConsumer !== undefined);
   return layout({
     title: "Overview",
-    content: markup`<div class="head">
-        <h1>Overview</h1>
-      </div>${
+    content: markup`${heading("Overview")}${
       part(
         "warnings",
         warnings.map((queue) =>
@@ -116,7 +115,7 @@ function sum(counts: readonly (number | undefined)[]): number | undefined {
 
 function table(queues: readonly QueueRow[], nowMs: number): Html {
   return markup`<section class="card flush">
-      <table class="cards">
+      <table class="cards counts">
         <caption class="vh">Queues</caption>
         <thead>
           <tr><th scope="col">Queue</th>${

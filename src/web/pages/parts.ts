@@ -144,6 +144,28 @@ export function part(id: string, content: Content, name = "stack"): Html {
   return markup`<div id="${id}" class="${name}" data-part>${content}</div>`;
 }
 
+/** What a page's heading has beside its title. */
+export interface HeadingOptions {
+  /** The way to this page. */
+  readonly crumb?: Content;
+  /** What stands behind the title. */
+  readonly after?: Content;
+  /** Links and buttons. */
+  readonly actions?: Content;
+}
+
+/** A page's heading. */
+export function heading(
+  title: Content,
+  { crumb, after, actions }: HeadingOptions = {},
+): Html {
+  return markup`<div class="head">${
+    crumb && markup`<p class="crumb">${crumb}</p>`
+  }<h1>${title}</h1>${after}${
+    actions && markup`<div class="row acts">${actions}</div>`
+  }</div>`;
+}
+
 /** What {@linkcode form} takes. */
 export interface FormOptions {
   readonly action: string;

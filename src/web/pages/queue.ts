@@ -15,6 +15,7 @@ import {
   duration,
   failedPath,
   form,
+  heading,
   type Html,
   markup,
   note,
@@ -27,31 +28,28 @@ import type { Frame, QueueRow, QueueView, SendForm } from "./views.ts";
 export function queuePage(view: QueueView, frame: Frame): Html {
   const { queue, fifo, isHolder } = view;
   const { key, name, failures, deadLetters } = queue;
-  const holders = isHolder
-    ? [[key, "View failed jobs"]]
-    : [[failures?.key, "View failed jobs"], [
-      deadLetters?.key,
-      "View dead letters",
-    ]];
+  const link = (holderKey: string | undefined, label: string) =>
+    holderKey !== undefined &&
+    markup`<a class="btn" href="${failedPath(holderKey)}">${label}</a>`;
   return layout({
     title: name,
-    content:
-      markup`<div class="head"><p class="crumb"><a href="/">Overview</a> / Queue</p><h1>${
-        data(name)
-      }</h1>${fifo && markup`<span class="tag">FIFO</span>`}${
-        part("state", state(queue), "")
-      }${
-        holders.map(([holderKey, label]) =>
-          holderKey !== undefined &&
-          markup`<a class="btn" href="${failedPath(holderKey)}">${label}</a>`
-        )
-      }</div>${part("warnings", warnings(queue), "stack tight")}${
-        part("counts", counts(queue), "")
-      }<section class="card" aria-labelledby="chart-title"><h2 id="chart-title">Since this page's server started</h2>${
-        part("charts", charts(view.history, frame.nowMs), "")
-      }</section><div class="cols"><section class="card" aria-labelledby="settings-title"><h2 id="settings-title">Settings</h2>${
-        part("settings", settings(view), "")
-      }</section>${!frame.isReadOnly && sendForm(view, frame)}</div>`,
+    content: markup`${
+      heading(data(name), {
+        crumb: markup`<a href="/">Overview</a> / Queue`,
+        after: markup`${fifo && markup`<span class="tag">FIFO</span>`}${
+          part("state", state(queue), "")
+        }`,
+        actions: markup`${
+          link(isHolder ? key : failures?.key, "View failed jobs")
+        }${link(isHolder ? undefined : deadLetters?.key, "View dead letters")}`,
+      })
+    }${part("warnings", warnings(queue), "stack tight")}${
+      part("counts", counts(queue), "")
+    }<section class="card" aria-labelledby="chart-title"><h2 id="chart-title">Since this page's server started</h2>${
+      part("charts", charts(view.history, frame.nowMs), "")
+    }</section><div class="cols"><section class="card" aria-labelledby="settings-title"><h2 id="settings-title">Settings</h2>${
+      part("settings", settings(view), "")
+    }</section>${!frame.isReadOnly && sendForm(view, frame)}</div>`,
   }, frame);
 }
 

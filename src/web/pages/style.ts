@@ -18,7 +18,7 @@ export const STYLE = `
 --fill:#7db4ff26}}
 @media(pointer:coarse){:root{--tap:44px}}
 *{box-sizing:border-box}
-html{-webkit-text-size-adjust:100%}
+html{-webkit-text-size-adjust:100%;scroll-padding-bottom:96px}
 body{margin:0;background:var(--bg);color:var(--text);font:15px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif;
 font-variant-numeric:tabular-nums;overflow-wrap:anywhere}
 h1,h2,h3,p,dl,dd,ul,ol,figure,pre{margin:0;padding:0}
@@ -31,29 +31,32 @@ a{color:var(--link);text-underline-offset:2px}
 .skip:focus{top:0}
 .muted{color:var(--muted)}
 .small{font-size:13px}
+.id{font-size:12px}
 .nowrap{white-space:nowrap}
 code,pre,textarea,.mono{font-family:var(--mono);font-size:13px}
 
 .bar{background:var(--card);border-bottom:1px solid var(--line)}
-.bar>div,main,.foot{max-width:1120px;margin:0 auto;padding:0 24px}
+.bar>div,main{max-width:1120px;margin:0 auto;padding:0 24px}
 .bar>div{display:flex;flex-wrap:wrap;align-items:center;gap:0 24px;min-height:56px}
 .brand{font-weight:700;font-size:18px;letter-spacing:-.02em;color:var(--text);text-decoration:none;display:flex;align-items:center;gap:8px}
 .brand svg{width:22px;height:22px}
-nav ul{display:flex;flex-wrap:wrap;list-style:none;gap:0 4px}
-nav a{display:block;padding:0 12px;line-height:55px;color:var(--muted);text-decoration:none;border-bottom:2px solid transparent;border-top:2px solid transparent}
-nav a:hover{color:var(--text)}
-nav a[aria-current]{color:var(--text);font-weight:600;border-bottom-color:var(--link)}
+.bar nav ul{display:flex;flex-wrap:wrap;list-style:none;gap:0 4px}
+.bar nav a{display:block;padding:0 12px;line-height:55px;color:var(--muted);text-decoration:none;border-bottom:2px solid transparent;border-top:2px solid transparent}
+.bar nav a:hover{color:var(--text)}
+.bar nav a[aria-current]{color:var(--text);font-weight:600;border-bottom-color:var(--link)}
 .where{margin-left:auto;display:flex;flex-wrap:wrap;gap:0 16px;align-items:center;font-size:13px;color:var(--muted)}
 .where b{color:var(--text);font-weight:600}
 .live .on,.live .lost{display:none}
 [data-live=on] .live .on,[data-live=lost] .live .lost{display:inline}
 [data-live=on] .live .off,[data-live=lost] .live .off{display:none}
 main{padding-top:24px;padding-bottom:40px;display:grid;gap:24px;grid-template-columns:minmax(0,1fr)}
-.foot{padding-top:16px;padding-bottom:24px;border-top:1px solid var(--line);color:var(--muted);font-size:13px;display:flex;flex-wrap:wrap;gap:4px 24px}
+main>:empty,.stack>div:empty{display:none}
+.foot{width:min(100% - 48px,1072px);margin:0 auto;padding:16px 0 24px;border-top:1px solid var(--line);color:var(--muted);font-size:13px;display:flex;flex-wrap:wrap;gap:4px 24px}
 .foot :last-child{margin-left:auto}
 
 .head{display:flex;flex-wrap:wrap;align-items:center;gap:8px 16px}
-.head h1{margin-right:auto}
+.head h1{min-width:0}
+.head .acts{margin-left:auto}
 .head .status{font-size:15px}
 .crumb{font-size:13px;color:var(--muted);flex-basis:100%}
 .stack{display:grid;gap:16px;grid-template-columns:minmax(0,1fr)}
@@ -94,11 +97,14 @@ caption{text-align:left}
 th,td{padding:10px 12px;text-align:left;vertical-align:top;border-top:1px solid var(--line)}
 thead th{border-top:0;font-size:13px;font-weight:600;color:var(--muted);white-space:nowrap}
 tbody th{font-weight:600}
+th .small{font-weight:400}
 th:first-child,td:first-child{padding-left:20px}
 th:last-child,td:last-child{padding-right:20px}
 .num{text-align:right;white-space:nowrap}
 tbody tr:hover{background:color-mix(in srgb,var(--link) 4%,transparent)}
-td .clip{display:-webkit-box;-webkit-box-orient:vertical;-webkit-line-clamp:2;overflow:hidden}
+.clip{display:-webkit-box;-webkit-box-orient:vertical;-webkit-line-clamp:2;overflow:hidden}
+.inner tr>:first-child{padding-left:0}
+.inner .mono{white-space:nowrap;font-weight:400}
 .tick{width:1%}
 input[type=checkbox]{width:18px;height:18px;margin:2px 0;accent-color:var(--link);vertical-align:middle}
 .tick label{display:block;margin:-6px -8px;padding:6px 8px}
@@ -137,7 +143,7 @@ textarea{min-height:84px;resize:vertical;font-family:var(--mono);font-size:13px}
 .narrow{max-width:200px}
 .sign-in{max-width:360px;margin:8vh auto 0;width:100%}
 
-.facts{display:grid;grid-template-columns:minmax(110px,max-content) minmax(0,1fr);gap:6px 24px}
+.facts{display:grid;grid-template-columns:fit-content(40%) minmax(0,1fr);gap:6px 24px}
 .facts dt{color:var(--muted)}
 .across{display:flex;flex-wrap:wrap;gap:12px 40px}
 .across dt{font-size:13px;color:var(--muted)}
@@ -151,11 +157,15 @@ progress::-webkit-progress-value{background:var(--link)}
 progress::-moz-progress-bar{background:var(--link)}
 .plain{list-style:none}
 
+@media(min-width:761px){.jobs th.wide{width:42%}}
 @media(max-width:760px){
-.bar>div,main,.foot{padding-left:16px;padding-right:16px}
+.head .acts{margin-left:0}
+.cards .nowrap{white-space:normal}
+.bar>div,main{padding-left:16px;padding-right:16px}
+.foot{width:calc(100% - 32px)}
 .bar>div{padding-top:8px;gap:0 16px}
-nav{order:3;flex-basis:100%;margin:0 -8px}
-nav a{line-height:40px;padding:0 8px}
+.bar nav{order:3;flex-basis:100%;margin:0 -8px}
+.bar nav a{line-height:40px;padding:0 8px}
 main{padding-top:16px;gap:16px}
 .foot :last-child{margin-left:0}
 .card{padding:14px 16px}
@@ -169,17 +179,22 @@ main{padding-top:16px;gap:16px}
 .cards tbody tr:first-child{border-top:0}
 .cards th,.cards td,.cards th:first-child,.cards td:last-child,.cards td:first-child{display:block;padding:0;border:0;text-align:left;width:auto}
 .cards .wide{grid-column:1/-1}
+.cards.counts tr{grid-template-columns:repeat(auto-fill,minmax(84px,1fr))}
+.cards.counts td:empty,.cards.counts td.none{display:none}
+.spark{width:100%}
 .cards td[data-label]::before{content:attr(data-label);display:block;font-size:12px;color:var(--muted)}
-.cards.picks tr{grid-template-columns:28px minmax(0,1fr) minmax(0,1fr)}
+.cards.jobs tr{grid-template-columns:repeat(3,minmax(0,1fr))}
+.cards.picks tr{grid-template-columns:28px repeat(3,minmax(0,1fr))}
 .cards.picks .wide{grid-column:2/-1}
-.cards.picks td:not(.tick,.wide,.first){grid-column:auto}
 .cards.picks .first{grid-column:2}
 .dock{position:static;box-shadow:none;padding:12px 16px}
 .facts{grid-template-columns:1fr;gap:0}
 .facts dd{margin-bottom:10px}
-.btn{flex:0 1 auto}
+.row.end .field{flex:1 1 130px}
+.inner .mono{white-space:normal}
+.cards.inner tr{padding-left:0;padding-right:0}
 }
-@media(prefers-reduced-motion:no-preference){.btn,nav a{transition:border-color .12s,color .12s}}
+@media(prefers-reduced-motion:no-preference){.btn,.bar nav a{transition:border-color .12s,color .12s}}
 @media(forced-colors:active){.pill,.note{border:1px solid}.l1,.l2{stroke:CanvasText}}
 @media print{.bar nav,.btn,form{display:none}}
 `;

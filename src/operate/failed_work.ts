@@ -21,7 +21,7 @@ export interface FailedWorkOptions extends SweepOptions {
     | undefined;
   /** The most messages to select. */
   readonly limit?: number | undefined;
-  readonly redrive: Redrive;
+  readonly redrive: Pick<Redrive, "send">;
   /** Called with each selected message of `list`. */
   readonly onMessage: (message: ReceivedMessage) => void;
   readonly onBatch: () => void;
@@ -80,7 +80,10 @@ export class FailedWork {
     const results = await Promise.all(chosen.map((each) => redrive.send(each)));
     for (const result of results) {
       if ("sentTo" in result) add(this.sentTo, result.sentTo);
-      if ("problem" in result) add(this.problems, result.problem);
+      if ("problem" in result) {
+        const { problem, fix } = result;
+        add(this.problems, fix === undefined ? problem : `${problem}: ${fix}`);
+      }
       if ("again" in result) {
         this.selected--;
         this.sweep.seen--;

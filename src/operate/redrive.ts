@@ -22,6 +22,8 @@ import { isShared, SendFailure, SendQueue } from "../sending/send_queue.ts";
 /** The most source queues that the messages themselves may name. */
 const MAX_NAMED_SOURCES = 100;
 
+const GIVE_TO = "give --to=QUEUE";
+
 /** The queue that a message came from, and who says so. */
 export interface Source {
   /** Its URL, ARN or name. */
@@ -38,7 +40,11 @@ export interface Source {
 export type RedriveResult =
   | { readonly sentTo: string }
   | { readonly again: true }
-  | { readonly problem: string }
+  | {
+    readonly problem: string;
+    /** What to do, on the command line. */
+    readonly fix?: string;
+  }
   | { readonly error: unknown };
 
 export interface RedriveOptions {
@@ -114,22 +120,22 @@ export class Redrive implements Disposable {
     const source = this.#options.to ?? this.sourceOf(message);
     const named = typeof source === "string" ? source : source?.queue;
     if (named === undefined) {
-      return { problem: "names no source queue: give --to=QUEUE" };
+      return { problem: "names no source queue", fix: GIVE_TO };
     }
     if (typeof source === "object" && !this.#believes(source)) {
       return {
-        problem:
-          "names its source queue itself, as any sender could: check with --json, then give --yes or --to=QUEUE",
+        problem: "names its source queue itself, as any sender could",
+        fix: "check with --json, then give --yes or --to=QUEUE",
       };
     }
     const target = await this.#target(named);
     if (target === undefined) {
       const problem = `came from "${named}", which no longer exists`;
-      return { problem: `${problem}: give --to=QUEUE` };
+      return { problem, fix: GIVE_TO };
     }
     const { ref, url, queue } = target;
     if (url === this.#options.from.url) {
-      return { problem: "came from this same queue: give --to=QUEUE" };
+      return { problem: "came from this same queue", fix: GIVE_TO };
     }
     if (ref.fifo && message.groupId === undefined) {
       return {

@@ -187,6 +187,8 @@ export interface FailedListView {
 }
 
 export interface LookView {
+  /** The hidden field `look` of the form for actions. */
+  readonly id: string;
   /** Whether it has ended; if not, it grows. */
   readonly isRunning: boolean;
   readonly startedMs: number;
@@ -306,7 +308,15 @@ export interface ContainerRow {
   /** Its ini file, or its address. */
   readonly name: string;
   readonly queue: string | undefined;
-  readonly state: "starting" | "running" | "paused" | "stopping" | "silent";
+  readonly state:
+    | "starting"
+    | "running"
+    | "paused"
+    | "stopping"
+    | "silent"
+    /** No job gets done; the container's log has the reason. */
+    | "no worker process"
+    | "receives failing";
   /** Since when it does not answer, if it is `silent`. */
   readonly silentSinceMs: number | undefined;
   /** Absent if it has not answered yet. */

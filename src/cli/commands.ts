@@ -11,6 +11,7 @@ import { INIT } from "./init.ts";
 import { PERMISSIONS } from "./permissions.ts";
 import { SEND } from "./send.ts";
 import { STATUS } from "./status.ts";
+import { WEB } from "./web.ts";
 
 /** All but running containers, which has no name. */
 export const COMMANDS: readonly Command[] = [
@@ -20,4 +21,5 @@ export const COMMANDS: readonly Command[] = [
   SEND,
   STATUS,
   FAILED_COMMAND,
+  WEB,
 ];

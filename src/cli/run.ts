@@ -42,6 +42,15 @@ import { deno } from "../runtime.ts";
 import type { StopSignals } from "../signals.ts";
 import { stopSignals } from "./stop.ts";
 import { quote, suggest } from "../text.ts";
+import type { WebOptions } from "../web/options.ts";
+import { startPage } from "./web.ts";
+import {
+  refuseWebOptions,
+  specOf,
+  WEB_OPTIONS,
+  webArguments,
+  webOptionsOf,
+} from "./web_options.ts";
 
 /** The `[container]` options, as help lists them. */
 function containerOptions(): string {
@@ -86,6 +95,12 @@ ${
       meaning: `receives until its queues move a message to their
 dead-letter queue (default ${MAX_RECEIVE_COUNT})`,
     },
+    {
+      name: "web",
+      meaning: `serve a page for operators; takes the options of
+"web", which "web --help" lists`,
+    },
+    ...WEB_OPTIONS.map((option) => ({ ...option, isInternal: true })),
   ],
   notes: `\
 Options of [container] in an ini file, durations in seconds:
@@ -107,6 +122,8 @@ async function run(options: ParsedOptions, io: Output): Promise<number> {
   const { positional: files } = options;
   const local = localOf(options);
   refuseMistyped(files[0]!);
+  const web = options.has("web") ? await webOptionsOf(options) : undefined;
+  if (web === undefined) refuseWebOptions(options);
   if (options.has("watch")) {
     refuseWatch(options);
     await using server = local && await startLocalServer(local);
@@ -115,6 +132,7 @@ async function run(options: ParsedOptions, io: Output): Promise<number> {
       args: [
         ...(server === undefined ? [] : ["--local", `--port=${server.port}`]),
         ...(options.has("debug") ? ["--debug"] : []),
+        ...(web === undefined ? [] : ["--web", ...webArguments(options)]),
         ...files,
       ],
       onStart: async (configs) => {
@@ -139,6 +157,7 @@ async function run(options: ParsedOptions, io: Output): Promise<number> {
       : stop.signal,
     drain: options.has("drain"),
     local: local !== undefined,
+    ...(web === undefined ? {} : { page: { io, options: web } }),
   };
   if (local === undefined) {
     await runAll(configs, how);
@@ -220,14 +239,17 @@ function useServer(endpoint: string): void {
 type RunAllOptions = Pick<StopSignals, "signal" | "forceSignal"> & {
   readonly drain: boolean;
   readonly local: boolean;
+  /** The page to serve beside them. */
+  readonly page?: { readonly io: Output; readonly options: WebOptions };
 };
 
 /** Runs containers side by side; if one fails, the others stop too. */
 async function runAll(
   configs: readonly ContainerConfig[],
-  { signal, local, ...how }: RunAllOptions,
+  { signal, local, page, ...how }: RunAllOptions,
 ): Promise<void> {
-  const starting = startAll(configs, { local, signal });
+  const stats = page !== undefined;
+  const starting = startAll(configs, { local, signal, stats });
   const containers = await unlessAborted(starting, signal);
   if (containers === undefined) {
     // A container that starts after all ends with the process.
@@ -239,6 +261,8 @@ async function runAll(
     for (const container of containers) await mode.attach(container);
     return;
   }
+  await using _page = page &&
+    await startPageOf(containers, configs, { ...page, local, signal });
   const failed = new AbortController();
   const either = AbortSignal.any([signal, failed.signal]);
   await all(
@@ -249,6 +273,30 @@ async function runAll(
       })
     ),
   );
+}
+
+/** Serves the page, or stops the containers that wait for it. */
+async function startPageOf(
+  containers: readonly Container[],
+  configs: readonly ContainerConfig[],
+  { io, options, local, signal }:
+    & NonNullable<RunAllOptions["page"]>
+    & Pick<RunAllOptions, "local" | "signal">,
+): Promise<AsyncDisposable> {
+  try {
+    return await startPage(io, {
+      options,
+      signal,
+      specs: configs.map((config) => specOf(config, { local })),
+      own: containers.map((container, i) => ({
+        container,
+        file: configs[i]!.file!,
+      })),
+    });
+  } catch (error) {
+    await Promise.allSettled(containers.map((each) => each.close()));
+    throw error;
+  }
 }
 
 async function startAll(

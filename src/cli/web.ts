@@ -30,11 +30,12 @@ import { specOf, WEB_OPTIONS, webOptionsOf } from "./web_options.ts";
 export const WEB: Command = {
   name: "web",
   summary: "Serve a page for operators: queues, failed jobs, containers.",
-  usage: ["[OPTIONS] [CONFIG.ini | QUEUE]..."],
+  brief: "serve a page for operators",
+  usage: ["[OPTIONS] QUEUE...", "[OPTIONS] CONFIG.ini..."],
   about: `\
 QUEUE is a queue's name, URL or ARN. An ini file names its queue, and the queue
-that keeps its failed jobs; SQS names dead-letter queues. Open the address that
-it prints. Whoever knows the address may use the page.
+that keeps its failed jobs; SQS names dead-letter queues. You may mix both. Open
+the address that it prints. Whoever knows the address may use the page.
 
 The page shows counts and failed jobs, sends jobs, and redrives or deletes
 failed ones. While it is open, it asks SQS for the counts of each queue every
@@ -90,8 +91,7 @@ async function readSpec(
   const used = isLocal
     ? onLocalServer(config, localEndpoint(portOf(options)))
     : config;
-  const spec = specOf(used);
-  return { ...spec, where: { ...where, ...spec.where } };
+  return specOf(used, where);
 }
 
 /** Serves the page, and prints its address. */

@@ -9,6 +9,7 @@ import { type Address, checkAddress } from "../config/values.ts";
 import type { ContainerConfig } from "../config/options.ts";
 import { connectOptions } from "../config/config.ts";
 import { messageOf } from "../errors.ts";
+import type { ConnectOptions } from "../sqs/connection.ts";
 import { readingOf } from "../message/reading.ts";
 import type { QueueSpec, WebOptions } from "../web/options.ts";
 import {
@@ -39,7 +40,7 @@ address that other machines reach`,
   {
     name: "allow-host",
     value: "NAME",
-    meaning: "a name by which a proxy reaches the page; may be repeated",
+    meaning: "a name by which a proxy is asked; may be repeated",
   },
   { name: "read-only", meaning: "refuse every change" },
   {
@@ -95,12 +96,24 @@ export function refuseWebOptions(options: ParsedOptions): void {
   }
 }
 
+/** The options as they were given, for another process. */
+export function webArguments(options: ParsedOptions): string[] {
+  return WEB_OPTIONS.flatMap(({ name, value }) =>
+    value === undefined
+      ? options.has(name) ? [`--${name}`] : []
+      : options.all(name).map((each) => `--${name}=${each}`)
+  );
+}
+
 /** The queue of a configuration, as the page shows it. */
-export function specOf(config: ContainerConfig): QueueSpec {
+export function specOf(
+  config: ContainerConfig,
+  more: ConnectOptions = {},
+): QueueSpec {
   const { queue, failures, file, body } = config;
   return {
     queue,
-    where: connectOptions(config),
+    where: { ...more, ...connectOptions(config) },
     failures: typeof failures === "object" ? failures : undefined,
     file,
     reading: readingOf(config),

@@ -114,7 +114,7 @@ const BAD_USAGE: [args: string[], line: string, command?: string][] = [
   ],
   [
     ["frobnicate"],
-    'There is no command and no file "frobnicate": the commands are "init", "check", "permissions", "send", "status" and 1 more',
+    'There is no command and no file "frobnicate": the commands are "init", "check", "permissions", "send", "status" and 2 more',
   ],
   [
     ["--debug=x", "check", "adder.ini"],
@@ -130,7 +130,7 @@ const BAD_USAGE: [args: string[], line: string, command?: string][] = [
   ],
   [
     ["-x"],
-    "Unknown option -x: the options are --drain, --watch, --local, --port, --max-receive-count and 3 more",
+    "Unknown option -x: the options are --drain, --watch, --local, --port, --max-receive-count and 4 more",
   ],
   [
     ["check", "--debgu", "adder.ini"],
@@ -189,7 +189,7 @@ const BAD_USAGE: [args: string[], line: string, command?: string][] = [
   ],
   [
     ["--data=queues", "adder.ini"],
-    "Unknown option --data=queues: the options are --drain, --watch, --local, --port, --max-receive-count and 3 more",
+    "Unknown option --data=queues: the options are --drain, --watch, --local, --port, --max-receive-count and 4 more",
   ],
   [
     ["send", "--port=4566", "adder"],

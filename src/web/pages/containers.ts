@@ -80,6 +80,10 @@ function state(
       return pill("idle", "Starting");
     case "stopping":
       return pill("idle", "Stopping");
+    case "no worker process":
+      return pill("bad", "No worker process");
+    case "receives failing":
+      return pill("bad", "Receives failing");
     case "silent":
       return pill(
         "warn",

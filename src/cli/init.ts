@@ -10,6 +10,7 @@ import { join } from "node:path";
 import { list, quote, suggest } from "../text.ts";
 import { type Command, type ParsedOptions, UsageError } from "./command.ts";
 import { DONE } from "./errors.ts";
+import { shellWord } from "./shell_word.ts";
 import type { Output } from "./screen.ts";
 import { type Template, TEMPLATES } from "./templates.ts";
 
@@ -19,8 +20,9 @@ export const INIT: Command = {
   brief: "write a worker to start from",
   usage: ["[OPTIONS] [DIR]"],
   about: `\
-It writes worker.ts, adder.ini, worker_test.ts and deno.json to DIR, by default
-the current folder. It overwrites nothing.`,
+It writes worker.ts, its ini file, worker_test.ts and deno.json to DIR, by default
+the current folder. It overwrites nothing. The tasks of deno.json are dev (run it
+with an SQS server on this machine), send, failed, test and start (on AWS).`,
   options: [
     {
       name: "template",
@@ -53,7 +55,7 @@ async function init(options: ParsedOptions, io: Output): Promise<number> {
   for (const [name, text] of Object.entries(files)) {
     await writeFile(join(folder, name), text, { flag: "wx" });
   }
-  const enter = folder === "." ? "" : `cd ${folder} && `;
+  const enter = folder === "." ? "" : `cd ${shellWord(folder)} && `;
   io.stdout(`Created ${list(names)}`);
   io.stdout(
     `Run it, with an SQS server on this machine: ${enter}deno task dev`,

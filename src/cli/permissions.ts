@@ -7,6 +7,7 @@
 
 import { type Command, type ParsedOptions, UsageError } from "./command.ts";
 import { DONE } from "./errors.ts";
+import { shellWord } from "./shell_word.ts";
 import type { Output } from "./screen.ts";
 import { ConfigError } from "../errors.ts";
 import { deno, RUNTIME } from "../runtime.ts";
@@ -52,7 +53,7 @@ async function permissions(
   const { permissions, hints } = await permissionsOf(configs);
   const flags = permissions.flags();
   const words = ["deno", "run", ...flags, "jsr:@zsqs/cli", ...files];
-  io.stdout(words.map(quoted).join(" "));
+  io.stdout(words.map(shellWord).join(" "));
   for (const hint of [...hintsOn(permissions), ...hints]) io.stderr(hint);
   return DONE;
 }
@@ -70,11 +71,4 @@ function hintsOn(permissions: PermissionSet): string[] {
       ]
       : [],
   ];
-}
-
-/** A word as a POSIX shell takes it, a flag with its value alone in quotes. */
-function quoted(word: string): string {
-  if (/^[\w@%+=:,.\/-]+$/.test(word)) return word;
-  const [, flag = "", value = ""] = /^(--[a-z-]+=)?(.*)$/s.exec(word)!;
-  return `${flag}'${value.replaceAll("'", `'\\''`)}'`;
 }

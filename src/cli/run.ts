@@ -80,7 +80,7 @@ ${
     },
     {
       name: "watch",
-      meaning: "restart when an ini file or a worker's module changes",
+      meaning: "restart when an ini file, the worker or the hooks change",
     },
     WATCHER_OPTION,
     { name: "local", meaning: "start an SQS server with the configs' queues" },
@@ -145,11 +145,11 @@ async function run(options: ParsedOptions, io: Output): Promise<number> {
     }, io);
     return DONE;
   }
+  const watcher = Number(options.get(WATCHER_OPTION.name));
   const configs = await Promise.all(files.map(readContainerConfig));
   const shared = sharedHealth(configs);
   if (shared.length > 0) throw new ConfigError(shared);
   using stop = stopSignals(io);
-  const watcher = Number(options.get(WATCHER_OPTION.name));
   const how = {
     forceSignal: stop.forceSignal,
     signal: watcher > 0
@@ -160,16 +160,22 @@ async function run(options: ParsedOptions, io: Output): Promise<number> {
     ...(web === undefined ? {} : { page: { io, options: web } }),
   };
   if (local === undefined) {
-    await runAll(configs, how);
+    await runAll(watcher > 0 ? configs.map(withShortPolls) : configs, how);
     return DONE;
   }
   await using server = watcher > 0 ? undefined : await startLocalServer(local);
   const endpoint = server?.endpoint ?? localEndpoint(local.port);
   useServer(endpoint);
-  const localConfigs = configs.map((each) => onLocalServer(each, endpoint));
+  const localConfigs = configs
+    .map((each) => onLocalServer(withShortPolls(each), endpoint));
   if (server !== undefined) await prepare(localConfigs, server, local, io);
   await runAll(localConfigs, how);
   return DONE;
+}
+
+/** A stop waits for a poll: while somebody changes the code, that must be short. */
+function withShortPolls(config: ContainerConfig): ContainerConfig {
+  return { ...config, waitTimeSeconds: 1 };
 }
 
 /** Makes the queues of configurations on a local server, and says so. */

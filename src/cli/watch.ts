@@ -8,18 +8,17 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import process from "node:process";
-import { basename, dirname, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
-import { sleep, systemClock, unlessAborted } from "../clock.ts";
+import { basename } from "node:path";
+import { unlessAborted } from "../clock.ts";
 import { readContainerConfig } from "../config/ini_config.ts";
 import type { ContainerConfig } from "../config/options.ts";
 import { messageOf } from "../errors.ts";
 import { ownFlags } from "../isolation/own_flags.ts";
-import { deno } from "../runtime.ts";
 import { SIGNALS } from "../signals.ts";
 import { list } from "../text.ts";
 import type { CommandOption } from "./command.ts";
 import type { Output } from "./screen.ts";
+import { Changes, watchedPaths } from "./watched_paths.ts";
 import manifest from "../../deno.json" with { type: "json" };
 
 /** The option with the watcher's process id, for the child. */
@@ -29,9 +28,6 @@ export const WATCHER_OPTION: CommandOption = {
   meaning: "the process that watches this one",
   isInternal: true,
 };
-
-/** Editors write a file in several steps, in milliseconds. */
-const SETTLE_MS = 100;
 
 /** How often a child looks whether its watcher still runs, in milliseconds. */
 const LOOK_MS = 1_000;
@@ -53,7 +49,7 @@ export async function watch(watched: Watched, io: Output): Promise<void> {
   let paths: readonly string[] = [];
   while (!signal.aborted) {
     const configs = await readConfigs(watched.files);
-    paths = await pathsOf(watched.files, configs, paths);
+    paths = await watchedPaths(watched.files, configs, paths);
     try {
       await watched.onStart(configs);
     } catch (error) {
@@ -63,9 +59,16 @@ export async function watch(watched: Watched, io: Output): Promise<void> {
     const child = startChild(watched.args);
     signals.child = child;
     const ended = once(child, "exit");
-    await unlessAborted(Promise.race([changes.first, ended]), signal);
-    if (child.exitCode === null) {
-      if (!signal.aborted) child.kill("SIGTERM");
+    const isEnded = ended.then(() => undefined);
+    const changed = await unlessAborted(
+      Promise.race([changes.first, isEnded]),
+      signal,
+    );
+    if (child.exitCode === null && child.signalCode === null) {
+      if (changed !== undefined) {
+        io.stderr(`Restarting as ${basename(changed)} has changed`);
+        child.kill("SIGTERM");
+      }
       await ended;
       continue;
     }
@@ -116,31 +119,6 @@ async function readConfigs(
   );
 }
 
-/** The ini files and the workers' modules; of a broken module, the known ones. */
-async function pathsOf(
-  files: readonly string[],
-  configs: readonly ContainerConfig[],
-  known: readonly string[],
-): Promise<string[]> {
-  const { listModules } = await import("../isolation/module_graph.ts");
-  const paths = new Set(files.map((file) => resolve(file)));
-  let isBroken = configs.length < files.length;
-  for (const { worker } of configs) {
-    if (!("specifier" in worker) || !worker.specifier.startsWith("file:")) {
-      continue;
-    }
-    paths.add(fileURLToPath(worker.specifier));
-    try {
-      const modules = await listModules(worker.specifier);
-      modules.paths.forEach((path) => paths.add(path));
-    } catch {
-      isBroken = true;
-    }
-  }
-  if (isBroken) known.forEach((path) => paths.add(path));
-  return [...paths];
-}
-
 /** Passes the stop signals on, and aborts at the first. */
 class ForwardedSignals implements Disposable {
   readonly #controller = new AbortController();
@@ -163,34 +141,5 @@ class ForwardedSignals implements Disposable {
 
   [Symbol.dispose](): void {
     for (const name of SIGNALS) process.off(name, this.#forward);
-  }
-}
-
-/** Changes of files. Editors replace files, so their folders are watched. */
-class Changes implements Disposable {
-  readonly #watcher: ReturnType<typeof Deno.watchFs>;
-  /** Resolves after the first change. */
-  readonly first: Promise<void>;
-
-  constructor(paths: readonly string[]) {
-    const folders = new Set(paths.map((path) => dirname(path)));
-    this.#watcher = deno!.watchFs([...folders], { recursive: false });
-    this.first = this.#wait(new Set(paths));
-  }
-
-  async #wait(paths: ReadonlySet<string>): Promise<void> {
-    for await (const event of this.#watcher) {
-      if (event.kind === "access") continue;
-      if (event.paths.some((path) => paths.has(path))) break;
-    }
-    await sleep(systemClock, SETTLE_MS);
-  }
-
-  [Symbol.dispose](): void {
-    try {
-      this.#watcher.close();
-    } catch {
-      // The end of the loop has closed it.
-    }
   }
 }

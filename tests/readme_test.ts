@@ -1,12 +1,13 @@
 /**
- * The README's producer, worker and ini file, as they stand there, with the
- * command lines that it names.
+ * The README's producer, worker and ini file, unchanged, with the command lines
+ * that it names; and the move from sqs-consumer, by its guide.
  *
  * @module
  */
 
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
+import { Queue } from "../producer.ts";
 import { startLocalServer } from "../src/cli/local_server.ts";
 import {
   CREDENTIALS,
@@ -15,16 +16,20 @@ import {
   TestProcess,
 } from "./support/server.ts";
 
-/** The README's code of a language that holds a text. */
-async function codeBlock(language: string, text: string): Promise<string> {
-  const readme = await Deno.readTextFile(
-    join(import.meta.dirname!, "..", "README.md"),
+/** A page's code of a language that holds a text. */
+async function codeBlock(
+  language: string,
+  text: string,
+  page = "README.md",
+): Promise<string> {
+  const markdown = await Deno.readTextFile(
+    join(import.meta.dirname!, "..", page),
   );
-  const blocks = readme.matchAll(/^```(\w+)[^\n]*\n(.*?)^```$/gms);
+  const blocks = markdown.matchAll(/^```(\w+)[^\n]*\n(.*?)^```$/gms);
   for (const [, name, code] of blocks) {
     if (name === language && code!.includes(text)) return code!;
   }
-  throw new Error(`The README has no ${language} code with "${text}"`);
+  throw new Error(`${page} has no ${language} code with "${text}"`);
 }
 
 Deno.test("the README's producer, worker and ini file work as they stand", async () => {
@@ -68,4 +73,54 @@ Deno.test("the README's producer, worker and ini file work as they stand", async
   await using container = runCli(["adder.ini"], options);
   await container.saw("12\n", 2);
   await container.saw("30\n");
+});
+
+Deno.test("the worker, the ini file and the program of the guide from sqs-consumer work unchanged", async () => {
+  const folder = await Deno.makeTempDir();
+  await using registry = await servePackage();
+  await using server = await startLocalServer({ port: 0 });
+  await server.makeQueue("orders", "eu-west-1");
+  await server.makeQueue("orders-failed", "eu-west-1");
+  const page = "docs/from-sqs-consumer.md";
+  const files = {
+    "deno.json": '{ "imports": { "@zsqs/cli": "jsr:@zsqs/cli@^0.1.0" } }',
+    "orders.ts": await codeBlock("ts", "// orders.ts", page),
+    "orders.ini": await codeBlock("ini", "; orders.ini", page),
+    "program.ts": await codeBlock("ts", "startContainer", page),
+  };
+  for (const [name, text] of Object.entries(files)) {
+    await Deno.writeTextFile(join(folder, name), text);
+  }
+  const options = {
+    cwd: folder,
+    env: {
+      ...registry.env,
+      ...CREDENTIALS,
+      AWS_REGION: "eu-west-1",
+      AWS_ENDPOINT_URL: server.endpoint,
+    },
+  };
+  await using queue = await Queue<[{ id?: string }]>("orders", {
+    body: "json",
+    endpoint: server.endpoint,
+    region: "eu-west-1",
+  });
+  const send = (order: { id?: string }) =>
+    queue.send([order], { attributes: { tenant: "ann" } });
+
+  await send({ id: "o1" });
+  {
+    await using container = runCli(["orders.ini"], options);
+    await container.saw("o1 of ann is saved\n");
+  }
+
+  await send({ id: "o2" });
+  await send({});
+  await using program = new TestProcess(
+    ["run", "-q", "--check", "-A", "program.ts"],
+    options,
+  );
+  await program.saw("o2 of ann is saved\n");
+  await program.saw("TypeError: no id");
+  await Deno.remove(folder, { recursive: true });
 });

@@ -175,7 +175,7 @@ Deno.test("the guide to troubleshooting explains each error line of the code", a
     // The code may have the start of a line only, such as `Hook "..." failed`.
     !guide.some((line) => startOf(text).test(line))
   );
-  assertEquals(missing, []);
+  assertEquals(missing, [], "explain these in docs/troubleshooting.md");
   assertEquals(lines.length > 150, true);
 });
 

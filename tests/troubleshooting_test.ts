@@ -40,6 +40,7 @@ const NO_ERRORS: readonly string[] = [
   "Look:",
   "Looked at",
   "Receiving from ... again",
+  "Restarting as",
   "Run it,",
   "Running jobs of",
   "Send ... back",

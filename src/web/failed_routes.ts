@@ -150,11 +150,12 @@ function askedFor(
   if (look.endedMs === undefined) {
     return "The look is under way. Wait for its end, or stop it.";
   }
-  if (form.get("look") !== look.id) {
-    return "The list has changed since this page was shown. Check it, then try again.";
-  }
   const filter = filterOf(form.get("text"), form.get("filterId"));
   if (form.get("scope") === "matching") {
+    // Only jobs that were listed are touched.
+    if (form.get("look") !== look.id) {
+      return "The list has changed since this page was shown. Check it, then try again.";
+    }
     const jobs = matching(look, filter, hidesArguments);
     return jobs.length > 0 ? { action, filter, jobs } : "No job matches.";
   }

@@ -243,7 +243,7 @@ function picks(view: FailedListView, look: LookView, frame: Frame): Html {
       action,
       frame,
       id: "all",
-      content: markup`${hidden("scope", "matching")}${
+      content: markup`${hidden("scope", "matching")}${hidden("look", look.id)}${
         filterFields(view.filter)
       }${actionButtons(all, "all")}`,
     })

@@ -9,14 +9,20 @@
  *
  * It runs the files `*_test.ts` in parallel: they share one process, so none of
  * them may set its environment. With `--long` it runs the files
- * `*_long_test.ts`, one after the other.
+ * `*_long_test.ts`. Those named `*environment_long_test.ts` set the environment,
+ * and run afterwards, one after the other. The types of long tests are left to
+ * `deno task check`.
  *
  * @module
  */
 
 import { runCommand, startRegistry } from "./jsr.ts";
 
-const LONG_TESTS = "**/*_long_test.ts";
+const LONG_TESTS = "*_long_test.ts";
+const ALONE_TESTS = "*environment_long_test.ts";
+
+/** Tests mostly wait, for processes and polls: so many files run per core. */
+const FILES_PER_CORE = 2;
 
 if (import.meta.main) Deno.exit(await main(Deno.args));
 
@@ -26,20 +32,32 @@ async function main(args: readonly string[]): Promise<number> {
   const flags = rest.filter((arg) => arg.startsWith("-"));
   const paths = rest.filter((arg) => !arg.startsWith("-"));
   if (paths.length === 0) paths.push("tests");
-  const selected = isLong
-    ? paths.map((path) => path.endsWith(".ts") ? path : `${path}/${LONG_TESTS}`)
-    : ["--parallel", `--ignore=${LONG_TESTS}`, ...paths];
   await using registry = await startRegistry({ ownPackage: true });
-  return await runCommand("deno", {
-    args: [
-      ...["test", "-q", "-A", "--sanitize-ops", "--sanitize-resources"],
-      ...flags,
-      ...selected,
-    ],
-    cwd: `${import.meta.dirname}/..`,
-    clearEnv: true,
-    env: { ...testEnvironment(Deno.env.toObject()), ...registry!.env },
-  });
+  const test = (...args: readonly string[]) =>
+    runCommand("deno", {
+      args: [
+        ...["test", "-q", "-A", "--sanitize-ops", "--sanitize-resources"],
+        ...flags,
+        ...args,
+      ],
+      cwd: `${import.meta.dirname}/..`,
+      clearEnv: true,
+      env: { ...testEnvironment(Deno.env.toObject()), ...registry!.env },
+    });
+  if (!isLong) {
+    return await test("--parallel", `--ignore=**/${LONG_TESTS}`, ...paths);
+  }
+  const long = (pattern: string) => [
+    ...["--no-check", "--permit-no-files"],
+    ...paths.flatMap((path) => {
+      if (!path.endsWith(".ts")) return [`${path}/**/${pattern}`];
+      const isAlone = path.endsWith(ALONE_TESTS.slice(1));
+      return isAlone === (pattern === ALONE_TESTS) ? [path] : [];
+    }),
+  ];
+  const ignored = `--ignore=**/${ALONE_TESTS}`;
+  return await test("--parallel", ignored, ...long(LONG_TESTS)) ||
+    await test(...long(ALONE_TESTS));
 }
 
 /** The environment without this machine's AWS configuration. */
@@ -52,6 +70,7 @@ function testEnvironment(
   }
   const kept = Object.entries(env).filter(([name]) => !name.startsWith("AWS_"));
   return {
+    DENO_JOBS: String(navigator.hardwareConcurrency * FILES_PER_CORE),
     ...Object.fromEntries(kept),
     AWS_ACCESS_KEY_ID: "test",
     AWS_SECRET_ACCESS_KEY: "test",

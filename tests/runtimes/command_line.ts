@@ -187,21 +187,21 @@ const EXAMPLE = new URL("../../examples/bulk/", import.meta.url);
 
 async function insertRows({ server, folder, cli }: ProcessStage) {
   // The library's check has the example's own queues and database.
-  await server.createQueue("sent");
-  await server.createQueue("sent-failed");
+  await server.createQueue("rows");
+  await server.createQueue("rows-failed");
   const read = (name: string) => Deno.readTextFile(new URL(name, EXAMPLE));
   await folder.write("readings.ts", await read("readings.ts"));
   const config = await read("readings.ini");
   // Two empty polls end it.
   const quick = config.replace("[container]", "[container]\nwait_time = 1")
-    .replace(/readings(?=\n|-failed|\.db)/g, "sent");
+    .replace(/readings(?=\n|-failed|\.db)/g, "rows");
   await folder.write("readings.ini", quick);
   const rows = '["north",20.5]\n["south",-300]\n["west",18]\n';
-  await passes(cli(["send", "--stdin", "sent"], rows), /^$/);
+  await passes(cli(["send", "--stdin", "rows"], rows), /^$/);
   await using container = cli(["readings.ini", "--drain"]);
   assertEquals(await container.status(), 0, container.stderr);
   assertMatch(container.stderr, /: received 3, done 2, failed 1, /);
-  using database = new DatabaseSync(folder.at("sent.db"));
+  using database = new DatabaseSync(folder.at("rows.db"));
   const inserted = database.prepare("SELECT sensor FROM readings ORDER BY 1");
   assertEquals(inserted.all().map(({ sensor }) => sensor), ["north", "west"]);
 }

@@ -24,6 +24,9 @@ export const SECRETS: readonly string[] = [
   "ZSQS_TEST_OWN",
 ];
 
+/** Between two looks at a log, which leave the processor to child processes. */
+const LOOK_AGAIN_MS = 5;
+
 /** A container on the double, whose jobs run in child processes. */
 export class Stage implements AsyncDisposable {
   readonly folder: Folder;
@@ -79,8 +82,10 @@ export class Stage implements AsyncDisposable {
   async logged(text: string): Promise<void> {
     const deadline = Date.now() + 30_000;
     while (!(await this.log()).includes(text)) {
-      if (Date.now() < deadline) continue;
-      throw new Error(`Not logged: ${text}\n${await this.log()}`);
+      if (Date.now() > deadline) {
+        throw new Error(`Not logged: ${text}\n${await this.log()}`);
+      }
+      await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));
     }
   }
 

@@ -42,6 +42,9 @@ export function setEnv(
 /** After which a program that does not write the awaited text is killed. */
 const SAW_LIMIT_MS = 60_000;
 
+/** Between two questions to a server, which has other work, too. */
+const ASK_AGAIN_MS = 10;
+
 const ROOT = new URL("../..", import.meta.url);
 
 /** A queue as its server shows it. */
@@ -152,6 +155,7 @@ export class TestServer implements AsyncDisposable {
           `Wanted ${messages} messages: there are ${visible} visible, ${inFlight} in flight, ${delayed} delayed`,
         );
       }
+      await new Promise((resolve) => setTimeout(resolve, ASK_AGAIN_MS));
     }
   }
 

@@ -47,17 +47,25 @@ async function main(args: readonly string[]): Promise<number> {
   if (!isLong) {
     return await test("--parallel", `--ignore=**/${LONG_TESTS}`, ...paths);
   }
-  const long = (pattern: string) => [
-    ...["--no-check", "--permit-no-files"],
-    ...paths.flatMap((path) => {
+  const long = (pattern: string) =>
+    paths.flatMap((path) => {
       if (!path.endsWith(".ts")) return [`${path}/**/${pattern}`];
       const isAlone = path.endsWith(ALONE_TESTS.slice(1));
       return isAlone === (pattern === ALONE_TESTS) ? [path] : [];
-    }),
-  ];
-  const ignored = `--ignore=**/${ALONE_TESTS}`;
-  return await test("--parallel", ignored, ...long(LONG_TESTS)) ||
-    await test(...long(ALONE_TESTS));
+    });
+  const parts = [
+    [long(LONG_TESTS), "--parallel", `--ignore=**/${ALONE_TESTS}`],
+    [long(ALONE_TESTS)],
+  ] as const;
+  for (const [files, ...flags] of parts) {
+    if (files.length === 0) continue;
+    const code = await test(
+      ...["--no-check", "--permit-no-files"],
+      ...[...flags, ...files],
+    );
+    if (code !== 0) return code;
+  }
+  return 0;
 }
 
 /** The environment without this machine's AWS configuration. */

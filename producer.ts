@@ -25,6 +25,7 @@ import type {
   SendOptions,
   SendResult,
 } from "./src/sending/job_options.ts";
+import { checkLarge } from "./src/sending/large_bodies.ts";
 import { Sender } from "./src/sending/sender.ts";
 import { checkSchema, type StandardSchema } from "./src/job/schema.ts";
 import { refuseUnknown } from "./src/unknown_options.ts";
@@ -63,6 +64,8 @@ const QUEUE_OPTIONS = [
   "body",
   "encoding",
   "schema",
+  "large",
+  "largeFrom",
   "signal",
 ];
 
@@ -107,6 +110,22 @@ export interface QueueOptions {
    * @default {undefined} no check
    */
   readonly schema?: StandardSchema | undefined;
+  /**
+   * Where jobs go that are larger than SQS takes: `s3://bucket/prefix`. Their
+   * bodies are uploaded there, up to 64 MiB each, and their messages hold pointers
+   * as AWS's Extended Client Libraries write them. The containers of the queue
+   * need the same `large`.
+   *
+   * @default {undefined} they are refused
+   */
+  readonly large?: string | undefined;
+  /**
+   * The size, with attributes, from which a job goes to `large`, in bytes from 1
+   * to 1,048,576. Set it to the queue's own limit if that is lower than SQS's.
+   *
+   * @default {1_048_577} more than SQS takes
+   */
+  readonly largeFrom?: number | undefined;
   /** Aborts opening the queue. It has no effect on later sends. */
   readonly signal?: AbortSignal;
 }
@@ -135,10 +154,9 @@ export interface Queue<Args extends readonly unknown[] = readonly unknown[]>
    *
    * Before any request it rejects with a `TypeError` if arguments or options
    * are malformed or the queue is closed. It rejects with a `RangeError` if a
-   * number is out of range or the job is larger than 1 MiB. If the job does not fit the
-   * queue's schema, it rejects with a {@linkcode SchemaError}; if the schema
+ XX   * queue's schema, it rejects with a {@linkcode SchemaError}; if the schema
    * throws, with that error. It rejects with a
-   * {@linkcode SendError} if SQS does not accept the job, and with the reason of
+   * {@linkcode SendError} if SQS does not accept the job, or S3 its body, and with the reason of
    * `signal` if that aborts.
    *
    * @param args The job's arguments.
@@ -171,8 +189,8 @@ export interface Queue<Args extends readonly unknown[] = readonly unknown[]>
 /**
  * Opens an existing queue. It never creates one.
  *
- * A job's arguments must survive JSON unchanged. A job must not be larger than
- * 1 MiB, including its attributes. Anything else is refused before any request,
+ * A job's arguments must survive JSON unchanged. Without `large`, a job must not
+ * be larger than 1 MiB, including its attributes. Anything else is refused before any request,
  * with the place of the argument or the size of the job.
  *
  * The AWS SDK finds the credentials.
@@ -227,11 +245,15 @@ export async function Queue<Args extends readonly unknown[]>(
   options: QueueOptions = {},
 ): Promise<Queue<Args>> {
   refuseUnknown(options, QUEUE_OPTIONS, "open queue");
-  const { body, encoding, schema, ...where } = options;
+  const { body, encoding, schema, large, largeFrom, ...where } = options;
   const writing = checkWriting({ body, encoding });
+  const largeJobs = checkLarge({ large, largeFrom });
   if (schema !== undefined) checkSchema(schema, "open queue");
   const open = await openQueue(nameOrUrlOrArn, where);
-  const sender = new Sender(open, writing, await loadTelemetry(), schema);
+  const sender = new Sender(open, writing, {
+    telemetry: await loadTelemetry(),
+    ...{ schema, large: largeJobs, where },
+  });
   const queue = (...args: Args) => sender.send(args);
   return Object.defineProperties(queue, {
     name: { value: sender.name },

@@ -78,11 +78,13 @@ export async function makeLocalQueues(
     names.push(name, ...(failed === undefined ? [] : [failed]));
     lines.push(...hints(config, failed, server));
   }
+  const buckets = new Set(configs.flatMap(({ large }) => large?.bucket ?? []));
+  for (const bucket of buckets) await server.makeBucket(bucket);
   names.push(...configs.map(({ queue: { name } }) => deadLetterName(name)));
   return [
     `Local SQS server at ${server.endpoint} with queues ${
       list([...new Set(names)])
-    }`,
+    }${buckets.size === 0 ? "" : ` and S3 with buckets ${list([...buckets])}`}`,
     ...lines,
     "Stop: Ctrl+C",
   ];
@@ -95,20 +97,21 @@ function deadLetterName(name: string): string {
 }
 
 function hints(
-  { queue: { name }, region, body, envelope }: LocalConfig,
+  { queue: { name }, region, body, envelope, large }: LocalConfig,
   failed: string | undefined,
   { port }: LocalServer,
 ): string[] {
   let options = "--local";
   if (port !== LOCAL_PORT) options += ` --port=${port}`;
   if (region !== LOCAL_REGION) options += ` --region=${region}`;
+  const to = large === undefined ? "" : ` --large=${large.text}`;
   const format = envelope === undefined ? body : "text";
   const what = format === "job"
     ? `${name} ARG...`
     : `--body=${format} ${name} BODY`;
   const look = failed === undefined ? `status` : `failed`;
   return [
-    `Send a job: ${PROGRAM} send ${options} ${what}`,
+    `Send a job: ${PROGRAM} send ${options}${to} ${what}`,
     `Look: ${PROGRAM} ${look} ${options} ${failed ?? name}`,
   ];
 }

@@ -52,6 +52,8 @@ export interface LocalServer extends AsyncDisposable {
     region: string,
     attributes?: Readonly<Record<string, string>>,
   ): Promise<void>;
+  /** Creates a bucket if it does not exist. */
+  makeBucket(name: string): Promise<void>;
 }
 
 /**
@@ -106,6 +108,19 @@ export async function startLocalServer(
       if (statusCode === 200) return;
       throw new Error(`Cannot create local queue "${name}": ${body}`);
     },
+    async makeBucket(name) {
+      const { statusCode, body } = await app.inject({
+        method: "PUT",
+        url: `/${name}`,
+        headers: {
+          host,
+          authorization:
+            `AWS4-HMAC-SHA256 Credential=local/19700101/${LOCAL_REGION}/s3/aws4_request`,
+        },
+      });
+      if (statusCode === 200) return;
+      throw new Error(`Cannot create local bucket "${name}": ${body}`);
+    },
     [Symbol.asyncDispose]: () => app.close(),
   };
 }
@@ -120,13 +135,16 @@ const LOOPBACK = /^(?:127\.0\.0\.1|\[::1\]|(?:[\w-]+\.)*localhost)(?::\d+)?$/i;
  * requests here, and a DNS name of the page lets it read the answers.
  */
 function problemOf({ method, headers }: LocalRequest): string | undefined {
-  const { host = "", origin, "content-type": type = "" } = headers;
+  const { host = "", origin, "content-type": type = "", authorization = "" } =
+    headers;
   if (origin !== undefined || headers["sec-fetch-site"] !== undefined) {
     return "the local SQS server takes no requests of browsers";
   }
   if (!LOOPBACK.test(host)) {
     return "the local SQS server is 127.0.0.1 or localhost: use one of them as the host";
   }
+  // S3's requests: no page can send this header without asking first.
+  if (authorization.startsWith("AWS4-HMAC-SHA256 ")) return undefined;
   return method === "POST" && type.split(";")[0]!.trim() === SDK_CONTENT_TYPE
     ? undefined
     : `the local SQS server takes requests of AWS SDKs alone: POST with ${SDK_CONTENT_TYPE}`;

@@ -10,8 +10,10 @@ import { isBodyFormat } from "../message/reading.ts";
 import { parseExact } from "../message/strict_json.ts";
 import type { Writing } from "../message/writing.ts";
 import type { JobOptions } from "../sending/job_options.ts";
+import { checkLarge, type Large } from "../sending/large_bodies.ts";
 import { Sender } from "../sending/sender.ts";
-import { MAX_DELAY_SECONDS } from "../sqs/connection.ts";
+import { MAX_BYTES, MAX_DELAY_SECONDS } from "../sqs/connection.ts";
+import { OBJECT_FOLDER_HINT, parseObjectFolder } from "../sqs/objects.ts";
 import {
   type Command,
   CONNECT_OPTIONS,
@@ -71,6 +73,16 @@ Ctrl+C, and at the first refused line of a FIFO queue; then it prints which
       value: "NAME=VALUE",
       meaning: "a message attribute; may be repeated",
     },
+    {
+      name: "large",
+      value: "S3URL",
+      meaning: "where jobs over 1 MiB go: s3://bucket/prefix",
+    },
+    {
+      name: "large-from",
+      value: "BYTES",
+      meaning: "the size from which a job goes there",
+    },
     { name: "stdin", meaning: "send a job for each line of standard input" },
     { name: "from", value: "N", meaning: "start at line N of standard input" },
   ],
@@ -99,6 +111,7 @@ async function send(options: ParsedOptions, io: Output): Promise<number> {
   const defaults = jobOptionsOf(options);
   const where = connectOptionsOf(options);
   const writing = writingOf(options);
+  const large = largeOf(options);
   const { body } = writing;
   if (body !== "job" && !isStdin && texts.length !== 1) {
     throw new UsageError(
@@ -107,7 +120,8 @@ async function send(options: ParsedOptions, io: Output): Promise<number> {
   }
   const job = body === "text" ? texts : argumentsOf(texts);
   const open = await openQueue(name, where);
-  const sender = new Sender(open, writing, await loadTelemetry());
+  const telemetry = await loadTelemetry();
+  const sender = new Sender(open, writing, { telemetry, large, where });
   if (isStdin) {
     return await sendLines(sender, { io, open, defaults, from, body });
   }
@@ -140,6 +154,21 @@ function writingOf(options: ParsedOptions): Writing {
   if (!options.has("base64")) return { body, encoding: "json" };
   if (body === "job") return { body, encoding: "base64" };
   throw new UsageError(`Give --base64 or --body=${body}, not both`);
+}
+
+function largeOf(options: ParsedOptions): Large | undefined {
+  const large = options.get("large");
+  const from = options.get("large-from");
+  if (large === undefined && from !== undefined) {
+    throw new UsageError("Option --large-from needs --large");
+  }
+  if (large !== undefined && parseObjectFolder(large) === undefined) {
+    throw new UsageError(
+      `Option --large must be ${OBJECT_FOLDER_HINT}: current value is "${large}"`,
+    );
+  }
+  const largeFrom = from && integerOf("large-from", from, 1, MAX_BYTES);
+  return checkLarge({ large, largeFrom: largeFrom || undefined });
 }
 
 function argumentsOf(texts: readonly string[]): unknown[] {

@@ -147,6 +147,7 @@ export function checkSettings(
     ...checkLoggers(place, config),
     ...checkTogether(config),
     ...checkStats(place, config),
+    ...checkLargeKeep(place, config),
     ...checkBatch(given, place, config),
     ...checkIsolation(given, place, config),
   ];
@@ -287,6 +288,15 @@ function* checkStats(place: Place, config: Draft): Problems {
   yield `${
     subject(place, "stats")
   } needs "health", the address that answers /stats`;
+}
+
+function* checkLargeKeep(
+  place: Place,
+  { large, largeKeep }: Draft,
+): Problems {
+  if (largeKeep === undefined || large !== undefined) return;
+  const name = subject(place, "largeKeep");
+  yield `${name} needs "large": current value is ${show(largeKeep)}`;
 }
 
 function* checkBatch(given: Given, place: Place, config: Draft): Problems {

@@ -11,6 +11,7 @@ import type { LoadWorkerOptions } from "../job/worker.ts";
 import type { LoggersConfig } from "../logging/loggers_text.ts";
 import type { PermissionName } from "../permission_names.ts";
 import { isBodyFormat, type Reading } from "../message/reading.ts";
+import { OBJECT_FOLDER_HINT, parseObjectFolder } from "../sqs/objects.ts";
 import {
   isHttpUrl,
   isRegion,
@@ -39,6 +40,7 @@ export interface ContainerConfig
   readonly queue: QueueRef;
   readonly region?: string;
   readonly endpoint?: string;
+  readonly largeKeep?: boolean;
   readonly loggers: LoggersConfig;
   /** The start of messages about log files. */
   readonly loggersWhere: string;
@@ -166,6 +168,20 @@ const ROWS: readonly Row[] = [
     meaning: "sns for SNS notifications; none by default",
     allowed: '"sns"',
     check: textThat((text) => text === "sns"),
+  },
+  {
+    key: "large",
+    meaning: "where the bodies of large jobs are: s3://bucket/prefix",
+    allowed: OBJECT_FOLDER_HINT,
+    check: (value) =>
+      typeof value === "string" ? parseObjectFolder(value) : undefined,
+  },
+  {
+    key: "largeKeep",
+    meaning: "true keeps the bodies of jobs that have ended in S3",
+    allowed: '"true" or "false"',
+    fromText: booleanFromText,
+    check: (value) => typeof value === "boolean" ? value : undefined,
   },
   integer("concurrency", 1, 1000, "jobs or batches at a time", 1),
   integer("batch", 1, 1000, "jobs in a batch at most; for batch workers only"),

@@ -69,6 +69,20 @@ export interface ContainerSettings<Config = WorkerConfig> {
    */
   readonly envelope?: "sns" | undefined;
   /**
+   * Where the bodies of jobs are that are larger than SQS takes:
+   * `s3://bucket/prefix`. The container fetches what pointers of Amazon's Extended
+   * Client Libraries lead to, if it is there, up to 64 MiB each. It deletes an
+   * object after its message.
+   * @default {undefined} pointers are not followed
+   */
+  readonly large?: string | undefined;
+  /**
+   * Whether objects stay after their messages, for example as several queues get
+   * the pointers of one SNS topic (`large_keep`). It needs `large`.
+   * @default {false}
+   */
+  readonly largeKeep?: boolean | undefined;
+  /**
    * The loggers: ZConfig text with `<logger>` sections, or `json` for lines of
    * JSON on standard error.
    * @default {undefined} level INFO and above on standard error

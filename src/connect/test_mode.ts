@@ -8,6 +8,7 @@
 import type { Clock, Random } from "../clock.ts";
 import type { Reading } from "../message/reading.ts";
 import type { Connection, ConnectOptions } from "../sqs/connection.ts";
+import type { ObjectStore } from "../sqs/objects.ts";
 
 /** A container that runs on the double. */
 export interface AttachedConsumer {
@@ -34,6 +35,8 @@ export interface TestMode {
   /** Random numbers from the double's seed. */
   readonly random: Random;
   connect(options: ConnectOptions): Connection;
+  /** Opens a bucket; absent in other versions of this package. */
+  openStore?(bucket: string): ObjectStore;
   /** Notes how a producer writes the messages of a queue. */
   noteWriting?(url: string, writing: Reading): void;
   /** Adds a container; its jobs run when messages are sent. */

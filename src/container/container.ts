@@ -29,6 +29,7 @@ import { type ContainerStats, type RunningJob, statsOf } from "./stats.ts";
 import { fateText } from "./failed_jobs.ts";
 import { learnQueue } from "./learn_queue.ts";
 import { openFailures } from "./open_failures.ts";
+import { type LargeJobs, openLarge } from "./large_jobs.ts";
 import {
   closeQueues,
   loadParts,
@@ -58,6 +59,7 @@ export class Container implements AttachedConsumer {
   readonly #visibility: Visibility;
   readonly #counters = new Counters();
   readonly #engine: Engine;
+  readonly #large: LargeJobs | undefined;
   readonly #stop = new AbortController();
   readonly #force = new AbortController();
   readonly #finished = Promise.withResolvers<ContainerSummary>();
@@ -104,9 +106,12 @@ export class Container implements AttachedConsumer {
       visibility: this.#visibility,
       events: fanOut([this.#counters, traced?.events, hooks, stats]),
     };
+    this.#large = openLarge(parts);
+    const runner = this.#large?.runner ?? worker.runner;
     this.#engine = new Engine(context, {
-      runner: traced?.trace(worker.runner) ?? worker.runner,
+      runner: traced?.trace(runner) ?? runner,
       room: worker.room,
+      large: this.#large,
       // What was looked up by its name is there.
       isUnseen: ref.url !== undefined,
       failures: failures === undefined
@@ -279,6 +284,7 @@ export class Container implements AttachedConsumer {
       worker.kill?.();
       await hooks?.stop(this.summary);
       health?.[Symbol.dispose]();
+      await this.#large?.close();
       closeQueues(queues);
       loggers.close();
     }

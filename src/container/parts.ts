@@ -19,6 +19,7 @@ import {
   routeOf,
 } from "../connect/failure_loops.ts";
 import { ConfigError } from "../errors.ts";
+import { openStore, probeStore } from "../connect/open_store.ts";
 import { testMode } from "../connect/test_mode.ts";
 import { jobContext, runInScope } from "../job/current_job.ts";
 import { loadHooks } from "../job/hooks.ts";
@@ -34,6 +35,7 @@ import {
 } from "../logging/loggers.ts";
 import { outliveStreams } from "../logging/printing.ts";
 import { readingOf } from "../message/reading.ts";
+import type { ObjectFolder, ObjectStore } from "../sqs/objects.ts";
 import { HookCalls } from "../telemetry/hook_calls.ts";
 import { JobStats } from "../telemetry/job_stats.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
@@ -61,6 +63,8 @@ export interface Queues {
   readonly source: OpenQueue;
   /** The queue for failed messages, if there is one. */
   readonly failures: OpenQueue | undefined;
+  /** Where the bodies of large jobs are, if they are fetched. */
+  readonly store?: ObjectStore | undefined;
 }
 
 export interface Parts {
@@ -172,18 +176,35 @@ async function openQueues(
 ): Promise<Queues> {
   const where = { ...connectOptions(config), ...options };
   const source = await openQueue(config.queue, { ...where, probe: false });
-  if (typeof config.failures !== "object") {
-    return { source, failures: undefined };
-  }
   let failures: OpenQueue | undefined;
+  let store: ObjectStore | undefined;
   try {
-    failures = await openQueue(config.failures, where);
-    refuseLoops([routeOf(config.file, source, failures)]);
-    return { source, failures };
+    if (typeof config.failures === "object") {
+      failures = await openQueue(config.failures, where);
+      refuseLoops([routeOf(config.file, source, failures)]);
+    }
+    if (config.large !== undefined) {
+      store = await openStore(config.large, { queue: source.ref, where });
+      await probeAtStart(store, config.large, options);
+    }
+    return { source, failures, store };
   } catch (error) {
-    closeQueues({ source, failures });
+    closeQueues({ source, failures, store });
     throw error;
   }
+}
+
+/** A container cannot run large jobs without the bucket, but may wait for S3. */
+async function probeAtStart(
+  store: ObjectStore,
+  folder: ObjectFolder,
+  { onWait }: OpenOptions,
+): Promise<void> {
+  const problem = await probeStore(store, folder);
+  if (problem?.isMissing) {
+    throw new ConfigError(`Cannot start container as ${problem.text}`);
+  }
+  if (problem !== undefined) onWait?.(`Large jobs will wait: ${problem.text}`);
 }
 
 /** Refuses containers of one run whose failed jobs would go round without end. */
@@ -192,7 +213,8 @@ export function refuseLoops(routes: readonly FailureRoute[]): void {
   if (problems.length > 0) throw new ConfigError(problems);
 }
 
-export function closeQueues({ source, failures }: Queues): void {
+export function closeQueues({ source, failures, store }: Queues): void {
+  store?.close();
   failures?.connection.close();
   source.connection.close();
 }

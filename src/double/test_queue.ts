@@ -11,6 +11,8 @@ import {
   type ReadMessage,
   readMessage,
 } from "../message/reading.ts";
+import { pointerOf, withFetched } from "../message/s3_pointer.ts";
+import { objectUrl } from "../sqs/objects.ts";
 import { shortBody, type StoredMessage } from "./message.ts";
 import type { DoubleQueue } from "./queue.ts";
 
@@ -62,14 +64,21 @@ export interface TestQueue {
   readonly deleted: readonly TestMessage[];
 }
 
+/** How the messages of a queue are shown. */
+export interface ViewOptions {
+  readonly reading: Reading;
+  /** The texts that pointers lead to, by URL. */
+  readonly objects: ReadonlyMap<string, string>;
+}
+
 /** Shows a queue at one moment. */
 export function viewQueue(
   queue: DoubleQueue,
   nowMs: number,
-  reading: Reading,
+  how: ViewOptions,
 ): TestQueue {
   const { name, url, deleted } = queue;
-  const view = (message: StoredMessage) => viewOf(message, nowMs, reading);
+  const view = (message: StoredMessage) => viewOf(message, nowMs, how);
   const messages = queue.messages.map(view);
   return {
     name,
@@ -78,7 +87,7 @@ export function viewQueue(
     bodies: messages.map(({ body }) => body),
     // Computed on demand: it throws if a body cannot be read.
     get jobs() {
-      return messages.map((message) => jobOf(name, message, reading));
+      return messages.map((message) => jobOf(name, message, how.reading));
     },
     deleted: deleted.map(view),
   };
@@ -87,9 +96,9 @@ export function viewQueue(
 function viewOf(
   message: StoredMessage,
   nowMs: number,
-  reading: Reading,
+  how: ViewOptions,
 ): TestMessage {
-  const job = tryRead(message, reading);
+  const job = tryRead(message, how);
   const { messageId, body, groupId, receiveCount, visibleAtMs } = message;
   return {
     messageId,
@@ -128,10 +137,15 @@ function wantedBody({ body, envelope }: Reading): string {
 
 function tryRead(
   message: StoredMessage,
-  reading: Reading,
+  { reading, objects }: ViewOptions,
 ): ReadMessage | undefined {
   try {
-    return readMessage(message, reading);
+    const place = pointerOf(message, reading);
+    const text = place && objects.get(objectUrl(place));
+    const whole = text === undefined
+      ? message
+      : withFetched(message, text, reading);
+    return readMessage(whole, reading);
   } catch {
     return undefined;
   }

@@ -22,6 +22,7 @@ import type { Fault, FaultHit, InjectedFault } from "./faults.ts";
 import type { SetUpOptions } from "./queue_settings.ts";
 import { Readings } from "./readings.ts";
 import { TestServer } from "./server.ts";
+import { DoubleStore } from "./store.ts";
 import { type TestQueue, viewQueue } from "./test_queue.ts";
 import { VirtualClock } from "./virtual_clock.ts";
 
@@ -32,6 +33,13 @@ export interface TestQueues extends Disposable, AsyncDisposable {
 
   /** The faults that have hit so far, oldest first. */
   readonly faults: readonly FaultHit[];
+
+  /**
+   * The double's S3, in which every bucket exists: the text of each object by its
+   * URL, such as `s3://bucket/key`. It has the bodies of large jobs. A test may
+   * add, change and delete objects.
+   */
+  readonly objects: Map<string, string>;
 
   /**
    * Stops or resumes printing.
@@ -98,6 +106,7 @@ export class Queues implements TestQueues {
   /** The dead-letter queues with messages that no container has seen yet. */
   readonly #redriven = new Set<string>();
   readonly #before: TestMode | undefined;
+  readonly objects: TestQueues["objects"] = new Map();
   #silent: boolean;
   #disposed = false;
 
@@ -132,6 +141,7 @@ export class Queues implements TestQueues {
       clock: this.#clock,
       random: this.#server.random,
       connect: ({ region = "us-east-1" }) => this.#connect(region),
+      openStore: (bucket) => new DoubleStore(this.objects, bucket),
       attach: (container) => this.#attach(container),
       noteWriting: (url, writing) => this.#readings.noteProducer(url, writing),
     });
@@ -157,7 +167,10 @@ export class Queues implements TestQueues {
         `Cannot get queue ${shown} as it does not exist: ${this.#server.listed}`,
       );
     }
-    return viewQueue(queue, this.#clock.now(), this.#readings.of(queue.url));
+    return viewQueue(queue, this.#clock.now(), {
+      reading: this.#readings.of(queue.url),
+      objects: this.objects,
+    });
   }
 
   inject(fault: Fault): InjectedFault {

@@ -32,6 +32,14 @@ const FORCE_LIMIT_MS = 10_000;
 /** Why no job gets done, in words that say nothing of account and queue. */
 export type Problem = "stopping" | "no worker process" | "receives failing";
 
+/** The bodies of large jobs. */
+export interface EngineObjects {
+  /** Ends the fetches of jobs that have not started. */
+  cancel(): void;
+  /** A message is gone for good: nobody needs its body any more. */
+  remove(message: ReceivedMessage): void;
+}
+
 /** The parts of an engine that a container chooses. */
 export interface EngineParts {
   readonly runner: Runner | BatchRunner;
@@ -39,6 +47,8 @@ export interface EngineParts {
   readonly room?: JobRoom | undefined;
   /** What becomes of failed messages. */
   readonly failures?: OutcomesOptions["failures"];
+  /** Absent if no job's body is in S3. */
+  readonly large?: EngineObjects | undefined;
   /** Whether nobody has seen yet that the queue can be used. */
   readonly isUnseen?: boolean;
 }
@@ -64,6 +74,7 @@ export interface RunningJob {
 export class Engine {
   readonly #context: EngineContext;
   readonly #room: JobRoom | undefined;
+  readonly #large: EngineObjects | undefined;
   readonly #logger: Logger;
   readonly #leases: Leases;
   readonly #settler: Settler;
@@ -89,6 +100,7 @@ export class Engine {
   constructor(context: EngineContext, parts: EngineParts) {
     this.#context = context;
     this.#room = parts.room;
+    this.#large = parts.large;
     this.#logger = context.loggers.get("zsqs");
     this.#turns = new Turns(context.clock, () => this.#step());
     const onChange = () => this.#happened();
@@ -110,6 +122,7 @@ export class Engine {
     this.#outcomes = new Outcomes(context, {
       ...shared,
       failures: parts.failures,
+      onGone: parts.large && ((message) => parts.large!.remove(message)),
       releaseBehind: (lease) => this.#releases.behind(lease),
     });
     const work = {
@@ -241,6 +254,7 @@ export class Engine {
    */
   pause(): void {
     this.#isPaused = true;
+    this.#large?.cancel();
     this.#releases.waiting();
     this.#step();
   }
@@ -284,6 +298,7 @@ export class Engine {
     if (this.#isStopping) return;
     this.#isStopping = true;
     this.#receiver.stop();
+    this.#large?.cancel();
     this.#releases.waiting();
     this.#step();
   }

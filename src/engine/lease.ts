@@ -30,7 +30,7 @@ export interface Extending {
   drop(): void;
 }
 
-/** A message that this container holds. {@linkcode Leases} and Heartbeat alone change it. */
+/** A message that this container holds. {@linkcode Leases}, its waiting messages and Heartbeat alone change it. */
 export class Lease {
   readonly message: ReceivedMessage;
   /** Its receive: SQS counts its 12 hours from there. */
@@ -47,6 +47,8 @@ export class Lease {
   receiveCount: number;
   /** Whether the deadline passed, or SQS said that the message is not ours. */
   lost = false;
+  /** Its size with the body that it points to; absent until it is asked for. */
+  bytes: number | undefined;
   /** When it came, by the container's clock. */
   arrivedMs = 0;
   /** Its job, once started; the jobs of a batch have one control. */

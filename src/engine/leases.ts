@@ -37,6 +37,7 @@ export class Leases implements Iterable<Lease> {
     this.waiting = new WaitingMessages(
       context.fifo,
       context.options.batch !== undefined,
+      context.options.large && context.options,
     );
     const held = { [Symbol.iterator]: () => this.#byId.values() };
     this.heartbeat = new Heartbeat(context, held, (lease) => {

@@ -20,6 +20,7 @@ import { type JobLine, logJobs, withFields } from "../job/job_lines.ts";
 import { firstJobs } from "../job/runner.ts";
 import { bodyText } from "../message/reading.ts";
 import type { Logger } from "../logging/loggers.ts";
+import type { ReceivedMessage } from "../sqs/connection.ts";
 import type { EngineContext } from "./context.ts";
 import type { FailureQueue } from "./failure_queue.ts";
 import type { Lease } from "./lease.ts";
@@ -38,6 +39,7 @@ const NOTES: {
 } = {
   aborted: { level: "warn" },
   workerError: { level: "error", why: "fix the worker" },
+  unfetched: { level: "error" },
   notCapable: {
     level: "error",
     why: "start the container with the Deno permission that its worker needs",
@@ -54,6 +56,8 @@ export interface OutcomesOptions {
   readonly failures?: "delete" | "keep" | FailureQueue | undefined;
   /** Releases the messages that wait behind one in its group. */
   readonly releaseBehind: (lease: Lease) => void;
+  /** Called with a message that is gone for good, and not in another queue. */
+  readonly onGone?: ((message: ReceivedMessage) => void) | undefined;
   /** Called when a failed message was sent to the failures queue, or was not. */
   readonly onChange: () => void;
 }
@@ -94,6 +98,9 @@ export class Outcomes {
     if (events.settled !== undefined) {
       settled.then(() => this.#options.leases.report(lease, "done"));
     }
+    if (this.#options.onGone !== undefined) {
+      settled.then((deleted) => this.#gone(lease, deleted));
+    }
     return settled;
   }
 
@@ -114,6 +121,12 @@ export class Outcomes {
     return { ...outcome, isLogged: true };
   }
 
+  /** A late delete may have deleted nothing: its message comes again. */
+  #gone(lease: Lease, deleted: boolean): void {
+    const isLate = lease.lost || this.#context.clock.now() >= lease.deadlineMs;
+    if (deleted && !isLate) this.#options.onGone?.(lease.message);
+  }
+
   #attempt(lease: Lease): Attempt {
     const receiveCount = this.#options.leases.attemptsOf(lease);
     return { receiveCount, random: this.#context.random() };
@@ -124,7 +137,8 @@ export class Outcomes {
     const { kind, error } = outcome;
     try {
       const isUnstarted = lease.job?.startedAtMs === undefined;
-      if (kind === "released" || kind === "aborted" && isUnstarted) {
+      const isUnrun = kind === "released" || kind === "unfetched";
+      if (isUnrun || kind === "aborted" && isUnstarted) {
         leases.unstarted.add(lease.message.messageId);
       }
       const attempt = this.#attempt(lease);
@@ -137,6 +151,7 @@ export class Outcomes {
       let deleted = false;
       if (decision.action === "delete") {
         deleted = await this.#send(lease, DELETE);
+        this.#gone(lease, deleted);
       } else if (decision.action !== "sendToFailures") {
         await this.#keep(
           lease,

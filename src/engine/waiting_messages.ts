@@ -6,6 +6,8 @@
  */
 
 import { messageBytes } from "../message/attributes.ts";
+import type { Reading } from "../message/reading.ts";
+import { claimedBytes, pointerOf } from "../message/s3_pointer.ts";
 import { MAX_BYTES } from "../sqs/connection.ts";
 import type { Lease, SentReceive } from "./lease.ts";
 
@@ -23,13 +25,16 @@ export interface NextBatch {
 export class WaitingMessages {
   readonly #fifo: boolean;
   readonly #inBatches: boolean;
+  readonly #reading: Reading | undefined;
   #leases: Lease[] = [];
   /** How many messages run or are being settled, by their group. */
   readonly #busy = new Map<string, number>();
 
-  constructor(fifo: boolean, inBatches = false) {
+  /** @param reading How they are read, if their bodies may be in S3. */
+  constructor(fifo: boolean, inBatches = false, reading?: Reading) {
     this.#fifo = fifo;
     this.#inBatches = inBatches;
+    this.#reading = reading;
   }
 
   get size(): number {
@@ -77,9 +82,9 @@ export class WaitingMessages {
     const leases: Lease[] = [];
     /** Of each group, what one receive brought. */
     const receives = new Map<string, SentReceive>();
-    // A message has 1 MiB at most.
+    // A message has 1 MiB at most, without what is in S3.
     const isMeasured = Number.isFinite(most) &&
-      most * MAX_BYTES > MAX_BATCH_BYTES;
+      (this.#reading !== undefined || most * MAX_BYTES > MAX_BATCH_BYTES);
     let bytes = 0;
     for (const lease of this.#leases) {
       if (leases.length >= most) break;
@@ -89,14 +94,21 @@ export class WaitingMessages {
         if (this.#busy.has(group) || sent !== lease.sent) continue;
         receives.set(group, sent);
       }
-      const { body, attributes } = lease.message;
-      bytes += isMeasured ? messageBytes(body, attributes) : 0;
+      if (isMeasured) bytes += lease.bytes ??= this.#bytesOf(lease);
       if (bytes > MAX_BATCH_BYTES && leases.length > 0) {
         return { leases, isFull: true };
       }
       leases.push(lease);
     }
     return { leases, isFull: leases.length >= most };
+  }
+
+  #bytesOf({ message }: Lease): number {
+    const bytes = messageBytes(message.body, message.attributes);
+    const reading = this.#reading;
+    return reading === undefined || pointerOf(message, reading) === undefined
+      ? bytes
+      : bytes + claimedBytes(message, reading);
   }
 
   /** Takes out messages that run together; their groups are busy from now on. */

@@ -26,7 +26,8 @@ export type Outcome =
    * process died. `aborted`: the container is stopping, or the lease is lost.
    * `released`: no process could run it. `notCapable`: Deno denied a permission,
    * so that the deployment is wrong, not the message. `workerError`: the handler
-   * returned code that never ran, such as a generator.
+   * returned code that never ran, such as a generator. `unfetched`: S3 refused the
+   * job's body or is away, so that the job did not start.
    */
   | {
     readonly kind:
@@ -37,7 +38,8 @@ export type Outcome =
       | "aborted"
       | "released"
       | "notCapable"
-      | "workerError";
+      | "workerError"
+      | "unfetched";
     readonly error: unknown;
     readonly isLogged?: boolean;
   };
@@ -119,6 +121,7 @@ export function isFailure(
     case "released":
     case "notCapable":
     case "workerError":
+    case "unfetched":
       return false;
   }
 }

@@ -21,7 +21,7 @@ import type { WorkerSpec } from "./worker_spec.ts";
 
 /**
  * A job as {@linkcode Hooks} see it: a copy, without the signal. If
- * the body cannot be read, `args` and `kwargs` are empty.
+ * the body cannot be read or is in S3, `args` and `kwargs` are empty.
  */
 export type HookJob = Omit<Job, "signal">;
 

@@ -1,23 +1,29 @@
 /**
- * Bodies that AWS itself writes, known by their fields: SNS's messages, and
- * events of S3 and EventBridge.
+ * Bodies that AWS itself writes, known by their fields: SNS's messages, events of
+ * S3 and EventBridge, and pointers of the Extended Client Libraries.
  *
  * @module
  */
 
 import { isRecord, parsed } from "./body.ts";
+import { parsePointer } from "./s3_pointer.ts";
 import { snsType } from "./sns.ts";
 
 /** What AWS wrote. */
 export interface AwsWriting {
   /** Text such as `an S3 event`. */
   readonly what: string;
-  /** Whether SNS wrote it. */
+  /** Whether SNS wrote it, ... */
   readonly isSns: boolean;
+  /** ... or an Extended Client: a pointer to a body in S3. */
+  readonly isPointer?: boolean;
 }
 
 /** What AWS wrote, if it wrote this body. */
 export function awsWriting(body: string): AwsWriting | undefined {
+  if (parsePointer(body) !== undefined) {
+    return { what: "a pointer to S3", isSns: false, isPointer: true };
+  }
   const value = parsed(body);
   if (!isRecord(value)) return undefined;
   const sns = snsType(value);

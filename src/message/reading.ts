@@ -7,6 +7,7 @@
 
 import { messageOf } from "../errors.ts";
 import type { JobMessage } from "../sqs/connection.ts";
+import type { ObjectFolder } from "../sqs/objects.ts";
 import { printable } from "../text.ts";
 import { awsWriting } from "./aws_bodies.ts";
 import {
@@ -31,6 +32,8 @@ export interface Reading {
   readonly body: BodyFormat;
   /** What the body stands in: `sns`, a notification of SNS. */
   readonly envelope?: "sns";
+  /** The objects that pointers may lead to; absent: pointers are not followed. */
+  readonly large?: ObjectFolder;
 }
 
 /** How messages are read unless a container's options differ. */
@@ -142,7 +145,9 @@ function readJob(text: string, subject: string): ReadMessage {
       if (subject === MESSAGE) throw new AwsBodyError(messageOf(error));
       throw error;
     }
-    const next = written.isSns && subject === BODY
+    const next = written.isPointer
+      ? "set large = s3://BUCKET/PREFIX to fetch what it points to"
+      : written.isSns && subject === BODY
       ? `set ${optionsFor(text)}`
       : takenBy("json");
     throw new AwsBodyError(

@@ -10,6 +10,7 @@ import { messageBytes, sizeLimit, toWire } from "../message/attributes.ts";
 import type { OpenQueue } from "../connect/open_queue.ts";
 import { testMode } from "../connect/test_mode.ts";
 import {
+  type ConnectOptions,
   type EntryFailure,
   MAX_BYTES,
   type OutgoingMessage,
@@ -27,7 +28,9 @@ import {
   type SendOptions,
   type SendResult,
 } from "./job_options.ts";
-import { SchemaGate } from "./schema_gate.ts";
+import { SendGate } from "./send_gate.ts";
+import { type Large, LargeBodies, type Prepared } from "./large_bodies.ts";
+import { type ObjectPlace, objectUrl } from "../sqs/objects.ts";
 import { SendFailure, SendQueue } from "./send_queue.ts";
 import type { ProducerTelemetry, Telemetry } from "../telemetry/telemetry.ts";
 import { refuseUnknown } from "../unknown_options.ts";
@@ -39,6 +42,24 @@ const SEND_ALL_OPTIONS = ["onResult", "signal"];
 /** The most jobs of one `sendAll` that are read and not settled. */
 const SEND_ALL_WINDOW = 100;
 
+/** Options of a {@linkcode Sender}. */
+export interface SenderOptions {
+  readonly telemetry?: Telemetry | undefined;
+  readonly schema?: StandardSchema | undefined;
+  /** Where large jobs go, ... */
+  readonly large?: Large | undefined;
+  /** ... and the options that the queue was opened with. */
+  readonly where?: ConnectOptions | undefined;
+}
+
+/** What a request and its errors depend on. */
+interface RequestOptions {
+  readonly signal: AbortSignal | undefined;
+  readonly index: number | undefined;
+  /** The object that was written for it. */
+  readonly place: ObjectPlace | undefined;
+}
+
 /** Sends jobs to one queue. */
 export class Sender implements AsyncDisposable {
   readonly name: string;
@@ -47,7 +68,8 @@ export class Sender implements AsyncDisposable {
   readonly #open: OpenQueue;
   readonly #writing: Writing;
   readonly #telemetry: ProducerTelemetry | undefined;
-  readonly #gate: SchemaGate | undefined;
+  readonly #gate: SendGate | undefined;
+  readonly #large: LargeBodies | undefined;
   readonly #queue: SendQueue;
   readonly #pending = new Set<Promise<unknown>>();
   #closed = false;
@@ -55,14 +77,16 @@ export class Sender implements AsyncDisposable {
   constructor(
     open: OpenQueue,
     writing: Writing,
-    telemetry?: Telemetry,
-    schema?: StandardSchema,
+    { telemetry, schema, large, where = {} }: SenderOptions = {},
   ) {
     const { connection, url, ref } = open;
     this.#open = open;
     this.#writing = writing;
     this.#telemetry = telemetry?.producer({ name: ref.name, url });
-    this.#gate = schema && new SchemaGate(schema, writing.body);
+    this.#large = large && new LargeBodies(large, { queue: ref, where });
+    if (schema !== undefined || large !== undefined) {
+      this.#gate = new SendGate(schema, writing.body);
+    }
     this.#queue = new SendQueue({
       ...open,
       connection: this.#telemetry?.connection(connection) ?? connection,
@@ -78,31 +102,35 @@ export class Sender implements AsyncDisposable {
     options: SendOptions = {},
     index?: number,
   ): Promise<SendResult> {
-    let message: OutgoingMessage;
+    let prepared: Prepared;
     try {
       if (this.#closed) {
         throw new TypeError(
           `Cannot send job to "${this.name}" as the queue is closed`,
         );
       }
-      message = this.#message(args, options);
+      prepared = this.#prepare(args, options);
       options.signal?.throwIfAborted();
     } catch (error) {
       return Promise.reject(error);
     }
+    const { message, body, place } = prepared;
+    const { signal } = options;
     const request = (message: OutgoingMessage) =>
-      this.#request(message, options.signal, index);
+      this.#request(message, { signal, index, place });
+    const upload = place &&
+      (() => this.#large!.upload(prepared, { signal, index }));
     const pass = () =>
       this.#telemetry?.send(message, request) ?? request(message);
     const group = this.#open.ref.fifo ? message.groupId : undefined;
     return this.#track(
-      this.#gate?.check(message.body, group, pass, options.signal) ?? pass(),
+      this.#gate?.check(body, group, pass, signal, upload) ?? pass(),
     );
   }
 
   /** Throws what `send` would reject with before any request. */
   check({ args, ...options }: JobWithOptions<readonly unknown[]>): void {
-    this.#message(args, options);
+    this.#prepare(args, options);
   }
 
   async sendAll(
@@ -126,6 +154,8 @@ export class Sender implements AsyncDisposable {
       for await (const job of untilAborted(jobs, signal)) {
         if (results.failed) break;
         await results.add(this.#sendOne(job, index++));
+        // What is large and waits is held in memory.
+        await this.#large?.hasRoom();
       }
     } finally {
       await results.settled();
@@ -138,6 +168,7 @@ export class Sender implements AsyncDisposable {
     this.#closed = true;
     while (this.#pending.size > 0) await Promise.all(this.#pending);
     this.#open.connection.close();
+    this.#large?.close();
     // The runtime reports an unhandled rejection after this turn of the event
     // loop. A program that exits before would hide it.
     await new Promise((resolve) => setImmediate(resolve));
@@ -165,7 +196,7 @@ export class Sender implements AsyncDisposable {
   }
 
   /** Checks a job and encodes its message. */
-  #message(args: readonly unknown[], options: JobOptions): OutgoingMessage {
+  #prepare(args: readonly unknown[], options: JobOptions): Prepared {
     if (!Array.isArray(args)) {
       throw new TypeError(
         `Cannot send job as its arguments must be an array: current value is ${
@@ -178,45 +209,58 @@ export class Sender implements AsyncDisposable {
     const attributes = toWire(
       options.attributes === undefined ? {} : options.attributes,
     );
-    const bytes = messageBytes(body, attributes);
-    if (bytes > MAX_BYTES) throw tooLarge(bytes, MAX_BYTES);
     const { delaySeconds, groupId, deduplicationId } = options;
-    return {
+    const message = {
       body,
       attributes,
       ...(delaySeconds === undefined ? {} : { delaySeconds }),
       ...(groupId === undefined ? {} : { groupId }),
       ...(deduplicationId === undefined ? {} : { deduplicationId }),
     };
+    const bytes = messageBytes(body, attributes);
+    const prepared = this.#large?.takes(bytes)
+      ? this.#large.prepare(message)
+      : { message, body };
+    const sent = prepared.message;
+    const size = sent === message
+      ? bytes
+      : messageBytes(sent.body, sent.attributes);
+    if (size > MAX_BYTES) throw tooLarge(size, MAX_BYTES);
+    return prepared;
   }
 
   async #request(
     message: OutgoingMessage,
-    signal: AbortSignal | undefined,
-    index: number | undefined,
+    { signal, index, place }: RequestOptions,
   ): Promise<SendResult> {
     try {
       return await this.#queue.send(message, signal);
     } catch (error) {
       if (!(error instanceof SendFailure)) throw error;
-      throw this.#sendError(message, error.failure, error.cause, index);
+      const { failure, cause } = error;
+      throw this.#sendError(message, failure, { cause, index, place });
     }
   }
 
   #sendError(
-    message: OutgoingMessage,
+    { body, attributes }: OutgoingMessage,
     failure: EntryFailure,
-    cause: unknown,
-    index: number | undefined,
+    { cause, index, place }: Omit<RequestOptions, "signal"> & ErrorOptions,
   ): Error {
+    const left = place === undefined
+      ? ""
+      : `; its body is left in ${objectUrl(place)}`;
     const limit = sizeLimit(failure.message);
     if (limit !== undefined) {
-      return tooLarge(messageBytes(message.body, message.attributes), limit);
+      const hint = this.#large && place === undefined
+        ? `: set "largeFrom" to ${limit} or less`
+        : left;
+      return tooLarge(messageBytes(body, attributes), limit, hint);
     }
     return new SendError(
       `Cannot send job to "${this.name}": ${failure.code}: ${failure.message}${
         hint(failure)
-      }`,
+      }${left}`,
       {
         code: failure.code,
         senderFault: failure.senderFault,
@@ -307,9 +351,9 @@ function jobWithOptions(
     : job as JobWithOptions<readonly unknown[]>;
 }
 
-function tooLarge(bytes: number, limit: number): RangeError {
+function tooLarge(bytes: number, limit: number, hint = ""): RangeError {
   return new RangeError(
-    `Cannot send job as it has ${bytes} bytes including attributes: the limit is ${limit} bytes`,
+    `Cannot send job as it has ${bytes} bytes including attributes: the limit is ${limit} bytes${hint}`,
   );
 }
 

@@ -81,6 +81,11 @@ const AWS_DOMAIN = new RegExp(
   })$`,
 );
 
+/** Whether a server is one of AWS's. */
+export function isAwsUrl(url: string): boolean {
+  return AWS_DOMAIN.test(URL.parse(url)?.hostname.replace(/\.$/, "") ?? "");
+}
+
 /** What comes before it: SQS's own host names, old ones, and VPC endpoints. */
 const REGIONAL_HOST =
   /^(?:[a-z0-9-]+\.)*?(?:sqs(?:-fips)?\.(?<region>[a-z0-9-]+)(?:\.vpce)?|(?<old>[a-z0-9-]+)\.queue)$/;

@@ -17,6 +17,7 @@ import {
   type ReadMessage,
   readMessage,
 } from "../message/reading.ts";
+import { pointerOf } from "../message/s3_pointer.ts";
 import type { JobMessage } from "../sqs/connection.ts";
 import type { ContainerEvents } from "./events.ts";
 
@@ -121,8 +122,11 @@ export class HookCalls implements Partial<ContainerEvents> {
 
   /** A copy of the arguments; `undefined` if nobody can read them. */
   #read(message: JobMessage): ReadMessage | undefined {
+    const { reading } = this.#options;
+    const isLarge = reading.large !== undefined &&
+      pointerOf(message, reading) !== undefined;
     try {
-      return readMessage(message, this.#options.reading);
+      return isLarge ? { args: [], kwargs: {} } : readMessage(message, reading);
     } catch {
       return undefined;
     }

@@ -14,7 +14,9 @@ import {
   routeOf,
 } from "../connect/failure_loops.ts";
 import { type OpenQueue, openQueue } from "../connect/open_queue.ts";
+import { openStore, probeStore } from "../connect/open_store.ts";
 import { fateText } from "../container/failed_jobs.ts";
+import { ConfigError } from "../errors.ts";
 import { loadHooks } from "../job/hooks.ts";
 import { loadWorker } from "../job/worker.ts";
 import { checkLogFiles, defaultLoggers } from "../logging/loggers.ts";
@@ -50,10 +52,11 @@ export const CHECK: Command = {
   usage: ["CONFIG.ini..."],
   about: `\
 It reads each file, imports the modules of the worker and the hooks without
-calling them, and finds the queues. It runs no job. It prints a line for each
-check: configuration, log files, worker, rights of jobs, hooks, queue and its
-visibility timeout, redrive policy, failed jobs, rights on SQS. The last line
-counts the problems. Problems and warnings go to standard error.
+calling them, finds the queues, and asks the bucket of "large". It runs no job.
+It prints a line for each check: configuration, log files, worker, rights of
+jobs, hooks, queue and its visibility timeout, redrive policy, failed jobs,
+rights on SQS, bucket. The last line counts the problems. Problems and warnings
+go to standard error.
 
 It refuses "failures" that lead back to the queue, through other files of the
 command line too, and two containers with one "health" address. It warns if
@@ -61,8 +64,8 @@ failed jobs are deleted, if the queue's redrive policy moves messages to the
 dead-letter queue after few receives, if isolated jobs can reach the container's
 environment or credentials, and if a queue's region is not the "region".`,
   options: [],
-  exitStatus: `0 no problem found, 1 a queue could not be looked up, 2 the
-configuration is wrong.`,
+  exitStatus: `0 no problem found, 1 a queue or bucket could not be looked up, 2
+the configuration is wrong.`,
   missing: "No ini file given: name the files to check",
   run: check,
 };
@@ -120,6 +123,7 @@ async function checkFile(
     return queue;
   };
   const route = await checkQueues(checked, open, report);
+  await checkBucket(config, report);
   return { config, report, route };
 }
 
@@ -192,6 +196,26 @@ async function checkQueues(
   if (source === undefined) return undefined;
   report.found("SQS rights", sqsRightsFact(source, target, attributes));
   return target && routeOf(config.file, source, target);
+}
+
+/** Asks the bucket of large jobs, which may be missing or denied. */
+async function checkBucket(
+  config: Partial<ContainerConfig>,
+  report: Report,
+): Promise<void> {
+  const { queue, large } = config;
+  if (queue === undefined || large === undefined) return;
+  await report.look("Large jobs", async () => {
+    const where = connectOptions(config);
+    const store = await openStore(large, { queue, where });
+    const problem = await probeStore(store, large);
+    store.close();
+    if (problem === undefined) {
+      return report.found("Large jobs", `${large.text}, can be read`);
+    }
+    const text = `Cannot start container as ${problem.text}`;
+    throw problem.isMissing ? new ConfigError(text) : new Error(text);
+  });
 }
 
 /** Imports the worker's module where its jobs would run. */

@@ -5,6 +5,11 @@
  * @module
  */
 
+import {
+  OBJECT_FOLDER_HINT,
+  type ObjectFolder,
+  parseObjectFolder,
+} from "../sqs/objects.ts";
 import { parseArgs } from "@std/cli/parse-args";
 import { relative } from "node:path";
 import process from "node:process";
@@ -233,4 +238,15 @@ export function integerOf(
     );
   }
   return value;
+}
+
+/** The place in S3 that `--large` names. */
+export function folderOf(options: ParsedOptions): ObjectFolder | undefined {
+  const text = options.get("large");
+  if (text === undefined) return undefined;
+  const folder = parseObjectFolder(text);
+  if (folder !== undefined) return folder;
+  throw new UsageError(
+    `Option --large must be ${OBJECT_FOLDER_HINT}: current value is "${text}"`,
+  );
 }

@@ -5,9 +5,11 @@
  */
 
 import { untilAborted } from "../clock.ts";
+import { openStore } from "../connect/open_store.ts";
 import { type OpenQueue, openQueue } from "../connect/open_queue.ts";
 import { describeMessage } from "../operate/failed_message.ts";
 import { FailedWork, type FailedWorkOptions } from "../operate/failed_work.ts";
+import { PurgedObjects } from "../operate/purged_objects.ts";
 import { readAttributes } from "../operate/queue_status.ts";
 import { counted, plainNumber } from "../numbers.ts";
 import { Redrive } from "../operate/redrive.ts";
@@ -19,6 +21,7 @@ import {
   type Command,
   CONNECT_OPTIONS,
   connectOptionsOf,
+  folderOf,
   type ParsedOptions,
   UsageError,
 } from "./command.ts";
@@ -68,6 +71,12 @@ after you agree, or with --to or --yes`,
       meaning: "send all to this queue, not to their source queues",
     },
     { name: "purge", meaning: "delete them" },
+    {
+      name: "large",
+      value: "S3URL",
+      meaning: `with --purge: delete their bodies in this place of S3, too,
+such as s3://bucket/prefix`,
+    },
     { name: "yes", meaning: "do not ask; follow what messages name" },
     {
       name: "json",
@@ -92,6 +101,8 @@ interface Task extends Order, Selection {
   readonly io: Output;
   readonly open: OpenQueue;
   readonly redrive: Redrive;
+  /** Where the bodies of purged messages are deleted. */
+  readonly objects: PurgedObjects | undefined;
   /** The queue's attributes, as far as they may be read. */
   readonly attributes: QueueAttributes;
 }
@@ -102,6 +113,10 @@ async function failed(options: ParsedOptions, io: Output): Promise<number> {
     throw new UsageError(`Give one queue: got ${options.positional.join(" ")}`);
   }
   const order = { ...orderOf(options, io), ...selectionOf(options) };
+  const folder = folderOf(options);
+  if (folder !== undefined && order.action !== "purge") {
+    throw new UsageError("Option --large needs --purge");
+  }
   const where = connectOptionsOf(options);
   using stack = new DisposableStack();
   const open = await openQueue(name, { ...where, sweeps: true });
@@ -111,7 +126,10 @@ async function failed(options: ParsedOptions, io: Output): Promise<number> {
   const redrive = stack.use(new Redrive({ from: open, where, to, trusting }));
   await redrive.checkTarget();
   const attributes = await readAttributes(open) ?? {};
-  const task = { ...order, io, open, redrive, attributes };
+  const store = folder && await openStore(folder, { queue: open.ref, where });
+  stack.defer(() => store?.close());
+  const objects = folder && new PurgedObjects(folder, store!);
+  const task = { ...order, io, open, redrive, objects, attributes };
   const isAsked = !trusting && order.action !== "list" && canAsk(io);
   const lists = isAsked && order.action === "redrive" && to === undefined;
   warn(task);
@@ -216,6 +234,7 @@ async function work(task: Task, signal: AbortSignal): Promise<number> {
     ...task,
     signal,
     warn: (text) => progress.above(() => io.stderr(text)),
+    onPurged: task.objects && ((messages) => task.objects!.delete(messages)),
     onMessage(message) {
       const now = clock.now() + open.connection.clockAheadMs;
       if (json) io.stdout(JSON.stringify(describeMessage(message, now)));
@@ -239,13 +258,13 @@ async function work(task: Task, signal: AbortSignal): Promise<number> {
   if (isMissing) {
     io.stderr(`${open.ref.name} has no such message: list it without --show`);
   }
-  return work.problems.size > 0 || work.undeleted > 0 || isMissing
-    ? FAILED
-    : DONE;
+  const isPartial = work.undeleted > 0 || (task.objects?.failed ?? 0) > 0;
+  return work.problems.size > 0 || isPartial || isMissing ? FAILED : DONE;
 }
 
 function report(work: FailedWork, task: Task): void {
-  const { action, selects, json, io, open: { ref: { name, fifo } } } = task;
+  const { action, selects, json, io, objects } = task;
+  const { name, fifo } = task.open.ref;
   const { selected, done, undeleted } = work;
   const { seen, newer, unreleased } = work.sweep;
   const targets = [...work.sentTo].map(([to, count]) =>
@@ -253,12 +272,16 @@ function report(work: FailedWork, task: Task): void {
   );
   const result = `${VERBS[action]} ${
     done === seen ? many(done) : `${plainNumber(done)} of ${many(seen)}`
-  } of ${name}${targets.length > 0 ? `: ${list(targets)}` : ""}`;
+  } of ${name}${targets.length > 0 ? `: ${list(targets)}` : ""}${
+    objects === undefined
+      ? ""
+      : `, and ${counted(objects.deleted, "object")} of S3`
+  }`;
   if (action === "list") {
     io.stderr(seen === 0 ? result : `${result}, each received and released`);
   } else if (json) {
     const counts = action === "purge"
-      ? { deleted: done }
+      ? { deleted: done, ...(objects && { objects: objects.deleted }) }
       : { sentBack: done, sentTo: Object.fromEntries(work.sentTo) };
     io.stdout(JSON.stringify({ queue: name, seen, selected, ...counts }));
   } else io.stdout(result);
@@ -276,6 +299,10 @@ function report(work: FailedWork, task: Task): void {
     const what = `Could not delete ${many(undeleted)} of ${name}`;
     const sent = ": sent, and sent again by the next run";
     io.stderr(action === "redrive" ? what + sent : what);
+  }
+  if (objects !== undefined && objects.failed > 0) {
+    const left = counted(objects.failed, "object");
+    io.stderr(`Could not delete ${left}, such as ${objects.problem}`);
   }
   if (newer > 0) io.stderr(`Left ${many(newer)} that arrived meanwhile`);
   if (unreleased > 0) {

@@ -13,11 +13,11 @@ import type { JobOptions } from "../sending/job_options.ts";
 import { checkLarge, type Large } from "../sending/large_bodies.ts";
 import { Sender } from "../sending/sender.ts";
 import { MAX_BYTES, MAX_DELAY_SECONDS } from "../sqs/connection.ts";
-import { OBJECT_FOLDER_HINT, parseObjectFolder } from "../sqs/objects.ts";
 import {
   type Command,
   CONNECT_OPTIONS,
   connectOptionsOf,
+  folderOf,
   integerOf,
   optionsOf,
   type ParsedOptions,
@@ -162,11 +162,7 @@ function largeOf(options: ParsedOptions): Large | undefined {
   if (large === undefined && from !== undefined) {
     throw new UsageError("Option --large-from needs --large");
   }
-  if (large !== undefined && parseObjectFolder(large) === undefined) {
-    throw new UsageError(
-      `Option --large must be ${OBJECT_FOLDER_HINT}: current value is "${large}"`,
-    );
-  }
+  folderOf(options);
   const largeFrom = from && integerOf("large-from", from, 1, MAX_BYTES);
   return checkLarge({ large, largeFrom: largeFrom || undefined });
 }

@@ -26,6 +26,7 @@ import { Counters } from "../telemetry/counters.ts";
 import { fanOut } from "../telemetry/events.ts";
 import { reportStop, stopText, summaryText } from "./stop_report.ts";
 import { type ContainerStats, type RunningJob, statsOf } from "./stats.ts";
+import { abortAfter, follow } from "./follow.ts";
 import { fateText } from "./failed_jobs.ts";
 import { learnQueue } from "./learn_queue.ts";
 import { openFailures } from "./open_failures.ts";
@@ -370,34 +371,4 @@ export class Container implements AttachedConsumer {
       // A container needs no right to ask for this.
     }
   }
-}
-
-/** Calls back once the signal aborts, until it is disposed. */
-function follow(
-  signal: AbortSignal | undefined,
-  onAbort: () => void,
-): Disposable {
-  if (signal?.aborted) onAbort();
-  else signal?.addEventListener("abort", onAbort);
-  return {
-    [Symbol.dispose]: () => signal?.removeEventListener("abort", onAbort),
-  };
-}
-
-/** Aborts some time after a signal has, until it is disposed. */
-function abortAfter(
-  signal: AbortSignal | undefined,
-  ms: number,
-  controller: AbortController,
-): Disposable {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const following = follow(signal, () => {
-    timer = setTimeout(() => controller.abort(), ms);
-  });
-  return {
-    [Symbol.dispose]() {
-      clearTimeout(timer);
-      following[Symbol.dispose]();
-    },
-  };
 }

@@ -22,6 +22,10 @@ export interface FailedWorkOptions extends SweepOptions {
   /** The most messages to select. */
   readonly limit?: number | undefined;
   readonly redrive: Pick<Redrive, "send">;
+  /** Called with messages that are deleted for good. */
+  readonly onPurged?:
+    | ((messages: readonly ReceivedMessage[]) => Promise<void>)
+    | undefined;
   /** Called with each selected message of `list`. */
   readonly onMessage: (message: ReceivedMessage) => void;
   readonly onBatch: () => void;
@@ -101,8 +105,11 @@ export class FailedWork {
     const { count, error } = await this.sweep.delete(messages);
     this.undeleted += count;
     this.done += messages.length;
+    const { action, onPurged } = this.#options;
+    // Of a batch that is deleted in part, nobody knows which messages are gone.
+    if (count === 0 && action === "purge") await onPurged?.(messages);
     if (count === 0) return;
-    if (this.#options.action === "purge") this.done -= count;
+    if (action === "purge") this.done -= count;
     throw error;
   }
 }

@@ -18,10 +18,12 @@ import {
 import { ConfigError } from "../errors.ts";
 import { listLogFiles, type LogFileConfig } from "../logging/loggers_text.ts";
 import { listModules, ModuleGraphError } from "../isolation/module_graph.ts";
+import { loadS3, storeOptions } from "../connect/open_store.ts";
+import type { ObjectFolder } from "../sqs/objects.ts";
 import { loadSqs, regionOf } from "../connect/open_queue.ts";
 import { PermissionSet } from "./permission_set.ts";
 import type { WorkerSpec } from "../job/worker_spec.ts";
-import type { QueueRef } from "../sqs/queue_ref.ts";
+import { isAwsUrl, type QueueRef } from "../sqs/queue_ref.ts";
 
 /** The most old log files to list; for more, the flag grants their folder. */
 const MAX_LISTED_FILES = 20;
@@ -76,6 +78,7 @@ class Needs {
     this.permissions.addFrom(sdkPermissions(process.env));
     await this.#addQueue(queue, config);
     if (typeof failures === "object") await this.#addQueue(failures, config);
+    if (config.large !== undefined) await this.#addBucket(config.large, config);
   }
 
   async #addModule(
@@ -144,5 +147,22 @@ class Needs {
     this.permissions.addFrom(permissions);
     this.hints.add(`Credentials come from ${source}`);
     if (note !== undefined) this.hints.add(note);
+  }
+
+  async #addBucket(
+    { bucket }: ObjectFolder,
+    config: ContainerConfig,
+  ): Promise<void> {
+    const { findS3Server } = await loadS3();
+    const { queue } = config;
+    const where = connectOptions(config);
+    const url = await findS3Server(storeOptions(bucket, { queue, where }));
+    addServer(this.permissions, url.href, process.env);
+    if (!isAwsUrl(url.href)) return;
+    this.hints.add(
+      `The line takes bucket ${bucket} to be in the queue's region: if it is in another one, add --allow-net=${
+        url.hostname.replace(/(?<=\bs3\.)[a-z0-9-]+/, "REGION")
+      }`,
+    );
   }
 }

@@ -1,0 +1,53 @@
+/**
+ * The bodies in S3 of messages that were deleted for good.
+ *
+ * @module
+ */
+
+import { messageOf } from "../errors.ts";
+import { anyPointerOf } from "../message/s3_pointer.ts";
+import { isDenied, type ReceivedMessage } from "../sqs/connection.ts";
+import {
+  isWithin,
+  neededRight,
+  type ObjectFolder,
+  type ObjectStore,
+  objectUrl,
+} from "../sqs/objects.ts";
+
+/** Deletes objects in one folder, and no others. */
+export class PurgedObjects {
+  readonly #folder: ObjectFolder;
+  readonly #store: ObjectStore;
+  /** How many were deleted, ... */
+  deleted = 0;
+  /** ... and could not be, ... */
+  failed = 0;
+  /** ... and why, once. */
+  problem: string | undefined;
+
+  constructor(folder: ObjectFolder, store: ObjectStore) {
+    this.#folder = folder;
+    this.#store = store;
+  }
+
+  /** Deletes what messages point to. Never rejects. */
+  async delete(messages: readonly ReceivedMessage[]): Promise<void> {
+    await Promise.all(messages.map(async (message) => {
+      const place = anyPointerOf(message);
+      if (place === undefined || !isWithin(place, this.#folder)) return;
+      try {
+        await this.#store.delete(place.key);
+        this.deleted++;
+      } catch (error) {
+        this.failed++;
+        const hint = isDenied(error)
+          ? `; allow this identity ${
+            neededRight("s3:DeleteObject", this.#folder)
+          }`
+          : "";
+        this.problem ??= `${objectUrl(place)}: ${messageOf(error)}${hint}`;
+      }
+    }));
+  }
+}

@@ -1,0 +1,339 @@
+/**
+ * Large jobs against a server of SQS and S3 over HTTP: fauxqs, and a proxy of ours
+ * where S3 must refuse.
+ *
+ * @module
+ */
+
+import { assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { runContainer } from "../../container.ts";
+import { ConfigError, Queue, SendError } from "../../mod.ts";
+import { cli, Folder } from "../support/cli.ts";
+import { TestBucket } from "../support/buckets.ts";
+import { TestServer } from "../support/server.ts";
+
+const POINTER = "software.amazon.payloadoffloading.PayloadS3Pointer";
+
+/** Where the tests' server is, and what it holds. */
+interface Stage {
+  readonly server: TestServer;
+  readonly bucket: TestBucket;
+  readonly url: string;
+  readonly endpoint: string;
+}
+
+/** How a server in front of S3 answers a call instead of it. */
+type Refusal = (method: string, path: string) => Response | undefined;
+
+function s3Error(status: number, code: string): Response {
+  return new Response(
+    `<?xml version="1.0"?><Error><Code>${code}</Code><Message>${code}</Message></Error>`,
+    { status, headers: { "content-type": "application/xml" } },
+  );
+}
+
+/** A server that passes calls on, unless they are refused. */
+function inFront(upstream: string, refuse: Refusal) {
+  return Deno.serve(
+    { port: 0, hostname: "127.0.0.1", onListen() {} },
+    async (request) => {
+      const { pathname, search } = new URL(request.url);
+      const refused = refuse(request.method, pathname);
+      const body = request.body === null ? null : await request.arrayBuffer();
+      if (refused !== undefined) return refused;
+      const headers = new Headers(request.headers);
+      headers.delete("host");
+      return await fetch(upstream + pathname + search, {
+        method: request.method,
+        headers,
+        body,
+      });
+    },
+  );
+}
+
+Deno.test("large jobs over HTTP", async (t) => {
+  await using server = await TestServer.start();
+  using bucket = await TestBucket.create(server.endpoint, "jobs");
+  const stage = async (name: string): Promise<Stage> => ({
+    ...{ server, bucket, endpoint: server.endpoint },
+    url: await server.createQueue(name),
+  });
+  const large = "s3://jobs/big";
+  const text = "é".repeat(2_000_000);
+
+  await t.step(
+    "go to S3 as the Java library writes them, and back",
+    async () => {
+      const { url, endpoint } = await stage("there-and-back");
+      await using queue = await Queue<[string]>("there-and-back", {
+        endpoint,
+        large,
+      });
+      await queue(text);
+      const [key] = await bucket.keys();
+      assertEquals(JSON.parse(await bucket.get(key!)), [[text], {}]);
+      const seen: boolean[] = [];
+      const summary = await runContainer({
+        ...{ queue: url, endpoint, large, waitTimeSeconds: 1 },
+        handler: (given: string) => void seen.push(given === text),
+      }, { drain: true });
+      assertEquals([seen, summary.done], [[true], 1]);
+      assertEquals(await bucket.keys(), []);
+      await server.left(url, 0);
+    },
+  );
+
+  await t.step(
+    "are read as other programs write them, in batches and in child processes",
+    async () => {
+      const { url, endpoint } = await stage("isolated");
+      await using folder = await Folder.with({});
+      const worker = await folder.write(
+        "worker.ts",
+        "export default () => (text: string) => console.log(text.length);\n",
+      );
+      const big = JSON.stringify([[text], {}]);
+      for (const key of ["big/a", "big/b"]) {
+        await bucket.put(key, big);
+        await server.send(
+          url,
+          JSON.stringify(
+            [POINTER, { s3BucketName: "jobs", s3Key: key }],
+            null,
+            1,
+          ),
+        );
+      }
+      const summary = await runContainer({
+        ...{ queue: url, endpoint, large, waitTimeSeconds: 1, largeKeep: true },
+        ...{ worker, isolation: "process" },
+      }, { drain: true });
+      assertEquals(summary.done, 2);
+      assertEquals(await bucket.keys(), ["big/a", "big/b"]);
+      for (const key of await bucket.keys()) await bucket.delete(key);
+    },
+  );
+
+  await t.step("name a bucket that does not exist", async () => {
+    const { url, endpoint } = await stage("no-bucket");
+    const nowhere = "s3://nowhere/x";
+    await using queue = await Queue<[string]>(url, {
+      endpoint,
+      large: nowhere,
+    });
+    const error = await assertRejects(() => queue(text), SendError);
+    assertMatch(
+      error.message,
+      /^Cannot send job to "no-bucket", as s3:\/\/nowhere\/x\/\S+ cannot be written: PutObject failed: .*; create the bucket, or correct "large"$/,
+    );
+    assertEquals(error.code, "NoSuchBucket");
+    await server.left(url, 0);
+    const start = await assertRejects(
+      () =>
+        runContainer({
+          queue: url,
+          endpoint,
+          large: nowhere,
+          handler: () => {},
+        }),
+      ConfigError,
+    );
+    assertEquals(
+      start.message,
+      'Cannot start container as "large" names bucket "nowhere", which does not exist: create it first, or check its name',
+    );
+  });
+
+  await t.step("name the right that is denied, and lose nothing", async () => {
+    const { url } = await stage("denied");
+    const calls: string[] = [];
+    await using proxy = inFront(server.endpoint, (method, path) => {
+      if (!path.startsWith("/jobs/")) return undefined;
+      calls.push(method);
+      return s3Error(403, "AccessDenied");
+    });
+    const endpoint = `http://127.0.0.1:${proxy.addr.port}`;
+    await using queue = await Queue<[string]>("denied", { endpoint, large });
+    const error = await assertRejects(() => queue(text), SendError);
+    assertMatch(
+      error.message,
+      /; allow this identity s3:PutObject on arn:aws:s3:::jobs\/big\/\*$/,
+    );
+    await server.left(url, 0);
+
+    await server.send(
+      url,
+      JSON.stringify([POINTER, { s3BucketName: "jobs", s3Key: "big/a" }]),
+    );
+    await using folder = await Folder.with({});
+    const log = `${folder.path}/log`;
+    const summary = await runContainer({
+      ...{
+        queue: "denied",
+        endpoint,
+        large,
+        waitTimeSeconds: 1,
+        retryDelaySeconds: 60,
+        attempts: 1,
+      },
+      failures: "delete",
+      handler: () => {},
+      loggers: `<logger>\n<logfile>\npath ${log}\n</logfile>\n</logger>`,
+    }, { drain: true });
+    assertEquals([summary.done, summary.failed, summary.retried], [0, 0, 1]);
+    const lines = (await Deno.readTextFile(log)).split("\n");
+    const right =
+      "s3:GetObject on arn:aws:s3:::jobs/big/* and s3:ListBucket on arn:aws:s3:::jobs";
+    assertEquals(
+      lines.filter((line) => line.includes(right)).length,
+      2,
+      lines.join("\n"),
+    );
+    await server.left(url, 1);
+    assertEquals(calls, ["PUT", "GET", "GET"]);
+  });
+
+  await t.step(
+    "leave an object that the error names if the send fails",
+    async () => {
+      const { endpoint } = await stage("unsent");
+      await using proxy = inFront(
+        endpoint,
+        (method, path) =>
+          method === "POST" && path === "/" ? undefined : undefined,
+      );
+      const url = await server.createQueue("small-queue", {
+        MaximumMessageSize: "1024",
+      });
+      await using queue = await Queue<[string]>(url, {
+        endpoint: `http://127.0.0.1:${proxy.addr.port}`,
+        large,
+      });
+      const attributes = { pad: "x".repeat(2000) };
+      const error = await assertRejects(
+        () => queue.send([text], { attributes }),
+        RangeError,
+      );
+      const [key] = await bucket.keys();
+      assertMatch(
+        error.message,
+        new RegExp(
+          `the limit is 1024 bytes; its body is left in s3://jobs/${key}$`,
+        ),
+      );
+      await bucket.delete(key!);
+      const small = await assertRejects(
+        () => queue("x".repeat(2000)),
+        RangeError,
+      );
+      assertMatch(small.message, /: set "largeFrom" to 1024 or less$/);
+      assertEquals(await bucket.keys(), []);
+    },
+  );
+
+  await t.step(
+    "are cancelled at a stop while they are fetched, and come back",
+    async () => {
+      const { url } = await stage("stopped");
+      await bucket.put("big/a", "[[],{}]");
+      await server.send(
+        url,
+        JSON.stringify([POINTER, { s3BucketName: "jobs", s3Key: "big/a" }]),
+      );
+      const stop = new AbortController();
+      let isCut = false;
+      await using proxy = Deno.serve({
+        port: 0,
+        hostname: "127.0.0.1",
+        onListen() {},
+      }, async (request) => {
+        const { pathname, search } = new URL(request.url);
+        if (pathname === "/jobs/big/a") {
+          return new Response(
+            new ReadableStream({
+              start(controller) {
+                controller.enqueue(new TextEncoder().encode("[["));
+                setTimeout(() => stop.abort(), 0);
+              },
+              cancel: () => void (isCut = true),
+            }),
+          );
+        }
+        const headers = new Headers(request.headers);
+        headers.delete("host");
+        return await fetch(server.endpoint + pathname + search, {
+          method: request.method,
+          headers,
+          body: request.body && await request.arrayBuffer(),
+        });
+      });
+      let runs = 0;
+      const summary = await runContainer({
+        ...{
+          queue: "stopped",
+          endpoint: `http://127.0.0.1:${proxy.addr.port}`,
+          large,
+          waitTimeSeconds: 1,
+        },
+        handler: () => void runs++,
+      }, { signal: stop.signal });
+      assertEquals([runs, summary.released], [0, 1]);
+      assertEquals((await server.state(url)).visible, 1);
+      assertEquals(isCut, true);
+      await bucket.delete("big/a");
+    },
+  );
+
+  await t.step(
+    "are reported by check, and their objects purged by failed --large",
+    async () => {
+      const { url, endpoint } = await stage("checked");
+      await using folder = await Folder.with({});
+      await folder.write("worker.ts", "export default () => () => {};\n");
+      const ini = (large: string) =>
+        folder.write(
+          "w.ini",
+          `[container]\nworker = worker.ts\nqueue = checked\nfailures = keep\nendpoint = ${endpoint}\nlarge = ${large}\n`,
+        );
+      const check = async (large: string) =>
+        await cli(["check", await ini(large)]);
+      assertEquals((await check("s3://jobs/big")).status, 0);
+      const missing = await check("s3://nowhere/x");
+      assertEquals(missing.status, 2);
+      assertMatch(
+        missing.stderr[0]!,
+        /"large" names bucket "nowhere", which does not exist/,
+      );
+      const wrong = await check("s3://No_Bucket");
+      assertEquals(wrong.status, 2);
+      assertMatch(
+        wrong.stderr[0]!,
+        /"large" in \[container\] .* must be a bucket of S3/,
+      );
+
+      for (const key of ["big/a", "other/b"]) {
+        await bucket.put(key, "[[],{}]");
+        await server.send(
+          url,
+          JSON.stringify([POINTER, { s3BucketName: "jobs", s3Key: key }]),
+        );
+      }
+      const listed = await cli(["failed", `--endpoint=${endpoint}`, "checked"]);
+      assertMatch(listed.stdout.join("\n"), /PayloadS3Pointer/);
+      const purged = await cli([
+        "failed",
+        "--purge",
+        "--yes",
+        `--large=${large}`,
+        `--endpoint=${endpoint}`,
+        "checked",
+      ]);
+      assertEquals([purged.status, purged.stdout], [0, [
+        "Deleted 2 messages of checked, and 1 object of S3",
+      ]]);
+      assertEquals(await bucket.keys(), ["other/b"]);
+      await bucket.delete("other/b");
+    },
+  );
+});

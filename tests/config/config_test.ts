@@ -638,7 +638,7 @@ const BAD_OPTIONS: [line: string, subject: string, problem: string][] = [
   [
     "__proto__ = 9",
     "__proto__",
-    'is not an option: the options are "worker", "queue", "region", "endpoint", "loggers" and 29 more',
+    'is not an option: the options are "worker", "queue", "region", "endpoint", "loggers" and 31 more',
   ],
 ];
 

@@ -41,7 +41,9 @@ export async function sendJob(
   const group = form.group.trim();
   try {
     // It closes nothing: others use the connection.
-    const sender = new Sender(open, writing, await loadTelemetry());
+    const sender = new Sender(open, writing, {
+      telemetry: await loadTelemetry(),
+    });
     const { messageId } = await sender.send(args, {
       ...(queue.ref.fifo
         // Each click is a job of its own.

@@ -1,6 +1,6 @@
 /**
  * How often a FIFO queue of the testing double may be called: SQS limits the
- * calls of each action (SQS, "Amazon SQS FIFO queue quotas").
+ * calls of each action (SQS, "Troubleshoot FIFO throttling issues").
  *
  * @module
  */
@@ -25,7 +25,7 @@ export class CallLimit {
   /**
    * Counts a call.
    *
-   * @throws {SqsError} If there are too many: the code is `RequestThrottled`.
+   * @throws {SqsError} If there are too many: the code is `ThrottlingException`.
    */
   count(operation: FaultOperation): void {
     const most = this.#perSecond;
@@ -36,7 +36,7 @@ export class CallLimit {
     const earned = (now - left.atMs) / 1000 * most;
     left.calls = Math.min(most, left.calls + earned);
     left.atMs = now;
-    if (left.calls < 1) throw throttled(operation);
+    if (left.calls < 1) throw throttled(operation, "ThrottlingException");
     left.calls--;
   }
 }

@@ -96,10 +96,13 @@ export function callError(code: string, message: string): SqsError {
 }
 
 /** The refusal of a call that SQS takes later. */
-export function throttled(operation: string): SqsError {
+export function throttled(
+  operation: string,
+  code = "RequestThrottled",
+): SqsError {
   return new SqsError(
     `${operation} failed: The request was denied due to request throttling.`,
-    { code: "RequestThrottled", senderFault: false },
+    { code, senderFault: false },
   );
 }
 

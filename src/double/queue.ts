@@ -100,6 +100,12 @@ export class DoubleQueue {
     return this.#store.nextVisibleMs;
   }
 
+  /** How many messages are received and hidden. */
+  get inFlight(): number {
+    this.#store.update();
+    return this.#store.inFlight;
+  }
+
   /** The message of a receipt handle, from any receive. */
   messageOf(receiptHandle: string): StoredMessage | undefined {
     return this.#handles.get(receiptHandle);
@@ -223,15 +229,14 @@ export class DoubleQueue {
   }
 
   attributes(): QueueAttributes {
-    const { messages } = this;
+    const { messages, inFlight } = this;
     const hidden = messages.filter(({ note }) => note.hidden);
-    const delayed = hidden.filter((each) => each.receiptHandle === undefined);
     const { visibilityTimeoutSeconds, redrive } = this.settings;
     return {
       visibilityTimeoutSeconds,
       visible: messages.length - hidden.length,
-      inFlight: hidden.length - delayed.length,
-      delayed: delayed.length,
+      inFlight,
+      delayed: hidden.length - inFlight,
       ...(redrive && {
         redrive: {
           ...redrive,

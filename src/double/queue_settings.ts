@@ -91,7 +91,7 @@ export interface TestQueueOptions {
   /**
    * The most calls to a FIFO queue in a second, for sends, receives, deletes and
    * visibility changes each; a batch is one call. Other calls fail with the code
-   * `RequestThrottled`. SQS's own limit is 300.
+   * `ThrottlingException`. SQS's own limit is 300.
    *
    * @default {undefined} no limit, as the clock of a test stands still
    */

@@ -132,7 +132,7 @@ Deno.test("a message wakes the long poll that waits longest, and no other", asyn
 Deno.test("a FIFO queue refuses the calls of an action beyond its limit", async () => {
   const rig = new Rig({ name: "adder.fifo", maxCallsPerSecond: 3 });
   await rig.send(3);
-  assertEquals(await codeOf(rig.send(1)), "RequestThrottled");
+  assertEquals(await codeOf(rig.send(1)), "ThrottlingException");
   // Each action has its own limit.
   const handles = await rig.receive();
   assertEquals(handles.length, 3);
@@ -141,10 +141,10 @@ Deno.test("a FIFO queue refuses the calls of an action beyond its limit", async 
   // A third of a second earns one call, and no pause earns more than a second.
   await rig.advance(0.34);
   await rig.send(1);
-  assertEquals(await codeOf(rig.send(1)), "RequestThrottled");
+  assertEquals(await codeOf(rig.send(1)), "ThrottlingException");
   await rig.advance(60);
   await rig.send(3);
-  assertEquals(await codeOf(rig.send(1)), "RequestThrottled");
+  assertEquals(await codeOf(rig.send(1)), "ThrottlingException");
 });
 
 Deno.test("setUp() checks the limits of a queue", () => {

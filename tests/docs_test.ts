@@ -7,6 +7,8 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { CONTAINER_OPTIONS } from "../src/config/options.ts";
 import { PAGE, withHelp } from "../tools/help.ts";
+import { guideRows } from "./simulation/report.ts";
+import { readFleets } from "../tools/fleet_pictures.ts";
 import { pictures, readFigures } from "../tools/pictures.ts";
 import { readTrace } from "../tools/trace.ts";
 
@@ -78,9 +80,23 @@ Deno.test("the guides give the unit, range and default that an option has", asyn
   }
 });
 
+Deno.test("the guide to scaling has the figures of the simulation", async () => {
+  const page = await Deno.readTextFile(
+    new URL("../docs/scaling.md", import.meta.url),
+  );
+  const cells = [...page.matchAll(/^\| (`[a-z-]+` .*)\|$/gm)].map(([, row]) =>
+    row!.split("|").map((cell) => cell.trim())
+  );
+  assertEquals(cells, guideRows(await readFleets()));
+});
+
 Deno.test("the pictures show their data", async () => {
   // `deno task pictures` draws them anew.
-  const drawings = pictures(await readFigures(), await readTrace());
+  const drawings = pictures(
+    await readFigures(),
+    await readTrace(),
+    await readFleets(),
+  );
   for (const [name, drawn] of Object.entries(drawings)) {
     const url = new URL(`../docs/pictures/${name}`, import.meta.url);
     assertEquals(await Deno.readTextFile(url), drawn, name);

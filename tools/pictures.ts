@@ -1,14 +1,17 @@
 /**
  * Draws the pictures of README and guides from their data in `docs/pictures/`:
- * `figures.json` comes from the bench, `trace.json` from `tools/trace.ts`.
+ * `figures.json` comes from the bench, `trace.json` from `tools/trace.ts`, and
+ * `fleet.json` from the simulation.
  *
  * ```sh
  * deno task bench && deno task pictures bench.json
+ * deno task simulate --out=docs/pictures
  * ```
  *
  * @module
  */
 
+import type { Measured } from "../tests/simulation/run.ts";
 import { spreadOf } from "../tests/bench/figures.ts";
 import {
   jobsPerSecond,
@@ -16,6 +19,8 @@ import {
   type Round,
 } from "../tests/bench/scenarios.ts";
 
+import { bars } from "./charts.ts";
+import { fleetPictures, readFleets } from "./fleet_pictures.ts";
 import { FOLDER, HEAD, svg } from "./svg.ts";
 import { readTrace, type Trace, tracePicture } from "./trace.ts";
 
@@ -27,48 +32,6 @@ export interface Figures {
   readonly jobsPerSecond: Readonly<Record<string, Record<string, number>>>;
   /** Requests that one job costs, by runner. */
   readonly requestsPerJob: Readonly<Record<string, number>>;
-}
-
-const LABEL_WIDTH = 190;
-const BAR_WIDTH = 380;
-const ROW_HEIGHT = 34;
-
-/** A chart of one bar a row; the rows of zsqs stand out. */
-function bars(
-  title: string,
-  unit: string,
-  note: string,
-  rows: readonly (readonly [label: string, value: number])[],
-): string {
-  const most = Math.max(...rows.map(([, value]) => value));
-  const parts = rows.map(([label, value], i) => {
-    const y = 44 + i * ROW_HEIGHT;
-    const width = Math.max(2, Math.round(value / most * BAR_WIDTH));
-    const kind = label.startsWith("zsqs") ? "own" : "peer";
-    return `<text x="${LABEL_WIDTH - 10}" y="${
-      y + 15
-    }" text-anchor="end">${label}</text>
-<rect class="${kind}" x="${LABEL_WIDTH}" y="${y}" width="${width}" height="22" rx="3"/>
-<text x="${LABEL_WIDTH + width + 8}" y="${y + 15}">${shown(value)}</text>`;
-  });
-  const height = 44 + rows.length * ROW_HEIGHT + 24;
-  const said = rows.map(([label, value]) => `${label} ${shown(value)}`);
-  return svg(
-    LABEL_WIDTH + BAR_WIDTH + 90,
-    height,
-    { title: `${title}, ${unit}`, text: `${said.join("; ")}. ${note}` },
-    [
-      `<text x="0" y="20" font-weight="600">${title}, ${unit}</text>`,
-      ...parts,
-      `<text class="muted" x="0" y="${height - 8}">${note}</text>`,
-    ],
-  );
-}
-
-function shown(value: number): string {
-  return value >= 100
-    ? Math.round(value).toLocaleString("en")
-    : String(Number(value.toPrecision(2)));
 }
 
 type Box = readonly [x: number, y: number, width: number, text: string];
@@ -151,6 +114,7 @@ function lifePicture(): string {
 export function pictures(
   figures: Figures,
   trace: Trace,
+  fleets: readonly Measured[],
 ): Record<string, string> {
   const { date, jobsPerSecond, requestsPerJob } = figures;
   const chart = (name: string, title: string, note: string) =>
@@ -177,6 +141,7 @@ export function pictures(
       `AWS bills each request. Measured on ${date}.`,
       Object.entries(requestsPerJob),
     ),
+    ...fleetPictures(fleets),
   };
 }
 
@@ -247,9 +212,8 @@ if (import.meta.main) {
     new URL("figures.json", FOLDER),
     `${JSON.stringify(figures, undefined, 2)}\n`,
   );
-  for (
-    const [name, text] of Object.entries(pictures(figures, await readTrace()))
-  ) {
+  const drawings = pictures(figures, await readTrace(), await readFleets());
+  for (const [name, text] of Object.entries(drawings)) {
     await Deno.writeTextFile(new URL(name, FOLDER), text);
   }
 }

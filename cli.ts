@@ -149,7 +149,11 @@ const PROCESS_SCREEN: Screen = {
   // Getters, as most commands do not ask.
   get columns() {
     // A terminal of unknown width reports 0.
-    return process.stderr.columns || NO_SCREEN.columns;
+    return process.stdout.columns || process.stderr.columns ||
+      NO_SCREEN.columns;
+  },
+  get rows() {
+    return process.stdout.rows || undefined;
   },
   get inputBytes() {
     const input = fstatSync(0);

@@ -14,8 +14,8 @@ import {
 } from "../operate/failed_message.ts";
 import type { ReceivedMessage } from "../sqs/connection.ts";
 import { escapeControls, isoTime, printable } from "../text.ts";
-import { orDash, type Output, type Styled } from "./screen.ts";
-import { cutTo, padTo, widthOf } from "./width.ts";
+import { cutParts, orDash, type Output, type Styled } from "./screen.ts";
+import { padTo, widthOf } from "./width.ts";
 
 /** All of a message: its facts, then attributes, body and stack. */
 export function wholeMessage(
@@ -64,7 +64,7 @@ export function messageLine(
   message: ReceivedMessage,
   nowMs: number,
   { screen }: Output,
-): Styled[] {
+): readonly Styled[] {
   const parts = [
     age(nowMs, failedAtMs(message)).padStart(6),
     orDash(sourceName(message)),
@@ -74,13 +74,13 @@ export function messageLine(
   if (!screen.stdout) {
     return [{ text: [printable(message.messageId), ...parts].join("  ") }];
   }
-  let room = screen.columns;
-  return parts.map((part, i) => {
-    const whole = i === 0 ? part : `  ${part}`;
-    const text = cutTo(room, whole);
-    room -= widthOf(text);
-    return { text, style: STYLES[i] };
-  });
+  return cutParts(
+    screen.columns,
+    parts.map((part, i) => ({
+      text: i === 0 ? part : `  ${part}`,
+      style: STYLES[i],
+    })),
+  );
 }
 
 function age(nowMs: number, failedMs: number | undefined): string {

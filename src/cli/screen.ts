@@ -7,7 +7,7 @@
 import type { Clock } from "../clock.ts";
 import { plainNumber } from "../numbers.ts";
 import { escapeControls, printable, printableLines } from "../text.ts";
-import { cutTo } from "./width.ts";
+import { cutTo, widthOf } from "./width.ts";
 
 /** The command line's input and output. */
 export interface Io {
@@ -35,6 +35,8 @@ export interface Screen {
   readonly stderr: boolean;
   /** The terminal's width in characters. */
   readonly columns: number;
+  /** Its height in lines, if it is known. */
+  readonly rows?: number | undefined;
   /** Whether terminals get colours. */
   readonly color: boolean;
   /** The size of standard input in bytes, if it is a file. */
@@ -75,6 +77,8 @@ export interface Styled {
  */
 export class Output {
   readonly #io: Io;
+  /** The lines that `redrawLines` wrote last. */
+  #drawnLines = 0;
 
   constructor(io: Io) {
     this.#io = io;
@@ -102,7 +106,7 @@ export class Output {
   copy(bytes: Uint8Array): void {
     this.#io.write(
       this.screen.stdout
-        ? new TextEncoder().encode(
+        ? encoder.encode(
           escapeControls(new TextDecoder().decode(bytes)),
         )
         : bytes,
@@ -117,6 +121,17 @@ export class Output {
   /** Replaces the terminal's last line. */
   redraw(text: string): void {
     this.#io.draw(CLEAR_LINE + printable(text));
+  }
+
+  /** Writes lines to a terminal in place of those that it wrote last. */
+  redrawLines(lines: readonly (readonly Styled[])[]): void {
+    const { columns, rows = Infinity } = this.screen;
+    // What has left the screen cannot be replaced.
+    const up = this.#drawnLines < rows ? this.#drawnLines : 0;
+    if (up > 0) this.#io.write(encoder.encode(`\x1b[${up}A\x1b[J`));
+    // Some terminals wrap when their last column is written.
+    for (const line of lines) this.stdout(...cutParts(columns - 1, line));
+    this.#drawnLines = lines.length;
   }
 
   #line(
@@ -134,6 +149,21 @@ export class Output {
         : safe;
     }).join("");
   }
+}
+
+const encoder = new TextEncoder();
+
+/** Cuts a line to the columns that it may take. */
+export function cutParts(
+  width: number,
+  parts: readonly Styled[],
+): readonly Styled[] {
+  let room = width;
+  return parts.map(({ text, style }) => {
+    const cut = cutTo(room, printable(text));
+    room -= widthOf(cut);
+    return { text: cut, style };
+  });
 }
 
 /** A value that may be absent: `-` if it is, or is not a number. */

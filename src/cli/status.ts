@@ -4,15 +4,26 @@
  * @module
  */
 
-import { type QueueStatus, queueStatus } from "../operate/queue_status.ts";
+import { sleep, unlessAborted } from "../clock.ts";
+import { timeAndChance } from "../connect/open_queue.ts";
+import { type QueueStatus, StatusReader } from "../operate/queue_status.ts";
+import { isoTime } from "../text.ts";
 import {
   type Command,
   CONNECT_OPTIONS,
   connectOptionsOf,
   type ParsedOptions,
 } from "./command.ts";
-import { DONE, printError } from "./errors.ts";
-import { orDash, type Output, type Styled } from "./screen.ts";
+import { describeError, DONE, printError, USAGE } from "./errors.ts";
+import type { Output, Styled } from "./screen.ts";
+import { tableOf } from "./status_table.ts";
+import { stopSignals } from "./stop.ts";
+
+/** The pause between two looks, in milliseconds. */
+const LOOK_MS = 10_000;
+
+/** The queues that are asked at a time. */
+const AT_A_TIME = 10;
 
 export const STATUS: Command = {
   name: "status",
@@ -26,6 +37,11 @@ delayed, and those of the dead-letter queue. SQS's numbers are approximate for
 about a minute. It needs the rights sqs:GetQueueUrl and sqs:GetQueueAttributes,
 for the dead-letter queue too.`,
   options: [
+    {
+      name: "watch",
+      meaning: `look every ${LOOK_MS / 1000} s until Ctrl+C: redraws a terminal,
+appends lines with the time elsewhere`,
+    },
     { name: "json", meaning: "a line of JSON for each queue" },
     ...CONNECT_OPTIONS,
   ],
@@ -37,58 +53,143 @@ queue.`,
 
 async function status(options: ParsedOptions, io: Output): Promise<number> {
   const where = connectOptionsOf(options);
-  const results = await Promise.allSettled(
-    options.positional.map((queue) => queueStatus(queue, where)),
+  using stack = new DisposableStack();
+  const readers = options.positional
+    .map((queue) => stack.use(new StatusReader(queue, where)));
+  const how = { json: options.has("json"), debug: options.has("debug") };
+  if (options.has("watch")) return await watchStatus(readers, how, io);
+  const { found, problems } = await look(readers);
+  print(found, how, io);
+  return await report(problems, how, io);
+}
+
+interface How {
+  readonly json: boolean;
+  readonly debug: boolean;
+}
+
+/** What a look at queues found, and why it found nothing of others. */
+interface Look {
+  readonly found: readonly QueueStatus[];
+  readonly problems: readonly unknown[];
+}
+
+async function look(
+  readers: readonly StatusReader[],
+  signal?: AbortSignal,
+): Promise<Look> {
+  const found: QueueStatus[] = [];
+  const problems: unknown[] = [];
+  const call = signal === undefined ? {} : { signal };
+  for (let i = 0; i < readers.length; i += AT_A_TIME) {
+    const part = readers.slice(i, i + AT_A_TIME);
+    const results = await Promise.allSettled(
+      part.map((reader) => reader.read(call)),
+    );
+    for (const result of results) {
+      if (result.status === "fulfilled") found.push(result.value);
+      else problems.push(result.reason);
+    }
+  }
+  return { found, problems };
+}
+
+function print(found: readonly QueueStatus[], how: How, io: Output): void {
+  if (how.json) { for (const each of found) io.stdout(JSON.stringify(each)); }
+  else if (found.length > 0) {
+    for (const line of tableOf(found)) io.stdout(...line);
+    for (const text of deadLetterErrors(found)) io.stderr(text);
+  }
+}
+
+function deadLetterErrors(found: readonly QueueStatus[]): string[] {
+  return found.flatMap(({ deadLetter }) =>
+    deadLetter !== null && "error" in deadLetter ? [deadLetter.error] : []
   );
-  const found = results.flatMap((result) =>
-    result.status === "fulfilled" ? [result.value] : []
-  );
-  if (options.has("json")) {
-    for (const each of found) io.stdout(JSON.stringify(each));
-  } else if (found.length > 0) printTable(found, io);
+}
+
+/** Prints problems, and returns the worst status. */
+async function report(
+  problems: readonly unknown[],
+  how: How,
+  io: Output,
+): Promise<number> {
   let worst = DONE;
-  for (const result of results) {
-    if (result.status === "fulfilled") continue;
-    const debug = options.has("debug");
-    worst = Math.max(worst, await printError(result.reason, io, { debug }));
+  for (const problem of problems) {
+    worst = Math.max(worst, await printError(problem, io, how));
   }
   return worst;
 }
 
-const HEADER = ["QUEUE", "VISIBLE", "IN FLIGHT", "DELAYED"];
-
-function printTable(found: readonly QueueStatus[], io: Output): void {
-  const rows = [
-    HEADER,
-    ...found.map(({ queue, visible, inFlight, delayed }) =>
-      [queue, visible, inFlight, delayed].map(orDash)
-    ),
-  ];
-  const [first = "", ...lines] = rows.map((row) =>
-    row.map((cell, i) => {
-      const width = Math.max(...rows.map((each) => each[i]!.length));
-      return i === 0 ? cell.padEnd(width) : cell.padStart(width);
-    }).join("  ")
-  );
-  io.stdout({ text: `${first}  DEAD LETTERS`, style: "bold" });
-  for (const [i, line] of lines.entries()) {
-    io.stdout(`${line}  `, deadLetterCell(found[i]!));
-  }
-  for (const { deadLetter } of found) {
-    if (deadLetter !== null && "error" in deadLetter) {
-      io.stderr(deadLetter.error);
+/** Looks until a signal: redraws on a terminal, appends lines elsewhere. */
+async function watchStatus(
+  readers: readonly StatusReader[],
+  how: How,
+  io: Output,
+): Promise<number> {
+  const { clock } = timeAndChance();
+  using stop = stopSignals(io);
+  const { signal } = stop;
+  const draws = io.screen.stdout && !how.json;
+  const said = new Set<string>();
+  for (let isFirst = true; !signal.aborted; isFirst = false) {
+    const seen = await unlessAborted(look(readers, signal), signal);
+    if (seen === undefined) break;
+    const { found, problems } = seen;
+    const reports = await Promise.all(
+      problems.map((problem) => describeError(problem)),
+    );
+    if (isFirst && reports.some(({ status }) => status === USAGE)) {
+      print(found, how, io);
+      return await report(problems, how, io);
     }
+    const lines = [
+      ...deadLetterErrors(found),
+      ...reports.flatMap(({ lines }) => lines),
+    ];
+    const time = isoTime(clock.now())!.replace(/\.\d+/, "");
+    if (draws) io.redrawLines(frameOf(found, lines, time));
+    else {
+      append(found, { ...how, isFirst, time }, io);
+      // An outage is one line, not one for each look.
+      const fresh = lines.filter((text) => !said.has(text));
+      for (const text of fresh) io.stderr({ text, style: "red" });
+      said.clear();
+      for (const text of lines) said.add(text);
+    }
+    await sleep(clock, LOOK_MS, signal);
   }
+  return DONE;
 }
 
-function deadLetterCell({ deadLetter }: QueueStatus): string | Styled {
-  if (deadLetter === null) return orDash(undefined);
-  const { queue } = deadLetter;
-  if ("error" in deadLetter) return `unknown, in ${queue}`;
-  const { visible, inFlight, delayed } = deadLetter;
-  const known = [visible, inFlight, delayed].filter((count) => count !== null);
-  if (known.length === 0) return `${orDash(undefined)} in ${queue}`;
-  const count = known.reduce((sum, each) => sum + each);
-  const text = `${orDash(count)} in ${queue}`;
-  return count > 0 ? { text, style: "red" } : text;
+function frameOf(
+  found: readonly QueueStatus[],
+  problems: readonly string[],
+  time: string,
+): Styled[][] {
+  return [
+    ...tableOf(found),
+    ...problems.map((text): Styled[] => [{ text, style: "red" }]),
+    [{
+      text: `At ${time}, every ${LOOK_MS / 1000} s; Ctrl+C stops`,
+      style: "dim",
+    }],
+  ];
+}
+
+function append(
+  found: readonly QueueStatus[],
+  { json, isFirst, time }: How & {
+    readonly isFirst: boolean;
+    readonly time: string;
+  },
+  io: Output,
+): void {
+  if (json) {
+    for (const each of found) io.stdout(JSON.stringify({ time, ...each }));
+    return;
+  }
+  const [header, ...lines] = tableOf(found);
+  if (isFirst) io.stdout("TIME".padEnd(time.length + 2), ...header!);
+  for (const line of lines) io.stdout(`${time}  `, ...line);
 }

@@ -7,6 +7,7 @@
 import { type OpenQueue, openQueue } from "../connect/open_queue.ts";
 import { messageOf, SqsError } from "../errors.ts";
 import {
+  type CallOptions,
   type ConnectOptions,
   isDenied,
   type QueueAttributes,
@@ -31,28 +32,6 @@ export type DeadLetterStatus =
   & { readonly queue: string }
   & (QueueDepth | { readonly error: string });
 
-/**
- * Asks SQS for the state of a queue, given by its name, URL or ARN, and of its
- * dead-letter queue.
- *
- * @throws {TypeError} If `queue` is not the name, URL or ARN of a queue.
- * @throws {NonExistentQueueError} If the queue does not exist.
- * @throws {SqsError} If SQS cannot be reached or refuses.
- */
-export async function queueStatus(
-  queue: string,
-  where: ConnectOptions,
-): Promise<QueueStatus> {
-  const { name, region, attributes } = await ask(queue, where);
-  const deadLetter = attributes.redrive?.deadLetterQueue;
-  return {
-    queue: name,
-    region,
-    ...depthOf(attributes),
-    deadLetter: deadLetter ? await deadLetterStatus(deadLetter, where) : null,
-  };
-}
-
 /** A queue's attributes, or `undefined` without the right to read them. */
 export async function readAttributes(
   { connection, url }: OpenQueue,
@@ -65,33 +44,78 @@ export async function readAttributes(
   }
 }
 
-async function ask(queue: string, where: ConnectOptions) {
-  const { ref: { name }, url, connection } = await openQueue(queue, where);
-  try {
-    const attributes = await connection.attributes(url);
-    return { name, region: connection.region, attributes };
-  } catch (error) {
-    if (!(error instanceof SqsError)) throw error;
-    const { code, senderFault, message } = error;
-    throw new SqsError(
-      `Cannot get the status of queue "${name}": ${message}`,
-      { code, senderFault, cause: error },
-    );
-  } finally {
-    connection.close();
-  }
-}
+/**
+ * Reads the status of a queue, given by its name, URL or ARN, and of its
+ * dead-letter queue. It opens each of them once, however often it reads.
+ */
+export class StatusReader implements Disposable {
+  readonly #queue: string;
+  readonly #where: ConnectOptions;
+  #open: OpenQueue | undefined;
+  /** Reads the dead-letter queue with this ARN. */
+  #deadLetter:
+    | { readonly arn: string; readonly reader: StatusReader }
+    | undefined;
 
-async function deadLetterStatus(
-  arn: string,
-  where: ConnectOptions,
-): Promise<DeadLetterStatus> {
-  const queue = parseQueueRef(arn)?.name ?? arn;
-  try {
-    const { attributes } = await ask(arn, where);
-    return { queue, ...depthOf(attributes) };
-  } catch (error) {
-    return { queue, error: messageOf(error) };
+  constructor(queue: string, where: ConnectOptions) {
+    this.#queue = queue;
+    this.#where = where;
+  }
+
+  /**
+   * Asks SQS.
+   *
+   * @throws {TypeError} If the queue is not a name, URL or ARN of a queue.
+   * @throws {NonExistentQueueError} If the queue does not exist.
+   * @throws {SqsError} If SQS cannot be reached or refuses.
+   */
+  async read(options: CallOptions = {}): Promise<QueueStatus> {
+    const attributes = await this.#ask(options);
+    const { ref: { name }, connection: { region } } = this.#open!;
+    const arn = attributes.redrive?.deadLetterQueue;
+    return {
+      queue: name,
+      region,
+      ...depthOf(attributes),
+      deadLetter: arn ? await this.#readDeadLetter(arn, options) : null,
+    };
+  }
+
+  async #ask(options: CallOptions): Promise<QueueAttributes> {
+    this.#open ??= await openQueue(this.#queue, { ...this.#where, ...options });
+    const { ref: { name }, url, connection } = this.#open;
+    try {
+      return await connection.attributes(url, options);
+    } catch (error) {
+      if (!(error instanceof SqsError)) throw error;
+      const { code, senderFault, message } = error;
+      throw new SqsError(
+        `Cannot get the status of queue "${name}": ${message}`,
+        { code, senderFault, cause: error },
+      );
+    }
+  }
+
+  async #readDeadLetter(
+    arn: string,
+    options: CallOptions,
+  ): Promise<DeadLetterStatus> {
+    if (this.#deadLetter?.arn !== arn) {
+      this.#deadLetter?.reader[Symbol.dispose]();
+      this.#deadLetter = { arn, reader: new StatusReader(arn, this.#where) };
+    }
+    const queue = parseQueueRef(arn)?.name ?? arn;
+    try {
+      const attributes = await this.#deadLetter.reader.#ask(options);
+      return { queue, ...depthOf(attributes) };
+    } catch (error) {
+      return { queue, error: messageOf(error) };
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#open?.connection.close();
+    this.#deadLetter?.reader[Symbol.dispose]();
   }
 }
 

@@ -5,10 +5,14 @@
  */
 
 import { assertEquals } from "@std/assert";
+import process from "node:process";
+import type { Screen } from "../../cli.ts";
 import { Queue } from "../../producer.ts";
 import { setUp } from "../../testing.ts";
 import { replaceCalls } from "../support/call_faults.ts";
-import { cli, freeAddress } from "../support/cli.ts";
+import { SqsError } from "../../src/errors.ts";
+import { cli, type CliResult, freeAddress } from "../support/cli.ts";
+import { turn } from "../support/turn.ts";
 import { TestServer } from "../support/server.ts";
 
 Deno.test("zsqs status prints the depths of queues and of their dead letters", async () => {
@@ -194,4 +198,107 @@ Deno.test("zsqs status asks a server", async () => {
       "Check the region and endpoint, and that the server runs",
     ],
   });
+});
+
+/** Runs `status --watch`, moves time by three looks, and stops it. */
+async function watchStatus(
+  args: readonly string[],
+  onLook: (look: number) => Promise<unknown> | void = () => {},
+  screen: Partial<Screen> = {},
+): Promise<CliResult & { readonly calls: number }> {
+  await using queues = setUp({
+    queues: ["adder", "mul", "lost"],
+    silent: true,
+  });
+  let calls = 0;
+  let look = 0;
+  let ended = false;
+  using _calls = replaceCalls({
+    attributes: (real, url) => {
+      calls++;
+      // SQS is away from the second look on.
+      return args.includes("lost") && look > 0
+        ? Promise.reject(
+          new SqsError("no answer", { code: "ETIMEDOUT", senderFault: false }),
+        )
+        : real.attributes(url);
+    },
+    queueUrl: (real, name) => {
+      calls++;
+      return real.queueUrl(name);
+    },
+  });
+  const running = cli(["status", "--watch", ...args], [], screen)
+    .finally(() => ended = true);
+  while (!ended) {
+    for (let i = 0; i < 50; i++) await turn();
+    if (++look === 3) process.emit("SIGINT");
+    else {
+      await onLook(look);
+      await queues.advance(10);
+    }
+  }
+  return { ...await running, calls };
+}
+
+const HEADER = "QUEUE  VISIBLE  IN FLIGHT  DELAYED  DEAD LETTERS";
+
+Deno.test("zsqs status --watch appends a line at each look, and asks SQS once for each", async () => {
+  const { status, stdout, stderr, calls } = await watchStatus(
+    ["adder", "mul"],
+    async (look) => {
+      if (look === 1) await (await Queue("adder"))();
+    },
+  );
+  assertEquals([status, stderr], [0, []]);
+  const time = "2000-01-01T00:00:00Z";
+  assertEquals(stdout.map((line) => line.replace(/^\d.*?Z/, time)), [
+    `${"TIME".padEnd(22)}${HEADER}`,
+    `${time}  adder        0          0        0  -`,
+    `${time}  mul          0          0        0  -`,
+    `${time}  adder        1          0        0  -`,
+    `${time}  mul          0          0        0  -`,
+    `${time}  adder        1          0        0  -`,
+    `${time}  mul          0          0        0  -`,
+  ]);
+  const seconds = stdout.slice(1).map((line) => Date.parse(line.slice(0, 20)));
+  assertEquals(seconds[2]! - seconds[0]!, 10_000);
+  // Each queue is found once, then asked at each of the three looks.
+  assertEquals(calls, 2 + 1 + 3 * 2);
+});
+
+Deno.test("zsqs status --watch redraws a terminal, cut to its width", async () => {
+  const columns = 30;
+  const { stdout } = await watchStatus(
+    ["adder"],
+    undefined,
+    { stdout: true, columns },
+  );
+  const up = "\x1b[3A\x1b[J";
+  const table = [
+    `${HEADER.slice(0, columns - 2)}…`,
+    "adder        0          0   …",
+  ];
+  assertEquals(stdout.filter((line) => !line.startsWith("At ")), [
+    ...table,
+    ...[up, ...table],
+    ...[up, ...table],
+  ]);
+});
+
+Deno.test("zsqs status --watch --json writes lines with the time", async () => {
+  const { stdout } = await watchStatus(["--json", "adder"]);
+  assertEquals(
+    stdout.map((line) => Object.keys(JSON.parse(line))[0]),
+    ["time", "time", "time"],
+  );
+});
+
+Deno.test("zsqs status --watch says once that SQS is away, and ends for a queue that never was", async () => {
+  const { status, stdout, stderr } = await watchStatus(["lost"]);
+  assertEquals([status, stdout.length, stderr], [0, 2, [
+    'Cannot get the status of queue "lost": no answer',
+  ]]);
+  const absent = await watchStatus(["adder", "absent"]);
+  assertEquals([absent.status, absent.stdout.length], [2, 2]);
 });

@@ -213,13 +213,15 @@ export function failedJobView(
   id: string,
 ): FailedJobView | undefined {
   const { hidesArguments } = site.options;
-  const found = site.lookAt(holder)?.found.get(id);
-  if (found === undefined) return undefined;
+  const look = site.lookAt(holder);
+  const found = look?.found.get(id);
+  if (look === undefined || found === undefined) return undefined;
   const { sourceId, sentAtMs, seenAtMs, groupId, receiveCount, stack } = found;
   const most = holder.attributes.redrive?.maxReceiveCount;
   return {
     ...{ sourceId, sentAtMs, seenAtMs, groupId, stack },
     holder: holderRow(site, holder),
+    lookId: look.id,
     job: { ...rowOf(found, hidesArguments), error: found.error },
     body: hidesArguments ? undefined : found.body,
     attributes: hidesArguments ? [] : found.attributes,

@@ -10,6 +10,7 @@ import { filterText } from "./failed.ts";
 import { jobsTable } from "./jobs_table.ts";
 import { layout } from "./frame.ts";
 import {
+  actionPath,
   type Content,
   data,
   failedPath,
@@ -76,7 +77,7 @@ function asking(
   }${filterText(filter)}${action === "redrive" && " Later failures stay."}</p>
       ${
     form({
-      action: `/actions/${id}/run`,
+      action: `${actionPath(id)}/run`,
       frame,
       name: "stack",
       content: markup`${
@@ -85,7 +86,9 @@ function asking(
         action === "delete" && "kill"
       }">${verb} ${
         counted(count, "job")
-      }</button><button class="btn" formaction="/actions/${id}/cancel" formnovalidate>Cancel</button></div>`,
+      }</button><button class="btn" formaction="${
+        actionPath(id)
+      }/cancel" formnovalidate>Cancel</button></div>`,
     })
   }
     </section>
@@ -151,7 +154,7 @@ function running(
     )
   }${
     form({
-      action: `/actions/${id}/stop`,
+      action: `${actionPath(id)}/stop`,
       frame,
       content: markup`<button class="btn">Stop</button>`,
     })

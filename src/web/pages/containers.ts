@@ -10,6 +10,7 @@ import {
   argumentsText,
   type Content,
   data,
+  elementId,
   empty,
   form,
   heading,
@@ -56,9 +57,11 @@ export function containersPage(
 
 function card(container: ContainerRow, frame: Frame): Html {
   const { id, name, queue, stats, isOwn, jobs } = container;
-  return markup`<section class="card stack" aria-labelledby="c-${id}"><div class="row spread"><div class="row">${
+  return markup`<section class="card stack" aria-labelledby="${
+    elementId("c", id)
+  }"><div class="row spread"><div class="row">${
     state(container, frame.nowMs)
-  }<h2 id="c-${id}">${data(name)}</h2><span class="muted small">${
+  }<h2 id="${elementId("c", id)}">${data(name)}</h2><span class="muted small">${
     queue !== undefined && markup`queue ${data(queue)}`
   }</span></div>${
     !frame.isReadOnly && isOwn && button(container, frame)
@@ -101,16 +104,15 @@ function button({ id, name, state }: ContainerRow, frame: Frame): Content {
     return form({
       action: `${path}/resume`,
       frame,
-      content:
-        markup`<button class="btn go" id="b-${id}">Resume<span class="vh"> ${
-          data(name)
-        }</span></button>`,
+      content: markup`<button class="btn go" id="${
+        elementId("b", id)
+      }">Resume<span class="vh"> ${data(name)}</span></button>`,
     });
   }
   return state === "running"
-    ? markup`<a class="btn" id="b-${id}" href="${path}/pause">Pause<span class="vh"> ${
-      data(name)
-    }</span></a>`
+    ? markup`<a class="btn" id="${
+      elementId("b", id)
+    }" href="${path}/pause">Pause<span class="vh"> ${data(name)}</span></a>`
     : undefined;
 }
 

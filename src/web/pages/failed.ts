@@ -9,6 +9,7 @@ import { layout } from "./frame.ts";
 import { KINDS } from "./holders.ts";
 import { jobsTable } from "./jobs_table.ts";
 import {
+  actionPath,
   approximate,
   type Content,
   data,
@@ -72,7 +73,9 @@ function lookButton(view: FailedListView, frame: Frame): Content {
   const { holder, look, runningActionId } = view;
   if (frame.isReadOnly || look?.isRunning) return undefined;
   if (runningActionId !== undefined) {
-    return markup`<a class="btn" href="/actions/${runningActionId}">View the running action</a>`;
+    return markup`<a class="btn" href="${
+      actionPath(runningActionId)
+    }">View the running action</a>`;
   }
   return form({
     action: `${failedPath(holder.key)}/look`,
@@ -233,8 +236,8 @@ function picks(view: FailedListView, look: LookView, frame: Frame): Html {
       name: "stack",
       id: "picks",
       content: markup`${table}${hidden("scope", "selected")}${
-        filterFields(view.filter)
-      }`,
+        hidden("look", look.id)
+      }${filterFields(view.filter)}`,
     })
   }${pages}<div class="row spread dock"><div class="row">${
     actionButtons("selected", "picks")

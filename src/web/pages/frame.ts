@@ -6,6 +6,7 @@
  */
 
 import { raw } from "hono/html";
+import { printable } from "../../text.ts";
 import {
   ago,
   type Content,
@@ -59,7 +60,7 @@ export function layout(
     <meta name="viewport" content="width=device-width,initial-scale=1">
     <meta name="color-scheme" content="light dark">
     <meta name="robots" content="noindex">
-    <title>${title} · zsqs</title>
+    <title>${printable(title)} · zsqs</title>
     <link rel="icon" href="/icon.svg" type="image/svg+xml">
     <link rel="stylesheet" href="/style.css">${
     isLive && markup`<script src="/live.js" defer></script>`
@@ -95,8 +96,11 @@ function navigation(frame: Frame): Html {
     )
   }</ul>
     </nav>
-    <div class="where"><span><span class="vh">Region </span><b>${region}</b></span>${
-    endpoint && markup`<span><span class="vh">Server </span>${endpoint}</span>`
+    <div class="where"><span><span class="vh">Region </span><b>${
+    data(region)
+  }</b></span>${
+    endpoint &&
+    markup`<span><span class="vh">Server </span>${data(endpoint)}</span>`
   }${isLive && liveState(frame)}</div>`;
 }
 

@@ -9,6 +9,7 @@ import {
   ago,
   approximate,
   data,
+  elementId,
   empty,
   failedPath,
   heading,
@@ -61,7 +62,7 @@ function holdersTable(holders: readonly HolderRow[], nowMs: number): Html {
       { key, name, kind, sources, count, error, lookedAtMs },
     ) =>
       markup`<tr>
-            <th scope="row" class="wide"><a id="h-${key}" href="${
+            <th scope="row" class="wide"><a id="${elementId("h", key)}" href="${
         failedPath(key)
       }">${data(name)}</a>${
         error !== undefined && markup`<div>${status("bad", "No counts")}</div>

@@ -58,12 +58,12 @@ export function failedJobPage(view: FailedJobView, frame: Frame): Html {
   }, frame);
 }
 
-function actions({ holder, job }: FailedJobView, frame: Frame): Html {
+function actions({ holder, job, lookId }: FailedJobView, frame: Frame): Html {
   return form({
     action: `${failedPath(holder.key)}/actions`,
     frame,
     content:
-      markup`<input type="hidden" name="scope" value="selected"><input type="hidden" name="id" value="${job.id}"><button class="btn" name="action" value="redrive">Redrive</button><button class="btn kill" name="action" value="delete">Delete</button>`,
+      markup`<input type="hidden" name="scope" value="selected"><input type="hidden" name="id" value="${job.id}"><input type="hidden" name="look" value="${lookId}"><button class="btn" name="action" value="redrive">Redrive</button><button class="btn kill" name="action" value="delete">Delete</button>`,
   });
 }
 

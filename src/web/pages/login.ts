@@ -13,11 +13,12 @@ export function loginPage(
   { isWrong, waitSeconds }: LoginView,
   frame: Frame,
 ): Html {
+  const next = waitSeconds > 0
+    ? ` Try again in ${counted(waitSeconds, "second")}.`
+    : "";
   const text = isWrong
-    ? `Wrong password.${
-      waitSeconds > 0 ? ` Try again in ${counted(waitSeconds, "second")}.` : ""
-    }`
-    : undefined;
+    ? `Wrong password.${next}`
+    : next && `Too many wrong passwords.${next}`;
   return layout({
     title: "Sign in",
     content: markup`<section class="card stack sign-in"><h1>Sign in</h1>${
@@ -27,10 +28,10 @@ export function loginPage(
         name: "stack",
         content:
           markup`<div class="field"><label for="password">Password</label><input id="password" name="password" type="password" autocomplete="current-password" required autofocus${
-            text !== undefined &&
+            text !== "" &&
             markup` aria-invalid="true" aria-describedby="password-error"`
           }>${
-            text !== undefined &&
+            text !== "" &&
             markup`<p id="password-error" class="error" role="alert">${text}</p>`
           }</div>
           <div><button class="btn go">Sign in</button></div>`,

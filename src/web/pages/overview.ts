@@ -4,11 +4,13 @@
  * @module
  */
 
+import { printable } from "../../text.ts";
 import { layout } from "./frame.ts";
 import {
   approximate,
   type Content,
   data,
+  elementId,
   empty,
   failedPath,
   heading,
@@ -140,15 +142,17 @@ function row(queue: QueueRow, nowMs: number): Html {
   const { key, name, region, visible, inFlight, delayed, error } = queue;
   const cell = (label: string, content: Content) =>
     markup`<td class="num" data-label="${label}">${content}</td>`;
-  return markup`<tr><th scope="row" class="wide"><a id="q-${key}" href="${
-    queuePath(key)
-  }" title="${region}">${data(name)}</a>${state(queue)}</th>${
-    cell("Visible", approximate(visible))
-  }${cell("In flight", approximate(inFlight))}${
-    cell("Delayed", approximate(delayed))
-  }${cell("Failed", holder(queue.failures))}${
-    cell("Dead letters", holder(queue.deadLetters))
-  }${rates(queue)}<td class="wide" data-label="Last hour">${
+  return markup`<tr><th scope="row" class="wide"><a id="${
+    elementId("q", key)
+  }" href="${queuePath(key)}" title="${printable(region)}">${data(name)}</a>${
+    state(queue)
+  }</th>${cell("Visible", approximate(visible))}${
+    cell("In flight", approximate(inFlight))
+  }${cell("Delayed", approximate(delayed))}${
+    cell("Failed", holder(queue.failures))
+  }${cell("Dead letters", holder(queue.deadLetters))}${
+    rates(queue)
+  }<td class="wide" data-label="Last hour">${
     error === undefined || queue.lastHour.length > 1
       ? spark(queue.lastHour, nowMs)
       : ""
@@ -175,7 +179,7 @@ export function holder(link: HolderLink | undefined): Content {
   }
   const { key, name, count, error } = link;
   return markup`<a href="${failedPath(key)}" title="${
-    error === undefined ? `In ${name}` : `${name}: ${error}`
+    printable(error === undefined ? `In ${name}` : `${name}: ${error}`)
   }">${approximate(count)}</a>`;
 }
 

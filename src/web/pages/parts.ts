@@ -199,6 +199,16 @@ export function failedJobPath(key: string, id: string): string {
   return `${failedPath(key)}/${encodeURIComponent(id)}`;
 }
 
+/** The address of an action on failed jobs. */
+export function actionPath(id: string): string {
+  return `/actions/${encodeURIComponent(id)}`;
+}
+
+/** An element's id, which may be made of others' text. */
+export function elementId(kind: string, name: string): string {
+  return `${kind}-${encodeURIComponent(name)}`;
+}
+
 /** A job's error, or what is known instead. */
 export function errorText({ error }: FailedRow): Content {
   return error === undefined

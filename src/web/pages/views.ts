@@ -227,6 +227,8 @@ export interface FailedRow {
 /** One failed job. */
 export interface FailedJobView {
   readonly holder: HolderRow;
+  /** The look that found it, for the form for actions. */
+  readonly lookId: string;
   readonly job: FailedRow;
   /** Its id in the queue that it failed in. */
   readonly sourceId: string | undefined;

@@ -82,8 +82,8 @@ export type LambdaHandler = (
  * @param worker A function or class that takes `workerConfig` and makes a
  * handler.
  * @param options The options.
- * @returns The handler to export. It rejects if the event is not from SQS, or
- * if the worker cannot be made; and with `reporting` `throw`, if a message
+ * @returns The handler to export. It rejects if the event is not from SQS, or if
+ * the worker cannot be made. With `reporting` `throw`, it rejects if a message
  * must come again.
  * @throws {ConfigError} If the worker or an option is wrong. The error lists all
  * problems.

@@ -1,6 +1,6 @@
 /**
- * The end of an invocation: jobs are aborted before it, and what is not settled
- * is returned while there is time to answer.
+ * The end of an invocation: jobs are aborted before it, and unsettled messages
+ * return while there is time to answer.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { type Clock, unlessAborted } from "../clock.ts";
 /** How long before the end jobs are aborted, in milliseconds. */
 const NEAR_MS = 1_000;
 
-/** How long before the end what is not settled is returned, in milliseconds. */
+/** How long before the end unsettled messages return, in milliseconds. */
 const OVER_MS = 500;
 
 /** How long before the end nothing is awaited any more, in milliseconds. */
@@ -33,7 +33,7 @@ export class Deadline implements Disposable {
     this.#last = this.#signal(clock, leftMs - LAST_MS);
   }
 
-  /** Calls back 1 s before the end, until what it returns is disposed. */
+  /** Calls back 1 s before the end, unless the result was disposed. */
   whenNear(callback: () => void): Disposable {
     const { near } = this;
     if (near.aborted) callback();

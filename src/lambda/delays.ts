@@ -96,7 +96,7 @@ export class Delays {
     return Promise.all(calls);
   }
 
-  /** On FIFO queues, those behind a record in its group wait no longer than it. */
+  /** On FIFO queues, later records of a group wait no longer than the first. */
   #delayed(left: readonly SourceRecord[]): Delayed[] {
     const { fifo } = this.#options;
     const groups = new Map<string | undefined, number>();

@@ -1,5 +1,5 @@
 /**
- * The jobs of one queue in a Lambda function: the engine of containers runs them,
+ * The jobs of one queue in a Lambda function. The engine of containers runs them,
  * with the records of an event in place of receives.
  *
  * @module

@@ -1,6 +1,6 @@
 /**
- * The records of an event as the connection of an engine: a receive hands them
- * out, and what the engine deletes is not returned to Lambda.
+ * The records of an event as the connection of an engine. A receive hands them
+ * out. Records that the engine deletes do not return to Lambda.
  *
  * @module
  */
@@ -55,7 +55,7 @@ export class RecordSource implements EngineConnection {
     return Promise.resolve(next.map(({ message }) => message));
   }
 
-  /** Notes what is done, with its copies: records of the same id and body. */
+  /** Notes records that are done, and their copies: of the same id and body. */
   delete(
     ...[, handles]: Parameters<EngineConnection["delete"]>
   ): Promise<EntryResult[]> {

@@ -1,5 +1,5 @@
 /**
- * The options of a Lambda function: those of a container that make sense there.
+ * The options of a Lambda function: the ones of a container that have a use there.
  *
  * @module
  */
@@ -117,7 +117,7 @@ export function checkLambda<Config>(
     // Anything else has its own line.
     worker: typeof worker === "function" ? worker : () => {},
     concurrency: given.concurrency ?? (given.batch === undefined ? 10 : 1),
-    // An event brings all its messages at once.
+    // An event brings all its messages.
     prefetch: 0,
   };
   const check = (queue: string, problems: readonly string[] = []) =>

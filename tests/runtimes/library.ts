@@ -20,7 +20,9 @@ import * as v from "valibot";
 import { z } from "zod";
 import { main } from "../../cli.ts";
 import { startContainer } from "../../container.ts";
+import { lambdaHandler } from "../../lambda.ts";
 import { Queue } from "../../mod.ts";
+import { Trigger } from "../support/trigger.ts";
 import { ALONE } from "./alone.ts";
 import { type Check, drain, type Stage } from "./stage.ts";
 
@@ -37,6 +39,7 @@ export const LIBRARY: Readonly<Record<string, Check>> = {
   "`attempts`": reportFailures,
   "`health`": answerProbes,
   "Loggers": writeLogs,
+  "`lambdaHandler` of `lambda`": runOnLambda,
   "`main(args)` of `cli`": callMain,
   ...ALONE,
 };
@@ -58,6 +61,29 @@ async function sendJobs({ endpoint, makeQueue, bodies }: Stage): Promise<void> {
   ]);
   const missing = () => Queue("missing", { endpoint });
   await assertRejects(missing, NonExistentQueueError);
+}
+
+/** With delays and failed messages on the server. */
+async function runOnLambda(stage: Stage): Promise<void> {
+  const { endpoint } = stage;
+  await stage.makeQueue("lambda");
+  await stage.makeQueue("lambda-failed");
+  const trigger = new Trigger("lambda", { endpoint });
+  const jobs = ["fine", "bad", "later"].map((what) => ({
+    body: JSON.stringify([[what], {}]),
+  }));
+  await trigger.send(...jobs);
+  const handler = lambdaHandler(() => (what: string) => {
+    if (what === "bad") throw new TypeError("no such thing");
+    if (what === "later") throw new TransientError("", { delaySeconds: 0 });
+  }, {
+    endpoint,
+    loggers: "<logger>\n level CRITICAL\n</logger>",
+    failures: { queue: "lambda-failed" },
+  });
+  assertEquals(await trigger.invoke(handler), 1);
+  assertEquals(await stage.bodies("lambda"), ['[["later"],{}]']);
+  assertEquals(await stage.bodies("lambda-failed"), ['[["bad"],{}]']);
 }
 
 async function runHandler(stage: Stage): Promise<void> {

@@ -70,10 +70,13 @@ export class Visitor {
   /** Opens the printed address, and follows it. */
   static async open(page: { readonly url: string }): Promise<Visitor> {
     const visitor = new Visitor(page);
-    const { status } = await visitor.get(
+    const { status, text } = await visitor.get(
       visitor.url.pathname + visitor.url.search,
     );
     assertEquals(status, 200);
+    // The page of a queue has forms.
+    const [, queue] = /href="(\/queues\/[^"/]+)"/.exec(text) ?? [];
+    if (queue !== undefined) await visitor.get(queue);
     return visitor;
   }
 

@@ -196,7 +196,6 @@ Deno.test("a reader that is too slow is dropped, and others are not", () => {
   }
   for (; now < 3_600_000; now += 1_000) {
     streams.announce("counts", "work");
-    // Once a second at most, however much happens.
     streams.announce("counts");
     timers.splice(0).forEach((each) => each());
   }

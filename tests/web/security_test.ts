@@ -220,9 +220,7 @@ Deno.test("a read-only page refuses every post", async () => {
   await using page = await startWeb([
     {
       name: "adder",
-      failures: (await import("../../src/sqs/queue_ref.ts")).parseQueueRef(
-        "adder-failed",
-      ),
+      failures: parseQueueRef("adder-failed"),
     },
   ], { isReadOnly: true });
   const visitor = await Visitor.open(page);
@@ -393,9 +391,7 @@ Deno.test("nothing outside of the page's own paths is served", async () => {
   });
   await using page = await startWeb([{
     name: "adder",
-    failures: (await import("../../src/sqs/queue_ref.ts")).parseQueueRef(
-      "adder-failed",
-    ),
+    failures: parseQueueRef("adder-failed"),
   }]);
   const visitor = await Visitor.open(page);
   for (

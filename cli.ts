@@ -24,7 +24,7 @@ import {
   PROGRAM,
   UsageError,
 } from "./src/cli/command.ts";
-import { COMMANDS } from "./src/cli/commands.ts";
+import { COMMANDS, noCommand, refuseLateCommand } from "./src/cli/commands.ts";
 import { DONE, printError, USAGE } from "./src/cli/errors.ts";
 import { RUN } from "./src/cli/run.ts";
 import { type Io, NO_SCREEN, Output, type Screen } from "./src/cli/screen.ts";
@@ -73,6 +73,10 @@ export async function main(
   const command = named ?? RUN;
   let debug = args.includes("--debug");
   try {
+    if (named === undefined) {
+      if (args[0] === "help" && words.length > 1) throw noCommand(first);
+      refuseLateCommand(words);
+    }
     const options = parseOptions(named === undefined ? words : rest, command);
     debug = options.has("debug");
     if (options.has("version")) {

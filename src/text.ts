@@ -9,6 +9,9 @@ import { levenshteinDistance } from "@std/text/levenshtein-distance";
 /** The most values that a message lists. */
 const MAX_LISTED = 5;
 
+/** The shortest name that is found at the end of a longer one. */
+const MIN_END = 5;
+
 /** What ends a line for some reader, drives a terminal or reorders text. */
 const UNSAFE = /[^\P{Cc}\t\n]|[\p{Zl}\p{Zp}\p{Bidi_Control}]/gu;
 
@@ -83,7 +86,8 @@ export function list(texts: readonly string[]): string {
  * Finds the known name that an unknown one was probably meant to be.
  *
  * Spellings of one name are equal: `wait_time`, `wait-time` and
- * `waitTimeSeconds`. The first part of a name is near to it, too.
+ * `waitTimeSeconds`. The first part of a name is near to it, and so is a longer
+ * name that ends with it, such as `messageGroupId` to `groupId`.
  *
  * @param name The unknown name.
  * @param known The known names.
@@ -95,7 +99,8 @@ export function nearest(
 ): string | undefined {
   const given = fold(name);
   const same = known.find((each) => fold(each) === given) ??
-    known.find((each) => given !== "" && fold(each).startsWith(given));
+    known.find((each) => given !== "" && fold(each).startsWith(given)) ??
+    known.find((each) => each.length >= MIN_END && given.endsWith(fold(each)));
   if (same !== undefined) return same;
   const [closest] = known.map((each) => {
     const wanted = fold(each);

@@ -22,6 +22,9 @@ const NEAREST: [name: string, near: string | undefined][] = [
   // The first part of a name.
   ["visibility", "visibility_timeout"],
   ["h", "health"],
+  // A longer name that ends with it.
+  ["aws_queue", "queue"],
+  ["sqsHealth", "health"],
   // Typing errors.
   ["quue", "queue"],
   ["prot", "port"],

@@ -15,7 +15,7 @@ import { relative } from "node:path";
 import process from "node:process";
 import type { ConnectOptions } from "../sqs/connection.ts";
 import { RUNTIME } from "../runtime.ts";
-import { suggest } from "../text.ts";
+import { nearest, suggest } from "../text.ts";
 import { LOCAL_PORT, LOCAL_REGION, localEndpoint } from "./local_server.ts";
 import type { Output } from "./screen.ts";
 
@@ -59,6 +59,8 @@ export interface Command {
   /** The error if no argument is given, and the next step; absent: none is needed. */
   readonly missing?: string;
   readonly stopEarly?: boolean;
+  /** The next step for an option that is near to none of its own. */
+  readonly hint?: (name: string) => string | undefined;
   /** Resolves to the exit status. */
   run(options: ParsedOptions, io: Output): Promise<number>;
 }
@@ -136,7 +138,7 @@ export function parseOptions(
   command: Command,
 ): ParsedOptions {
   const options = optionsOf(command);
-  const end = checkOptions(args, options, command.stopEarly);
+  const end = checkOptions(args, options, command);
   const names = (isFlag: boolean) =>
     options.filter(({ value }) => isFlag === (value === undefined))
       .map(({ name }) => name);
@@ -159,7 +161,7 @@ export function parseOptions(
 function checkOptions(
   args: readonly string[],
   options: readonly CommandOption[],
-  stopEarly = false,
+  { stopEarly = false, hint }: Command,
 ): number {
   for (let i = 0; i < args.length; i++) {
     const arg = args[i]!;
@@ -174,8 +176,13 @@ function checkOptions(
     if (option === undefined) {
       const known = options.filter(({ isInternal }) => !isInternal)
         .map(({ name }) => `--${name}`);
+      const elsewhere = nearest(flag, known) === undefined
+        ? hint?.(flag.replace(/^-+/, ""))
+        : undefined;
       throw new UsageError(
-        `Unknown option ${arg}: ${suggest(flag, known, "options", String)}`,
+        `Unknown option ${arg}: ${
+          elsewhere ?? suggest(flag, known, "options", String)
+        }`,
       );
     }
     const next = args[i + 1] ?? "";

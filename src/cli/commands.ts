@@ -4,8 +4,9 @@
  * @module
  */
 
+import { quote, suggest } from "../text.ts";
 import { CHECK } from "./check.ts";
-import type { Command } from "./command.ts";
+import { type Command, PROGRAM, UsageError } from "./command.ts";
 import { FAILED_COMMAND } from "./failed.ts";
 import { INIT } from "./init.ts";
 import { PERMISSIONS } from "./permissions.ts";
@@ -23,3 +24,19 @@ export const COMMANDS: readonly Command[] = [
   FAILED_COMMAND,
   WEB,
 ];
+
+/** The error about a word where a command is wanted. */
+export function noCommand(word: string, wanted = "command"): UsageError {
+  const names = COMMANDS.map(({ name }) => name);
+  const hint = suggest(word, names, "commands");
+  return new UsageError(`There is no ${wanted} ${quote(word)}: ${hint}`);
+}
+
+/** Refuses options before the command, which would be taken for those of a run. */
+export function refuseLateCommand(words: readonly string[]): void {
+  const word = words.find((each) => !each.startsWith("-"));
+  if (word === words[0] || !COMMANDS.some(({ name }) => name === word)) return;
+  throw new UsageError(
+    `The command ${word} must come first: write ${PROGRAM} ${word}, then its options`,
+  );
+}

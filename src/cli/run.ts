@@ -17,7 +17,7 @@ import {
   portOf,
   UsageError,
 } from "./command.ts";
-import { COMMANDS } from "./commands.ts";
+import { COMMANDS, noCommand } from "./commands.ts";
 import { DONE } from "./errors.ts";
 import { sharedHealth } from "./shared_health.ts";
 import { readContainerConfig } from "../config/ini_config.ts";
@@ -41,7 +41,7 @@ import { ConfigError } from "../errors.ts";
 import { deno } from "../runtime.ts";
 import type { StopSignals } from "../signals.ts";
 import { stopSignals } from "./stop.ts";
-import { quote, suggest } from "../text.ts";
+import { nearest, quote } from "../text.ts";
 import type { WebOptions } from "../web/options.ts";
 import { startPage } from "./web.ts";
 import {
@@ -80,7 +80,7 @@ ${
     },
     {
       name: "watch",
-      meaning: "restart when an ini file, the worker or the hooks change",
+      meaning: "restart when ini files, workers or hooks change",
     },
     WATCHER_OPTION,
     { name: "local", meaning: "start an SQS server with the configs' queues" },
@@ -115,6 +115,10 @@ immediately: running jobs return to the queue.`,
   exitStatus: `0 done or stopped as asked, 1 failed at run time, 2 bad usage
 or configuration.`,
   missing: "No ini file given: name the files to run",
+  hint: (name) => {
+    const near = nearest(name, CONTAINER_OPTIONS.map(({ name }) => name));
+    return near && `set ${quote(near)} in [container] of the ini file`;
+  },
   run,
 };
 
@@ -225,11 +229,7 @@ function maxReceiveCountOf(options: ParsedOptions): number | undefined {
 /** Refuses a word that was probably meant as a command. */
 function refuseMistyped(word: string): void {
   if (/[./\\]/.test(word) || existsSync(word)) return;
-  const names = COMMANDS.map(({ name }) => name);
-  const hint = suggest(word, names, "commands");
-  throw new UsageError(
-    `There is no command and no file ${quote(word)}: ${hint}`,
-  );
+  throw noCommand(word, "command and no file");
 }
 
 /** Makes queues that workers open use the local server, too. */

@@ -52,6 +52,7 @@ export function integer(from: number, to = Infinity): OptionCheck {
  * @param action What fails, for example `inject fault`.
  * @param options The options.
  * @param checks The check of each option.
+ * @param checked Further options, which are checked elsewhere.
  * @throws {TypeError} If an option is unknown or of a wrong type.
  * @throws {RangeError} If a number is out of range.
  */
@@ -59,8 +60,9 @@ export function checkOptions(
   action: string,
   options: object,
   checks: Readonly<Record<string, OptionCheck>>,
+  checked: readonly string[] = [],
 ): void {
-  refuseUnknown(options, Object.keys(checks), action);
+  refuseUnknown(options, [...Object.keys(checks), ...checked], action);
   for (const [name, check] of Object.entries(checks)) {
     const value = Reflect.get(options, name);
     if (value === undefined && !check.isRequired) continue;

@@ -158,7 +158,7 @@ export function settingsOf(options: TestQueueOptions): QueueSettings {
     contentBasedDeduplication: BOOLEAN,
     maxInFlight: integer(1, MAX_IN_FLIGHT),
     maxCallsPerSecond: integer(1),
-  });
+  }, ["name", "redrive"]);
   if (settings.maxCallsPerSecond !== undefined && !name.endsWith(".fifo")) {
     throw new TypeError(
       `Cannot ${action} as "maxCallsPerSecond" is for FIFO queues: SQS has no such limit for standard queues`,

@@ -117,9 +117,31 @@ const BAD_USAGE: [args: string[], line: string, command?: string][] = [
     'There is no command and no file "frobnicate": the commands are "init", "check", "permissions", "send", "status" and 2 more',
   ],
   [
-    ["--debug=x", "check", "adder.ini"],
+    ["--debug=x", "adder.ini"],
     'Option --debug takes no value: got "x"',
   ],
+  [
+    ["--local", "check", "adder.ini"],
+    `The command check must come first: write ${CLI} check, then its options`,
+  ],
+  [
+    ["--region=eu-west-1", "send", "adder", "1"],
+    `The command send must come first: write ${CLI} send, then its options`,
+  ],
+  [["help", "chek"], 'There is no command "chek": did you mean "check"?'],
+  ...["waitTimeSeconds", "wait-time", "wait_time"].map((
+    name,
+  ): [string[], string] => [
+    [`--${name}=3`, "adder.ini"],
+    `Unknown option --${name}=3: set "wait_time" in [container] of the ini file`,
+  ]),
+  ...["olderThan", "older_than", "older"].map((
+    name,
+  ): [string[], string, string] => [
+    ["failed", `--${name}=3d`, "adder"],
+    `Unknown option --${name}=3d: did you mean --older-than?`,
+    "failed",
+  ]),
   [
     ["--drian", "adder.ini"],
     `Unknown option --drian: did you mean --drain?`,

@@ -102,3 +102,22 @@ Deno.test("the pictures show their data", async () => {
     assertEquals(await Deno.readTextFile(url), drawn, name);
   }
 });
+
+Deno.test("the README is short, and begins with the commands that need no set-up", async () => {
+  const readme = await Deno.readTextFile(
+    new URL("../README.md", import.meta.url),
+  );
+  const lines = readme.trimEnd().split("\n");
+  assertEquals(lines.length <= 200, true, `${lines.length} lines`);
+  const start = lines.slice(0, 60).join("\n");
+  assertStringIncludes(start, "npx -y deno@2.9.6 task demo");
+  assertStringIncludes(start, "npx -y deno@2.9.6 task test");
+});
+
+Deno.test("the list of examples has each of them", async () => {
+  const folder = new URL("../examples/", import.meta.url);
+  const list = await Deno.readTextFile(new URL("README.md", folder));
+  for await (const { name, isDirectory } of Deno.readDir(folder)) {
+    if (isDirectory) assertStringIncludes(list, `| [${name}](${name}/)`);
+  }
+});

@@ -13,7 +13,7 @@ const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
 async function pages(): Promise<string[]> {
   const paths: string[] = [];
-  for (const folder of [".", "docs"]) {
+  for (const folder of [".", "docs", "examples"]) {
     for await (const { name } of Deno.readDir(join(ROOT, folder))) {
       if (name.endsWith(".md")) paths.push(normalize(join(folder, name)));
     }

@@ -14,6 +14,7 @@ const ROOT = join(import.meta.dirname!, "..");
 const ELSEWHERE: readonly [start: string, reason: string][] = [
   ["src/web/", "the page itself shows them, next to the next step"],
   ["src/double/checks.ts", "SQS's own errors, in its words"],
+  ["src/double/store.ts:GetObject failed: The", "the same of S3"],
   ["src/double/server.ts:The specified queue", "the same"],
   ["src/telemetry/instruments.ts:Number of", "descriptions of metrics"],
   ["src/telemetry/instruments.ts:Duration of", "descriptions of metrics"],
@@ -28,6 +29,7 @@ const ELSEWHERE: readonly [start: string, reason: string][] = [
 /** What is no error: progress, results, questions and the lines below an error. */
 const NO_ERRORS: readonly string[] = [
   "Answering for",
+  "At ..., every ... s; Ctrl+C stops",
   "Caused by:",
   "Child processes of worker ... finish jobs again",
   "Connected to region",
@@ -60,6 +62,7 @@ const NO_ERRORS: readonly string[] = [
   "Profile",
   "Queue ... is in region",
   "The line grants",
+  "The line takes bucket",
   "Without isolation, jobs have",
   // Parts of lines, and of the help.
   "A batch of jobs",

@@ -99,7 +99,10 @@ Deno.test("deno task simulate prints a table, and writes the figures and picture
     file.name
   );
   assertEquals(files.toSorted(), [
+    "fleet-again.svg",
     "fleet-deploy.svg",
+    "fleet-drain.svg",
+    "fleet-idle.svg",
     "fleet-requests.svg",
     "fleet-waits.svg",
     "fleet.json",

@@ -154,10 +154,12 @@ export interface Queue<Args extends readonly unknown[] = readonly unknown[]>
    *
    * Before any request it rejects with a `TypeError` if arguments or options
    * are malformed or the queue is closed. It rejects with a `RangeError` if a
- XX   * queue's schema, it rejects with a {@linkcode SchemaError}; if the schema
-   * throws, with that error. It rejects with a
-   * {@linkcode SendError} if SQS does not accept the job, or S3 its body, and with the reason of
-   * `signal` if that aborts.
+   * delay is out of range or the job is too large. If the job does not fit the
+   * queue's schema, it rejects with a {@linkcode SchemaError}; if the schema
+   * throws, with that error.
+   *
+   * It rejects with a {@linkcode SendError} if SQS does not accept the job, or
+   * S3 its body. It rejects with the reason of `signal` if that aborts.
    *
    * @param args The job's arguments.
    * @param options The job's options.

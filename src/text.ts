@@ -87,7 +87,7 @@ export function list(texts: readonly string[]): string {
  *
  * Spellings of one name are equal: `wait_time`, `wait-time` and
  * `waitTimeSeconds`. The first part of a name is near to it, and so is a longer
- * name that ends with it, such as `messageGroupId` to `groupId`.
+ * name with that end, such as `messageGroupId` to `groupId`.
  *
  * @param name The unknown name.
  * @param known The known names.

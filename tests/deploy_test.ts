@@ -276,7 +276,7 @@ Deno.test("examples/deploy/keda.yaml has only fields that KEDA documents", async
   }
 });
 
-Deno.test("examples/deploy/keda.yaml scales the Deployment beside it by its queue", async () => {
+Deno.test("examples/deploy/keda.yaml scales the Deployment by its queue", async () => {
   const [auth, scaled] = await parse("keda.yaml");
   const [config, deployment] = await parse("kubernetes.yaml");
   const { concurrency = 1, prefetch = Math.min(10, concurrency), queue } =

@@ -59,7 +59,7 @@ export interface Command {
   /** The error if no argument is given, and the next step; absent: none is needed. */
   readonly missing?: string;
   readonly stopEarly?: boolean;
-  /** The next step for an option that is near to none of its own. */
+  /** The next step for an option that is near to no option of the command. */
   readonly hint?: (name: string) => string | undefined;
   /** Resolves to the exit status. */
   run(options: ParsedOptions, io: Output): Promise<number>;

@@ -32,7 +32,7 @@ export function noCommand(word: string, wanted = "command"): UsageError {
   return new UsageError(`There is no ${wanted} ${quote(word)}: ${hint}`);
 }
 
-/** Refuses options before the command, which would be taken for those of a run. */
+/** Refuses options before the command, which would be taken for options of a run. */
 export function refuseLateCommand(words: readonly string[]): void {
   const word = words.find((each) => !each.startsWith("-"));
   if (word === words[0] || !COMMANDS.some(({ name }) => name === word)) return;

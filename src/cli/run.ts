@@ -245,7 +245,7 @@ function useServer(endpoint: string): void {
 type RunAllOptions = Pick<StopSignals, "signal" | "forceSignal"> & {
   readonly drain: boolean;
   readonly local: boolean;
-  /** The page to serve beside them. */
+  /** The page to serve with them. */
   readonly page?: { readonly io: Output; readonly options: WebOptions };
 };
 

@@ -123,7 +123,7 @@ export class Output {
     this.#io.draw(CLEAR_LINE + printable(text));
   }
 
-  /** Writes lines to a terminal in place of those that it wrote last. */
+  /** Writes lines to a terminal in place of its last ones. */
   redrawLines(lines: readonly (readonly Styled[])[]): void {
     const { columns, rows = Infinity } = this.screen;
     // What has left the screen cannot be replaced.

@@ -9,7 +9,7 @@ import type { Clock } from "../clock.ts";
 import { throttled } from "./checks.ts";
 import type { FaultOperation } from "./faults.ts";
 
-/** The calls of one queue. Each action has a limit of its own. */
+/** The calls of one queue. Each action has a separate limit. */
 export class CallLimit {
   readonly #clock: Clock;
   readonly #perSecond: number | undefined;

@@ -7,7 +7,7 @@
 
 import { Alarm, type Clock } from "../clock.ts";
 
-/** The long polls of one queue, those that wait longest first. */
+/** The long polls of one queue, the longest wait first. */
 export class LongPolls {
   readonly #clock: Clock;
   readonly #waiting = new Set<() => void>();

@@ -1,7 +1,7 @@
 /**
  * Finds the job that made a batch throw, by running its halves, and theirs.
  *
- * A pure state machine: it names the jobs to run next, takes the end of their run,
+ * A pure state machine. It names the jobs to run next, takes the end of their run,
  * and returns the jobs whose own end is known then.
  *
  * @module

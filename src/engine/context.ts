@@ -58,8 +58,8 @@ export interface EngineContext {
   readonly events: ContainerEvents;
   /**
    * Whether somebody else received the messages, and returns all that are not
-   * deleted, as AWS Lambda does: nothing is released, and how long they stay
-   * hidden is not known.
+   * deleted, as AWS Lambda does. Nothing is released, and nobody knows how long
+   * they stay hidden.
    */
   readonly isGuest?: boolean;
 }

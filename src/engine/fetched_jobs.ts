@@ -1,6 +1,6 @@
 /**
- * Jobs whose bodies are in S3: they are fetched before the job runs, and what is
- * held of them at a time is limited.
+ * Jobs whose bodies are in S3: they are fetched before the job runs. The bytes
+ * held at a time are limited.
  *
  * @module
  */

@@ -82,7 +82,7 @@ export class WaitingMessages {
     const leases: Lease[] = [];
     /** Of each group, what one receive brought. */
     const receives = new Map<string, SentReceive>();
-    // A message has 1 MiB at most, without what is in S3.
+    // A message has 1 MiB at most, without its object in S3.
     const isMeasured = Number.isFinite(most) &&
       (this.#reading !== undefined || most * MAX_BYTES > MAX_BATCH_BYTES);
     let bytes = 0;

@@ -189,7 +189,7 @@ export class QueueJobs {
     const { waiting, remaining: { running } } = engine;
     if (running.length + waiting === 0) return;
     this.#logger.warn(
-      `The time of the function is nearly over: aborting ${running.length} running jobs of ${this.#ref.name}, and returning ${waiting} that have not started; raise its timeout, or lower the trigger's batch size`,
+      `The time of the function is nearly over: aborting ${running.length} running jobs of ${this.#ref.name}, and returning ${waiting} that have not started. Raise its timeout, or lower the trigger's batch size`,
     );
   }
 }

@@ -146,7 +146,7 @@ function readJob(text: string, subject: string): ReadMessage {
       throw error;
     }
     const next = written.isPointer
-      ? "set large = s3://BUCKET/PREFIX to fetch what it points to"
+      ? "set large = s3://BUCKET/PREFIX to fetch its object"
       : written.isSns && subject === BODY
       ? `set ${optionsFor(text)}`
       : takenBy("json");

@@ -94,7 +94,7 @@ export function neededRight(
 
 /** An object has more bytes than a caller takes. */
 export class ObjectTooLargeError extends Error {
-  /** Its size, or what is known to be less than it. */
+  /** Its size, or a lower bound. */
   readonly bytes: number;
 
   constructor(bytes: number) {

@@ -1,6 +1,6 @@
 /**
- * The containers that the page knows: those of this process, and remote ones
- * that answer `GET /stats`. A remote answer may be anything.
+ * The containers that the page knows: the ones of this process, and remote
+ * ones that answer `GET /stats`. A remote answer may be anything.
  *
  * @module
  */
@@ -52,7 +52,7 @@ interface Stats extends ContainerStats {
   readonly removed: number;
 }
 
-/** A container, and what it has done since the page's server started. */
+/** A container, and its work since the page's server started. */
 class Known {
   readonly id: string;
   readonly own: OwnContainer | undefined;

@@ -1,5 +1,5 @@
 /**
- * A queue's counts over time, in bounded memory, and what they tell.
+ * A queue's counts over time, in bounded memory, and its rates.
  *
  * @module
  */

@@ -15,7 +15,7 @@ import { messageOf } from "../errors.ts";
 /** The longest form: 1 MiB of arguments, each byte as `%XX`. */
 const MAX_FORM_BYTES = 4 * 1024 * 1024;
 
-/** Far more than event streams: those have a limit of their own. */
+/** Far more than event streams: those have a separate limit. */
 const MAX_CONNECTIONS = 400;
 
 const TIMES = {
@@ -149,7 +149,7 @@ async function listen(
   }
 }
 
-/** Waits for answers under way, but for no client that stays. */
+/** Waits for answers under way, and for no client that stays. */
 async function stop(server: Server): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   server.close(() => resolve());

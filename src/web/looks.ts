@@ -86,7 +86,7 @@ export class Look {
     return this.#stop.signal.aborted;
   }
 
-  /** Stops receiving: what was found is released. */
+  /** Stops receiving, and releases the messages that were found. */
   stop(): void {
     if (this.endedMs === undefined) this.#stop.abort();
   }

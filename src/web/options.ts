@@ -1,5 +1,5 @@
 /**
- * How the page is served, and what it shows.
+ * How the page is served, and which parts it shows.
  *
  * @module
  */

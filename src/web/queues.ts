@@ -1,5 +1,5 @@
 /**
- * The queues of the page: what is listed, and what holds their failed jobs.
+ * The queues that the page lists, and the queues that hold their failed jobs.
  * Everybody who looks shares one call for each queue every ten seconds.
  *
  * @module

@@ -46,7 +46,7 @@ export async function sendJob(
     });
     const { messageId } = await sender.send(args, {
       ...(queue.ref.fifo
-        // Each click is a job of its own.
+        // Each click is a new job.
         ? { groupId: group || undefined, deduplicationId: randomUUID() }
         : {
           delaySeconds: Number(delay) || undefined,

@@ -40,7 +40,7 @@ export async function serveWeb(parts: WebOpenOptions): Promise<WebPage> {
   const { clock } = timeAndChance();
   await using stack = new AsyncDisposableStack();
   const queues = await Queues.open(specs, parts);
-  // The port is known once it listens, and requests may come at once.
+  // The port is known once it listens, and requests may come immediately.
   let answer: Parameters<typeof serveHttp>[1] = () =>
     new Response("starting", { status: 503 });
   stack.defer(() => queues[Symbol.dispose]());

@@ -116,7 +116,7 @@ Deno.test("zsqs prints no absent count", async () => {
   }
 });
 
-Deno.test("a job that throws what is no error is logged as such", async (t) => {
+Deno.test("a job that throws another value than an error is logged as such", async (t) => {
   const thrown: [value: unknown, says: string][] = [
     [undefined, "threw undefined"],
     [3, "threw 3"],

@@ -195,7 +195,7 @@ Deno.test("zsqs check imports the hooks without calling them, and reports their 
   );
 });
 
-Deno.test("zsqs check prints a line for each check with what it found, and counts", async () => {
+Deno.test("zsqs check prints a line for each check with its finding, and counts", async () => {
   await using folder = await Folder.with({
     "worker.ts": WORKER,
     "good.ini": `\

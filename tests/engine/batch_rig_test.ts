@@ -91,7 +91,7 @@ Deno.test("a batch closes at 64 MiB", async () => {
   await rig.end();
 });
 
-Deno.test("each run of a batch has a timeout of its own, and a job starts once", async () => {
+Deno.test("each run of a batch has its own timeout, and a job starts once", async () => {
   const rig = await rigOf(async (jobs) => {
     await pass(rig.clock, 4);
     if (jobs.some(({ args }) => args[0] === 2)) throw new Error("bad");
@@ -225,7 +225,7 @@ Deno.test("a forced stop aborts a batch and releases its jobs", async () => {
   assertMatch(rig.log.join(), /Gave up running jobs/);
 });
 
-Deno.test("a forced stop between the runs of a batch releases what is left", async () => {
+Deno.test("a forced stop between the runs of a batch releases the rest", async () => {
   const rig = await rigOf(async (jobs) => {
     await pass(rig.clock, 1);
     if (jobs.some(({ args }) => args[0] === 1)) throw new Error("bad");

@@ -158,7 +158,7 @@ Deno.test("BatchSplit fails jobs that may not stay, in an outage, too", () => {
   }
 });
 
-Deno.test("BatchSplit fails what it held back if any run returns", () => {
+Deno.test("BatchSplit fails the jobs that it held back if any run returns", () => {
   const { ends, outage } = play({ jobs: 4, run: bad(1, 2, 3), inOrder: true });
   assertEquals(outage, undefined);
   assertEquals(ends, ["1 failed", "2 failed", "3 failed", "4 done"]);

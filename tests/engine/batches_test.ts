@@ -143,7 +143,7 @@ function partial(errors: Record<string, unknown>): Handle {
   };
 }
 
-Deno.test("a send runs a batch of what is there", async () => {
+Deno.test("a send runs a batch of the jobs that are there", async () => {
   await using stage = await Stage.start(() => {});
   await stage.send(1);
   await stage.send(2, 3, 4);
@@ -444,7 +444,7 @@ Deno.test("FIFO: the earlier part is settled before a later one runs", async () 
   assertEquals(stage.failed, "a3");
 });
 
-Deno.test("FIFO: if an earlier job stays, those behind it in its group are released, even if done", async () => {
+Deno.test("FIFO: if an earlier job stays, later jobs of its group are released, even if done", async () => {
   await using stage = await Stage.start(
     partial({ a2: new TransientError("later", { delaySeconds: 60 }) }),
     {},

@@ -53,11 +53,11 @@ Deno.test("the signal aborts 1 s before the end; who obeys returns, who is done 
   assertEquals(reason.reason, "stopping");
   assertMatch(
     printed.err.join("\n"),
-    /WARNING zsqs The time of the function is nearly over: aborting 3 running jobs of adder, and returning 0 that have not started; raise its timeout, or lower the trigger's batch size/,
+    /WARNING zsqs The time of the function is nearly over: aborting 3 running jobs of adder, and returning 0 that have not started\. Raise its timeout, or lower the trigger's batch size/,
   );
 });
 
-Deno.test("what is not settled 0.5 s before the end returns, and may end later", async () => {
+Deno.test("a message that is not settled 0.5 s before the end returns, and may end later", async () => {
   await using queues = setUp({ silent: true });
   using printed = new Printed();
   const ends: JobEnd[] = [];

@@ -1,4 +1,4 @@
-/** How the jobs of an event end, and what the function returns. */
+/** How the jobs of an event end, and the answer of the function. */
 
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import {

@@ -19,7 +19,7 @@ export function dollarsOf(requests: number, fifo: boolean): number {
   return requests / 1e6 * (fifo ? PRICES.fifo : PRICES.standard);
 }
 
-/** All requests of a job, those of the producer included. */
+/** All requests of a job, also of the producer. */
 export function requestsPerJob({ requestsPerJob: each }: Measured): number {
   return Object.values(each).reduce((sum, count) => sum + count, 0);
 }

@@ -10,7 +10,7 @@ export type Arrivals = "steady" | "burst" | "day";
 /** One fleet, and the jobs that it gets. */
 export interface Scenario {
   readonly name: string;
-  /** For the table, what is special. */
+  /** For the table: the special circumstances. */
   readonly title: string;
   readonly jobs: number;
   readonly containers: number;

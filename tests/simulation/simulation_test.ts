@@ -34,7 +34,7 @@ Deno.test("simulate() gives the same figures for the same seed", async () => {
   assertGreater(one.waitMax, 10);
 });
 
-Deno.test("simulate() measures an even pace, and what the idle fleet costs", async () => {
+Deno.test("simulate() measures an even pace, and the cost of an idle fleet", async () => {
   const steady = await simulate(small("steady"));
   assertEquals(steady.duplicates, 0);
   assertEquals(steady.refused, 0);

@@ -1,5 +1,5 @@
 /**
- * Runs scenarios beside others, in a thread of its own.
+ * Runs scenarios beside others, in a separate thread.
  *
  * @module
  */

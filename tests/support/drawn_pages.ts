@@ -1,5 +1,5 @@
 /**
- * Every page of operators in every state: what the pages' own tests look at.
+ * Every page of operators in every state, for the pages' own tests.
  *
  * @module
  */
@@ -24,7 +24,7 @@ import {
   TOTALS,
 } from "./page_views.ts";
 
-/** A page, its view, and what of its frame differs. */
+/** A page, its view, and the differences of its frame. */
 interface Drawn<View> {
   readonly page: pages.Page<View>;
   readonly view: View;

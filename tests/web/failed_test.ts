@@ -173,7 +173,7 @@ Deno.test("a redrive of ticked jobs sends them to their queues, and no others", 
   assertEquals(listed((await visitor.get(LIST)).text), []);
 });
 
-Deno.test("an action works on listed jobs alone, and reports those that it did not find", async () => {
+Deno.test("an action works on listed jobs alone, and reports the ones that it did not find", async () => {
   await using queues = start();
   await put(...upTo(3).map((i) => kept(i)));
   await using page = await startWeb([FAILURES]);

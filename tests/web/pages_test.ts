@@ -62,7 +62,7 @@ for (const name of NAMES) {
     const hostile = await draw(name, poison);
     assertEquals(structureOf(hostile), structureOf(await draw(name)));
     assert(!hostile.includes("<script>ran"), "text is escaped");
-    // Fields hold what was typed.
+    // Fields hold the typed texts.
     const shown = hostile.replace(
       / value="[^"]*"|<textarea[^]*?<\/textarea>/g,
       "",

@@ -424,7 +424,7 @@ Deno.test("nothing outside of the page's own paths is served", async () => {
   );
 });
 
-Deno.test("two pages have secrets of their own", async () => {
+Deno.test("two pages have different secrets", async () => {
   await using _queues = setUp({ queues: ["adder"], silent: true });
   await using one = await startWeb(["adder"]);
   await using other = await startWeb(["adder"]);

@@ -1,7 +1,7 @@
 /**
  * Charts as SVG, drawn by the server.
  *
- * Only the lines are in the SVG, which stretches: all text is HTML beside it, and
+ * Only the lines are in the SVG, which stretches: all text is HTML around it, and
  * stays readable at any width.
  *
  * @module
@@ -46,7 +46,7 @@ export function spark(all: readonly Point[], nowMs: number): Html {
   }</svg>`;
 }
 
-/** The charts of a queue's page: messages that wait, and what comes and goes. */
+/** The charts of a queue's page: messages that wait, come and go. */
 export function charts(points: readonly Point[], nowMs: number): Html {
   if (points.filter(({ visible }) => visible !== undefined).length < 2) {
     return empty("No history yet", "Lines appear after two updates.");

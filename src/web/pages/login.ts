@@ -1,5 +1,5 @@
 /**
- * The pages without a session, and those of refused requests.
+ * The pages without a session, and pages of refused requests.
  *
  * @module
  */

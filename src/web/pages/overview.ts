@@ -107,7 +107,7 @@ function totals(queues: readonly QueueRow[]): Html {
   }</dl>`;
 }
 
-/** The sum of what is known. */
+/** The sum of the known counts. */
 function sum(counts: readonly (number | undefined)[]): number | undefined {
   const known = counts.filter((count) => count !== undefined);
   return known.length === 0

@@ -39,7 +39,7 @@ function shape(content: Html): Html {
   return markup`<svg viewBox="0 0 10 10" aria-hidden="true">${content}</svg>`;
 }
 
-/** The colour of a tone: what is paused is neither good nor bad. */
+/** The colour of a tone: a pause is neither good nor bad. */
 function colorOf(tone: Tone): string {
   return tone === "paused" ? "idle" : tone;
 }
@@ -209,7 +209,7 @@ export function elementId(kind: string, name: string): string {
   return `${kind}-${encodeURIComponent(name)}`;
 }
 
-/** A job's error, or what is known instead. */
+/** A job's error, or a word in its place. */
 export function errorText({ error }: FailedRow): Content {
   return error === undefined
     ? markup`<span class="muted">No error is kept with it</span>`

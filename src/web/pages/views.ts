@@ -136,7 +136,7 @@ export interface QueueView {
   readonly form: SendForm;
 }
 
-/** The form that sends a job, with what was typed. */
+/** The form that sends a job, with the typed texts. */
 export interface SendForm {
   /** What the field `arguments` takes. */
   readonly body: "job" | "json" | "text";
@@ -362,6 +362,6 @@ export interface LoginView {
 /** Why a request was refused. */
 export interface ProblemView {
   readonly status: number;
-  /** One line: what failed, why, the next step. */
+  /** One line: the failure, its reason, the next step. */
   readonly text: string;
 }

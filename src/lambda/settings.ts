@@ -83,6 +83,7 @@ const ELSEWHERE: ReadonlyMap<string, string> = new Map([
   ["handler", "is for containers: give a worker that returns it"],
   ["handleBatch", "is for containers: give a worker that returns it"],
   ["file", "has no use on Lambda: remove it"],
+  ["large", "is for containers: a function does not fetch bodies from S3"],
 ]);
 
 /** The queue of an event that names none. */

@@ -116,7 +116,7 @@ function readRecord(record: unknown, position: number): SourceRecord {
   const id = textOf(members.messageId);
   const [message] = received([{
     // Logs need one, and no two records may be taken for one message.
-    MessageId: id ?? `unknown-${crypto.randomUUID()}`,
+    MessageId: printable(id ?? `unknown-${crypto.randomUUID()}`),
     ReceiptHandle: String(position),
     Body: members.body,
     Attributes: members.attributes,

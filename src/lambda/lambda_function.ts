@@ -13,6 +13,7 @@ import { loadWorker } from "../job/worker.ts";
 import { createLoggers } from "../logging/loggers.ts";
 import { outliveStreams } from "../logging/printing.ts";
 import { firstJobs } from "../job/runner.ts";
+import { printable } from "../text.ts";
 import { Deadline } from "./deadline.ts";
 import {
   type LambdaContext,
@@ -23,6 +24,9 @@ import {
 import { once } from "./once.ts";
 import { type FunctionParts, QueueJobs } from "./queue_jobs.ts";
 import { inLambda, inLambdaWords, type LambdaSettings } from "./settings.ts";
+
+/** A function has a trigger or two: events of more queues are made up. */
+const MAX_QUEUES = 100;
 
 /** A function, for as long as its process lives. */
 export class LambdaFunction {
@@ -48,7 +52,6 @@ export class LambdaFunction {
     using deadline = new Deadline(timeAndChance().clock, leftMs);
     const records = readEvent(event);
     const loggers = await this.#loggers();
-    using _errors = logStrayErrors({ loggers, whose: "own" });
     using _exit = watchExit({ loggers, whose: "own" });
     const parts = await deadline.orOver(this.#parts());
     if (parts === undefined) {
@@ -69,11 +72,15 @@ export class LambdaFunction {
   }
 
   readonly #loggers = once(() => {
-    const { loggers, loggersWhere: where } = this.#settings.configFor("");
+    const { loggers: config, loggersWhere: where } = this.#settings
+      .configFor("");
     outliveStreams();
-    return Promise.resolve(
-      inLambda(() => createLoggers(loggers, { where, context: jobContext })),
+    const loggers = inLambda(() =>
+      createLoggers(config, { where, context: jobContext })
     );
+    // For good: an error may come after its invocation.
+    logStrayErrors({ loggers, whose: "own" });
+    return Promise.resolve(loggers);
   });
 
   readonly #hooks = once(async () => {
@@ -104,6 +111,7 @@ export class LambdaFunction {
     const known = this.#queues.get(arn);
     if (known !== undefined) return known;
     const made = new QueueJobs(this.#settings.configFor(arn), parts);
+    if (this.#queues.size >= MAX_QUEUES) this.#queues.clear();
     this.#queues.set(arn, made);
     return made;
   }
@@ -119,7 +127,7 @@ export class LambdaFunction {
         batchItemFailures: ids.map((itemIdentifier) => ({ itemIdentifier })),
       };
     }
-    const first = firstJobs(ids).join(", ");
+    const first = firstJobs(ids).map(printable).join(", ");
     const more = ids.length > 5 ? ", ..." : "";
     throw new Error(
       `Returning all ${records.length} messages of the event, as ${ids.length} of them must come again: ${first}${more}`,

@@ -115,6 +115,20 @@ Deno.test("with failures keep, odd records return; one without an id returns all
   assertEquals(await returned(handler(eventOf({ Records: nameless }))), [""]);
 });
 
+Deno.test("an id forges no line of the log, and returns as it came", async () => {
+  using printed = new Printed();
+  const handler = lambdaHandler(new Noted().worker);
+  const id = "a\nERROR zsqs forged";
+  const event = { Records: [record(id, ["a", "transient"])] };
+  assertEquals(await returned(handler(event)), [id]);
+  const lines = printed.err.flatMap((line) => line.split("\n"));
+  assertEquals(lines.filter((line) => line.startsWith("ERROR")), []);
+  assertMatch(
+    printed.err.join("\n"),
+    /message a\\nERROR zsqs forged, receive 1/,
+  );
+});
+
 Deno.test("odd system attributes have defaults, and no trace in other jobs", async () => {
   const seen: unknown[] = [];
   const handler = lambdaHandler(() => () => {

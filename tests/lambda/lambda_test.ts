@@ -194,6 +194,18 @@ Deno.test("factories are called once, and one that fails is called again", async
   assertEquals(calls, [...made, "job", "job"]);
 });
 
+Deno.test("an error that a job leaves behind is logged with its job", async () => {
+  using printed = new Printed();
+  const handler = lambdaHandler(() => () => {
+    Promise.reject(new Error("left behind"));
+  });
+  assertEquals(await returned(handler({ Records: [record("a", [])] })), []);
+  assertMatch(
+    await printed.line("left behind"),
+    /ERROR zsqs Work that a job left behind failed: adder, message a, receive 1/,
+  );
+});
+
 /** A worker that notes how many jobs run at a time. */
 class Gauge {
   running = 0;

@@ -121,17 +121,21 @@ Deno.test("delays are made before the function returns, in one request for ten",
 });
 
 Deno.test("without a delay, a function connects to no queue", async () => {
-  await using _queues = setUp({ silent: false, queues: ["adder"] });
+  await using _queues = setUp({ silent: false });
   using printed = new Printed();
-  const trigger = new Trigger("adder");
-  await trigger.send(job(1), job(2));
+  const trigger = new Trigger("adder.fifo");
+  await trigger.send(...[2, 1, 3].map((n) => ({
+    ...job(n),
+    groupId: n === 2 ? "done" : "stays",
+    deduplicationId: String(n),
+  })));
   const event = await trigger.receive();
   printed.take();
   const handler = lambdaHandler(() => (n: number) => {
     if (n === 1) throw new TransientError();
   }, { loggers });
   const { batchItemFailures } = await handler(event);
-  assertEquals(batchItemFailures.length, 1);
+  assertEquals(batchItemFailures.length, 2);
   assertEquals(printed.take(), []);
 });
 

@@ -194,7 +194,6 @@ main{padding-top:16px;gap:16px}
 .inner .mono{white-space:normal}
 .cards.inner tr{padding-left:0;padding-right:0}
 }
-@media(prefers-reduced-motion:no-preference){.btn,.bar nav a{transition:border-color .12s,color .12s}}
 @media(forced-colors:active){.pill,.note{border:1px solid}.l1,.l2{stroke:CanvasText}}
 @media print{.bar nav,.btn,form{display:none}}
 `;

@@ -32,7 +32,7 @@ export interface CommandOption {
   readonly value?: string;
   /** Its line in help; further lines are indented below it. */
   readonly meaning: string;
-  /** Whether only this package gives it: help does not name it. */
+  /** Whether help does not name it: another command's does, or none. */
   readonly isInternal?: boolean;
 }
 

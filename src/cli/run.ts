@@ -47,7 +47,7 @@ import { startPage } from "./web.ts";
 import {
   refuseWebOptions,
   specOf,
-  WEB_OPTIONS,
+  UNLISTED_WEB_OPTIONS,
   webArguments,
   webOptionsOf,
 } from "./web_options.ts";
@@ -100,7 +100,7 @@ dead-letter queue (default ${MAX_RECEIVE_COUNT})`,
       meaning: `serve a page for operators; takes the options of
 "web", which "web --help" lists`,
     },
-    ...WEB_OPTIONS.map((option) => ({ ...option, isInternal: true })),
+    ...UNLISTED_WEB_OPTIONS,
   ],
   notes: `\
 Options of [container] in an ini file, durations in seconds:

@@ -55,6 +55,11 @@ has stats = on; may be repeated`,
   },
 ];
 
+/** The same, for commands whose help does not list them. */
+export const UNLISTED_WEB_OPTIONS: readonly CommandOption[] = WEB_OPTIONS.map(
+  (option) => ({ ...option, isInternal: true }),
+);
+
 /** Reads the options; `--web` is checked by its command. */
 export async function webOptionsOf(
   options: ParsedOptions,

@@ -6,6 +6,7 @@
 
 import { connectOptions } from "../config/config.ts";
 import type { ContainerConfig } from "../config/options.ts";
+import type { Address } from "../config/values.ts";
 import { dirname } from "node:path";
 import process from "node:process";
 import { DENO_ENV } from "../isolation/child_command.ts";
@@ -35,19 +36,39 @@ export interface NeededPermissions {
   readonly hints: readonly string[];
 }
 
+/** The page for operators, which a process serves. */
+export interface PageNeeds {
+  /** The addresses that it listens on or asks. */
+  readonly addresses: readonly Address[];
+  /** The files that it reads. */
+  readonly files: readonly string[];
+  /** Whether it is served without the containers. */
+  readonly isAlone: boolean;
+}
+
 /**
  * Finds the permissions that containers need to run in one process on this
  * machine, without calling their workers or queues.
  *
  * @param configs The containers' configurations, from ini files.
+ * @param page The page that is served beside them, or in their place.
  * @throws {ConfigError} If a module of a worker or of hooks, or one of its imports,
  * cannot be loaded.
  */
 export async function permissionsOf(
   configs: readonly ContainerConfig[],
+  page?: PageNeeds,
 ): Promise<NeededPermissions> {
   const needs = new Needs();
-  for (const config of configs) await needs.add(config);
+  for (const config of configs) {
+    needs.permissions.add("read", config.file!);
+    if (!page?.isAlone) await needs.addContainer(config);
+    await needs.addQueues(config);
+  }
+  const { addresses = [], files = [], isAlone = false } = page ?? {};
+  needs.permissions.add("net", ...addresses.map(({ text }) => text));
+  needs.permissions.add("read", ...files);
+  if (isAlone) return { ...needs, hints: [...needs.hints] };
   if (configs.some(({ isolation }) => isolation === "none")) {
     needs.hints.add(
       "Without isolation, jobs have the container's permissions: add the flags that the worker needs",
@@ -65,16 +86,18 @@ class Needs {
   readonly permissions = new PermissionSet();
   readonly hints = new Set<string>();
 
-  async add(config: ContainerConfig): Promise<void> {
-    const { file, loggers, health, isolation, queue, failures } = config;
-    const { worker, hooks } = config;
-    this.permissions.add("read", file!);
+  async addContainer(config: ContainerConfig): Promise<void> {
+    const { file, loggers, health, isolation, worker, hooks } = config;
     for (const file of listLogFiles(loggers)) this.#addLogFile(file);
     if (health !== undefined) this.permissions.add("net", health.text);
     if (isolation === "process") this.#addProcesses(config);
     else await this.#addModule("worker", worker, file);
     // The container runs them, whatever runs the jobs.
     if (hooks !== undefined) await this.#addModule("hooks", hooks, file);
+  }
+
+  async addQueues(config: ContainerConfig): Promise<void> {
+    const { queue, failures } = config;
     this.permissions.addFrom(sdkPermissions(process.env));
     await this.#addQueue(queue, config);
     if (typeof failures === "object") await this.#addQueue(failures, config);

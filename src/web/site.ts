@@ -18,8 +18,11 @@ import { EventStreams } from "./streams.ts";
 /** How often updates are looked for while somebody looks, in milliseconds. */
 const TICK_MS = 2_000;
 
-/** How long a page waits for counts; then it shows old ones. */
+/** How long a page waits for its first counts, ... */
 const PATIENCE_MS = 3_000;
+
+/** ... and for newer ones: old ones are there to be shown. */
+const SHORT_PATIENCE_MS = 50;
 
 /** How long an answer waits for a look, so that short ones need no reload. */
 const LOOK_PATIENCE_MS = 5_000;
@@ -80,7 +83,11 @@ export class Site implements AsyncDisposable {
 
   /** Waits a short time for counts that are at most ten seconds old. */
   async refresh(): Promise<void> {
-    await this.#atMost(PATIENCE_MS, this.#refresh());
+    const isFirst = this.queues.listed.some(({ updatedMs, error }) =>
+      updatedMs === undefined && error === undefined
+    );
+    const patienceMs = isFirst ? PATIENCE_MS : SHORT_PATIENCE_MS;
+    await this.#atMost(patienceMs, this.#refresh());
   }
 
   /** Waits a short time for counts of remote containers. */

@@ -135,3 +135,38 @@ Deno.test("credentialAccess() names the host of each partition's STS", async () 
     }
   }
 });
+
+Deno.test("zsqs permissions knows what the page for operators needs", async () => {
+  await using folder = await Folder.with({
+    "jobs.ini":
+      "[container]\nworker = jsr:@own/worker\nqueue = adder\nregion = eu-west-1\nisolation = process\n",
+    "password": "open sesame\n",
+  });
+  const ini = folder.at("jobs.ini");
+  const given = [
+    "--address=0.0.0.0:9000",
+    `--password-file=${folder.at("password")}`,
+    "--container=10.0.0.5:8080",
+  ];
+  const flags = [
+    `--allow-read=${ini},${folder.at("password")}`,
+    "--allow-net=sqs.eu-west-1.amazonaws.com:443,0.0.0.0:9000,10.0.0.5:8080",
+  ];
+  for (const [option, call] of [["--web", "--web"], ["--web-alone", "web"]]) {
+    const { stdout } = await cli(["permissions", option!, ...given, ini]);
+    const words = await wordsOf(stdout[0]!);
+    assertEquals(words.slice(2, 4), flags);
+    assertEquals(
+      words.slice(words.indexOf("jsr:@zsqs/cli") + 1),
+      [call, ...given, ini],
+    );
+    const runs = words.some((word) => word.startsWith("--allow-run"));
+    assertEquals(runs, option === "--web");
+  }
+  assertEquals(
+    (await cli(["permissions", given[0]!, ini])).stderr[0],
+    [
+      "Option --address needs --web",
+    ][0],
+  );
+});

@@ -72,6 +72,7 @@ export async function main(
   const named = COMMANDS.find(({ name }) => name === first);
   const command = named ?? RUN;
   let debug = args.includes("--debug");
+  let local = false;
   try {
     if (named === undefined) {
       if (args[0] === "help" && words.length > 1) throw noCommand(first);
@@ -79,6 +80,7 @@ export async function main(
     }
     const options = parseOptions(named === undefined ? words : rest, command);
     debug = options.has("debug");
+    local = options.has("local");
     if (options.has("version")) {
       output.stdout(`zsqs ${manifest.version}`);
       return DONE;
@@ -97,7 +99,7 @@ export async function main(
     return await command.run(options, output);
   } catch (error) {
     const call = named === undefined ? PROGRAM : `${PROGRAM} ${first}`;
-    return await printError(error, output, { debug, call });
+    return await printError(error, output, { debug, local, call });
   }
 }
 

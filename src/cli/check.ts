@@ -24,7 +24,7 @@ import { listLogFiles } from "../logging/loggers_text.ts";
 import { readAttributes } from "../operate/queue_status.ts";
 import { listenToStopSignals } from "../signals.ts";
 import type { QueueAttributes } from "../sqs/connection.ts";
-import type { QueueRef } from "../sqs/queue_ref.ts";
+import { parseQueueRef, type QueueRef } from "../sqs/queue_ref.ts";
 import { list } from "../text.ts";
 import {
   configFact,
@@ -34,14 +34,20 @@ import {
   redriveFact,
   sqsRightsFact,
 } from "./check_facts.ts";
-import { printSummary, Report } from "./check_report.ts";
+import { type HowToCheck, printSummary, Report } from "./check_report.ts";
 import {
   warningsOnFailures,
   warningsOnQueue,
   warningsOnRegion,
   warningsOnRights,
 } from "./check_warnings.ts";
-import type { Command, ParsedOptions } from "./command.ts";
+import {
+  type Command,
+  CONNECT_OPTIONS,
+  type ParsedOptions,
+  portOf,
+} from "./command.ts";
+import { LOCAL_REGION, localEndpoint } from "./local_server.ts";
 import type { Output } from "./screen.ts";
 import { sharedHealth } from "./shared_health.ts";
 
@@ -49,7 +55,7 @@ export const CHECK: Command = {
   name: "check",
   summary: "Report everything that is wrong with containers.",
   brief: "report everything that is wrong with containers",
-  usage: ["CONFIG.ini..."],
+  usage: ["[OPTIONS] CONFIG.ini..."],
   about: `\
 It reads each file, imports the modules of the worker and the hooks without
 calling them, finds the queues, and asks the bucket of "large". It runs no job.
@@ -63,7 +69,8 @@ command line too, and two containers with one "health" address. It warns if
 failed jobs are deleted, if the queue's redrive policy moves messages to the
 dead-letter queue after few receives, if isolated jobs can reach the container's
 environment or credentials, and if a queue's region is not the "region".`,
-  options: [],
+  options: CONNECT_OPTIONS
+    .filter(({ name }) => name === "local" || name === "port"),
   exitStatus: `0 no problem found, 1 a queue or bucket could not be looked up, 2
 the configuration is wrong.`,
   missing: "No ini file given: name the files to check",
@@ -72,7 +79,11 @@ the configuration is wrong.`,
 
 async function check(options: ParsedOptions, io: Output): Promise<number> {
   const { positional: files } = options;
-  const how = { debug: options.has("debug") };
+  const how = {
+    debug: options.has("debug"),
+    local: options.has("local"),
+    port: portOf(options),
+  };
   const checked: Checked[] = [];
   for (const file of files) checked.push(await checkFile(file, how, io));
   const together = new Report(how);
@@ -98,7 +109,7 @@ interface Checked {
 
 async function checkFile(
   file: string,
-  how: { readonly debug: boolean },
+  how: HowToCheck,
   io: Output,
 ): Promise<Checked> {
   const checked = await inspectConfig(file);
@@ -115,8 +126,15 @@ async function checkFile(
     return { config, report };
   }
   using stack = new DisposableStack();
-  const open = async (ref: QueueRef) => {
-    const where = connectOptions(config);
+  const open = async (given: QueueRef) => {
+    const ref = how.local ? parseQueueRef(given.name)! : given;
+    const where = how.local
+      ? {
+        local: true,
+        region: config.region ?? given.region ?? LOCAL_REGION,
+        endpoint: localEndpoint(how.port),
+      }
+      : connectOptions(config);
     const onWait = (text: string) => io.stderr({ text, style: "yellow" });
     const queue = await openQueue(ref, { ...where, onWait });
     stack.defer(() => queue.connection.close());

@@ -18,20 +18,27 @@ interface Row {
   readonly style?: Style;
 }
 
+export interface HowToCheck {
+  /** Whether to add stacks to problems. */
+  readonly debug: boolean;
+  /** Whether to look at the server of `--local`. */
+  readonly local: boolean;
+  readonly port: number;
+}
+
 /** Where texts begin: behind the longest label. */
 const INDENT = 18;
 
 /** The results of one file, or of all files together. */
 export class Report {
   readonly #rows: Row[] = [];
-  readonly #withStack: boolean;
+  readonly #how: HowToCheck;
   status = DONE;
   problems = 0;
   warnings = 0;
 
-  /** @param options `debug`: whether to add stacks to problems. */
-  constructor({ debug }: { readonly debug: boolean }) {
-    this.#withStack = debug;
+  constructor(how: HowToCheck) {
+    this.#how = how;
   }
 
   found(label: string, text: string): void {
@@ -57,10 +64,10 @@ export class Report {
     try {
       await look();
     } catch (error) {
-      const { lines, status } = await describeError(error);
+      const { lines, status } = await describeError(error, this.#how);
       this.status = Math.max(this.status, status);
       this.problems += error instanceof ConfigError ? error.problems.length : 1;
-      const stack = this.#withStack ? stackOf(error) : [];
+      const stack = this.#how.debug ? stackOf(error) : [];
       const stackLines = stack.flatMap((text) => text.split("\n"));
       for (const text of [...lines, ...stackLines]) {
         this.#rows.push({ label, text, style: "red" });

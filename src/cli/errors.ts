@@ -35,9 +35,9 @@ export interface ErrorReport {
 export async function printError(
   error: unknown,
   io: Output,
-  { debug, call }: { readonly debug: boolean; readonly call?: string },
+  { debug, ...how }: DescribeOptions & { readonly debug: boolean },
 ): Promise<number> {
-  const { lines, status } = await describeError(error, call);
+  const { lines, status } = await describeError(error, how);
   for (const line of lines) io.stderr({ text: line, style: "red" });
   if (debug) stackOf(error).forEach((text) => io.stderr(text));
   return status;
@@ -48,19 +48,23 @@ export function stackOf(error: unknown): string[] {
   return isError(error) ? [errorText(encodeError(error))] : [];
 }
 
-/**
- * Describes an error in a few lines.
- *
- * @param call The call of the command, for the hint at its help.
- */
+/** Options of {@linkcode describeError}. */
+export interface DescribeOptions {
+  /** The call of the command, for the hint at its help. */
+  readonly call?: string;
+  /** Whether it was called with `--local`. */
+  readonly local?: boolean;
+}
+
+/** Describes an error in a few lines. */
 export async function describeError(
   error: unknown,
-  call: string = PROGRAM,
+  how: DescribeOptions = {},
 ): Promise<ErrorReport> {
   if (!isError(error)) return { lines: [messageOf(error)], status: FAILED };
   if (error instanceof AggregateError) {
     const reports = await Promise.all(
-      error.errors.map((each) => describeError(each, call)),
+      error.errors.map((each) => describeError(each, how)),
     );
     return {
       lines: reports.flatMap(({ lines }) => lines),
@@ -72,7 +76,8 @@ export async function describeError(
     ? [NODE_MODULES_HINT]
     : [];
   if (error instanceof UsageError) {
-    return { lines: [line, `Try ${call} --help`], status: USAGE };
+    const help = `Try ${how.call ?? PROGRAM} --help`;
+    return { lines: [line, help], status: USAGE };
   }
   if (error instanceof ConfigError) {
     return { lines: [...error.problems, ...hint], status: USAGE };
@@ -84,13 +89,16 @@ export async function describeError(
     return { lines: [line], status: USAGE };
   }
   if (error instanceof SqsError || error instanceof SendError) {
-    return { lines: [line, ...await nextStep(error)], status: FAILED };
+    return { lines: [line, ...await nextStep(error, how)], status: FAILED };
   }
   const what = isLoadDenied(error) ? "A Deno permission is missing: " : "";
   return { lines: [what + line], status: FAILED };
 }
 
-async function nextStep(error: SqsError | SendError): Promise<string[]> {
+async function nextStep(
+  error: SqsError | SendError,
+  { local = false }: DescribeOptions,
+): Promise<string[]> {
   switch (error.code) {
     case "CredentialsProviderError": {
       const flags = await deniedFlags();
@@ -121,7 +129,11 @@ async function nextStep(error: SqsError | SendError): Promise<string[]> {
     case "ECONNREFUSED":
     case "ENOTFOUND":
     case "TimeoutError":
-      return ["Check the region and endpoint, and that the server runs"];
+      return [
+        local
+          ? `Start the server first: ${PROGRAM} --local CONFIG.ini`
+          : "Check the region and endpoint, and that the server runs",
+      ];
     default:
       return [];
   }

@@ -7,6 +7,7 @@
 import { existsSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { messageOf } from "../errors.ts";
 import { list, quote, suggest } from "../text.ts";
 import { type Command, type ParsedOptions, UsageError } from "./command.ts";
 import { DONE } from "./errors.ts";
@@ -51,9 +52,18 @@ async function init(options: ParsedOptions, io: Output): Promise<number> {
       } would be overwritten: give another folder`,
     );
   }
-  await mkdir(folder, { recursive: true });
-  for (const [name, text] of Object.entries(files)) {
-    await writeFile(join(folder, name), text, { flag: "wx" });
+  try {
+    await mkdir(folder, { recursive: true });
+    for (const [name, text] of Object.entries(files)) {
+      await writeFile(join(folder, name), text, { flag: "wx" });
+    }
+  } catch (error) {
+    throw new Error(
+      `Cannot write to ${quote(folder)}: ${
+        messageOf(error)
+      }. Give another folder`,
+      { cause: error },
+    );
   }
   const enter = folder === "." ? "" : `cd ${shellWord(folder)} && `;
   io.stdout(`Created ${list(names)}`);

@@ -131,6 +131,7 @@ async function run(options: ParsedOptions, io: Output): Promise<number> {
   if (options.has("watch")) {
     refuseWatch(options);
     await using server = local && await startLocalServer(local);
+    let said = "";
     await watch({
       files,
       args: [
@@ -144,7 +145,15 @@ async function run(options: ParsedOptions, io: Output): Promise<number> {
         const { endpoint } = server;
         const localConfigs = configs
           .map((each) => onLocalServer(each, endpoint));
-        await prepare(localConfigs, server, local!, io);
+        const lines = await makeLocalQueues(
+          localConfigs,
+          server,
+          local!.maxReceiveCount,
+        );
+        // A restart says what is new.
+        if (lines.join() === said) return;
+        said = lines.join();
+        for (const line of lines) io.stderr(line);
       },
     }, io);
     return DONE;

@@ -56,7 +56,9 @@ async function status(options: ParsedOptions, io: Output): Promise<number> {
   using stack = new DisposableStack();
   const readers = options.positional
     .map((queue) => stack.use(new StatusReader(queue, where)));
-  const how = { json: options.has("json"), debug: options.has("debug") };
+  const [json, debug, local] = ["json", "debug", "local"]
+    .map((name) => options.has(name)) as [boolean, boolean, boolean];
+  const how = { json, debug, local };
   if (options.has("watch")) return await watchStatus(readers, how, io);
   const { found, problems } = await look(readers);
   print(found, how, io);
@@ -66,6 +68,7 @@ async function status(options: ParsedOptions, io: Output): Promise<number> {
 interface How {
   readonly json: boolean;
   readonly debug: boolean;
+  readonly local: boolean;
 }
 
 /** What a look at queues found, and why it found nothing of others. */
@@ -137,7 +140,7 @@ async function watchStatus(
     if (seen === undefined) break;
     const { found, problems } = seen;
     const reports = await Promise.all(
-      problems.map((problem) => describeError(problem)),
+      problems.map((problem) => describeError(problem, how)),
     );
     if (isFirst && reports.some(({ status }) => status === USAGE)) {
       print(found, how, io);

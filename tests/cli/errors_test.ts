@@ -667,6 +667,34 @@ Deno.test("main() says what to do where the server cannot be reached", async () 
   }
 });
 
+Deno.test("main() says how to start the server of --local", async () => {
+  const [, port] = freeAddress().split(":");
+  const where = ["--local", `--port=${port}`, "adder"];
+  for (
+    const args of [["failed", ...where], ["status", ...where], [
+      "send",
+      ...where,
+      "1",
+    ]]
+  ) {
+    const { status, stderr } = await cli(args);
+    assertEquals([status, stderr[1]], [
+      1,
+      `Start the server first: ${CLI} --local CONFIG.ini`,
+    ]);
+  }
+});
+
+Deno.test("zsqs init says why it cannot write, and what to do", async () => {
+  await using folder = await Folder.with({ file: "" });
+  const { status, stderr } = await cli(["init", folder.at("file")]);
+  assertEquals(status, 1);
+  assertMatch(
+    stderr.join(),
+    /^Cannot write to ".*\/file": EEXIST.*\. Give another folder$/,
+  );
+});
+
 Deno.test("zsqs says what to do where there are no credentials", async () => {
   await using folder = await Folder.with({
     ...MODULES,

@@ -648,6 +648,12 @@ Deno.test("zsqs --local starts a server with the queue, for other processes to s
   await using counted = runCli([...status, "jobs"], where);
   assertEquals(await counted.status(), 0);
   assertEquals(JSON.parse(counted.stdout).deadLetter?.queue, "jobs-dead");
+  await using check = runCli(
+    ["check", "--local", `--port=${port}`, "jobs.ini"],
+    where,
+  );
+  assertEquals([await check.status(), check.stderr], [0, ""]);
+  assertStringIncludes(check.stdout, "after 10 receives to jobs-dead\n");
 
   const busy = await cli([
     "--local",

@@ -150,7 +150,7 @@ async function run(options: ParsedOptions, io: Output): Promise<number> {
           server,
           local!.maxReceiveCount,
         );
-        // A restart says what is new.
+        // After a restart they are the same, unless an ini file changed.
         if (lines.join() === said) return;
         said = lines.join();
         for (const line of lines) io.stderr(line);

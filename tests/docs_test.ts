@@ -9,6 +9,7 @@ import { CONTAINER_OPTIONS } from "../src/config/options.ts";
 import { PAGE, withHelp } from "../tools/help.ts";
 import { guideRows } from "./simulation/report.ts";
 import { readFleets } from "../tools/fleet_pictures.ts";
+import { SCENARIOS } from "./bench/scenarios.ts";
 import { pictures, readFigures } from "../tools/pictures.ts";
 import { readTrace } from "../tools/trace.ts";
 
@@ -100,6 +101,24 @@ Deno.test("the pictures show their data", async () => {
   for (const [name, drawn] of Object.entries(drawings)) {
     const url = new URL(`../docs/pictures/${name}`, import.meta.url);
     assertEquals(await Deno.readTextFile(url), drawn, name);
+  }
+});
+
+Deno.test("the guide to performance has a row for each target of the bench", async () => {
+  const page = await Deno.readTextFile(
+    new URL("../docs/performance.md", import.meta.url),
+  );
+  const rows = [...page.matchAll(/^\| ([^|]+?) +\|/gm)].map(([, name]) =>
+    name!
+  );
+  for (const { name, latenciesMs, targets } of SCENARIOS) {
+    const given = typeof targets === "function"
+      ? targets(latenciesMs[0]!)
+      : targets;
+    // The row of batches "of 10, 100" is two.
+    const count = rows.filter((row) => row.startsWith(name))
+      .reduce((sum, row) => sum + (row.endsWith("10, 100") ? 2 : 1), 0);
+    assertEquals(count, given.length, name);
   }
 });
 

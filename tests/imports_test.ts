@@ -138,6 +138,25 @@ Deno.test("a container imports one package of npm, as each takes Deno long to re
   assertEquals([...new Set(packages.flat())], ["@aws-sdk/client-sqs"]);
 });
 
+Deno.test("the command line loads the page for operators only on demand", async () => {
+  const imports = await readImports();
+  const reached = new Set(["cli.ts"]);
+  for (const path of reached) {
+    const text = (await Deno.readTextFile(join(ROOT, path)))
+      .replace(/\b(?:import|export) type [^;]*;|\bimport\([^)]*\)/g, "");
+    for (const next of imports.get(path) ?? []) {
+      const name = next.slice(next.lastIndexOf("/"));
+      // Templates import files of a project.
+      if (imports.has(next) && text.includes(`${name}"`)) reached.add(next);
+    }
+  }
+  assertEquals(reached.has("src/cli/web.ts"), true);
+  // Of the options, it imports types.
+  reached.delete("src/web/options.ts");
+  const pages = [...reached].filter((path) => path.startsWith("src/web/"));
+  assertEquals(pages, []);
+});
+
 Deno.test("a forbidden import and a circle are named", () => {
   const imports: Imports = new Map([
     ["src/sqs/a.ts", ["src/sqs/b.ts"]],

@@ -157,12 +157,10 @@ export class Look {
   /** Keeps a text whole while there is room, then its start. */
   #keep(text: string): CutText {
     const most = text.length <= this.#left ? MAX_TEXT : MAX_EXCERPT;
-    const kept = text.slice(0, most);
+    const isCut = text.length > most;
+    const kept = isCut ? startOf(text, most) : text;
     this.#left -= Math.min(kept.length, this.#left);
-    return {
-      text: kept,
-      cutFrom: kept.length < text.length ? text.length : undefined,
-    };
+    return { text: kept, cutFrom: isCut ? text.length : undefined };
   }
 }
 
@@ -192,9 +190,12 @@ export function rowOf(found: Found, hidesArguments: boolean): FailedRow {
   };
 }
 
-/** A text, or its start. The rest can be collected. */
+/** A text, or its start. */
 function cut(text: string, most: number): string {
-  return text.length > most
-    ? `${Buffer.from(text.slice(0, most)).toString()}…`
-    : text;
+  return text.length > most ? `${startOf(text, most)}…` : text;
+}
+
+/** A copy: a slice would keep the whole text in memory. */
+function startOf(text: string, most: number): string {
+  return Buffer.from(text.slice(0, most)).toString();
 }

@@ -77,6 +77,7 @@ const NO_ERRORS: readonly string[] = [
   'Give a "region"',
   "Give AWS credentials",
   "The package.json here",
+  "Start the server first",
   "Try ... --help",
 ];
 

@@ -157,6 +157,15 @@ Deno.test("the command line loads the page for operators only on demand", async 
   assertEquals(pages, []);
 });
 
+Deno.test("the SDK's client of S3 is loaded at the version of deno.json", async () => {
+  const read = (path: string) => Deno.readTextFile(join(ROOT, path));
+  const { imports } = JSON.parse(await read("deno.json"));
+  const [, name, version] = /PACKAGE = \["([^"]+)", "([^"]+)"\]/.exec(
+    await read("src/aws/s3.ts"),
+  )!;
+  assertEquals(imports[name!], `npm:${name}@${version}`);
+});
+
 Deno.test("a forbidden import and a circle are named", () => {
   const imports: Imports = new Map([
     ["src/sqs/a.ts", ["src/sqs/b.ts"]],

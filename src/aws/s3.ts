@@ -9,7 +9,7 @@ import type * as S3 from "@aws-sdk/client-s3";
 import type { S3Client, S3ClientConfig } from "@aws-sdk/client-s3";
 import { Buffer } from "node:buffer";
 import process from "node:process";
-import { RUNTIME } from "../runtime.ts";
+import { importPackage } from "../npm_import.ts";
 import { SqsError } from "../errors.ts";
 import type { ConnectOptions } from "../sqs/connection.ts";
 import { type ObjectStore, ObjectTooLargeError } from "../sqs/objects.ts";
@@ -85,11 +85,8 @@ export async function findS3Server(options: StoreOptions): Promise<URL> {
   return url!;
 }
 
-/** A literal specifier would make Deno resolve it for every container. */
-async function loadSdk(): Promise<typeof S3> {
-  const [name, version] = PACKAGE;
-  if (RUNTIME !== "Deno") return await import(name);
-  return await import(["npm", `${name}@${version}`].join(":"));
+function loadSdk(): Promise<typeof S3> {
+  return importPackage(...PACKAGE, "Cannot send or fetch large jobs");
 }
 
 /**

@@ -113,6 +113,8 @@ async function nextStep(
         `Give a "region" or AWS_REGION, or rerun with ${await deniedFlags()}`,
       ];
     case "AccessDenied": {
+      // S3's errors name the right themselves.
+      if (/\bs3:\w+Object\b/.test(error.message)) return [];
       const action = /\b([A-Z]\w+) failed: /.exec(error.message)?.[1] ??
         "ACTION";
       return [

@@ -4,8 +4,8 @@
  * @module
  */
 
-import { ConfigError, messageOf } from "../errors.ts";
-import { RUNTIME } from "../runtime.ts";
+import { messageOf } from "../errors.ts";
+import { importPackage } from "../npm_import.ts";
 import { parseQueueRef } from "../sqs/queue_ref.ts";
 
 export const LOCAL_PORT = 4566;
@@ -29,7 +29,7 @@ interface LocalReply {
 }
 
 /** The part of fauxqs that is used: an application of Fastify. */
-interface Fauxqs {
+interface App {
   addHook(
     name: "onRequest",
     hook: (request: LocalRequest, reply: LocalReply, done: () => void) => void,
@@ -39,6 +39,10 @@ interface Fauxqs {
   /** Answers a request without the network. */
   inject(request: object): Promise<{ statusCode: number; body: string }>;
   close(): Promise<void>;
+}
+
+interface Fauxqs {
+  buildApp(options: { readonly logger: boolean }): App;
 }
 
 export interface LocalServer extends AsyncDisposable {
@@ -64,7 +68,11 @@ export interface LocalServer extends AsyncDisposable {
 export async function startLocalServer(
   { port }: { readonly port: number },
 ): Promise<LocalServer> {
-  const { buildApp } = await importFauxqs();
+  const { buildApp } = await importPackage<Fauxqs>(
+    "fauxqs",
+    "^2.4.1",
+    "Cannot start local SQS server",
+  );
   const app = buildApp({ logger: false });
   app.addHook("onRequest", (request, reply, done) => {
     const problem = problemOf(request);
@@ -154,25 +162,4 @@ function startProblem(port: number, error: unknown): string {
   return (error as { code?: string }).code === "EADDRINUSE"
     ? `Cannot start local SQS server as port ${port} is in use: stop the other program, or give another port with --port=PORT`
     : `Cannot start local SQS server: ${messageOf(error)}`;
-}
-
-/** A literal specifier would make every user download the server. */
-async function importFauxqs(): Promise<{
-  buildApp(options: { readonly logger: boolean }): Fauxqs;
-}> {
-  const [name, version] = ["fauxqs", "^2.4.1"];
-  const specifier = ["npm", `${name}@${version}`].join(":");
-  if (RUNTIME === "Deno") return await import(specifier);
-  try {
-    return await import(name);
-  } catch (error) {
-    const { code, message } = error as { code?: unknown; message?: string };
-    const isMissing = code === "ERR_MODULE_NOT_FOUND" &&
-      /^Cannot find (?:module|package) .fauxqs\b/.test(String(message));
-    if (!isMissing) throw error;
-    throw new ConfigError(
-      `Cannot start local SQS server on ${RUNTIME}: run "npm install fauxqs@${version}" first, or use Deno`,
-      { cause: error },
-    );
-  }
 }

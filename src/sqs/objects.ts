@@ -94,7 +94,7 @@ export function neededRight(
 
 /** An object has more bytes than a caller takes. */
 export class ObjectTooLargeError extends Error {
-  /** Its size, or a lower bound. */
+  /** A number of bytes that is less than its size. */
   readonly bytes: number;
 
   constructor(bytes: number) {

@@ -22,6 +22,7 @@ import { main } from "../../cli.ts";
 import { startContainer } from "../../container.ts";
 import { lambdaHandler } from "../../lambda.ts";
 import { Queue } from "../../mod.ts";
+import { TestBucket } from "../support/buckets.ts";
 import { Trigger } from "../support/trigger.ts";
 import { ALONE } from "./alone.ts";
 import { type Check, drain, type Stage } from "./stage.ts";
@@ -35,6 +36,7 @@ export const LIBRARY: Readonly<Record<string, Check>> = {
   "FIFO queues": keepOrder,
   "Batches": runBatches,
   "`body` and `envelope`": readEvents,
+  "Large jobs": fetchBodies,
   "Schemas of zod, valibot and arktype": checkJobs,
   "`attempts`": reportFailures,
   "`health`": answerProbes,
@@ -43,6 +45,24 @@ export const LIBRARY: Readonly<Record<string, Check>> = {
   "`main(args)` of `cli`": callMain,
   ...ALONE,
 };
+
+async function fetchBodies(stage: Stage): Promise<void> {
+  const { endpoint } = stage;
+  await stage.makeQueue("large");
+  using _bucket = await TestBucket.create(endpoint, "large");
+  const large = "s3://large/jobs";
+  const text = "x".repeat(1_100_000);
+  {
+    await using queue = await Queue("large", { endpoint, large });
+    await queue(text);
+  }
+  const seen: boolean[] = [];
+  await drain(stage, {
+    ...{ queue: "large", large },
+    handler: (given: string) => void seen.push(given === text),
+  });
+  assertEquals(seen, [true]);
+}
 
 async function sendJobs({ endpoint, makeQueue, bodies }: Stage): Promise<void> {
   await makeQueue("sent");

@@ -1,6 +1,6 @@
 /**
- * The files for KEDA and ECS in `examples/deploy/`: each field that they use is
- * in the documentation of KEDA or CloudFormation, and what they name exists.
+ * The files for KEDA and ECS in `examples/deploy/`: each of their fields is
+ * in the documentation of KEDA or CloudFormation, and each name in them exists.
  *
  * @module
  */
@@ -300,7 +300,7 @@ Deno.test("examples/deploy/keda.yaml scales the Deployment by its queue", async 
     concurrency + prefetch + backlog(concurrency),
   );
   assertEquals(spec.minReplicaCount <= spec.fallback.replicas, true);
-  // The pods run what the ini file beside them says.
+  // The pods run the container of their ini file.
   const ini = config.data["adder.ini"];
   assertMatch(ini, new RegExp(`^queue = ${queue}$`, "m"));
   assertMatch(ini, new RegExp(`^concurrency = ${concurrency}$`, "m"));

@@ -51,7 +51,7 @@ export interface PageNeeds {
  * machine, without calling their workers or queues.
  *
  * @param configs The containers' configurations, from ini files.
- * @param page The page that is served beside them, or in their place.
+ * @param page The page that is served with them, or in their place.
  * @throws {ConfigError} If a module of a worker or of hooks, or one of its imports,
  * cannot be loaded.
  */

@@ -14,7 +14,7 @@ import { TestServer } from "../support/server.ts";
 
 const POINTER = "software.amazon.payloadoffloading.PayloadS3Pointer";
 
-/** Where the tests' server is, and what it holds. */
+/** Where the tests' server is, and which objects it holds. */
 interface Stage {
   readonly server: TestServer;
   readonly bucket: TestBucket;

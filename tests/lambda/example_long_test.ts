@@ -1,6 +1,6 @@
 /**
  * The example of AWS Lambda: its bundle runs on Node with events of a server's
- * queue, and its template sets what the bundle needs.
+ * queue, and its template sets the needs of the bundle.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * A process of AWS Lambda Powertools: it runs the jobs of the event at its
- * standard input, and prints what it returns and the order of its jobs.
+ * A process of AWS Lambda Powertools. It runs the jobs of the event at its
+ * standard input, and prints its answer and the order of its jobs.
  *
  * @module
  */

@@ -136,7 +136,7 @@ Deno.test("credentialAccess() names the host of each partition's STS", async () 
   }
 });
 
-Deno.test("zsqs permissions knows what the page for operators needs", async () => {
+Deno.test("zsqs permissions knows the needs of the page for operators", async () => {
   await using folder = await Folder.with({
     "jobs.ini":
       "[container]\nworker = jsr:@own/worker\nqueue = adder\nregion = eu-west-1\nisolation = process\n",

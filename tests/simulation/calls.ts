@@ -1,5 +1,5 @@
 /**
- * The calls of a simulation's programs to the double: each takes its time, is
+ * The calls of a simulation's programs to the double. Each takes its time, is
  * counted, and ends without an answer if its program is killed.
  *
  * @module

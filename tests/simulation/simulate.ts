@@ -1,6 +1,6 @@
 /**
  * Simulates fleets of containers: the real engine, on the clock of the testing
- * double. It prints what they did, and writes `fleet.json` and its pictures.
+ * double. It prints their figures, and writes `fleet.json` and its pictures.
  *
  * ```sh
  * deno task simulate [SCENARIO...] [--jobs=N] [--containers=N]

@@ -10,13 +10,13 @@ import type { Browser, Page } from "./browser.ts";
 import { Folder } from "./folder.ts";
 import { runCli, type TestProcess, TestServer } from "./server.ts";
 
-/** Notes what hostile text runs, and what the page's policy refuses. */
+/** Notes which hostile texts run, and which loads the page's policy refuses. */
 export const SPY =
   `globalThis.hacked = []; globalThis.hack = (how) => globalThis.hacked.push(how);
 globalThis.alert = globalThis.hack;
 addEventListener("securitypolicyviolation", (event) => globalThis.hack(event.violatedDirective));`;
 
-/** A worker that fails for texts, except for those that a file names. */
+/** A worker that fails for texts, except for the ones that a file names. */
 const WORKER = `import { existsSync } from "node:fs";
 export default () => (value: unknown) => {
   const [word = ""] = String(value).split(" ");
@@ -228,7 +228,7 @@ export class Tab implements AsyncDisposable {
     throw new Error(`No Tab leads to ${JSON.stringify(name)}`);
   }
 
-  /** What hostile text ran, and what the page's policy refused. */
+  /** The hostile texts that ran, and the loads that the page's policy refused. */
   async hacked(): Promise<unknown> {
     return await this.page.evaluate("globalThis.hacked");
   }

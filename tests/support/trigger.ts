@@ -1,6 +1,6 @@
 /**
- * An SQS trigger of AWS Lambda: it receives from a queue, calls a function with
- * the event, and deletes what the function does not return.
+ * An SQS trigger of AWS Lambda. It receives from a queue, calls a function with
+ * the event, and deletes the messages that the function does not return.
  *
  * @module
  */

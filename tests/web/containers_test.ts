@@ -1,5 +1,5 @@
 /**
- * Containers on the page for operators: those of the process, and remote ones.
+ * Containers on the page for operators: the ones of the process, and remote ones.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * Counts on the page for operators: how often SQS is asked, and what they tell.
+ * Counts on the page for operators: how often SQS is asked, and the rates.
  *
  * @module
  */

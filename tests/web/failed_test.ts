@@ -256,7 +256,7 @@ Deno.test("dead letters return to the queue that SQS names", async () => {
   const { text } = await visitor.post("/queues/adder-dead/failed/look");
   const ids = listed(text);
   assertEquals(ids.length, 1);
-  // It has a redrive policy of its own.
+  // It has its own redrive policy.
   assertMatch(text, /adder-end|receives?/);
   const asked = await visitor.post("/queues/adder-dead/failed/actions", {
     action: "redrive",

@@ -1,5 +1,5 @@
 /**
- * The pages of operators as text: what is on them, and that no text of others
+ * The pages of operators as text: their parts, and that no text of others
  * becomes markup.
  *
  * @module

@@ -329,7 +329,7 @@ async function refuses(
   await using process = running;
   const status = await process.status();
   const written = process.stderr.trimEnd().split("\n")
-    .filter((line) => !line.startsWith("Warning: "));
+    .filter((line) => !/^(?: {2}.+? {2,})?Warning: /.test(line));
   assertEquals([status, written.length], [2, lines.length], process.stderr);
   for (const [i, line] of lines.entries()) assertMatch(written[i]!, line);
 }

@@ -23,7 +23,10 @@ interface Stage {
 }
 
 /** How a server in front of S3 answers a call instead of it. */
-type Refusal = (method: string, path: string) => Response | undefined;
+type Refusal = (
+  method: string,
+  path: string,
+) => Response | undefined | Promise<Response | undefined>;
 
 function s3Error(status: number, code: string): Response {
   return new Response(
@@ -38,7 +41,7 @@ function inFront(upstream: string, refuse: Refusal) {
     { port: 0, hostname: "127.0.0.1", onListen() {} },
     async (request) => {
       const { pathname, search } = new URL(request.url);
-      const refused = refuse(request.method, pathname);
+      const refused = await refuse(request.method, pathname);
       const body = request.body === null ? null : await request.arrayBuffer();
       if (refused !== undefined) return refused;
       const headers = new Headers(request.headers);
@@ -228,6 +231,39 @@ Deno.test("large jobs over HTTP", async (t) => {
   );
 
   await t.step(
+    "are uploaded 16 at a time by sendAll, which reads no more",
+    async () => {
+      const { url } = await stage("many");
+      let made = 0;
+      const held: (() => void)[] = [];
+      let most = 0;
+      await using proxy = inFront(server.endpoint, async (method) => {
+        if (method !== "PUT" || held.length >= 16) return undefined;
+        const { promise, resolve } = Promise.withResolvers<void>();
+        if (held.push(resolve) === 16) {
+          most = made;
+          for (const release of held) release();
+        }
+        await promise;
+        return undefined;
+      });
+      await using queue = await Queue<[string]>("many", {
+        endpoint: `http://127.0.0.1:${proxy.addr.port}`,
+        ...{ large, largeFrom: 1000 },
+      });
+      const text = "x".repeat(1000);
+      const { sent } = await queue.sendAll((function* () {
+        for (; made < 40; made++) yield [text] as [string];
+      })());
+      // One more waits for its upload.
+      assertEquals([sent, most], [40, 16]);
+      assertEquals((await bucket.keys()).length, 40);
+      for (const key of await bucket.keys()) await bucket.delete(key);
+      await server.left(url, 40);
+    },
+  );
+
+  await t.step(
     "are cancelled at a stop while they are fetched, and come back",
     async () => {
       const { url } = await stage("stopped");
@@ -267,6 +303,7 @@ Deno.test("large jobs over HTTP", async (t) => {
       const summary = await runContainer({
         ...{
           queue: "stopped",
+          shutdownTimeoutSeconds: 600,
           endpoint: `http://127.0.0.1:${proxy.addr.port}`,
           large,
           waitTimeSeconds: 1,

@@ -442,25 +442,6 @@ Deno.test("hooks see a large job without its arguments", async () => {
   assertEquals(seen, ["started", [], "done", [], "number"]);
 });
 
-Deno.test("sendAll holds few large bodies at a time", async () => {
-  using queues = setUp({ silent: true });
-  const sender = await Queue<[string]>("adder", {
-    large: FOLDER,
-    largeFrom: 1000,
-  });
-  const text = "a".repeat(1000);
-  let [made, most] = [0, 0];
-  await sender.sendAll((function* () {
-    for (; made < 90; made++) {
-      most = Math.max(most, made - queues.objects.size);
-      yield [text] as [string];
-    }
-  })());
-  assertEquals(queues.objects.size, 90);
-  // 16 are uploaded, one waits, and one is being made.
-  assertEquals(most <= 18, true, String(most));
-});
-
 Deno.test("an object is in a folder only below its prefix", () => {
   const folder = parseObjectFolder("s3://bucket/a/b/")!;
   assertEquals(folder.prefix, "a/b");

@@ -71,6 +71,7 @@ export class Operator implements AsyncDisposable {
   static async start(
     browser: Browser,
     queues: readonly string[],
+    worker: string = WORKER,
   ): Promise<Operator> {
     await using stack = new AsyncDisposableStack();
     const server = stack.use(await TestServer.start());
@@ -80,7 +81,7 @@ export class Operator implements AsyncDisposable {
     const files = queues.map((name) => `${name}.ini`);
     const folder = stack.use(
       await Folder.with({
-        "worker.ts": WORKER,
+        "worker.ts": worker,
         ...Object.fromEntries(queues.map((name) => [
           `${name}.ini`,
           iniOf(name),

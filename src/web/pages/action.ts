@@ -120,10 +120,10 @@ function chooseTarget(state: StateOf<"asking">): Html {
     counted(sourceless, "job")
   } ${isOne ? "does" : "do"} not name a source queue. Send ${
     isOne ? "it" : "them"
-  } to:</label><select id="to" name="to" required${
+  } to:</label><select id="to" name="to"${
     error !== undefined &&
     markup` aria-invalid="true" aria-describedby="to-error"`
-  }><option value="">Choose a queue</option>${
+  }><option value="">No queue: ${isOne ? "it stays" : "they stay"}</option>${
     choices.map(([key, name]) =>
       markup`<option value="${key}">${printable(name)}</option>`
     )

@@ -61,9 +61,9 @@ function lookCard(view: FailedListView, frame: Frame): Html {
     holder.sources.length === 0
       ? "unknown queues"
       : data(holder.sources.join(", "))
-  }</p><p class="muted small">Looking receives each message. Receive counts rise by one; messages are released immediately.</p></div>${
-    lookButton(view, frame)
-  }</div>${policyWarning(view)}${
+  }</p><p class="muted small">Looking receives each message. Receive counts rise by one; messages are released immediately.${
+    frame.isReadOnly && " A read-only page cannot look."
+  }</p></div>${lookButton(view, frame)}</div>${policyWarning(view)}${
     fifo &&
     markup`<p class="muted small">FIFO: Jobs behind a held job in the same group are not shown.</p>`
   }${look?.isRunning && lookProgress(holder, look, frame)}</section>`;

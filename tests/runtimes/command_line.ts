@@ -34,6 +34,7 @@ export interface ProcessCheck {
 export const COMMAND_LINE: Readonly<Record<string, ProcessCheck>> = {
   "`zsqs FILE.ini`, `check`, `send`, `status`, `failed`": { works: callAll },
   "`SIGTERM` stops a container": { works: stopBySignal },
+  "`--web` and `zsqs web`": { works: servePage },
   "Errors that a job leaves behind end no container": { works: outliveErrors },
   "A job's exit logs its message, and the status is 1": { works: exit },
   "`examples/bulk`, rows in batches to `node:sqlite`": { works: insertRows },
@@ -113,6 +114,29 @@ async function stopBySignal({ server, folder, cli }: ProcessStage) {
   container.kill("SIGTERM");
   assertEquals(await container.status(), 0, container.stderr);
   assertMatch(container.stderr, / Stopped listening to stopped: /);
+}
+
+async function servePage({ server, folder, cli }: ProcessStage) {
+  await server.createQueue("seen");
+  await folder.write("worker.ts", WORKER);
+  await folder.write("seen.ini", ini("seen"));
+  for (const args of [["seen.ini", "--web"], ["web", "seen"]]) {
+    await using page = cli([...args, "--address=127.0.0.1:0"]);
+    await page.saw("/?token=");
+    await page.saw("\n");
+    const url = /^Page: (\S+)\n/.exec(page.stdout)![1]!;
+    const entered = await fetch(url, { redirect: "manual" });
+    await entered.body?.cancel();
+    const [cookie = ""] = entered.headers.getSetCookie();
+    const headers = { cookie: cookie.split(";")[0]! };
+    const get = (path: string) => fetch(new URL(path, url), { headers });
+    assertStringIncludes(await (await get("/")).text(), "/queues/seen");
+    // A stop waits for no open page.
+    const stream = await get("/events?topic=counts");
+    page.kill("SIGTERM");
+    assertEquals(await page.status(), 0, page.stderr);
+    await stream.text().catch(() => {});
+  }
 }
 
 const LEAVING = `

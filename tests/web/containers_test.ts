@@ -66,7 +66,7 @@ Deno.test("hostile answers of a container are cut, checked, or dropped in time",
     [() => Response.json([]), false],
     [() => Response.json(null), false],
     [() => new Response("{"), false],
-    [() => new Response("x".repeat(10_000_000)), false],
+    [() => Response.json({ ...STATS, more: "x".repeat(10_000_000) }), false],
     [() => Response.json(STATS, { status: 500 }), false],
     [() => Response.redirect("http://127.0.0.1:1/stats"), false],
   ];

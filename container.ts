@@ -11,7 +11,6 @@
 import { testMode } from "./src/connect/test_mode.ts";
 import process from "node:process";
 import { configOf } from "./src/config/config.ts";
-import { readContainerConfig } from "./src/config/ini_config.ts";
 import type { ContainerSettings } from "./src/config/settings.ts";
 import { Container } from "./src/container/container.ts";
 import type { ContainerSummary } from "./src/job/summary.ts";
@@ -31,7 +30,6 @@ export {
   type TransientErrorOptions,
 } from "./src/job_errors.ts";
 export { checkConfig } from "./src/config/config.ts";
-export { readConfig } from "./src/config/ini_config.ts";
 export type { ContainerSettings, Permission } from "./src/config/settings.ts";
 export type { ContainerSummary, Operation } from "./src/job/summary.ts";
 export { ConfigError, NonExistentQueueError, SqsError } from "./src/errors.ts";
@@ -263,13 +261,45 @@ async function runUntilStopped(file: string): Promise<boolean> {
   return container.wasForced;
 }
 
+/**
+ * Reads a container's settings from an ini file.
+ *
+ * @param file The file's path.
+ * @returns The settings that the file gives, without defaults.
+ * @throws {ConfigError} If the file cannot be read, or a setting is wrong. The
+ * error lists all problems.
+ *
+ * @example Read a file and change a setting
+ * ```ts
+ * import { checkConfig, readConfig } from "@zsqs/cli/container";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const file = await Deno.makeTempFile({ suffix: ".ini" });
+ * await Deno.writeTextFile(
+ *   file,
+ *   "[container]\nworker = worker.ts\nqueue = adder\n",
+ * );
+ *
+ * const settings = await readConfig(file);
+ * assertEquals(settings.queue, "adder");
+ * assertEquals(checkConfig({ ...settings, concurrency: 5 }).prefetch, 5);
+ * ```
+ */
+export async function readConfig(file: string): Promise<ContainerSettings> {
+  const ini = await loadIni();
+  return await ini.readConfig(file);
+}
+
+/** Programs that give their settings need no code for ini files. */
+const loadIni = () => import("./src/config/ini_config.ts");
+
 async function open<Config>(
   settings: string | ContainerSettings<Config>,
   options: RunOptions,
 ): Promise<Container> {
   refuseUnknown(options, ["signal", "drain"], "start container");
   const config = typeof settings === "string"
-    ? await readContainerConfig(settings)
+    ? await (await loadIni()).readContainerConfig(settings)
     : configOf(settings);
   return await Container.start(config);
 }

@@ -22,7 +22,8 @@ import { DONE } from "./errors.ts";
 import { sharedHealth } from "./shared_health.ts";
 import { readContainerConfig } from "../config/ini_config.ts";
 import { Container } from "../container/container.ts";
-import { refuseLoops, type StartOptions } from "../container/parts.ts";
+import { refuseLoops } from "../connect/failure_loops.ts";
+import type { StartOptions } from "../container/parts.ts";
 import {
   LOCAL_PORT,
   localEndpoint,

@@ -24,30 +24,7 @@ import {
   parseIni,
 } from "./ini.ts";
 
-/**
- * Reads a container's settings from an ini file.
- *
- * @param file The file's path.
- * @returns The settings that the file gives, without defaults.
- * @throws {ConfigError} If the file cannot be read, or a setting is wrong. The
- * error lists all problems.
- *
- * @example Read a file and change a setting
- * ```ts
- * import { checkConfig, readConfig } from "@zsqs/cli/container";
- * import { assertEquals } from "@std/assert";
- *
- * const file = await Deno.makeTempFile({ suffix: ".ini" });
- * await Deno.writeTextFile(
- *   file,
- *   "[container]\nworker = worker.ts\nqueue = adder\n",
- * );
- *
- * const settings = await readConfig(file);
- * assertEquals(settings.queue, "adder");
- * assertEquals(checkConfig({ ...settings, concurrency: 5 }).prefetch, 5);
- * ```
- */
+/** Reads a container's settings from an ini file, and throws for wrong ones. */
 export async function readConfig(file: string): Promise<ContainerSettings> {
   const given = readSettings(await readText(file), file);
   validOrThrow(checkSettings(...given));

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { ConfigError } from "../errors.ts";
 import type { OpenQueue } from "./open_queue.ts";
 
 /** Where a container's failed jobs go. */
@@ -57,6 +58,12 @@ export function failureLoops(routes: readonly FailureRoute[]): FailureLoop[] {
     });
   }
   return loops;
+}
+
+/** Refuses containers of one run whose failed jobs would go round without end. */
+export function refuseLoops(routes: readonly FailureRoute[]): void {
+  const problems = failureLoops(routes).map(({ problem }) => problem);
+  if (problems.length > 0) throw new ConfigError(problems);
 }
 
 /** The way from a route back to its own queue. */

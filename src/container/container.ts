@@ -8,7 +8,7 @@
 import { setImmediate } from "node:timers";
 import { unlessAborted } from "../clock.ts";
 import type { ContainerConfig } from "../config/options.ts";
-import { type FailureRoute, routeOf } from "../connect/failure_loops.ts";
+import type { FailureRoute } from "../connect/failure_loops.ts";
 import { openError } from "../connect/open_queue.ts";
 import type { AttachedConsumer } from "../connect/test_mode.ts";
 import type { EngineContext } from "../engine/context.ts";
@@ -25,12 +25,11 @@ import type { ContainerSummary } from "../job/summary.ts";
 import { Counters } from "../telemetry/counters.ts";
 import { fanOut } from "../telemetry/events.ts";
 import { reportStop, stopText, summaryText } from "./stop_report.ts";
-import { type ContainerStats, type RunningJob, statsOf } from "./stats.ts";
+import type { ContainerStats, RunningJob } from "./stats.ts";
 import { abortAfter, follow } from "./follow.ts";
 import { fateText } from "./failed_jobs.ts";
 import { learnQueue } from "./learn_queue.ts";
-import { openFailures } from "./open_failures.ts";
-import { type LargeJobs, openLarge } from "./large_jobs.ts";
+import type { LargeJobs } from "./large_jobs.ts";
 import {
   closeQueues,
   loadParts,
@@ -88,7 +87,7 @@ export class Container implements AttachedConsumer {
 
   private constructor(parts: Parts) {
     const { config, loggers, queues, worker, telemetry, health, hooks } = parts;
-    const { stats } = parts;
+    const { stats, code } = parts;
     const { source, failures } = queues;
     const { url, ref } = source;
     const { name, fifo } = ref;
@@ -107,17 +106,18 @@ export class Container implements AttachedConsumer {
       visibility: this.#visibility,
       events: fanOut([this.#counters, traced?.events, hooks, stats]),
     };
-    this.#large = openLarge(parts);
+    this.#large = code.openLarge?.(parts);
     const runner = this.#large?.runner ?? worker.runner;
     this.#engine = new Engine(context, {
       runner: traced?.trace(runner) ?? runner,
+      BatchJobs: code.BatchJobs,
       room: worker.room,
       large: this.#large,
       // What was looked up by its name is there.
       isUnseen: ref.url !== undefined,
       failures: failures === undefined
         ? config.failures as Exclude<ContainerConfig["failures"], object>
-        : openFailures(failures, ref.name, this.#logger, telemetry),
+        : code.openFailures!(failures, ref.name, this.#logger, telemetry),
     });
     if (health !== undefined) {
       health.problem = () => this.#engine.problem;
@@ -134,7 +134,8 @@ export class Container implements AttachedConsumer {
 
   /** What it did lately, if that is counted. */
   get stats(): ContainerStats | undefined {
-    return statsOf(this.#parts, this.#engine, this.#counters.summary);
+    const { code, ...parts } = this.#parts;
+    return code.statsOf?.(parts, this.#engine, this.#counters.summary);
   }
 
   /** The jobs that run, at most so many. */
@@ -144,8 +145,7 @@ export class Container implements AttachedConsumer {
 
   /** Where its failed jobs go, if that is a queue. */
   get failureRoute(): FailureRoute | undefined {
-    const { config: { file }, queues: { source, failures } } = this.#parts;
-    return failures && routeOf(file, source, failures);
+    return this.#parts.queues.failureRoute;
   }
 
   get reading(): Reading {

@@ -9,7 +9,10 @@ import type { EngineObjects } from "../engine/engine.ts";
 import { FetchedJobs } from "../engine/fetched_jobs.ts";
 import { ObjectRemoval } from "../engine/object_removal.ts";
 import type { BatchRunner, Runner } from "../job/runner.ts";
-import type { Parts } from "./parts.ts";
+import type { ContainerConfig } from "../config/options.ts";
+import type { OpenQueue } from "../connect/open_queue.ts";
+import type { Loggers } from "../logging/loggers.ts";
+import type { ObjectStore } from "../sqs/objects.ts";
 
 /** Fetches and deletes the bodies of large jobs. */
 export interface LargeJobs extends EngineObjects {
@@ -19,9 +22,20 @@ export interface LargeJobs extends EngineObjects {
   close(): Promise<void>;
 }
 
+/** The parts of a container that large jobs need. */
+export interface LargeParts {
+  readonly config: ContainerConfig;
+  readonly loggers: Loggers;
+  readonly queues: {
+    readonly source: OpenQueue;
+    readonly store?: ObjectStore | undefined;
+  };
+  readonly worker: { readonly runner: Runner | BatchRunner };
+}
+
 /** Prepares for large jobs, if a container has them. */
 export function openLarge(
-  { config, queues: { source, store }, worker, loggers }: Parts,
+  { config, queues: { source, store }, worker, loggers }: LargeParts,
 ): LargeJobs | undefined {
   const { large: folder, largeKeep = false, attempts } = config;
   if (folder === undefined || store === undefined) return undefined;

@@ -5,6 +5,7 @@
  */
 
 import { connectOptions } from "../config/config.ts";
+import type { Clock } from "../clock.ts";
 import type { ContainerConfig } from "../config/options.ts";
 import {
   loadTelemetry,
@@ -13,11 +14,7 @@ import {
   openQueue,
   timeAndChance,
 } from "../connect/open_queue.ts";
-import {
-  failureLoops,
-  type FailureRoute,
-  routeOf,
-} from "../connect/failure_loops.ts";
+import type { FailureRoute } from "../connect/failure_loops.ts";
 import { ConfigError } from "../errors.ts";
 import { openStore, probeStore } from "../connect/open_store.ts";
 import { testMode } from "../connect/test_mode.ts";
@@ -36,10 +33,14 @@ import {
 import { outliveStreams } from "../logging/printing.ts";
 import { readingOf } from "../message/reading.ts";
 import type { ObjectFolder, ObjectStore } from "../sqs/objects.ts";
-import { HookCalls } from "../telemetry/hook_calls.ts";
-import { JobStats } from "../telemetry/job_stats.ts";
+import type { HookCalls, HookCallsOptions } from "../telemetry/hook_calls.ts";
+import type { JobStats } from "../telemetry/job_stats.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
-import { type HealthServer, serveHealth } from "./health.ts";
+import type { BatchJobs } from "../engine/batch_jobs.ts";
+import type { HealthServer } from "./health.ts";
+import type { openLarge } from "./large_jobs.ts";
+import type { openFailures } from "./open_failures.ts";
+import type { statsOf } from "./stats.ts";
 
 export interface StartOptions {
   /** Signs with made-up credentials, for a server on this machine. */
@@ -63,6 +64,7 @@ export interface Queues {
   readonly source: OpenQueue;
   /** The queue for failed messages, if there is one. */
   readonly failures: OpenQueue | undefined;
+  readonly failureRoute?: FailureRoute | undefined;
   /** Where the bodies of large jobs are, if they are fetched. */
   readonly store?: ObjectStore | undefined;
 }
@@ -76,6 +78,15 @@ export interface Parts {
   readonly hooks: HookCalls | undefined;
   readonly health: HealthServer | undefined;
   readonly stats: JobStats | undefined;
+  readonly code: RareCode;
+}
+
+/** Code that few containers need: it is loaded for them alone. */
+export interface RareCode {
+  readonly BatchJobs?: typeof BatchJobs | undefined;
+  readonly openLarge?: typeof openLarge | undefined;
+  readonly openFailures?: typeof openFailures | undefined;
+  readonly statsOf?: typeof statsOf | undefined;
 }
 
 /**
@@ -107,14 +118,15 @@ export async function loadParts(
       queues = await openQueues(config, { ...options, onWait });
       const { clock, ref: { name: queue } } = queues.source;
       const given = await makeHooks?.();
-      const hooks = given &&
-        new HookCalls({ hooks: given, loggers, clock, queue, reading: config });
+      const calls = { loggers, clock, queue, reading: config };
+      const hooks = given && await makeHookCalls({ ...calls, hooks: given });
       const worker = await loaded.make(queue);
       const telemetry = await loadTelemetry();
       const isCounted = config.stats === true || options.stats === true;
-      const stats = isCounted ? new JobStats(clock) : undefined;
+      const stats = isCounted ? await makeStats(clock) : undefined;
+      const code = await loadRare(queues, worker, isCounted);
       const opened = { queues, worker, telemetry, hooks, health };
-      return { config, loggers, ...opened, stats };
+      return { config, loggers, ...opened, stats, code };
     });
   } catch (error) {
     health?.[Symbol.dispose]();
@@ -131,9 +143,33 @@ async function openHealth(
   logger: Logger,
 ): Promise<HealthServer | undefined> {
   if (address === undefined || testMode() !== undefined) return undefined;
+  const { serveHealth } = await import("./health.ts");
   const health = await serveHealth({ address, problem: () => "starting" });
   logger.info(`Answering for ${queue.text} at ${health.url}`);
   return health;
+}
+
+async function makeHookCalls(options: HookCallsOptions): Promise<HookCalls> {
+  const { HookCalls } = await import("../telemetry/hook_calls.ts");
+  return new HookCalls(options);
+}
+
+async function makeStats(clock: Clock): Promise<JobStats> {
+  const { JobStats } = await import("../telemetry/job_stats.ts");
+  return new JobStats(clock);
+}
+
+async function loadRare(
+  { failures, store }: Queues,
+  { runner }: Worker,
+  isCounted: boolean,
+): Promise<RareCode> {
+  return {
+    ..."runBatch" in runner ? await import("../engine/batch_jobs.ts") : {},
+    ...failures === undefined ? {} : await import("./open_failures.ts"),
+    ...store === undefined ? {} : await import("./large_jobs.ts"),
+    ...isCounted ? await import("./stats.ts") : {},
+  };
 }
 
 /** A worker whose module is loaded, and whose factory is not called yet. */
@@ -177,17 +213,22 @@ async function openQueues(
   const where = { ...connectOptions(config), ...options };
   const source = await openQueue(config.queue, { ...where, probe: false });
   let failures: OpenQueue | undefined;
+  let failureRoute: FailureRoute | undefined;
   let store: ObjectStore | undefined;
   try {
     if (typeof config.failures === "object") {
       failures = await openQueue(config.failures, where);
-      refuseLoops([routeOf(config.file, source, failures)]);
+      const { refuseLoops, routeOf } = await import(
+        "../connect/failure_loops.ts"
+      );
+      failureRoute = routeOf(config.file, source, failures);
+      refuseLoops([failureRoute]);
     }
     if (config.large !== undefined) {
       store = await openStore(config.large, { queue: source.ref, where });
       await probeAtStart(store, config.large, options);
     }
-    return { source, failures, store };
+    return { source, failures, failureRoute, store };
   } catch (error) {
     closeQueues({ source, failures, store });
     throw error;
@@ -205,12 +246,6 @@ async function probeAtStart(
     throw new ConfigError(`Cannot start container as ${problem.text}`);
   }
   if (problem !== undefined) onWait?.(`Large jobs will wait: ${problem.text}`);
-}
-
-/** Refuses containers of one run whose failed jobs would go round without end. */
-export function refuseLoops(routes: readonly FailureRoute[]): void {
-  const problems = failureLoops(routes).map(({ problem }) => problem);
-  if (problems.length > 0) throw new ConfigError(problems);
 }
 
 export function closeQueues({ source, failures, store }: Queues): void {

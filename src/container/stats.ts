@@ -7,9 +7,10 @@
 
 import type { Engine } from "../engine/engine.ts";
 import type { ContainerSummary } from "../job/summary.ts";
-import type { RecentJobs } from "../telemetry/job_stats.ts";
+import type { ContainerConfig } from "../config/options.ts";
+import type { OpenQueue } from "../connect/open_queue.ts";
+import type { JobStats, RecentJobs } from "../telemetry/job_stats.ts";
 import type { Unready } from "./health.ts";
-import type { Parts } from "./parts.ts";
 import manifest from "../../deno.json" with { type: "json" };
 
 export type { RunningJob } from "../engine/engine.ts";
@@ -33,9 +34,17 @@ export interface ContainerStats extends RecentJobs {
   readonly leasesLost: number;
 }
 
+/** The parts of a container that know it. */
+export interface StatsParts {
+  readonly config: ContainerConfig;
+  readonly queues: { readonly source: OpenQueue };
+  /** Absent if nothing is counted. */
+  readonly stats: JobStats | undefined;
+}
+
 /** What a container did, if that is counted. */
 export function statsOf(
-  { stats, config, queues: { source } }: Parts,
+  { stats, config, queues: { source } }: StatsParts,
   { isPaused, problem, running }: Engine,
   { done, failed, retried, leasesLost }: Omit<ContainerSummary, "lostLines">,
 ): ContainerStats | undefined {

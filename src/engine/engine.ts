@@ -12,7 +12,7 @@ import { logJobs } from "../job/job_lines.ts";
 import type { BatchRunner, JobRoom, Runner } from "../job/runner.ts";
 import type { Logger } from "../logging/loggers.ts";
 import type { ReceivedMessage } from "../sqs/connection.ts";
-import { BatchJobs } from "./batch_jobs.ts";
+import type { BatchJobs } from "./batch_jobs.ts";
 import { type EngineContext, jobsAtATime } from "./context.ts";
 import { Turns } from "../cpu_turns.ts";
 import type { Lease, SentReceive } from "./lease.ts";
@@ -43,6 +43,8 @@ export interface EngineObjects {
 /** The parts of an engine that a container chooses. */
 export interface EngineParts {
   readonly runner: Runner | BatchRunner;
+  /** What gathers batches, if the runner runs them. */
+  readonly BatchJobs?: typeof BatchJobs | undefined;
   /** Absent if a job can always start. */
   readonly room?: JobRoom | undefined;
   /** What becomes of failed messages. */
@@ -132,7 +134,7 @@ export class Engine {
     };
     const { runner } = parts;
     this.#work = "runBatch" in runner
-      ? new BatchJobs(context, runner, work)
+      ? new parts.BatchJobs!(context, runner, work)
       : new SingleJobs(context, runner, work);
     this.#receiver = new Receiver(context, {
       leases: this.#leases,

@@ -11,6 +11,7 @@ import { openQueue, timeAndChance } from "../connect/open_queue.ts";
 import { fateText } from "../container/failed_jobs.ts";
 import { openFailures } from "../container/open_failures.ts";
 import type { EngineContext, Requesting } from "../engine/context.ts";
+import { BatchJobs } from "../engine/batch_jobs.ts";
 import { Engine, type EngineParts } from "../engine/engine.ts";
 import { Visibility } from "../engine/visibility.ts";
 import type { Hooks } from "../job/hooks.ts";
@@ -130,6 +131,7 @@ export class QueueJobs {
     };
     const engine = new Engine(context, {
       runner: this.#runner,
+      BatchJobs,
       failures: this.#failures,
     });
     if (deadline.near.aborted) {

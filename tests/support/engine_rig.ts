@@ -10,6 +10,7 @@ import { DoubleConnection } from "../../src/double/connection.ts";
 import { TestServer } from "../../src/double/server.ts";
 import type { DoubleQueue } from "../../src/double/queue.ts";
 import type { EngineContext, EngineOptions } from "../../src/engine/context.ts";
+import { BatchJobs } from "../../src/engine/batch_jobs.ts";
 import { Engine, type EngineParts } from "../../src/engine/engine.ts";
 import { Visibility } from "../../src/engine/visibility.ts";
 import type { BatchHandler } from "../../src/job/batch_handler.ts";
@@ -75,6 +76,7 @@ export function makeEngine(
     events: fanOut([counters, listener]),
   }, {
     runner,
+    BatchJobs,
     room,
     failures,
     isUnseen,

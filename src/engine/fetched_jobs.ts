@@ -15,9 +15,13 @@ import type {
   OwnOutcome,
   Runner,
 } from "../job/runner.ts";
-import { cut } from "../logging/value_text.ts";
 import type { Reading } from "../message/reading.ts";
-import { claimedBytes, pointerOf, withFetched } from "../message/s3_pointer.ts";
+import {
+  claimedBytes,
+  pointerOf,
+  shownPlace,
+  withFetched,
+} from "../message/s3_pointer.ts";
 import { isDenied, type JobMessage } from "../sqs/connection.ts";
 import {
   isWithin,
@@ -27,18 +31,13 @@ import {
   type ObjectPlace,
   type ObjectStore,
   ObjectTooLargeError,
-  objectUrl,
 } from "../sqs/objects.ts";
-import { quote } from "../text.ts";
 
 /** The most bytes of objects that are held at a time. */
 const MAX_HELD_BYTES = 4 * MAX_OBJECT_BYTES;
 
 /** How often a missing object is looked for, if `attempts` is not set. */
 const MISSING_ATTEMPTS = 3;
-
-/** The most characters of an object's URL in a log line. */
-const MAX_URL = 300;
 
 /** What fetching works with. */
 export interface FetchOptions {
@@ -209,7 +208,7 @@ export class FetchedJobs implements Runner {
     Outcome | { readonly message: JobMessage; readonly bytes: number }
   > {
     const { folder, store, reading } = this.#options;
-    const url = shown(place);
+    const url = shownPlace(place);
     if (!isWithin(place, folder)) {
       const problem =
         `it points to ${url}, which is not in ${folder.text}; correct "large" to take it`;
@@ -273,11 +272,6 @@ function released(why: string): Outcome {
 
 function unfit(problem: string): Outcome {
   return { kind: "unfit", error: new RangeError(problem) };
-}
-
-/** An object's URL in a line: anybody may have written it. */
-function shown(place: ObjectPlace): string {
-  return quote(cut(objectUrl(place), MAX_URL));
 }
 
 /** @throws {SyntaxError} If the bytes are no text. */

@@ -8,14 +8,14 @@ import { ByteBudget } from "../byte_budget.ts";
 import { messageOf } from "../errors.ts";
 import type { Logger } from "../logging/loggers.ts";
 import type { Reading } from "../message/reading.ts";
-import { pointerOf } from "../message/s3_pointer.ts";
+import { pointerOf, shownPlace } from "../message/s3_pointer.ts";
 import { isDenied, type JobMessage } from "../sqs/connection.ts";
 import {
   isWithin,
   neededRight,
   type ObjectFolder,
+  type ObjectPlace,
   type ObjectStore,
-  objectUrl,
 } from "../sqs/objects.ts";
 
 /** The most deletes at a time, ... */
@@ -53,7 +53,7 @@ export class ObjectRemoval {
     const place = pointerOf(message, this.#options.reading);
     if (place === undefined || !isWithin(place, this.#options.folder)) return;
     if (this.#pending.size >= MAX_PENDING) return;
-    const pending = this.#delete(place.key)
+    const pending = this.#delete(place)
       .finally(() => this.#pending.delete(pending));
     this.#pending.add(pending);
   }
@@ -66,12 +66,12 @@ export class ObjectRemoval {
     clearTimeout(timer);
   }
 
-  async #delete(key: string): Promise<void> {
+  async #delete(place: ObjectPlace): Promise<void> {
     const { store, folder, logger } = this.#options;
     const { signal } = this.#stop;
     const giveBack = await this.#budget.take(0, signal);
     try {
-      await store.delete(key, { signal });
+      await store.delete(place.key, { signal });
       this.#isFailing = false;
     } catch (error) {
       if (this.#isFailing) return;
@@ -80,7 +80,7 @@ export class ObjectRemoval {
         ? `; allow this identity ${neededRight("s3:DeleteObject", folder)}`
         : "";
       logger.warn(
-        `Cannot delete ${objectUrl({ ...folder, key })}, whose job has ended: ${
+        `Cannot delete ${shownPlace(place)}, whose job has ended: ${
           messageOf(error)
         }${hint}`,
       );

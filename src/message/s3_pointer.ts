@@ -5,8 +5,14 @@
  * @module
  */
 
+import { cut } from "../logging/value_text.ts";
 import type { JobMessage, WireAttributes } from "../sqs/connection.ts";
-import { MAX_OBJECT_BYTES, type ObjectPlace } from "../sqs/objects.ts";
+import {
+  MAX_OBJECT_BYTES,
+  type ObjectPlace,
+  objectUrl,
+} from "../sqs/objects.ts";
+import { quote } from "../text.ts";
 import { isRecord, parsed } from "./body.ts";
 import { openEnvelope } from "./sns.ts";
 import { jsonString } from "./strict_json.ts";
@@ -28,6 +34,9 @@ const START =
 
 /** A key has 1024 bytes at most, which JSON may escape. */
 const MAX_LENGTH = 10_000;
+
+/** The most characters of an object's URL in a line. */
+const MAX_URL = 300;
 
 /** The part of a message that its pointer is in. */
 export type PointerMessage = Pick<JobMessage, "body" | "attributes">;
@@ -55,6 +64,11 @@ export function parsePointer(text: string): ObjectPlace | undefined {
   return typeof bucket === "string" && typeof key === "string"
     ? { bucket, key }
     : undefined;
+}
+
+/** An object's URL on one line: anybody may have written the pointer. */
+export function shownPlace(place: ObjectPlace): string {
+  return quote(cut(objectUrl(place), MAX_URL));
 }
 
 /** Whether an attribute belongs to a pointer, and not to its job. */

@@ -5,14 +5,13 @@
  */
 
 import { messageOf } from "../errors.ts";
-import { anyPointerOf } from "../message/s3_pointer.ts";
+import { anyPointerOf, shownPlace } from "../message/s3_pointer.ts";
 import { isDenied, type ReceivedMessage } from "../sqs/connection.ts";
 import {
   isWithin,
   neededRight,
   type ObjectFolder,
   type ObjectStore,
-  objectUrl,
 } from "../sqs/objects.ts";
 
 /** Deletes objects in one folder, and no others. */
@@ -46,7 +45,7 @@ export class PurgedObjects {
             neededRight("s3:DeleteObject", this.#folder)
           }`
           : "";
-        this.problem ??= `${objectUrl(place)}: ${messageOf(error)}${hint}`;
+        this.problem ??= `${shownPlace(place)}: ${messageOf(error)}${hint}`;
       }
     }));
   }

@@ -195,6 +195,25 @@ Deno.test("large jobs over HTTP", async (t) => {
     );
     await server.left(url, 1);
     assertEquals(calls, ["PUT", "GET", "GET"]);
+
+    // Whoever wrote the pointer writes no line of its own.
+    await server.send(
+      url,
+      JSON.stringify([POINTER, {
+        s3BucketName: "jobs",
+        s3Key: "big/\nforged",
+      }]),
+    );
+    const purged = await cli([
+      ...["failed", "--purge", "--yes", `--large=${large}`],
+      ...[`--endpoint=${endpoint}`, "denied"],
+    ]);
+    const [line, ...others] = purged.stderr;
+    assertEquals(others, []);
+    assertMatch(
+      line!,
+      /^Could not delete 1 object, such as "s3:\/\/jobs\/big\/\\nforged": DeleteObject failed: /,
+    );
   });
 
   await t.step(

@@ -349,8 +349,8 @@ function allWithValues(
 
 /** The part of a message that a job sees, the attributes' values changed. */
 function withValues(message: JobMessage, map: typeof toJson): JobMessage {
-  const { body, messageId, receiveCount, sentAtMs, groupId, unreadable } =
-    message;
+  const { body, messageId, receiveCount, sentAtMs } = message;
+  const { groupId, unreadable, fetched } = message;
   const attributes = Object.entries(message.attributes).map(
     ([name, { type, value }]) => [name, { type, value: map(value) }],
   );
@@ -362,5 +362,6 @@ function withValues(message: JobMessage, map: typeof toJson): JobMessage {
     sentAtMs,
     ...(groupId === undefined ? {} : { groupId }),
     ...(unreadable === undefined ? {} : { unreadable }),
+    ...(fetched === undefined ? {} : { fetched }),
   };
 }

@@ -72,7 +72,7 @@ export function readingOf({ body, envelope }: Reading): Reading {
  * @throws {RangeError} If it has more arguments than a call can have.
  */
 export function readMessage(
-  message: Pick<JobMessage, "body" | "unreadable">,
+  message: Pick<JobMessage, "body" | "unreadable" | "fetched">,
   reading: Reading,
 ): ReadMessage {
   if (message.unreadable !== undefined) {
@@ -80,7 +80,8 @@ export function readMessage(
   }
   if (reading.envelope === undefined) return readBody(message.body, reading);
   const { text, notification } = envelopeOf(message.body, reading);
-  return { ...readBody(text, reading, MESSAGE), notification };
+  const { fetched = text } = message;
+  return { ...readBody(fetched, reading, MESSAGE), notification };
 }
 
 /** The notification that a message is, if its queue has them. */

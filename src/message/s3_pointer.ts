@@ -126,10 +126,11 @@ export function withFetched<M extends PointerMessage>(
   const { MessageAttributes: given } = notification;
   const body = JSON.stringify({
     ...notification,
-    Message: text,
+    // As JSON in JSON, a text of 64 MiB can be too long for a child process.
+    Message: "",
     ...(isRecord(given) ? { MessageAttributes: withoutSize(given) } : {}),
   });
-  return { ...message, body, attributes };
+  return { ...message, body, attributes, fetched: text };
 }
 
 function withoutSize(attributes: Readonly<Record<string, unknown>>) {

@@ -77,16 +77,21 @@ export interface ReceivedMessage {
 }
 
 /** The part of a message that a job sees; it cannot settle the message. */
-export type JobMessage = Pick<
-  ReceivedMessage,
-  | "body"
-  | "messageId"
-  | "attributes"
-  | "receiveCount"
-  | "sentAtMs"
-  | "groupId"
-  | "unreadable"
->;
+export type JobMessage =
+  & Pick<
+    ReceivedMessage,
+    | "body"
+    | "messageId"
+    | "attributes"
+    | "receiveCount"
+    | "sentAtMs"
+    | "groupId"
+    | "unreadable"
+  >
+  & {
+    /** The text that came from S3 in place of the notification's. */
+    readonly fetched?: string;
+  };
 
 /** Why SQS refused an entry of a batch. */
 export interface EntryFailure {

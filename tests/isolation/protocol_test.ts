@@ -24,11 +24,14 @@ import { messageOf } from "../../src/errors.ts";
 import type { JobMessage } from "../../src/sqs/connection.ts";
 import {
   decodeFromChild,
+  decodeToChild,
   encodeToChild,
   MAX_FRAME_BYTES,
   MAX_TEXT_BYTES,
   type ToChild,
 } from "../../src/isolation/protocol.ts";
+import { readMessage } from "../../src/message/reading.ts";
+import { withFetched } from "../../src/message/s3_pointer.ts";
 import { kwargs } from "../../producer.ts";
 import { JobControl } from "../../src/job/runner.ts";
 import { Folder } from "../support/cli.ts";
@@ -65,6 +68,30 @@ Deno.test("currentJob(), arguments and attributes are the same in a child proces
     frozen: true,
   });
   assertEquals(stage.left, []);
+});
+
+Deno.test("a body from S3 of any 64 MiB fits into a frame, in a notification, too", () => {
+  const bytes = 1000;
+  const text = "\u0001".repeat(bytes); // JSON makes six characters of one
+  const body = JSON.stringify({
+    ...{ Type: "Notification", MessageId: "m", Message: "a pointer" },
+    TopicArn: "arn:aws:sns:us-east-1:1:t",
+  });
+  for (const envelope of [undefined, "sns"] as const) {
+    const reading = {
+      body: "text" as const,
+      ...(envelope === undefined ? {} : { envelope }),
+    };
+    const message = withFetched({ ...MESSAGE, body }, text, reading);
+    const run = { id: "1", messages: [message], withMarks: false };
+    const frame = encodeToChild("key", { type: "run", ...run });
+    const read = decodeToChild("key", frame);
+    assert(read?.type === "run");
+    assertEquals(readMessage(read.messages[0]!, reading).args, [text]);
+    // The channel writes the frame as JSON again. A string of V8 has 512 MiB.
+    const { length } = JSON.stringify(frame);
+    assert(length < 8 * bytes, `${length} characters`);
+  }
 });
 
 Deno.test("a message that cannot be read has no job in a child process, either", async () => {

@@ -87,6 +87,9 @@ export function queueAttributes(
     /^\d+$/.test(text ?? "") ? { [key]: Number(text) } : {};
   return {
     ...count("visibilityTimeoutSeconds", attributes.VisibilityTimeout),
+    ...count("messageRetentionSeconds", attributes.MessageRetentionPeriod),
+    ...count("delaySeconds", attributes.DelaySeconds),
+    ...count("maximumMessageSize", attributes.MaximumMessageSize),
     ...count("visible", attributes.ApproximateNumberOfMessages),
     ...count("inFlight", attributes.ApproximateNumberOfMessagesNotVisible),
     ...count("delayed", attributes.ApproximateNumberOfMessagesDelayed),

@@ -231,9 +231,12 @@ export class DoubleQueue {
   attributes(): QueueAttributes {
     const { messages, inFlight } = this;
     const hidden = messages.filter(({ note }) => note.hidden);
-    const { visibilityTimeoutSeconds, redrive } = this.settings;
+    const { redrive, ...settings } = this.settings;
+    const { visibilityTimeoutSeconds, messageRetentionSeconds } = settings;
+    const { delaySeconds, maximumMessageSize } = settings;
     return {
-      visibilityTimeoutSeconds,
+      ...{ visibilityTimeoutSeconds, messageRetentionSeconds },
+      ...{ delaySeconds, maximumMessageSize },
       visible: messages.length - hidden.length,
       inFlight,
       delayed: hidden.length - inFlight,

@@ -154,6 +154,10 @@ export interface VisibilityChange {
 /** A queue's attributes, as far as the server reports them. */
 export interface QueueAttributes {
   readonly visibilityTimeoutSeconds?: number;
+  readonly messageRetentionSeconds?: number;
+  readonly delaySeconds?: number;
+  /** In bytes. */
+  readonly maximumMessageSize?: number;
   readonly visible?: number;
   readonly inFlight?: number;
   readonly delayed?: number;

@@ -128,13 +128,16 @@ export function queueView(
   queue: WatchedQueue,
   form: Partial<SendForm> = {},
 ): QueueView {
-  const { visibilityTimeoutSeconds, redrive } = queue.attributes;
+  const { attributes } = queue;
   return {
     queue: queueRow(site, queue),
     files: queue.files,
     fifo: queue.ref.fifo,
-    visibilityTimeoutSeconds,
-    redrive,
+    visibilityTimeoutSeconds: attributes.visibilityTimeoutSeconds,
+    messageRetentionSeconds: attributes.messageRetentionSeconds,
+    delaySeconds: attributes.delaySeconds,
+    maximumMessageSize: attributes.maximumMessageSize,
+    redrive: attributes.redrive,
     history: queue.history.whole(),
     isHolder: queue.holds !== undefined,
     form: {

@@ -112,6 +112,13 @@ Deno.test("bodies appear as received: large integers, and a first line feed", as
   assertStringIncludes(await draw("queue"), ">\n\n[1, 2</textarea>");
 });
 
+Deno.test("a queue's settings are shown in their largest units", async () => {
+  assertStringIncludes(
+    await textOf("queue"),
+    "Visibility timeout 90 sDelay 0 sRetention 4 dMaximum message size 1,048,576 bytesRedrive policy After 5 receives",
+  );
+});
+
 Deno.test("times are relative, with the exact time on hover", async () => {
   const iso = new Date(NOW_MS - 7_200_000).toISOString();
   assertStringIncludes(

@@ -85,15 +85,18 @@ function counts(queue: QueueRow): Html {
 }
 
 function settings(view: QueueView): Html {
-  const { queue, files, redrive, visibilityTimeoutSeconds } = view;
+  const { queue, files, redrive, maximumMessageSize: most } = view;
+  const seconds = (value: number | undefined) =>
+    value === undefined ? "unknown" : duration(value);
   const rows: [string, Content][] = [
     ["Region", data(queue.region)],
     ["Type", view.fifo ? "FIFO" : "Standard"],
+    ["Visibility timeout", seconds(view.visibilityTimeoutSeconds)],
+    ["Delay", seconds(view.delaySeconds)],
+    ["Retention", seconds(view.messageRetentionSeconds)],
     [
-      "Visibility timeout",
-      visibilityTimeoutSeconds === undefined
-        ? "unknown"
-        : duration(visibilityTimeoutSeconds),
+      "Maximum message size",
+      most === undefined ? "unknown" : counted(most, "byte"),
     ],
     [
       "Redrive policy",

@@ -125,6 +125,12 @@ export interface QueueView {
   readonly files: readonly string[];
   readonly fifo: boolean;
   readonly visibilityTimeoutSeconds: number | undefined;
+  /** For how long SQS keeps a message, ... */
+  readonly messageRetentionSeconds: number | undefined;
+  /** ... hides it after a send that names no delay, ... */
+  readonly delaySeconds: number | undefined;
+  /** ... and how many bytes it may have. */
+  readonly maximumMessageSize: number | undefined;
   readonly redrive: {
     readonly deadLetterQueue: string;
     readonly maxReceiveCount: number;

@@ -31,8 +31,8 @@ export async function sendJob(
   }
   const args = argumentsOf(form.arguments, writing.body);
   if (typeof args === "string") return { error: `Not sent: ${args}` };
-  const delay = form.delay.trim() || "0";
-  if (!/^\d{1,3}$/.test(delay) || Number(delay) > MAX_DELAY_SECONDS) {
+  const delay = form.delay.trim();
+  if (!/^\d{0,3}$/.test(delay) || Number(delay) > MAX_DELAY_SECONDS) {
     return {
       error:
         `Not sent: the delay must be an integer from 0 to ${MAX_DELAY_SECONDS}. Fix it, then send again.`,
@@ -49,7 +49,8 @@ export async function sendJob(
         // Each click is a new job.
         ? { groupId: group || undefined, deduplicationId: randomUUID() }
         : {
-          delaySeconds: Number(delay) || undefined,
+          // Without one, the queue's own delay counts.
+          delaySeconds: delay === "" ? undefined : Number(delay),
           groupId: group || undefined,
         }),
     });

@@ -377,7 +377,13 @@ Deno.test("long answers are cut, and a look holds at most 10,000 jobs", async ()
 
 Deno.test("a job of a form is checked, and sent as the queue's container reads it", async () => {
   await using queues = setUp({
-    queues: ["adder", "events", "notes", "orders.fifo"],
+    queues: [
+      "adder",
+      "events",
+      "notes",
+      "orders.fifo",
+      { name: "slow", delaySeconds: 30 },
+    ],
     silent: true,
   });
   const reading = { body: "json" } as const;
@@ -385,6 +391,7 @@ Deno.test("a job of a form is checked, and sent as the queue's container reads i
     "adder",
     { name: "events", reading, writing: { body: "json", encoding: "json" } },
     "orders.fifo",
+    "slow",
   ]);
   const visitor = await Visitor.open(page);
   const send = async (queue: string, fields: Record<string, string>) => {
@@ -410,6 +417,13 @@ Deno.test("a job of a form is checked, and sent as the queue's container reads i
     await send("adder", { arguments: '[1, "two"]', delay: "60" }),
     /^200 Job sent\. Message ID /,
   );
+  // No delay is not the delay of 0 s.
+  await send("slow", { arguments: "[]" });
+  await send("slow", { arguments: "[]", delay: "0" });
+  assertEquals(queues.get("slow").messages.map(({ visible }) => visible), [
+    false,
+    true,
+  ]);
   assertMatch(await send("events", { arguments: '{"a": 1}' }), /^200 Job sent/);
   assertMatch(
     await send("orders.fifo", { arguments: "[1]" }),

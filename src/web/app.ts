@@ -151,6 +151,10 @@ function openStream(c: Ctx, { streams }: Site): Response {
   if (!isTopic(topic)) {
     throw new Refusal(400, "Give topic=counts, containers or work.");
   }
+  // A page of another port of this machine is sent the cookie, too.
+  if ((c.req.header("sec-fetch-site") ?? "same-origin") !== "same-origin") {
+    throw new Refusal(403, "Refused: the request did not come from this page.");
+  }
   if (streams.isFull) {
     throw new Refusal(
       503,

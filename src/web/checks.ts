@@ -38,6 +38,12 @@ const FORM_TYPE = "application/x-www-form-urlencoded";
 
 const LOGIN = "/login";
 
+/** The longest form: 1 MiB of arguments, each byte as `%XX`. */
+const MAX_FORM_BYTES = 4 * 1024 * 1024;
+
+/** Of a sign-in, which anybody may send; a password has 1,000 characters. */
+const MAX_LOGIN_BYTES = 16 * 1024;
+
 export class Checks {
   readonly session: Session = new Session();
   readonly #options: WebOptions;
@@ -85,8 +91,10 @@ export class Checks {
       );
     }
     this.#signIn(c);
-    // Two slashes at the start would lead to another server.
-    return c.redirect(`/${c.req.path.replace(/^[/\\]+/, "")}`, 303);
+    // Two slashes at the start would lead to another server, and so would a tab
+    // between them: hono's path is decoded.
+    const { pathname } = new URL(c.req.url);
+    return c.redirect(pathname.replace(/^\/+/, "/"), 303);
   };
 
   /** Lets only those in who have the cookie. */
@@ -125,9 +133,12 @@ export class Checks {
     if (type.split(";")[0]!.trim().toLowerCase() !== FORM_TYPE) {
       throw new Refusal(415, `Refused: only forms are taken (${FORM_TYPE}).`);
     }
-    const form = await c.env.readForm();
+    const form = await c.env.readForm(
+      isLogin ? MAX_LOGIN_BYTES : MAX_FORM_BYTES,
+    );
     if (form === undefined) {
-      throw new Refusal(413, "Refused: the form is longer than 4 MiB.");
+      const most = isLogin ? "16 KiB" : "4 MiB";
+      throw new Refusal(413, `Refused: the form is longer than ${most}.`);
     }
     if (!isLogin && !isSame(form.get("token") ?? "", this.session.formToken)) {
       throw notFromHere();

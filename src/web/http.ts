@@ -12,9 +12,6 @@ import type { AddressInfo } from "node:net";
 import type { Address } from "../config/values.ts";
 import { messageOf } from "../errors.ts";
 
-/** The longest form: 1 MiB of arguments, each byte as `%XX`. */
-const MAX_FORM_BYTES = 4 * 1024 * 1024;
-
 /** Far more than event streams: those have a separate limit. */
 const MAX_CONNECTIONS = 400;
 
@@ -31,8 +28,8 @@ const STOP_MS = 1_000;
 
 /** What an application may do with a request beyond its head. */
 export interface Exchange {
-  /** The fields of its form; `undefined` if it is too long. */
-  readForm(): Promise<URLSearchParams | undefined>;
+  /** The fields of its form; `undefined` if it has more bytes than `most`. */
+  readForm(most: number): Promise<URLSearchParams | undefined>;
   /** The answer, for a stream: an application that writes its head owns it. */
   readonly outgoing: ServerResponse;
 }
@@ -81,7 +78,10 @@ async function answer(
   const request = requestOf(method, url, headers);
   const response = request === undefined
     ? new Response("Bad request", { status: 400 })
-    : await app(request, { outgoing, readForm: () => readForm(incoming) });
+    : await app(request, {
+      outgoing,
+      readForm: (most) => readForm(incoming, most),
+    });
   if (outgoing.headersSent) return;
   const body = Buffer.from(await response.arrayBuffer());
   // What was not read would be taken for the next request.
@@ -113,12 +113,13 @@ function requestOf(
 
 async function readForm(
   incoming: IncomingMessage,
+  most: number,
 ): Promise<URLSearchParams | undefined> {
   const chunks: Uint8Array[] = [];
   let size = 0;
   for await (const chunk of incoming) {
     size += chunk.length;
-    if (size > MAX_FORM_BYTES) return undefined;
+    if (size > most) return undefined;
     chunks.push(chunk);
   }
   return new URLSearchParams(Buffer.concat(chunks).toString());

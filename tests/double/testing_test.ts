@@ -362,6 +362,9 @@ Deno.test("a queue of the double hides a received message", async () => {
   assertEquals(first!.receiveCount, 1);
   assertEquals(await receive(), []);
   assertEquals(await attributes(), {
+    messageRetentionSeconds: 345_600,
+    delaySeconds: 0,
+    maximumMessageSize: 1_048_576,
     visibilityTimeoutSeconds: 30,
     visible: 0,
     inFlight: 1,

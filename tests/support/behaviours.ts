@@ -748,12 +748,15 @@ export const behaviours: readonly Behaviour[] = [
     },
   },
   {
-    name: "a queue tells its visibility timeout and counts its messages",
+    name: "a queue tells its settings and counts its messages",
     async check(server) {
       const queue = await Subject.make(server, { visibilityTimeoutSeconds: 7 });
       const attributes = await queue.connection.attributes(queue.url);
       assertEquals(attributes, {
         visibilityTimeoutSeconds: 7,
+        messageRetentionSeconds: 345_600,
+        delaySeconds: 0,
+        maximumMessageSize: 1_048_576,
         visible: 0,
         inFlight: 0,
         delayed: 0,

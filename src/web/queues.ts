@@ -201,6 +201,8 @@ export class Queues implements Disposable {
     const ref = deadLetterRef(queue);
     if (ref?.text === before?.ref.text) return;
     queue.deadLetters = ref && this.#holder(ref, queue.where);
+    // A listed queue has the name that the command line gave it.
+    if (queue.deadLetters === before) return;
     for (const holder of [before, queue.deadLetters]) {
       if (holder === undefined || holder === queue.failures) continue;
       if (holder === before) holder.sources.delete(queue);

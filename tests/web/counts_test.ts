@@ -98,6 +98,20 @@ Deno.test("SQS is asked once in ten seconds for a queue, whoever looks, and neve
   assert(Object.keys(before).every((key) => !key.startsWith("receive")));
 });
 
+Deno.test("a dead-letter queue that is named itself keeps its list of failed jobs", async () => {
+  await using queues = setUp({
+    queues: [{ name: "adder", redrive: REDRIVE }, "adder-dead"],
+    silent: true,
+  });
+  await using page = await startWeb(["adder", "adder-dead"]);
+  const visitor = await Visitor.open(page);
+  for (let i = 0; i < 3; i++) {
+    const list = await visitor.get("/queues/adder-dead/failed");
+    assertEquals(list.status, 200);
+    await queues.advance(11);
+  }
+});
+
 Deno.test("an open page is told when counts are new", async () => {
   await using queues = setUp({ queues: ["adder"], silent: true });
   await using page = await startWeb(["adder"]);

@@ -8,18 +8,19 @@
  * ```
  *
  * It runs the files `*_test.ts` in parallel: they share one process, so none of
- * them may set its environment. With `--long` it runs the files
- * `*_long_test.ts`. Those named `*environment_long_test.ts` set the environment,
- * and run afterwards, one after the other. The types of long tests are left to
- * `deno task check`.
+ * them may set its environment or its working directory. Those named
+ * `*environment_test.ts` may, and run afterwards, one after the other. With
+ * `--long` it does the same with the files `*_long_test.ts`, whose types are left
+ * to `deno task check`.
  *
  * @module
  */
 
 import { runCommand, startRegistry } from "./jsr.ts";
 
-const LONG_TESTS = "*_long_test.ts";
-const ALONE_TESTS = "*environment_long_test.ts";
+/** How the names of files end that run in parallel, and of those that may not. */
+const SHORT = ["_test.ts", "environment_test.ts"] as const;
+const LONG = ["_long_test.ts", "environment_long_test.ts"] as const;
 
 /** Tests mostly wait, for processes and polls: so many files run per core. */
 const FILES_PER_CORE = 2;
@@ -44,25 +45,25 @@ async function main(args: readonly string[]): Promise<number> {
       clearEnv: true,
       env: { ...testEnvironment(Deno.env.toObject()), ...registry!.env },
     });
-  if (!isLong) {
-    return await test("--parallel", `--ignore=**/${LONG_TESTS}`, ...paths);
-  }
-  const long = (pattern: string) =>
+  const [together, alone] = isLong ? LONG : SHORT;
+  const found = (end: string) =>
     paths.flatMap((path) => {
-      if (!path.endsWith(".ts")) return [`${path}/**/${pattern}`];
-      const isAlone = path.endsWith(ALONE_TESTS.slice(1));
-      return isAlone === (pattern === ALONE_TESTS) ? [path] : [];
+      if (!path.endsWith(".ts")) return [`${path}/**/*${end}`];
+      return path.endsWith(alone) === (end === alone) ? [path] : [];
     });
+  const ignored = isLong ? [alone] : [alone, ...LONG];
   const parts = [
-    [long(LONG_TESTS), "--parallel", `--ignore=**/${ALONE_TESTS}`],
-    [long(ALONE_TESTS)],
+    [
+      found(together),
+      "--parallel",
+      `--ignore=${ignored.map((end) => `**/*${end}`).join(",")}`,
+    ],
+    [found(alone)],
   ] as const;
   for (const [files, ...flags] of parts) {
     if (files.length === 0) continue;
-    const code = await test(
-      ...["--no-check", "--permit-no-files"],
-      ...[...flags, ...files],
-    );
+    const check = isLong ? ["--no-check"] : [];
+    const code = await test(...check, "--permit-no-files", ...flags, ...files);
     if (code !== 0) return code;
   }
   return 0;

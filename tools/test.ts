@@ -9,9 +9,9 @@
  *
  * It runs the files `*_test.ts` in parallel: they share one process, so none of
  * them may set its environment or its working directory. Those named
- * `*environment_test.ts` may, and run afterwards, one after the other. With
- * `--long` it does the same with the files `*_long_test.ts`, whose types are left
- * to `deno task check`.
+ * `*alone_test.ts` may, or measure memory, and run afterwards, one after the
+ * other. With `--long` it does the same with the files `*_long_test.ts`, whose
+ * types are left to `deno task check`.
  *
  * @module
  */
@@ -19,8 +19,8 @@
 import { runCommand, startRegistry } from "./jsr.ts";
 
 /** How the names of files end that run in parallel, and of those that may not. */
-const SHORT = ["_test.ts", "environment_test.ts"] as const;
-const LONG = ["_long_test.ts", "environment_long_test.ts"] as const;
+const SHORT = ["_test.ts", "alone_test.ts"] as const;
+const LONG = ["_long_test.ts", "alone_long_test.ts"] as const;
 
 /** Tests mostly wait, for processes and polls: so many files run per core. */
 const FILES_PER_CORE = 2;

@@ -596,7 +596,7 @@ Deno.test("Logger shows this package's own frames at level DEBUG alone", () => {
   assertEquals(frames("info").slice(0, 3), [
     "Failed",
     "  TypeError",
-    "loggers_environment_test.ts",
+    "loggers_alone_test.ts",
   ]);
 });
 

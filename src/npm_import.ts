@@ -1,6 +1,6 @@
 /**
- * Packages of npm that are imported when they are needed, and by nobody else: for
- * a literal specifier, Deno resolves the package at every start.
+ * Imports packages of npm when they are needed. Deno resolves a package with a
+ * literal specifier at every start.
  *
  * @module
  */

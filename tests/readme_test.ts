@@ -9,6 +9,7 @@ import { assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import { Queue } from "../producer.ts";
 import { startLocalServer } from "../src/cli/local_server.ts";
+import { Folder } from "./support/cli.ts";
 import {
   CREDENTIALS,
   runCli,
@@ -33,7 +34,6 @@ async function codeBlock(
 }
 
 Deno.test("the README's producer, worker and ini file work as they stand", async () => {
-  const folder = await Deno.makeTempDir();
   await using registry = await servePackage();
   await using server = await startLocalServer({ port: 0 });
   await server.makeQueue("adder", "eu-west-1");
@@ -43,11 +43,9 @@ Deno.test("the README's producer, worker and ini file work as they stand", async
     "worker.ts": await codeBlock("ts", "// worker.ts"),
     "adder.ini": await codeBlock("ini", "; adder.ini"),
   };
-  for (const [name, text] of Object.entries(files)) {
-    await Deno.writeTextFile(join(folder, name), text);
-  }
+  await using folder = await Folder.with(files);
   const options = {
-    cwd: folder,
+    cwd: folder.path,
     env: {
       ...registry.env,
       ...CREDENTIALS,
@@ -76,7 +74,6 @@ Deno.test("the README's producer, worker and ini file work as they stand", async
 });
 
 Deno.test("the worker, the ini file and the program of the guide from sqs-consumer work unchanged", async () => {
-  const folder = await Deno.makeTempDir();
   await using registry = await servePackage();
   await using server = await startLocalServer({ port: 0 });
   await server.makeQueue("orders", "eu-west-1");
@@ -88,11 +85,9 @@ Deno.test("the worker, the ini file and the program of the guide from sqs-consum
     "orders.ini": await codeBlock("ini", "; orders.ini", page),
     "program.ts": await codeBlock("ts", "startContainer", page),
   };
-  for (const [name, text] of Object.entries(files)) {
-    await Deno.writeTextFile(join(folder, name), text);
-  }
+  await using folder = await Folder.with(files);
   const options = {
-    cwd: folder,
+    cwd: folder.path,
     env: {
       ...registry.env,
       ...CREDENTIALS,
@@ -122,5 +117,4 @@ Deno.test("the worker, the ini file and the program of the guide from sqs-consum
   );
   await program.saw("o2 of ann is saved\n");
   await program.saw("TypeError: no id");
-  await Deno.remove(folder, { recursive: true });
 });

@@ -18,7 +18,7 @@
 
 import { runCommand, startRegistry } from "./jsr.ts";
 
-/** How the names of files end that run in parallel, and of those that may not. */
+/** The ends of file names: of all tests, and of the tests that run alone. */
 const SHORT = ["_test.ts", "alone_test.ts"] as const;
 const LONG = ["_long_test.ts", "alone_long_test.ts"] as const;
 

@@ -11,7 +11,7 @@
 
 import { startBrowser } from "../tests/support/browser.ts";
 import { Operator, type Tab } from "../tests/support/operator.ts";
-import { CREDENTIALS } from "../tests/support/server.ts";
+import { CREDENTIALS, setEnv } from "../tests/support/server.ts";
 import { startRegistry } from "./jsr.ts";
 
 const FOLDER = new URL("../docs/pictures/", import.meta.url).pathname;
@@ -62,9 +62,7 @@ async function shoot(tab: Tab, name: string): Promise<void> {
 
 if (import.meta.main) {
   await using registry = await startRegistry({ ownPackage: true });
-  for (
-    const [name, value] of Object.entries({ ...registry!.env, ...CREDENTIALS })
-  ) Deno.env.set(name, value);
+  using _env = setEnv({ ...registry!.env, ...CREDENTIALS });
   await using browser = await startBrowser();
   await using operator = await Operator.start(
     browser,

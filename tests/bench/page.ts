@@ -12,7 +12,7 @@
 import { startRegistry } from "../../tools/jsr.ts";
 import { startBrowser } from "../support/browser.ts";
 import { Operator } from "../support/operator.ts";
-import { CREDENTIALS } from "../support/server.ts";
+import { CREDENTIALS, setEnv } from "../support/server.ts";
 import { spreadOf } from "./figures.ts";
 
 const QUEUES = 10;
@@ -20,9 +20,7 @@ const LOADS = 30;
 
 if (import.meta.main) {
   await using registry = await startRegistry({ ownPackage: true });
-  for (
-    const [name, value] of Object.entries({ ...registry!.env, ...CREDENTIALS })
-  ) Deno.env.set(name, value);
+  using _env = setEnv({ ...registry!.env, ...CREDENTIALS });
   await using browser = await startBrowser();
   await using operator = await Operator.start(
     browser,

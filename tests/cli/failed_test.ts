@@ -16,31 +16,9 @@ import { Queue } from "../../producer.ts";
 import { setUp, type TestQueues } from "../../testing.ts";
 import { cli, type CliResult } from "../support/cli.ts";
 import { replaceCalls } from "../support/call_faults.ts";
+import { kept } from "../support/kept_messages.ts";
 
 const KEPT = "adder-failed";
-
-/** A message as a container keeps it. */
-function kept(i: number, more: Partial<OutgoingMessage> = {}): OutgoingMessage {
-  const error = i % 2 === 0 ? "TypeError" : "RangeError";
-  return {
-    body: `[[${i}],{}]`,
-    ...more,
-    attributes: {
-      ...more.attributes,
-      "zsqs.failure": {
-        type: "String",
-        value: JSON.stringify({
-          queue: "adder",
-          messageId: `source-${i}`,
-          error,
-          message: `${i} is bad`,
-          receiveCount: 2,
-          time: "1970-01-01T00:00:00.000Z",
-        }),
-      },
-    },
-  };
-}
 
 /** Puts messages into a queue as they are. */
 async function put(

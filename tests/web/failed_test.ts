@@ -10,38 +10,12 @@ import type { OutgoingMessage } from "../../src/sqs/connection.ts";
 import { parseQueueRef } from "../../src/sqs/queue_ref.ts";
 import { setUp, type TestQueues } from "../../testing.ts";
 import { replaceCalls } from "../support/call_faults.ts";
+import { kept } from "../support/kept_messages.ts";
 import { startWeb, Visitor } from "../support/visitor.ts";
 
 const KEPT = "adder-failed";
 const LIST = `/queues/${KEPT}/failed`;
 const FAILURES = { name: "adder", failures: parseQueueRef(KEPT) };
-
-/** A message as a container keeps it. */
-function kept(
-  i: number,
-  more: Partial<OutgoingMessage> = {},
-  reason: object = {},
-): OutgoingMessage {
-  return {
-    body: `[[${i}],{}]`,
-    ...more,
-    attributes: {
-      ...more.attributes,
-      "zsqs.failure": {
-        type: "String",
-        value: JSON.stringify({
-          queue: "adder",
-          messageId: `source-${i}`,
-          error: i % 2 === 0 ? "TypeError" : "RangeError",
-          message: `${i} is bad`,
-          receiveCount: 2,
-          time: "1970-01-01T00:00:00.000Z",
-          ...reason,
-        }),
-      },
-    },
-  };
-}
 
 async function put(...messages: readonly OutgoingMessage[]): Promise<void> {
   const { connection, url } = await openQueue(KEPT);

@@ -6,6 +6,14 @@
 
 import { unlessAborted } from "./clock.ts";
 
+/** Bytes that are held. */
+export interface Held {
+  /** Gives back all but so many. */
+  keep(bytes: number): void;
+  /** Gives back all, once. */
+  giveBack(): void;
+}
+
 /** A limit on how many bytes are held at a time; who comes first gets them first. */
 export class ByteBudget {
   readonly #bytes: number;
@@ -26,12 +34,9 @@ export class ByteBudget {
   /**
    * Waits until so many bytes may be held.
    *
-   * @returns Gives them back, once; `undefined` if the signal aborted first.
+   * @returns `undefined` if the signal aborted first.
    */
-  async take(
-    bytes: number,
-    signal?: AbortSignal,
-  ): Promise<(() => void) | undefined> {
+  async take(bytes: number, signal?: AbortSignal): Promise<Held | undefined> {
     const { promise, resolve: grant } = Promise.withResolvers<true>();
     const waiting = { bytes, grant: () => grant(true) };
     this.#waiting.add(waiting);
@@ -42,14 +47,19 @@ export class ByteBudget {
     if (isGranted === undefined) {
       // It may have been granted in the meantime.
       if (this.#waiting.delete(waiting)) this.#grant();
-      else this.#giveBack(bytes);
+      else this.#giveBack(bytes, 1);
       return undefined;
     }
-    let isHeld = true;
-    return () => {
-      if (isHeld) this.#giveBack(bytes);
-      isHeld = false;
+    let [held, holders] = [bytes, 1];
+    const keep = (kept: number) => {
+      this.#giveBack(held - kept, 0);
+      held = kept;
     };
+    const giveBack = () => {
+      this.#giveBack(held, holders);
+      [held, holders] = [0, 0];
+    };
+    return { keep, giveBack };
   }
 
   /** Resolves when nobody waits. */
@@ -70,9 +80,9 @@ export class ByteBudget {
     }
   }
 
-  #giveBack(bytes: number): void {
+  #giveBack(bytes: number, holders: number): void {
     this.#heldBytes -= bytes;
-    this.#held--;
+    this.#held -= holders;
     this.#grant();
   }
 }

@@ -181,24 +181,25 @@ export class BatchJobs implements Work {
     const isLate = now >= control.endMs;
     control.end(now);
     const late = isLate ? "timed out" : undefined;
-    const end = this.#endOf(part, result, control.abortReason ?? late);
+    const ran = part.slice(0, result.ran);
+    const end = this.#endOf(ran, result, control.abortReason ?? late);
     const { outcome } = end;
     // Released jobs have not run, and lone ones log their own errors.
-    const isLogged = end.isDoubtful || part.length === 1 || control.givenUp ||
+    const isLogged = end.isDoubtful || ran.length === 1 || control.givenUp ||
       outcome.kind === "done" || outcome.kind === "released";
     if (isLogged) return end;
-    return { ...end, outcome: this.#options.outcomes.logBatch(part, outcome) };
+    return { ...end, outcome: this.#options.outcomes.logBatch(ran, outcome) };
   }
 
   /** What a run says of its jobs, after an abort or without one. */
   #endOf(
     part: readonly Lease[],
-    { outcome, own }: BatchOutcome,
+    { outcome, own, ran }: BatchOutcome,
     reason: JobAbortReason | undefined,
   ): RunEnd {
     if (reason === undefined) {
       const isDoubtful = DOUBTFUL.has(outcome.kind);
-      return { outcome, own, isDoubtful };
+      return { outcome, own, ran, isDoubtful };
     }
     // After an abort, not even a PermanentError says something of a job.
     const thrown = outcome.kind === "unfit"
@@ -213,7 +214,7 @@ export class BatchJobs implements Work {
       position,
       outcome: endedAfter(outcome, reason),
     }));
-    return { outcome: known, own: late, isDoubtful };
+    return { outcome: known, own: late, ran, isDoubtful };
   }
 
   /** Ends the leases of jobs that were lost before their next run. */

@@ -98,12 +98,17 @@ export class BatchSplit<Job> {
    *
    * @returns The jobs whose end is known now, in order.
    */
-  end({ outcome, own: ownEnds = [], isDoubtful }: RunEnd): Ended<Job>[] {
+  end({ outcome, own: ownEnds = [], ran, isDoubtful }: RunEnd): Ended<Job>[] {
     const own = new Map(
       ownEnds.map(({ position, outcome }) => [position, outcome]),
     );
-    const [{ jobs, depth } = { jobs: [], depth: 0 }, ...parts] = this.#parts;
-    this.#parts = parts;
+    const [part = { jobs: [], depth: 0 }, ...parts] = this.#parts;
+    const { depth } = part;
+    const jobs = part.jobs.slice(0, ran);
+    const later = part.jobs.slice(jobs.length);
+    this.#parts = later.length === 0
+      ? parts
+      : [{ jobs: later, depth }, ...parts];
     const rest = own.size === 0 ? jobs : jobs.filter((_, i) => !own.has(i));
     // Without four quarters, nothing tells an outage from bad jobs.
     if (depth === 0 && rest.length < QUARTERS) this.#isKnown = true;

@@ -58,6 +58,9 @@ interface Placed {
 interface Fetched {
   readonly whole: readonly Placed[];
   readonly own: readonly OwnOutcome[];
+  /** How many messages that is: there is no room for the bodies of the rest. */
+  readonly ran: number;
+  readonly bytes: number;
 }
 
 /** A limit of bytes was too low for an object that is allowed. */
@@ -107,15 +110,16 @@ export class FetchedJobs implements Runner {
     if (messages.every((each) => this.#placeOf(each) === undefined)) {
       return await inner.runBatch(messages, control);
     }
-    return await this.#within(messages, control, async ({ whole, own }) => {
-      if (whole.length === 0) return { outcome: { kind: "done" }, own };
+    return await this.#within(messages, control, async (fetched) => {
+      const { whole, own, ran } = fetched;
+      if (whole.length === 0) return { outcome: { kind: "done" }, own, ran };
       const run = whole.map(({ message }) => message);
       const end = await inner.runBatch(run, control);
       const ended = (end.own ?? []).map(({ position, outcome }) => ({
         position: whole[position]!.position,
         outcome,
       }));
-      return { outcome: end.outcome, own: [...own, ...ended] };
+      return { outcome: end.outcome, own: [...own, ...ended], ran };
     }, (outcome) => ({ outcome }));
   }
 
@@ -143,21 +147,23 @@ export class FetchedJobs implements Runner {
     // A pointer may say less than is true, but is believed once.
     for (let room = claimed;; room = MAX_OBJECT_BYTES) {
       room = Math.min(room, MAX_OBJECT_BYTES);
-      const giveBack = await this.#budget.take(room, signal);
-      if (giveBack === undefined) return ended(stopped(control));
+      const held = await this.#budget.take(room, signal);
+      if (held === undefined) return ended(stopped(control));
       try {
-        return await run(await this.#fetchAll(messages, room, signal));
+        const fetched = await this.#fetchAll(messages, room, signal);
+        held.keep(fetched.bytes);
+        return await run(fetched);
       } catch (error) {
         if (signal.aborted) return ended(stopped(control));
         if (!(error instanceof TooLittleRoom)) throw error;
       } finally {
-        giveBack();
+        held.giveBack();
       }
     }
   }
 
   /**
-   * Fetches bodies one after the other: of each run, one object at a time.
+   * Fetches bodies one after the other, until there is no room for the next.
    *
    * @throws {TooLittleRoom} If the objects are larger than they seemed.
    */
@@ -170,7 +176,7 @@ export class FetchedJobs implements Runner {
     const whole: Placed[] = [];
     const own: OwnOutcome[] = [];
     const blocked = new Set<string | undefined>();
-    let left = room;
+    let bytes = 0;
     for (const [position, message] of messages.entries()) {
       const place = this.#placeOf(message);
       const isBehind = fifo && blocked.has(message.groupId);
@@ -181,47 +187,51 @@ export class FetchedJobs implements Runner {
       // None overtakes another one of its group that stays.
       const end = isBehind
         ? released("an earlier job of its group stays")
-        : await this.#fetch(message, place!, { left, room, signal });
+        : await this.#fetch(message, place!, room - bytes, signal);
+      if (end === undefined) {
+        if (room < MAX_OBJECT_BYTES) throw new TooLittleRoom();
+        return { whole, own, ran: position, bytes };
+      }
       if ("kind" in end) {
         own.push({ position, outcome: end });
         if (end.kind !== "unfit") blocked.add(message.groupId);
       } else {
-        left -= end.bytes;
+        bytes += end.bytes;
         whole.push({ position, message: end.message });
       }
     }
-    return { whole, own };
+    return { whole, own, ran: messages.length, bytes };
   }
 
-  /** Fetches one body; returns how the job ends if it cannot. */
+  /**
+   * Fetches one body; returns how the job ends if it cannot.
+   *
+   * @returns `undefined` if the body is allowed, but has more than `maxBytes`.
+   */
   async #fetch(
     message: JobMessage,
     place: ObjectPlace,
-    { left, room, signal }: {
-      /** How many bytes it may have now, ... */
-      readonly left: number;
-      /** ... of so many. */
-      readonly room: number;
-      readonly signal: AbortSignal;
-    },
+    maxBytes: number,
+    signal: AbortSignal,
   ): Promise<
-    Outcome | { readonly message: JobMessage; readonly bytes: number }
+    | Outcome
+    | { readonly message: JobMessage; readonly bytes: number }
+    | undefined
   > {
     const { folder, store, reading } = this.#options;
     const url = shownPlace(place);
     if (!isWithin(place, folder)) {
       const problem =
         `it points to ${url}, which is not in ${folder.text}; correct "large" to take it`;
-      const error = new TypeError(`Cannot read message body: ${problem}`);
-      return { kind: "awsEvent", error };
+      return stays(problem);
     }
     try {
-      const bytes = await store.get(place.key, { maxBytes: left, signal });
-      const body = text(bytes, url);
-      return {
-        message: withFetched(message, body, reading),
-        bytes: bytes.byteLength,
-      };
+      const bytes = await store.get(place.key, { maxBytes, signal });
+      const whole = withFetched(message, text(bytes, url), reading);
+      if (reading.body === "job" && pointerOf(whole, reading) !== undefined) {
+        return stays(`${url} is a pointer, too, and only one is followed`);
+      }
+      return { message: whole, bytes: bytes.byteLength };
     } catch (error) {
       if (signal.aborted) throw error;
       if (!(error instanceof ObjectTooLargeError)) {
@@ -232,8 +242,7 @@ export class FetchedJobs implements Runner {
           `Cannot read message body: ${url} has more than ${MAX_OBJECT_BYTES} bytes`,
         );
       }
-      if (room < MAX_OBJECT_BYTES) throw new TooLittleRoom();
-      return released("its batch has 64 MiB without it");
+      return undefined;
     }
   }
 
@@ -268,6 +277,12 @@ function stopped(control: JobControl): Outcome {
 
 function released(why: string): Outcome {
   return { kind: "released", error: new Error(`Not started, as ${why}`) };
+}
+
+/** A message that stays unless `failures` is set, as another program wrote it. */
+function stays(problem: string): Outcome {
+  const error = new TypeError(`Cannot read message body: ${problem}`);
+  return { kind: "awsEvent", error };
 }
 
 function unfit(problem: string): Outcome {

@@ -69,7 +69,7 @@ export class ObjectRemoval {
   async #delete(place: ObjectPlace): Promise<void> {
     const { store, folder, logger } = this.#options;
     const { signal } = this.#stop;
-    const giveBack = await this.#budget.take(0, signal);
+    const held = await this.#budget.take(0, signal);
     try {
       await store.delete(place.key, { signal });
       this.#isFailing = false;
@@ -85,7 +85,7 @@ export class ObjectRemoval {
         }${hint}`,
       );
     } finally {
-      giveBack?.();
+      held?.giveBack();
     }
   }
 }

@@ -38,6 +38,8 @@ export interface BatchOutcome {
   readonly outcome: Outcome;
   /** How single jobs ended. Not a `Map`: a job may replace its methods. */
   readonly own?: readonly OwnOutcome[] | undefined;
+  /** How many ran, from the first, if there was no room for all. */
+  readonly ran?: number | undefined;
 }
 
 /** How one job of a batch ended. */

@@ -110,6 +110,10 @@ export function bodyText(body: string, reading: Reading = AS_JOBS): string {
 
 const BODY = "message body";
 
+/** Neither a container without the option nor a Lambda function does. */
+const FETCHING =
+  "a container with large = s3://BUCKET/PREFIX fetches its object";
+
 const MESSAGE = '"Message" of SNS notification';
 
 function readBody(
@@ -147,7 +151,7 @@ function readJob(text: string, subject: string): ReadMessage {
       throw error;
     }
     const next = written.isPointer
-      ? "set large = s3://BUCKET/PREFIX to fetch its object"
+      ? FETCHING
       : written.isSns && subject === BODY
       ? `set ${optionsFor(text)}`
       : takenBy("json");
@@ -165,8 +169,11 @@ function envelopeOf(text: string, reading: Reading): Envelope {
   } catch (error) {
     const written = reading.body === "job" ? awsWriting(text) : undefined;
     if (written === undefined || written.isSns) throw error;
+    const next = written.isPointer
+      ? `remove envelope = sns; ${FETCHING}`
+      : "set body = json and remove envelope = sns to take it";
     throw new AwsBodyError(
-      `Cannot read ${BODY}: it is ${written.what}, not an SNS notification; set body = json and remove envelope = sns to take it`,
+      `Cannot read ${BODY}: it is ${written.what}, not an SNS notification; ${next}`,
     );
   }
 }

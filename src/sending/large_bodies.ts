@@ -169,9 +169,9 @@ export class LargeBodies {
       readonly index?: number | undefined;
     },
   ): Promise<void> {
-    const giveBack = await this.#budget.take(Buffer.byteLength(body), signal);
-    signal?.throwIfAborted();
+    const held = await this.#budget.take(Buffer.byteLength(body), signal);
     try {
+      signal?.throwIfAborted();
       const store = await this.#open();
       await store.put(place!.key, Buffer.from(body), { signal });
     } catch (error) {
@@ -187,7 +187,7 @@ export class LargeBodies {
         },
       );
     } finally {
-      giveBack?.();
+      held?.giveBack();
     }
   }
 

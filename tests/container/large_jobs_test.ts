@@ -351,22 +351,105 @@ Deno.test("in batches, each body is fetched, and the others run without one that
   assertEquals([bodies(queues, "adder"), queues.objects.size], [1, 0]);
 });
 
-Deno.test("a batch holds 64 MiB of bodies, whatever their pointers say", async () => {
+Deno.test("a batch holds 64 MiB of bodies, whatever their pointers say, and wastes no receive", async () => {
+  await using queues = setUp({ silent: true });
+  for (const i of [1, 2, 3]) {
+    const text = `[[${i}],{}]` + " ".repeat(i === 3 ? 0 : 40 * MIB);
+    queues.objects.set(`s3://bucket/jobs/${i}`, text);
+  }
+  const seenOf = async (queue: string, fifo?: { groupId: string }) => {
+    for (const i of [1, 2, 3]) {
+      const options = { ...fifo, ...fifo && { deduplicationId: `${i}` } };
+      await sendPointer(queue, { key: `jobs/${i}` }, { bytes: 0, ...options });
+    }
+    const seen: unknown[] = [];
+    await run({
+      queue,
+      batch: 10,
+      largeKeep: true,
+      handleBatch: (jobs: readonly Job[]) => {
+        seen.push(jobs.map(({ args: [i], receiveCount }) => [i, receiveCount]));
+      },
+    });
+    return seen;
+  };
+  const once = [[[1, 1]], [[2, 1], [3, 1]]];
+  assertEquals(await seenOf("adder"), once);
+  assertEquals(await seenOf("adder.fifo", { groupId: "g" }), once);
+});
+
+Deno.test("a batch that throws is tried in halves, and what had no room once", async () => {
   await using queues = setUp({ silent: true });
   for (const i of [1, 2, 3, 4]) {
-    const text = JSON.stringify([["a".repeat(20 * MIB)], {}]);
+    const text = `[[${i}],{}]` + " ".repeat(i === 4 ? 0 : 30 * MIB);
     queues.objects.set(`s3://bucket/jobs/${i}`, text);
-    await sendPointer("adder", { key: `jobs/${i}` });
+    await sendPointer("adder", { key: `jobs/${i}` }, { bytes: 0 });
   }
-  const seen: number[] = [];
+  const seen: unknown[] = [];
   await run({
     queue: "adder",
     batch: 10,
-    handleBatch: (jobs: readonly Job[]) => void seen.push(jobs.length),
+    failures: { queue: "failed" },
+    handleBatch: (jobs: readonly Job[]) => {
+      const numbers = jobs.map(({ args: [i] }) => i);
+      seen.push(numbers);
+      if (numbers.includes(2)) throw new Error("no");
+    },
   });
-  await queues.advance(0);
-  assertEquals(seen, [3, 1]);
-  assertEquals(queues.objects.size, 0);
+  assertEquals(seen, [[1, 2], [3, 4], [1], [2]]);
+  assertEquals([bodies(queues, "adder"), bodies(queues, "failed")], [0, 1]);
+});
+
+Deno.test("a small object holds no more than its bytes while its job runs", async () => {
+  await using queues = setUp({ silent: true });
+  for (const i of [1, 2, 3, 4, 5]) {
+    queues.objects.set(`s3://bucket/jobs/${i}`, "[[],{}]");
+    await sendPointer("adder", { key: `jobs/${i}` }, { attribute: "other" });
+  }
+  const all = Promise.withResolvers<void>();
+  let running = 0;
+  await run({
+    queue: "adder",
+    concurrency: 5,
+    handler: async () => {
+      if (++running === 5) all.resolve();
+      await all.promise;
+    },
+  });
+  assertEquals(bodies(queues, "adder"), 0);
+});
+
+Deno.test("a pointer to a pointer is not followed, and a hint names what follows one", async () => {
+  await using queues = setUp({ silent: true });
+  const pointer = [POINTER, { s3BucketName: "bucket", s3Key: "jobs/b" }];
+  queues.objects.set("s3://bucket/jobs/a", JSON.stringify(pointer));
+  queues.objects.set("s3://bucket/jobs/b", "[[],{}]");
+  const failures = { queue: "failed" };
+  const problem = async (
+    queue: string,
+    options: { envelope?: "sns"; large?: string },
+  ) => {
+    await sendPointer(queue, { key: "jobs/a" });
+    const handler = () => Promise.reject(new Error("it ran"));
+    await startContainer({ queue, handler, failures, ...options });
+    const { attributes } = queues.get("failed").messages.at(-1)!;
+    return JSON.parse(String(attributes["zsqs.failure"])).message;
+  };
+  const fetches =
+    "a container with large = s3://BUCKET/PREFIX fetches its object";
+  assertEquals(
+    await problem("a", { large: FOLDER }),
+    'Cannot read message body: "s3://bucket/jobs/a" is a pointer, too, and only one is followed',
+  );
+  assertEquals(
+    await problem("b", {}),
+    `Cannot read message body: it is a pointer to S3; ${fetches}`,
+  );
+  assertEquals(
+    await problem("c", { envelope: "sns" }),
+    `Cannot read message body: it is a pointer to S3, not an SNS notification; remove envelope = sns; ${fetches}`,
+  );
+  assertEquals(queues.objects.size, 2);
 });
 
 Deno.test("on FIFO queues, nothing runs behind a job whose body is missing", async () => {

@@ -16,11 +16,14 @@
  * @module
  */
 
+import { globSync } from "node:fs";
 import { runCommand, startRegistry } from "./jsr.ts";
 
-/** The ends of file names: of all tests, and of the tests that run alone. */
-const SHORT = ["_test.ts", "alone_test.ts"] as const;
-const LONG = ["_long_test.ts", "alone_long_test.ts"] as const;
+const ROOT = `${import.meta.dirname}/..`;
+
+/** The files of long tests, and of tests that run alone. */
+const LONG = /_long_test\.ts$/;
+const ALONE = /alone_(?:long_)?test\.ts$/;
 
 /** Tests mostly wait, for processes and polls: so many files run per core. */
 const FILES_PER_CORE = 2;
@@ -33,6 +36,12 @@ async function main(args: readonly string[]): Promise<number> {
   const flags = rest.filter((arg) => arg.startsWith("-"));
   const paths = rest.filter((arg) => !arg.startsWith("-"));
   if (paths.length === 0) paths.push("tests");
+  const files = testFiles(paths, isLong);
+  if (files.length === 0) {
+    const what = isLong ? "long tests" : "tests";
+    console.error(`No ${what} in ${paths.join(", ")}: check the path`);
+    return 1;
+  }
   await using registry = await startRegistry({ ownPackage: true });
   const test = (...args: readonly string[]) =>
     runCommand("deno", {
@@ -41,32 +50,39 @@ async function main(args: readonly string[]): Promise<number> {
         ...flags,
         ...args,
       ],
-      cwd: `${import.meta.dirname}/..`,
+      cwd: ROOT,
       clearEnv: true,
       env: { ...testEnvironment(Deno.env.toObject()), ...registry!.env },
     });
-  const [together, alone] = isLong ? LONG : SHORT;
-  const found = (end: string) =>
-    paths.flatMap((path) => {
-      if (!path.endsWith(".ts")) return [`${path}/**/*${end}`];
-      return path.endsWith(alone) === (end === alone) ? [path] : [];
-    });
-  const ignored = isLong ? [alone] : [alone, ...LONG];
+  const check = isLong ? ["--no-check"] : [];
   const parts = [
-    [
-      found(together),
-      "--parallel",
-      `--ignore=${ignored.map((end) => `**/*${end}`).join(",")}`,
-    ],
-    [found(alone)],
-  ] as const;
-  for (const [files, ...flags] of parts) {
+    { files: files.filter((file) => !ALONE.test(file)), flags: ["--parallel"] },
+    { files: files.filter((file) => ALONE.test(file)), flags: [] },
+  ];
+  for (const { files, flags } of parts) {
     if (files.length === 0) continue;
-    const check = isLong ? ["--no-check"] : [];
-    const code = await test(...check, "--permit-no-files", ...flags, ...files);
+    const code = await test(...check, ...flags, ...files);
     if (code !== 0) return code;
   }
   return 0;
+}
+
+/**
+ * The files of tests.
+ *
+ * @param paths Folders, and files that are taken as they are.
+ * @param isLong Whether to take the long tests of folders, or all others.
+ */
+export function testFiles(
+  paths: readonly string[],
+  isLong: boolean,
+): string[] {
+  return paths.flatMap((path) =>
+    path.endsWith(".ts")
+      ? [path]
+      : globSync(`${path}/**/*_test.ts`, { cwd: ROOT })
+        .filter((file) => LONG.test(file) === isLong)
+  );
 }
 
 /** The environment without this machine's AWS configuration. */

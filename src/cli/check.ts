@@ -15,7 +15,7 @@ import {
 } from "../connect/failure_loops.ts";
 import { type OpenQueue, openQueue } from "../connect/open_queue.ts";
 import { openStore, probeStore } from "../connect/open_store.ts";
-import { fateText } from "../container/failed_jobs.ts";
+import { fateText } from "../container/failed_jobs_text.ts";
 import { ConfigError } from "../errors.ts";
 import { loadHooks } from "../job/hooks.ts";
 import { loadWorker } from "../job/worker.ts";

@@ -9,7 +9,7 @@ import { relative, resolve } from "node:path";
 import { profileFiles } from "../aws/profile_files.ts";
 import type { ContainerConfig } from "../config/options.ts";
 import type { OpenQueue } from "../connect/open_queue.ts";
-import { attemptsProblem } from "../container/failed_jobs.ts";
+import { attemptsProblem } from "../container/failed_jobs_text.ts";
 import { counted } from "../numbers.ts";
 import type { QueueAttributes } from "../sqs/connection.ts";
 

@@ -27,7 +27,7 @@ import { fanOut } from "../telemetry/events.ts";
 import { reportStop, stopText, summaryText } from "./stop_report.ts";
 import type { ContainerStats, RunningJob } from "./stats.ts";
 import { abortAfter, follow } from "./follow.ts";
-import { fateText } from "./failed_jobs.ts";
+import { fateText } from "./failed_jobs_text.ts";
 import { learnQueue } from "./learn_queue.ts";
 import type { LargeJobs } from "./large_jobs.ts";
 import {

@@ -32,12 +32,14 @@ const STATS = "/stats";
 /** Why a container is not ready, in words that tell strangers nothing. */
 export type Unready = "starting" | Problem;
 
+/** Options of {@linkcode serveHealth}. */
 export interface HealthOptions {
   readonly address: Address;
   /** Why no job gets done, or `undefined`. */
   readonly problem: () => Unready | undefined;
 }
 
+/** A running server. */
 export interface HealthServer extends Disposable {
   readonly url: string;
   /** Asked from now on. */

@@ -14,7 +14,7 @@ import {
   isDenied,
   isMissingQueue,
 } from "../sqs/connection.ts";
-import { attemptsProblem, type FailurePolicy } from "./failed_jobs.ts";
+import { attemptsProblem, type FailurePolicy } from "./failed_jobs_text.ts";
 
 /** The pause before a queue is asked again, in milliseconds. */
 const RETRY_MS = 30_000;

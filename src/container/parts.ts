@@ -42,6 +42,7 @@ import type { openLarge } from "./large_jobs.ts";
 import type { openFailures } from "./open_failures.ts";
 import type { statsOf } from "./stats.ts";
 
+/** Options of a container's start. */
 export interface StartOptions {
   /** Signs with made-up credentials, for a server on this machine. */
   readonly local?: boolean;
@@ -51,6 +52,7 @@ export interface StartOptions {
   readonly signal?: AbortSignal;
 }
 
+/** The worker, wherever its jobs run. */
 export interface Worker {
   readonly runner: Runner | BatchRunner;
   /** Absent if a job can always start. */
@@ -60,6 +62,7 @@ export interface Worker {
   kill?(): void;
 }
 
+/** The open queues, and where large bodies are. */
 export interface Queues {
   readonly source: OpenQueue;
   /** The queue for failed messages, if there is one. */
@@ -69,6 +72,7 @@ export interface Queues {
   readonly store?: ObjectStore | undefined;
 }
 
+/** All that a container holds. */
 export interface Parts {
   readonly config: ContainerConfig;
   readonly loggers: Loggers;
@@ -248,6 +252,7 @@ async function probeAtStart(
   if (problem !== undefined) onWait?.(`Large jobs will wait: ${problem.text}`);
 }
 
+/** Closes the sockets of a container. */
 export function closeQueues({ source, failures, store }: Queues): void {
   store?.close();
   failures?.connection.close();

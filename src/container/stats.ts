@@ -15,6 +15,7 @@ import manifest from "../../deno.json" with { type: "json" };
 
 export type { RunningJob } from "../engine/engine.ts";
 
+/** A container's state and counts: the answer of `GET /stats`. */
 export interface ContainerStats extends RecentJobs {
   readonly version: string;
   /** The queue's name. */

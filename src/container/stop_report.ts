@@ -7,14 +7,12 @@
 import type { Clock } from "../clock.ts";
 import type { ContainerConfig } from "../config/options.ts";
 import type { Remaining } from "../engine/engine.ts";
-import { nameJobs } from "../job/runner.ts";
+import { firstJobs, nameJobs } from "../job/runner.ts";
 import type { ContainerSummary } from "../job/summary.ts";
 import type { Logger } from "../logging/loggers.ts";
 
+/** How often it says what it waits for, in milliseconds. */
 const REPORT_MS = 10_000;
-
-/** The most jobs that a line names. */
-const MAX_NAMED = 5;
 
 /** Says how long a stop may take, and how to make it immediate. */
 export function stopText(
@@ -28,6 +26,7 @@ export function stopText(
   return `Stopping: no new receive from ${queue.text}. A running poll may take ${waitTimeSeconds} s (wait_time), running jobs ${shutdownTimeoutSeconds} s (shutdown_timeout); to stop immediately, ${how}`;
 }
 
+/** What {@linkcode reportStop} works with. */
 export interface StopReportOptions {
   readonly clock: Clock;
   readonly logger: Logger;
@@ -64,8 +63,8 @@ function remainingText(queue: string, remaining: Remaining): string {
     `${count} ${count === 1 ? noun : noun.replace(/(poll|job|message)/, "$1s")}`
   );
   if (parts.length === 0) return `the worker of ${queue} to be disposed`;
-  const named = running.slice(0, MAX_NAMED);
-  const jobs = running.length > MAX_NAMED ? `${MAX_NAMED} of them: ` : "";
+  const named = firstJobs(running);
+  const jobs = named.length < running.length ? `${named.length} of them: ` : "";
   return running.length === 0
     ? `${parts.join(", ")} of ${queue}`
     : `${parts.join(", ")}; ${jobs}${nameJobs(queue, ...named)}`;

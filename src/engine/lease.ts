@@ -30,7 +30,10 @@ export interface Extending {
   drop(): void;
 }
 
-/** A message that this container holds. {@linkcode Leases}, its waiting messages and Heartbeat alone change it. */
+/**
+ * A message that this container holds. Only `Leases`, its heartbeat and its
+ * waiting messages change it.
+ */
 export class Lease {
   readonly message: ReceivedMessage;
   /** Its receive: SQS counts its 12 hours from there. */

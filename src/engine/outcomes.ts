@@ -9,6 +9,7 @@ import { messageOf } from "../errors.ts";
 import {
   type Attempt,
   decide,
+  DELETE,
   isFailure,
   type Outcome,
   type Policy,
@@ -45,8 +46,6 @@ const NOTES: {
     why: "start the container with the Deno permission that its worker needs",
   },
 };
-
-const DELETE: SettlingDecision = { action: "delete" };
 
 /** What {@linkcode Outcomes} works with. */
 export interface OutcomesOptions {

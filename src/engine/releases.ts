@@ -4,14 +4,12 @@
  * @module
  */
 
+import { DELETE, SHOW } from "../job/decide.ts";
 import { logJobs } from "../job/job_lines.ts";
 import type { EngineContext } from "./context.ts";
 import type { Lease } from "./lease.ts";
 import type { Leases } from "./leases.ts";
-import type { Settler, SettlingDecision } from "./settler.ts";
-
-const DELETE: SettlingDecision = { action: "delete" };
-const SHOW: SettlingDecision = { action: "changeVisibility", seconds: 0 };
+import type { Settler } from "./settler.ts";
 
 /** What {@linkcode Releases} works with. */
 export interface ReleasesOptions {

@@ -10,7 +10,8 @@ import type { Job } from "./current_job.ts";
 export interface BatchOptions {
   /**
    * Aborts when the batch must end, with a `JobAbortedError` that says why.
-   * Whatever the handler throws after that leaves all messages in the queue.
+   * Whatever the handler throws after that leaves all messages in the queue,
+   * except for a timeout on the last attempt.
    */
   readonly signal: AbortSignal;
 }

@@ -41,7 +41,8 @@ export interface Job<Args extends readonly unknown[] = readonly unknown[]> {
   /**
    * Aborts when the job must end, with a `JobAbortedError` that says why.
    * Whatever the handler throws after that leaves the message in the queue,
-   * except for a `PermanentError` or a timeout on the last attempt. In a batch, all jobs have the batch's signal.
+   * except for a `PermanentError` or a timeout on the last attempt. In a batch,
+   * all jobs have the batch's signal.
    */
   readonly signal: AbortSignal;
 }
@@ -66,6 +67,7 @@ export function jobOf(
   };
 }
 
+/** What code knows that runs in a container: in a job, a batch or a hook. */
 export interface Scope {
   readonly loggers: { get(name: string): Logger };
   readonly job?: Job;
@@ -88,10 +90,12 @@ const storage = shared[SCOPE] ??= new AsyncLocalStorage<Scope>();
 const { apply } = Reflect;
 const { run: enter, getStore } = storage;
 
+/** Runs code, and all that it awaits, in a scope. */
 export function runInScope<T>(scope: Scope, run: () => T): T {
   return apply(enter, storage, [scope, run]) as T;
 }
 
+/** The caller's scope; `undefined` outside of containers. */
 export function currentScope(): Scope | undefined {
   return apply(getStore, storage, []);
 }

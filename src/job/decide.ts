@@ -57,6 +57,7 @@ export interface Policy {
   readonly retryDelay?: RetryDelay;
 }
 
+/** A try of a job, and chance. */
 export interface Attempt {
   /** How often the message has been received to run its job. */
   readonly receiveCount: number;
@@ -64,6 +65,7 @@ export interface Attempt {
   readonly random: number;
 }
 
+/** What happens with the message of a job that has ended. */
 export type Decision =
   | { readonly action: "delete" }
   /** Send a copy with the reason to the failures queue, then delete. */
@@ -78,10 +80,13 @@ export type Retry =
   | { readonly action: "leave" };
 
 /** One for all: most jobs end with it. */
-const DELETE: Decision = { action: "delete" };
+export const DELETE = { action: "delete" } as const satisfies Decision;
 
 /** Others may run it immediately. */
-const SHOW: Decision = { action: "changeVisibility", seconds: 0 };
+export const SHOW = {
+  action: "changeVisibility",
+  seconds: 0,
+} as const satisfies Decision;
 
 /** Decides what happens with a message, by its arguments alone. */
 export function decide(

@@ -89,6 +89,7 @@ export interface GivenHooks {
   readonly hooks: object;
 }
 
+/** Options of {@linkcode loadHooks}. */
 export interface LoadHooksOptions {
   readonly hooks?: WorkerSpec | HooksFactory | GivenHooks;
   /** For a function or class, whatever it takes. */

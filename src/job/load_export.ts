@@ -13,6 +13,7 @@ import { list, nearest, quote } from "../text.ts";
 import { isClass } from "./unrun.ts";
 import type { WorkerSpec } from "./worker_spec.ts";
 
+/** Imports a module, as `import()` does. */
 export type ModuleLoader = (specifier: string) => Promise<object>;
 
 /** A value that nobody awaits: it may be an object that refuses to be read. */

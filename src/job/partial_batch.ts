@@ -20,9 +20,8 @@ export interface FailedJob {
  *
  * Each job that is named ends as if it had thrown its error alone: a
  * `TransientError` retries it, anything else fails it. Jobs are matched by their
- * message id. If the list is empty, or names
- * a job twice or one of another batch, the worker is wrong. Then all jobs of the
- * batch are retried.
+ * message id. If the list is empty, or names a job twice or one of another batch,
+ * the worker is wrong. Then all jobs of the batch are retried.
  *
  * @example Insert rows, and report the bad ones
  * ```ts

@@ -53,7 +53,7 @@ interface Entry extends Placed {
   readonly read: ReadMessage;
 }
 
-/** Runs the batches of a worker. */
+/** Runs the batches of a worker in this process. */
 export class LocalBatchRunner implements BatchRunner {
   readonly #context: BatchContext;
 

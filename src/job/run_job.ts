@@ -48,6 +48,7 @@ export interface JobContext {
   readonly loggers: Scope["loggers"];
 }
 
+/** Runs the jobs of a worker one by one, in this process. */
 export class LocalRunner implements Runner {
   readonly #context: JobContext;
 

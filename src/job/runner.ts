@@ -13,6 +13,7 @@ import type { Outcome } from "./decide.ts";
 /** The most jobs that a log line names of a batch. */
 const MAX_NAMED = 5;
 
+/** Runs single jobs. */
 export interface Runner {
   /**
    * Runs the job of a message, and resolves to its end. It never rejects.

@@ -88,12 +88,14 @@ export type GivenHandler =
   | { readonly handler: WorkerLike }
   | { readonly handleBatch: BatchHandler };
 
+/** A worker as its factory made it. */
 export interface Worker {
   readonly handling: Handling;
   /** Disposes the worker that the factory made, if it is disposable. */
   dispose(): Promise<void>;
 }
 
+/** Options of {@linkcode loadWorker}. */
 export interface LoadWorkerOptions {
   readonly worker: WorkerSpec | WorkerFactory | GivenHandler;
   /** For a function or class, whatever it takes. */
@@ -132,6 +134,7 @@ export async function loadWorker(
   return () => makeWorker(factory, config, subject);
 }
 
+/** What messages call a worker: `"adder.ts:adder" of adder.ini`. */
 export function workerSubject(
   worker: WorkerSpec,
   file: string | undefined,

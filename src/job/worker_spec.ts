@@ -8,6 +8,7 @@ import { resolve, win32 } from "node:path";
 import { pathToFileURL } from "node:url";
 import { quote } from "../text.ts";
 
+/** A module to import, and a part of it. */
 export interface WorkerSpec {
   /** The whole text as it was given, for messages. */
   readonly text: string;

@@ -8,7 +8,7 @@
 import { connectOptions } from "../config/config.ts";
 import type { ContainerConfig } from "../config/options.ts";
 import { openQueue, timeAndChance } from "../connect/open_queue.ts";
-import { fateText } from "../container/failed_jobs.ts";
+import { fateText } from "../container/failed_jobs_text.ts";
 import { openFailures } from "../container/open_failures.ts";
 import type { EngineContext, Requesting } from "../engine/context.ts";
 import { BatchJobs } from "../engine/batch_jobs.ts";

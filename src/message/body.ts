@@ -183,6 +183,7 @@ export function isKwargs(value: unknown): boolean {
   return typeof value === "object" && value !== null && KWARGS in value;
 }
 
+/** Whether a value of JSON is an object. */
 export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !isArray(value);
 }

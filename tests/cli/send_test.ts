@@ -608,46 +608,6 @@ Deno.test("zsqs send says that an option after the queue is an argument", async 
   ]]);
 });
 
-Deno.test("zsqs send --stdin sends 100,000 lines once each, in constant memory, and copies a bad one", async () => {
-  await using _queues = setUp({ queues: ["adder"], silent: true });
-  const count = 100_000;
-  const bad = 95_000;
-  const times = new Uint8Array(count + 1);
-  using _calls = replaceCalls({
-    // Takes them and keeps nothing, as SQS does in this process.
-    send(_real, _url, messages) {
-      for (const { body } of messages) times[JSON.parse(body)[0][0]]!++;
-      return Promise.resolve(
-        messages.map(() => ({ ok: true, value: { messageId: "1" } })),
-      );
-    },
-  });
-  const heaps: number[] = [];
-  const feed = async function* () {
-    for (let line = 1; line <= count; line++) {
-      if (line % 20_000 === 0) heaps.push(await heapBytes());
-      yield line === bad ? "[95000" : `[${line}, "${"x".repeat(99)}"]`;
-    }
-  };
-  const first = await cli(["send", "--stdin", "adder"], feed());
-  assertEquals([first.status, first.stdout], [1, ["[95000"]]);
-  assert(first.stderr.includes("Sent 99,999 jobs to adder"));
-  await cli(["send", "--stdin", "adder"], ["[95000]"]);
-  assert(times.subarray(1).every((each) => each === 1), "each is sent once");
-  // Between lines 20,000 and 80,000: a number kept for each would be 0.5 MB.
-  const grown = (heaps[3]! - heaps[0]!) / 1e6;
-  assert(grown < 0.4, `The heap has grown by ${grown} MB`);
-});
-
-/** What the heap holds after a collection. */
-async function heapBytes(): Promise<number> {
-  const { setFlagsFromString } = await import("node:v8");
-  const { runInNewContext } = await import("node:vm");
-  setFlagsFromString("--expose-gc");
-  runInNewContext("gc")();
-  return Deno.memoryUsage().heapUsed;
-}
-
 /** Sends each line, and then a signal; the lines do not end before. */
 async function* linesAndSignal(
   lines: readonly string[],

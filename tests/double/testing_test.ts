@@ -917,13 +917,13 @@ Deno.test("a queue of the double says which queues there are, five at most", asy
   assertMatch(String(error.cause), new RegExp(listed));
 });
 
-Deno.test("a queue of the double gives each of 20,000 messages once, in order", async () => {
+Deno.test("a queue of the double gives each of 5,000 messages once, in order", async () => {
   using queues = setUp({ silent: true });
   for (const name of ["adder", "adder.fifo"]) {
     const queue = await open(name);
     const fifo = name.endsWith(".fifo");
     const batch = Array.from({ length: 10 }, (_, i) => i);
-    for (let i = 0; i < 2000; i++) {
+    for (let i = 0; i < 500; i++) {
       await queue.connection.send(
         queue.url,
         batch.map((j) => ({
@@ -942,8 +942,8 @@ Deno.test("a queue of the double gives each of 20,000 messages once, in order", 
       );
       received = await queue.receive();
     }
-    assertEquals(order.length, 20_000);
-    assertEquals(order[19_999], "1999 9");
+    assertEquals(order.length, 5000);
+    assertEquals(order.at(-1), "499 9");
     assertEquals(queues.get(name).messages, []);
   }
 });

@@ -1,5 +1,5 @@
 /**
- * The property test with seeds up to 2,000. `ZSQS_SEEDS=20000` plays more rounds,
+ * The property test with 2,000 seeds. `ZSQS_SEEDS=20000` plays more rounds,
  * `ZSQS_SEED=7` plays one and prints all that happens in it.
  *
  * @module
@@ -12,8 +12,8 @@ const SEEDS = Number(Deno.env.get("ZSQS_SEEDS") ?? 2000);
 const SEED = Deno.env.get("ZSQS_SEED");
 
 if (SEED === undefined) {
-  Deno.test(`Engine and Queue lose nothing, whatever fails, seeds to ${SEEDS}`, async () => {
-    await playAll(301, SEEDS);
+  Deno.test(`Engine and Queue lose nothing, whatever fails, ${SEEDS} seeds`, async () => {
+    await playAll(1, SEEDS);
   });
 } else {
   Deno.test(`the round of seed ${SEED}`, async () => {

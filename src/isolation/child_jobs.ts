@@ -12,9 +12,16 @@ import type { JobMessage } from "../sqs/connection.ts";
 import { HAS_PIPE } from "./child_marks.ts";
 import type { Mark } from "./protocol.ts";
 
+/** Signals by which a process ends itself, as V8 does without memory. */
+const FAULTS = new Set<string | null>([
+  ...["SIGTRAP", "SIGABRT", "SIGILL", "SIGSEGV", "SIGBUS", "SIGFPE"],
+]);
+
 /** What becomes of jobs whose process ended first. */
 export interface Lost {
   readonly error: LostJobError;
+  /** Whether their handler may have been called. */
+  readonly hasStarted: boolean;
   /** Whether the process ended because of them; absent if nobody knows. */
   readonly isCulprit?: boolean;
   /** Whether nothing that an earlier job left behind can have ended the process. */
@@ -41,7 +48,8 @@ export class ChildJobs {
   #called: RunningJobs | undefined;
   /** The jobs that ended the process, if that is known. */
   #culprit: RunningJobs | undefined;
-
+  /** How often a handler was called. */
+  #calls = 0;
   /** Whether the process exited, as a timer that a job left could make it. */
   #hasExited = false;
   /** How many runs the process was given. */
@@ -73,6 +81,7 @@ export class ChildJobs {
     else if (type === "started" && !job.hasStarted) {
       job.hasStarted = true;
       this.#called = job;
+      this.#calls++;
       job.control.started();
     } else if (type === "returned" && this.#called === job) {
       this.#called = undefined;
@@ -110,11 +119,16 @@ export class ChildJobs {
     return this.#culprit?.messages ?? [];
   }
 
-  /** The process has exited by itself: the jobs that have the thread did it. */
-  exited(): void {
-    this.#hasExited = true;
+  /**
+   * The process has ended by itself: the jobs that have the thread did it. They
+   * did not if it ran out of memory that earlier jobs had taken.
+   */
+  died(signal: string | null): void {
+    this.#hasExited = signal === null;
+    const isKnown = this.#hasExited ||
+      (FAULTS.has(signal) && this.#calls === 1);
     // Without the pipe, the mark of a return may be lost.
-    if (HAS_PIPE) this.#culprit ??= this.#called;
+    if (HAS_PIPE && isKnown) this.#culprit ??= this.#called;
   }
 
   /** The process has ended; returns how many runs it took with it. */
@@ -123,8 +137,10 @@ export class ChildJobs {
     this.#jobs.clear();
     for (const job of jobs) {
       const isCulprit = this.#culprit && this.#culprit === job;
+      const hasMarks = HAS_PIPE && job.control.onStart !== undefined;
       job.resolve({
         error,
+        hasStarted: job.hasStarted || !hasMarks,
         ...(isCulprit === undefined ? {} : { isCulprit }),
         isOnly: this.given === 1 || !this.#hasExited,
       });

@@ -33,11 +33,15 @@ import {
 } from "./protocol.ts";
 import { startProblem } from "./start_problem.ts";
 
-/**
- * How long a process's exit and the close of its channel wait for each other,
- * in milliseconds: frames may be unread when it exits.
- */
+/** How long what belongs to the end of a process may take, in milliseconds. */
 const END_GRACE_MS = 1_000;
+
+/**
+ * A pause in which the event loop reads what there is, in milliseconds, and after
+ * how many without a frame there is none.
+ */
+const PAUSE_MS = 10;
+const QUIET_PAUSES = 5;
 
 /** After how long the start of a worker is worth a log line, in seconds. */
 export const SLOW_SECONDS = 10;
@@ -78,8 +82,10 @@ export class Child {
   #hasExited = false;
   #hasClosed = false;
   #hasEnded = false;
-  #grace: ReturnType<typeof setTimeout> | undefined;
   #marks: Promise<void> | undefined;
+  #grace: ReturnType<typeof setTimeout> | undefined;
+  /** How many frames it sent. */
+  #frames = 0;
   /** How many jobs it took with it. */
   lostJobs = 0;
 
@@ -117,11 +123,16 @@ export class Child {
       this.#how = signal === null
         ? `ended with exit code ${code}`
         : `was ended by ${signal}`;
-      this.#closing();
+      clearTimeout(this.#grace);
+      this.#drain();
     });
     this.#process.on("disconnect", () => {
       this.#hasClosed = true;
-      this.#closing();
+      if (this.#hasExited) return;
+      this.#grace = setTimeout(
+        () => this.kill("was killed as it closed its channel"),
+        END_GRACE_MS,
+      );
     });
   }
 
@@ -261,6 +272,7 @@ export class Child {
   }
 
   #take(text: unknown): void {
+    this.#frames++;
     if (text === HELLO && this.#step === undefined) {
       return this.#greeted.resolve();
     }
@@ -313,28 +325,34 @@ export class Child {
     }
     this.#how = `cannot be started: ${error.message}`;
     this.#hasExited = this.#hasClosed = true;
-    this.#closing(error);
+    this.#end(error);
   }
 
-  /** Waits for both the exit and the close of the channel, or a second. */
-  #closing(cause?: Error): void {
-    if (this.#hasEnded) return;
-    clearTimeout(this.#grace);
-    if (this.#hasExited && this.#hasClosed) return void this.#end(cause);
-    this.#grace = setTimeout(() => {
-      if (this.#hasExited) this.#end();
-      else this.kill("was killed as it closed its channel");
-    }, END_GRACE_MS);
+  /**
+   * Ends it once its frames are read. If it left a frame to it unread, Deno emits
+   * no `disconnect`.
+   */
+  async #drain(): Promise<void> {
+    const endMs = performance.now() + END_GRACE_MS;
+    let quiet = 0;
+    while (
+      !this.#hasClosed && quiet < QUIET_PAUSES && performance.now() < endMs
+    ) {
+      const frames = this.#frames;
+      await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+      quiet = this.#frames === frames ? quiet + 1 : 0;
+    }
+    this.#end();
   }
 
   async #end(cause?: Error): Promise<void> {
+    if (this.#hasEnded) return;
     this.#hasEnded = true;
     // A program that a job started may hold channel and streams open.
     const late = Promise.withResolvers<void>();
     const timer = setTimeout(late.resolve, END_GRACE_MS);
     await Promise.race([this.#marks, late.promise]);
-    const isOwn = this.#why === undefined && this.#process.exitCode !== null;
-    if (isOwn) this.#jobs.exited();
+    if (this.#why === undefined) this.#jobs.died(this.#process.signalCode);
     const how = this.#how = this.#why ?? this.#how!;
     const error = cause ?? new LostJobError(`Its process ${how}`);
     this.#greeted.reject(error);

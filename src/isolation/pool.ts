@@ -56,6 +56,8 @@ export type PoolConfig =
 interface PoolJob extends Needs {
   readonly messages: readonly JobMessage[];
   readonly control: JobControl;
+  /** Whether it was lost with a process. */
+  wasLost: boolean;
 }
 
 /** A job that waits for a process. */
@@ -171,8 +173,10 @@ export class Pool implements Runner, JobRoom {
     messages: readonly JobMessage[],
     control: JobControl,
   ): Promise<BatchOutcome> {
-    const job: PoolJob = { messages, control, ...NO_NEEDS };
-    job.isSuspect = control.isSuspect;
+    const job: PoolJob = {
+      ...{ messages, control, ...NO_NEEDS },
+      ...{ isSuspect: control.isSuspect, wasLost: false },
+    };
     let error: unknown;
     for (;;) {
       const end = await this.#place(job);
@@ -194,7 +198,10 @@ export class Pool implements Runner, JobRoom {
         return { outcome: { kind: "timedOut", error } };
       }
       job.needsNew = job.isSuspect;
-      job.isSuspect = end.isCulprit === undefined;
+      // Reading its message can end a process, too, but hardly ever does.
+      job.isSuspect = end.isCulprit === undefined &&
+        (end.hasStarted || job.wasLost);
+      job.wasLost = true;
       const what = messages.length === 1 ? "Job" : "A batch of jobs";
       logJobs(this.#logger, "info", {
         what: `${what} runs again${job.isSuspect ? " alone" : ""}`,

@@ -217,19 +217,27 @@ function stalled(): SqsError {
   );
 }
 
-/** Servers other than AWS's may send a status alone. */
+/** An error of the SDK's client. */
+interface S3Failure {
+  readonly message?: string;
+  /** Set if the answer has an error of S3. */
+  readonly $fault?: string;
+  readonly $metadata?: { readonly httpStatusCode?: number };
+}
+
+/** Proxies, and servers other than AWS's, may answer without an error of S3. */
 function storeError(operation: string, error: unknown): unknown {
-  const known = sqsError(operation, error);
-  const { $metadata } = Object(error) as {
-    $metadata?: { readonly httpStatusCode?: number };
-  };
-  const isBare = known instanceof SqsError &&
-    /^(?:Unknown|UnknownError|Forbidden|403)$/.test(known.code);
-  return isBare && $metadata?.httpStatusCode === 403
-    ? new SqsError(`${operation} failed: Access Denied`, {
-      code: "AccessDenied",
-      senderFault: true,
-      cause: error,
-    })
-    : known;
+  const { message, $fault, $metadata } = Object(error) as S3Failure;
+  const { httpStatusCode: status } = $metadata ?? {};
+  const isS3 = $fault !== undefined && message !== "UnknownError";
+  if (status === undefined || isS3) return sqsError(operation, error);
+  const isDenied = status === 403;
+  const reason = isDenied
+    ? "Access Denied"
+    : `the server's answer is not an S3 answer (HTTP status ${status})`;
+  return new SqsError(`${operation} failed: ${reason}`, {
+    code: isDenied ? "AccessDenied" : "Unknown",
+    senderFault: isDenied,
+    cause: error,
+  });
 }

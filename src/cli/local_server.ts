@@ -6,6 +6,8 @@
 
 import { messageOf } from "../errors.ts";
 import { importPackage } from "../npm_import.ts";
+import { MAX_BYTES } from "../sqs/connection.ts";
+import { MAX_OBJECT_BYTES } from "../sqs/objects.ts";
 import { parseQueueRef } from "../sqs/queue_ref.ts";
 
 export const LOCAL_PORT = 4566;
@@ -33,6 +35,16 @@ interface App {
   addHook(
     name: "onRequest",
     hook: (request: LocalRequest, reply: LocalReply, done: () => void) => void,
+  ): void;
+  removeContentTypeParser(type: string): void;
+  addContentTypeParser(
+    type: string,
+    options: { readonly parseAs: "buffer"; readonly bodyLimit: number },
+    parse: (
+      request: LocalRequest,
+      body: Uint8Array,
+      done: (error: null, body: Uint8Array) => void,
+    ) => void,
   ): void;
   /** Resolves to the server's URL. */
   listen(address: { host: string; port: number }): Promise<string>;
@@ -74,6 +86,7 @@ export async function startLocalServer(
     "Cannot start local SQS server",
   );
   const app = buildApp({ logger: false });
+  takeLargeObjects(app);
   app.addHook("onRequest", (request, reply, done) => {
     const problem = problemOf(request);
     if (problem === undefined) done();
@@ -134,6 +147,17 @@ export async function startLocalServer(
 }
 
 const SDK_CONTENT_TYPE = "application/x-amz-json-1.0";
+
+/** fauxqs takes bodies of up to 11 MiB: here is another parser for S3's. */
+function takeLargeObjects(app: App): void {
+  app.removeContentTypeParser("*");
+  app.addContentTypeParser(
+    "*",
+    // The SDK sends an object in chunks, and each has a line of its own.
+    { parseAs: "buffer", bodyLimit: MAX_OBJECT_BYTES + MAX_BYTES },
+    (_request, body, done) => done(null, body),
+  );
+}
 
 /** The names of this machine's loopback, which no DNS server can give away. */
 const LOOPBACK = /^(?:127\.0\.0\.1|\[::1\]|(?:[\w-]+\.)*localhost)(?::\d+)?$/i;

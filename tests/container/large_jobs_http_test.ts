@@ -68,6 +68,7 @@ Deno.test("large jobs over HTTP", async (t) => {
   await t.step(
     "go to S3 as the Java library writes them, and back",
     async () => {
+      const text = "é".repeat(6_500_000);
       const { url, endpoint } = await stage("there-and-back");
       await using queue = await Queue<[string]>("there-and-back", {
         endpoint,
@@ -151,17 +152,28 @@ Deno.test("large jobs over HTTP", async (t) => {
   await t.step("name the right that is denied, and lose nothing", async () => {
     const { url } = await stage("denied");
     const calls: string[] = [];
+    // Proxies and other servers answer without an error of S3.
+    const answers = [
+      new Response("<html>no page", { status: 404 }),
+      new Response("<html>forbidden", { status: 403 }),
+      new Response(null, { status: 403 }),
+    ];
     await using proxy = inFront(server.endpoint, (method, path) => {
       if (!path.startsWith("/jobs/")) return undefined;
       calls.push(method);
-      return s3Error(403, "AccessDenied");
+      return answers.shift() ?? s3Error(403, "AccessDenied");
     });
     const endpoint = `http://127.0.0.1:${proxy.addr.port}`;
     await using queue = await Queue<[string]>("denied", { endpoint, large });
-    const error = await assertRejects(() => queue(text), SendError);
+    const problem = async () =>
+      (await assertRejects(() => queue(text), SendError)).message;
     assertMatch(
-      error.message,
-      /; allow this identity s3:PutObject on arn:aws:s3:::jobs\/big\/\*$/,
+      await problem(),
+      / cannot be written: PutObject failed: the server's answer is not an S3 answer \(HTTP status 404\)$/,
+    );
+    assertMatch(
+      await problem(),
+      / cannot be written: PutObject failed: Access Denied; allow this identity s3:PutObject on arn:aws:s3:::jobs\/big\/\*$/,
     );
     await server.left(url, 0);
 
@@ -194,7 +206,7 @@ Deno.test("large jobs over HTTP", async (t) => {
       lines.join("\n"),
     );
     await server.left(url, 1);
-    assertEquals(calls, ["PUT", "GET", "GET"]);
+    assertEquals(calls, ["PUT", "PUT", "GET", "GET"]);
 
     // Whoever wrote the pointer writes no line of its own.
     await server.send(

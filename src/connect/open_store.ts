@@ -5,7 +5,7 @@
  * @module
  */
 
-import { messageOf, SqsError } from "../errors.ts";
+import { isNotCapable, messageOf, SqsError } from "../errors.ts";
 import { type ConnectOptions, isDenied } from "../sqs/connection.ts";
 import {
   neededRight,
@@ -63,6 +63,8 @@ const PROBE_MS = 10_000;
 /**
  * Asks a bucket for an object that does not exist: only a bucket that is there,
  * and may be read and listed, says so.
+ *
+ * @throws {Error} If Deno denies the connection.
  */
 export async function probeStore(
   store: ObjectStore,
@@ -78,6 +80,7 @@ export async function probeStore(
     await store.get(newPlace(folder).key, { maxBytes: 1, signal: late.signal });
     return undefined;
   } catch (error) {
+    if (isNotCapable(error)) throw error;
     const { code = "" } = error instanceof SqsError ? error : {};
     if (code === "NoSuchKey") return undefined;
     const subject = `"large" names bucket "${bucket}"`;

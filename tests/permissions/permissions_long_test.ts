@@ -12,6 +12,7 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import { bareEnvironment } from "../support/bare_environment.ts";
+import { TestBucket } from "../support/buckets.ts";
 import { Folder } from "../support/folder.ts";
 import {
   runCli,
@@ -33,6 +34,8 @@ interface Stage extends AsyncDisposable {
 interface StageOptions {
   readonly ini?: string;
   readonly region?: string;
+  /** The body of the message; by default a job with 1 and 2. */
+  readonly job?: string;
   /** Folders of packages that the registry has, too. */
   readonly packages?: readonly string[];
   /** The settings of the environment; by default the server and credentials. */
@@ -41,13 +44,19 @@ interface StageOptions {
 
 async function stageOf(
   files: Readonly<Record<string, string>>,
-  { ini = "jobs.ini", region, packages = [], settings }: StageOptions = {},
+  {
+    ini = "jobs.ini",
+    job = "[[1,2],{}]",
+    region,
+    packages = [],
+    settings,
+  }: StageOptions = {},
 ): Promise<Stage> {
   const stack = new AsyncDisposableStack();
   const folder = stack.use(await Folder.with(files));
   const registry = stack.use(await servePackage(...packages));
   const server = stack.use(await TestServer.start(region));
-  await server.send(await server.createQueue("adder"), "[[1,2],{}]");
+  await server.send(await server.createQueue("adder"), job);
   const given = settings?.(server) ?? server.env;
   return {
     folder,
@@ -282,6 +291,32 @@ allow_run = ls
     ...COMMON,
     ...env.filter((name) => !few.includes(name)),
   ]);
+});
+
+Deno.test("zsqs permissions prints a line that runs large jobs, and needs each part of it", async () => {
+  await using s3 = await TestServer.start();
+  await using stage = await stageOf({
+    "worker.ts":
+      "export default () => (text: string) => console.log(text.length);",
+    "jobs.ini":
+      "[container]\nworker = worker.ts\nqueue = adder\nregion = us-east-1\nwait_time = 1\nlarge = s3://jobs/big\n",
+  }, {
+    job:
+      '["software.amazon.payloadoffloading.PayloadS3Pointer",{"s3BucketName":"jobs","s3Key":"big/a"}]',
+    settings: ({ env }) => ({ ...env, AWS_ENDPOINT_URL_S3: s3.endpoint }),
+  });
+  using bucket = await TestBucket.create(s3.endpoint, "jobs");
+  await bucket.put("big/a", JSON.stringify([["x".repeat(2_000_000)], {}]));
+
+  const words = await printedWords(stage);
+  const [sqs, own] = [stage.server, s3].map((each) =>
+    new URL(each.endpoint).host
+  );
+  assertEquals(words[3], `--allow-net=${sqs},${own}`);
+  const { status, stdout } = await run(words, stage);
+  assertEquals([status, stdout], [0, "2000000\n"]);
+  assertEquals(await bucket.keys(), []);
+  await assertNarrow(words, stage, [...COMMON, "jobs.ini", "worker.ts", sqs!]);
 });
 
 /** Its worker takes the options, and gives a function that resolves to them. */

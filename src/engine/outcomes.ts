@@ -133,7 +133,9 @@ export class Outcomes {
 
   async #settleUnfinished(lease: Lease, outcome: Unfinished): Promise<boolean> {
     const { leases } = this.#options;
+    const { events } = this.#context;
     const { kind, error } = outcome;
+    let ended: JobEnd["outcome"] | undefined;
     try {
       const isUnstarted = lease.job?.startedAtMs === undefined;
       const isUnrun = kind === "released" || kind === "unfetched";
@@ -142,32 +144,32 @@ export class Outcomes {
       }
       const attempt = this.#attempt(lease);
       const isFailed = isFailure(outcome, this.#policy, attempt);
-      const other = kind === "released" ? "released" : "retried";
-      let ended: JobEnd["outcome"] = isFailed ? "failed" : other;
-      this.#context.events.ended(ended);
       if (isFailed) this.#logFailure(lease, error);
       const decision = decide(outcome, this.#policy, attempt);
+      const isToSend = decision.action === "sendToFailures";
+      const isStuck = isToSend && !await this.#sendToFailures(lease, error);
+      const other = kind === "released" ? "released" : "retried";
+      ended = isFailed && !isStuck ? "failed" : other;
+      events.ended(ended);
       let deleted = false;
-      if (decision.action === "delete") {
-        deleted = await this.#send(lease, DELETE);
-        this.#gone(lease, deleted);
-      } else if (decision.action !== "sendToFailures") {
+      if (isToSend || decision.action === "delete") {
+        deleted = !isStuck && await this.#send(lease, DELETE);
+        if (!isToSend) this.#gone(lease, deleted);
+      } else {
+        const isLogged = isFailed || outcome.isLogged;
+        const logged = isLogged ? undefined : outcome;
         await this.#keep(
           lease,
           decision,
-          (when) => {
-            const isLogged = isFailed || outcome.isLogged;
-            this.#logRetry(lease, when, isLogged ? undefined : outcome);
-          },
+          (when) => this.#logRetry(lease, when, logged),
         );
-      } else if (await this.#sendToFailures(lease, error)) {
-        deleted = await this.#send(lease, DELETE);
-      } else ended = "retried";
+      }
       leases.report(lease, lease.lost && !deleted ? "lost" : ended, error);
       return deleted;
     } catch (trap) {
       // A thrown value may break the code that looks at it.
       leases.heartbeat.stopExtending(lease);
+      if (ended === undefined) events.ended("retried");
       const what =
         "Settling failed, so that the message will be received again";
       this.#log(lease, "error", { what, thrown: [trap] });

@@ -19,7 +19,7 @@ import {
   type WireAttribute,
   type WireAttributes,
 } from "../../src/sqs/connection.ts";
-import { type Handler, runContainer } from "../../container.ts";
+import { type Handler, runContainer, startContainer } from "../../container.ts";
 import { Queue, type QueueOptions } from "../../producer.ts";
 import { setUp } from "../../testing.ts";
 import { cli } from "../support/cli.ts";
@@ -282,6 +282,34 @@ Deno.test("failures = QUEUE deletes nothing where the sending fails", async () =
   await (await Queue("adder"))("a job of more than a kibibyte".repeat(40));
   assertEquals(queues.get("adder").messages.length, 1);
   assertEquals(queues.get("small").messages.length, 0);
+});
+
+Deno.test("failures = QUEUE counts a job as failed once its message is there", async () => {
+  await using queues = setUp({ silent: true });
+  const ends: string[] = [];
+  let isAway = true;
+  using _calls = replaceCalls({
+    send(real, url, messages) {
+      if (!isAway || !url.endsWith("failed")) return real.send(url, messages);
+      const options = { code: "InternalError", senderFault: false };
+      throw new SqsError("SendMessage failed: away", options);
+    },
+  });
+  const container = await startContainer({
+    queue: "adder",
+    failures: { queue: "adder-failed" },
+    handler: bad,
+    hooks: { jobEnded: (_job, { outcome }) => void ends.push(outcome) },
+    loggers: "",
+  });
+  const counts = ({ failed, retried } = container.summary) => [failed, retried];
+  await (await Queue("adder"))(1);
+  assertEquals(counts(), [0, 1]);
+  isAway = false;
+  await queues.advance(30);
+  assertEquals(counts(), [1, 1]);
+  assertEquals(ends, ["retried", "failed"]);
+  await container.stop();
 });
 
 Deno.test("failures = QUEUE.fifo keeps groups, and takes no two for one", async () => {

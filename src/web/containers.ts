@@ -25,7 +25,7 @@ export const POLL_MS = 5_000;
 /** How long a remote container may take for its answer, in milliseconds. */
 const ANSWER_MS = 2_000;
 
-const MAX_ANSWER_BYTES = 16_384;
+const MAX_ANSWER_LENGTH = 16_384;
 
 /** After which a silent container disappears, in milliseconds. */
 const DEAD_MS = 30_000;
@@ -257,7 +257,10 @@ function readStats({ host, port }: Address): Promise<Stats> {
     response.on("error", reject);
     response.on("data", (chunk) => {
       text += chunk;
-      if (text.length > MAX_ANSWER_BYTES) request.destroy();
+      if (text.length <= MAX_ANSWER_LENGTH) return;
+      // Its end may come nevertheless.
+      reject(new Error("too long"));
+      request.destroy();
     });
     response.on("end", () => {
       const stats = response.statusCode === 200 ? parsed(text) : undefined;

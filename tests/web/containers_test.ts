@@ -66,7 +66,8 @@ Deno.test("hostile answers of a container are cut, checked, or dropped in time",
     [() => Response.json([]), false],
     [() => Response.json(null), false],
     [() => new Response("{"), false],
-    [() => Response.json({ ...STATS, more: "x".repeat(10_000_000) }), false],
+    [() => Response.json({ ...STATS, more: "x".repeat(16_000) }), true],
+    [() => Response.json({ ...STATS, more: "x".repeat(16_384) }), false],
     [() => Response.json(STATS, { status: 500 }), false],
     [() => Response.redirect("http://127.0.0.1:1/stats"), false],
   ];
@@ -82,6 +83,32 @@ Deno.test("hostile answers of a container are cut, checked, or dropped in time",
     assert(!text.includes("<script>alert"));
     assert(text.length < 100_000);
   }
+});
+
+Deno.test("a container's answer is read no further than the limit", async () => {
+  await using _queues = setUp({ queues: ["adder"], silent: true });
+  let left = 100;
+  const ended = Promise.withResolvers<void>();
+  const megabyte = new Uint8Array(1_000_000).fill(32);
+  await using remote = serve(() =>
+    new Response(
+      new ReadableStream({
+        pull(controller) {
+          if (left-- > 0) return controller.enqueue(megabyte);
+          controller.close();
+          ended.resolve();
+        },
+        cancel: () => ended.resolve(),
+      }, { highWaterMark: 0 }),
+    )
+  );
+  await using page = await startWeb(["adder"], {
+    containers: [remote.address],
+  });
+  const visitor = await Visitor.open(page);
+  assertMatch((await visitor.get("/containers")).text, /No answer/);
+  await ended.promise;
+  assert(left > 0, "all 100 MB were read");
 });
 
 Deno.test("a silent container disappears after 30 s, and returns when it answers", async () => {

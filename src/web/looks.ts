@@ -47,7 +47,7 @@ export interface Found extends FailedRow {
   readonly groupId: string | undefined;
   readonly receiveCount: number;
   readonly body: CutText;
-  readonly attributes: readonly (readonly [string, string])[];
+  readonly attributes: readonly (readonly [string, CutText])[];
   readonly stack: CutText | undefined;
   /** Where a redrive would send it. */
   readonly target: Source | undefined;
@@ -62,6 +62,8 @@ export class Look {
   endedMs: number | undefined;
   error: string | undefined;
   unreleased = 0;
+  /** Jobs with texts of which only the start is kept. */
+  cut = 0;
   readonly found = new Map<string, Found>();
   /** Resolves when it has ended; never rejects. */
   readonly ended: Promise<void>;
@@ -126,6 +128,22 @@ export class Look {
       message.attributes,
     );
     const error = errorOf(message);
+    const body = this.#keep(message.body);
+    const kept = Object.entries(attributes).map(([name, value]) =>
+      [
+        cut(name, MAX_NAME),
+        this.#keep(
+          value instanceof Uint8Array
+            ? Buffer.from(value).toString("base64")
+            : String(value),
+        ),
+      ] as const
+    );
+    const stack = typeof facts.stack === "string"
+      ? this.#keep(facts.stack)
+      : undefined;
+    const texts = [body, stack, ...kept.map(([, value]) => value)];
+    if (texts.some((each) => each?.cutFrom !== undefined)) this.cut++;
     this.found.set(message.messageId, {
       id: message.messageId,
       error: text(error && printable(error), MAX_ERROR),
@@ -138,18 +156,9 @@ export class Look {
       seenAtMs: clock.now(),
       groupId: message.groupId,
       receiveCount: message.receiveCount,
-      body: this.#keep(message.body),
-      attributes: Object.entries(attributes).map(([name, value]) => [
-        cut(name, MAX_NAME),
-        this.#keep(
-          value instanceof Uint8Array
-            ? Buffer.from(value).toString("base64")
-            : String(value),
-        ).text,
-      ]),
-      stack: typeof facts.stack === "string"
-        ? this.#keep(facts.stack)
-        : undefined,
+      body,
+      attributes: kept,
+      stack,
       target: redrive.sourceOf(message),
     });
   }

@@ -193,10 +193,10 @@ function lookView(
   const jobs = matching(look, filter, hidesArguments);
   const pages = Math.max(1, Math.ceil(jobs.length / PAGE));
   const shown = Math.min(Math.max(1, page), pages);
-  const { id, startedMs, endedMs, error, isStopped, counted, unreleased } =
-    look;
+  const { id, startedMs, endedMs, error, isStopped, counted } = look;
+  const { cut, unreleased } = look;
   return {
-    ...{ id, startedMs, endedMs, error, isStopped, counted, unreleased },
+    ...{ id, startedMs, endedMs, error, isStopped, counted, cut, unreleased },
     isRunning: endedMs === undefined,
     total: look.found.size,
     isLimited: look.found.size >= MAX_MESSAGES,

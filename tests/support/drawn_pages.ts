@@ -125,7 +125,10 @@ export const DRAWN: Readonly<Record<string, Drawn<unknown>>> = {
     seenAtMs: NOW_MS - 60_000,
     groupId: "group-1",
     body: { text: "\n[12345678901234567890]", cutFrom: undefined },
-    attributes: [["traceparent", "00-0af7"]],
+    attributes: [
+      ["traceparent", { text: "00-0af7", cutFrom: undefined }],
+      ["note", { text: "long", cutFrom: 2_000 }],
+    ],
     stack: { text: "TypeError: x\n    at add", cutFrom: 9_000 },
     receivesLeft: 1,
   }, { path: "/queues/adder-failed/failed/7f3a" }),

@@ -167,6 +167,7 @@ const LOOK: LookView = {
   isLimited: false,
   limit: 10_000,
   counted: 40,
+  cut: 2,
   unreleased: 0,
   matching: 38,
   page: 2,

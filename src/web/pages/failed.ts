@@ -148,7 +148,7 @@ function found(view: FailedListView, look: LookView, frame: Frame): Html {
 }
 
 function lookNotes(look: LookView): Content {
-  const { error, isStopped, isLimited, limit, unreleased } = look;
+  const { error, isStopped, isLimited, limit, cut, unreleased } = look;
   return [
     error === undefined
       ? undefined
@@ -162,6 +162,14 @@ function lookNotes(look: LookView): Content {
         `The look stopped at ${
           counted(limit, "job")
         }. Redrive or delete some, then look again.`,
+      )
+      : undefined,
+    cut > 0
+      ? note(
+        "idle",
+        `${
+          counted(cut, "job")
+        } with long texts: only their start is kept, and searched by the filter.`,
       )
       : undefined,
     unreleased > 0

@@ -110,13 +110,15 @@ function block(title: string, cut: CutText | undefined, absent: string): Html {
       ? markup`<p class="muted">${absent}</p>`
       // HTML drops the first line feed.
       : markup`<pre tabindex="0" aria-labelledby="${id}">
-${escapeControls(cut.text)}</pre>${
-        cut.cutFrom !== undefined &&
-        markup`<p class="muted small">The first ${
-          plainNumber(cut.text.length)
-        } of ${plainNumber(cut.cutFrom)} characters.</p>`
-      }`
+${escapeControls(cut.text)}</pre>${cutNote(cut)}`
   }</section>`;
+}
+
+function cutNote({ text, cutFrom }: CutText): Content {
+  if (cutFrom === undefined) return undefined;
+  return markup`<p class="muted small">The first ${
+    plainNumber(text.length)
+  } of ${plainNumber(cutFrom)} characters: the page keeps no more.</p>`;
 }
 
 function attributes({ attributes }: FailedJobView, frame: Frame): Html {
@@ -126,7 +128,9 @@ function attributes({ attributes }: FailedJobView, frame: Frame): Html {
       ? markup`<dl class="facts">${
         attributes.map(([name, value]) =>
           markup`<dt>${data(name)}</dt>
-              <dd class="mono">${data(value)}</dd>`
+              <dd><span class="mono">${data(value.text)}</span>${
+            cutNote(value)
+          }</dd>`
         )
       }</dl>`
       : markup`<p class="muted">${

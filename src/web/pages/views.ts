@@ -209,6 +209,8 @@ export interface LookView {
   readonly limit: number;
   /** What SQS counted when it started. */
   readonly counted: number | undefined;
+  /** Jobs with texts of which only the start is kept, and searched. */
+  readonly cut: number;
   /** Messages that could not be released: hidden for at most two minutes. */
   readonly unreleased: number;
   /** Jobs that match the filter. */
@@ -244,7 +246,7 @@ export interface FailedJobView {
   /** As received; absent if arguments are hidden. */
   readonly body: CutText | undefined;
   /** Absent if arguments are hidden. */
-  readonly attributes: readonly (readonly [name: string, value: string])[];
+  readonly attributes: readonly (readonly [name: string, value: CutText])[];
   readonly stack: CutText | undefined;
   /** The fewest receives that it has left before SQS moves it on. */
   readonly receivesLeft: number | undefined;

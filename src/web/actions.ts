@@ -42,7 +42,7 @@ export class Action {
   readonly jobs: readonly FailedRow[];
   readonly choices: readonly WatchedQueue[];
   readonly askedMs: number;
-  readonly #ids: ReadonlySet<string>;
+  readonly #ids: Set<string>;
   /** The ids of jobs that go to a chosen queue. */
   readonly #sourceless = new Set<string>();
   readonly #targets: readonly (readonly [string, number])[];
@@ -79,10 +79,6 @@ export class Action {
     };
   }
 
-  get isOver(): boolean {
-    return this.#state.kind === "over";
-  }
-
   get isRunning(): boolean {
     return this.#state.kind === "running";
   }
@@ -109,6 +105,8 @@ export class Action {
       .then(() => undefined, (error) => printable(messageOf(error)))
       .then((error) => {
         this.#state = this.#result(error);
+        // Results are kept for long.
+        for (const ids of [this.#ids, this.#sourceless]) ids.clear();
         onChange();
       });
   }

@@ -31,9 +31,10 @@ const LOOK_PATIENCE_MS = 5_000;
 const MAX_LOOKS = 4;
 const LOOK_MS = 3_600_000;
 
-/** The most actions that are kept, and for how long a question may stand. */
-const MAX_ACTIONS = 20;
+/** The most questions that are kept, and for how long; the most results. */
+const MAX_QUESTIONS = 20;
 const QUESTION_MS = 600_000;
+const MAX_RESULTS = 20;
 
 /** The most looks and actions that run at a time. */
 const MAX_RUNNING = 4;
@@ -144,15 +145,17 @@ export class Site implements AsyncDisposable {
 
   /** Keeps the question before an action. */
   ask(options: ActionOptions): Action {
-    const now = this.clock.now();
-    for (const [id, action] of this.#actions) {
-      const isFull = this.#actions.size >= MAX_ACTIONS;
-      const isOld = now - action.askedMs > QUESTION_MS;
-      if (!action.isRunning && (isFull || isOld)) this.#actions.delete(id);
-    }
-    const action = new Action(options, now);
+    const action = new Action(options, this.clock.now());
     this.#actions.set(action.id, action);
+    this.#keepNewest("asking", MAX_QUESTIONS);
     return action;
+  }
+
+  /** Forgets the oldest actions in a state: a result outlives any question. */
+  #keepNewest(kind: "asking" | "over", most: number): void {
+    const those = [...this.#actions.values()]
+      .filter(({ state }) => state.kind === kind);
+    for (const { id } of those.slice(0, -most)) this.#actions.delete(id);
   }
 
   action(id: string): Action | undefined {
@@ -176,6 +179,10 @@ export class Site implements AsyncDisposable {
       this.streams.announce("work");
       if (action.state.kind !== "over") return;
       const { done } = action.state;
+      // The newest result is the one that ended last.
+      this.#actions.delete(action.id);
+      this.#actions.set(action.id, action);
+      this.#keepNewest("over", MAX_RESULTS);
       this.log(`${what} of ${done} of ${count} jobs of ${name} done`);
     });
   }

@@ -169,7 +169,18 @@ Deno.test("an action works on listed jobs alone, and reports the ones that it di
   const result = await runAction(visitor, asked.text);
   assertMatch(result, /Deleted 2 of 3 jobs/);
   assertEquals(numbers(queues, KEPT), [7]);
-  // A second click does nothing.
+  // A second click does nothing, however late; newer questions take no result.
+  await queues.advance(601);
+  const listedAgain = (await visitor.post(`${LIST}/look`)).text;
+  let oldest: string | undefined;
+  for (let i = 0; i < 21; i++) {
+    const { text } = await visitor.post(`${LIST}/actions`, {
+      ...allFields(listedAgain),
+      action: "delete",
+    });
+    oldest ??= /action="(\/actions\/[\w-]+)\/run"/.exec(text)![1]!;
+  }
+  assertEquals((await visitor.get(oldest!)).status, 404);
   const again = await runAction(visitor, asked.text);
   assertMatch(again, /Deleted 2 of 3 jobs/);
   assertEquals(numbers(queues, KEPT), [7]);
@@ -343,10 +354,15 @@ Deno.test("long answers are cut, and a look holds at most 10,000 jobs", async ()
   assertMatch(text, /10,000/);
   assert(text.length < 1_000_000, `${text.length}`);
   assertEquals(listed(text).length, 100);
+  assertMatch(text, /3 jobs with long texts: only their start is kept/);
   const job = await visitor.get(`${LIST}/m-0`);
   assertEquals(job.status, 200);
   assert(job.text.length < 5_000_000, `${job.text.length}`);
-  assertMatch(job.text, /10,000,000/);
+  // Its body and its attribute.
+  const cuts = job.text.match(
+    /of 10,000,000 characters: the page keeps no more/g,
+  );
+  assertEquals(cuts?.length, 2);
 });
 
 Deno.test("a job of a form is checked, and sent as the queue's container reads it", async () => {

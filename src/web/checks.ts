@@ -6,11 +6,12 @@
 
 import type { Context, MiddlewareHandler } from "hono";
 import { getCookie, setCookie } from "hono/cookie";
+import { isIP } from "node:net";
 import { quote } from "../text.ts";
 import type { Exchange } from "./http.ts";
 import type { WebOptions } from "./options.ts";
 import type { Password } from "./password.ts";
-import { HEADERS, Hosts, isSame, Session } from "./security.ts";
+import { clientOf, HEADERS, Hosts, isSame, Session } from "./security.ts";
 
 /** What routes find in hono's context. */
 export interface Env {
@@ -150,13 +151,22 @@ export class Checks {
   /** Signs in with a password. */
   async login(c: Ctx): Promise<"right" | "wrong" | "too many"> {
     const given = c.get("form").get("password") ?? "";
-    const result = await this.#password?.try(given) ?? "wrong";
+    const result = await this.#password?.try(given, this.#clientOf(c)) ??
+      "wrong";
     if (result === "right") this.#signIn(c);
     return result;
   }
 
   get hasPassword(): boolean {
     return this.#password !== undefined;
+  }
+
+  /** A proxy names its client last, after the names that the client gave. */
+  #clientOf(c: Ctx): string {
+    const isProxied = this.#options.allowedHosts.length > 0;
+    const names = c.req.header("x-forwarded-for") ?? "";
+    const last = names.slice(names.lastIndexOf(",") + 1).trim();
+    return clientOf(isProxied && isIP(last) !== 0 ? last : c.env.sender);
   }
 
   #signIn(c: Ctx): void {

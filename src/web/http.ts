@@ -9,6 +9,7 @@
 import { Buffer } from "node:buffer";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import type { Clock } from "../clock.ts";
 import type { Address } from "../config/values.ts";
 import { messageOf } from "../errors.ts";
 
@@ -30,6 +31,8 @@ const STOP_MS = 1_000;
 export interface Exchange {
   /** The fields of its form; `undefined` if it has more bytes than `most`. */
   readForm(most: number): Promise<URLSearchParams | undefined>;
+  /** The address that it came from. */
+  readonly sender: string;
   /** The answer, for a stream: an application that writes its head owns it. */
   readonly outgoing: ServerResponse;
 }
@@ -53,6 +56,7 @@ export interface WebServer extends AsyncDisposable {
 export async function serveHttp(
   { host, port, text }: Address,
   app: Application,
+  clock: Clock,
 ): Promise<WebServer> {
   const { createServer } = await import("node:http");
   const server = createServer(TIMES, (incoming, outgoing) => {
@@ -65,7 +69,7 @@ export async function serveHttp(
   server.on("error", () => {});
   return {
     port: (server.address() as AddressInfo).port,
-    [Symbol.asyncDispose]: () => stop(server),
+    [Symbol.asyncDispose]: () => stop(server, clock),
   };
 }
 
@@ -80,6 +84,7 @@ async function answer(
     ? new Response("Bad request", { status: 400 })
     : await app(request, {
       outgoing,
+      sender: incoming.socket.remoteAddress ?? "",
       readForm: (most) => readForm(incoming, most),
     });
   if (outgoing.headersSent) return;
@@ -151,11 +156,11 @@ async function listen(
 }
 
 /** Waits for answers under way, and for no client that stays. */
-async function stop(server: Server): Promise<void> {
+async function stop(server: Server, clock: Clock): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   server.close(() => resolve());
   server.closeIdleConnections();
-  const late = setTimeout(() => server.closeAllConnections(), STOP_MS);
+  const cancel = clock.timer(STOP_MS, () => server.closeAllConnections());
   await promise;
-  clearTimeout(late);
+  cancel();
 }

@@ -4,12 +4,7 @@
  * @module
  */
 
-import {
-  createHash,
-  createHmac,
-  randomBytes,
-  timingSafeEqual,
-} from "node:crypto";
+import crypto from "node:crypto";
 import { isIP } from "node:net";
 
 /** Of every answer. `no-referrer` would make forms send `Origin: null`. */
@@ -32,10 +27,11 @@ export const HEADERS: Readonly<Record<string, string>> = {
   "cache-control": "no-store",
 };
 
-/** Compares in a time that does not depend on the texts. */
+/** Compares in a time that tells nothing of the wanted text. */
 export function isSame(given: string, wanted: string): boolean {
-  const digest = (text: string) => createHash("sha256").update(text).digest();
-  return timingSafeEqual(digest(given), digest(wanted));
+  const digest = (text: string) =>
+    crypto.createHash("sha256").update(text).digest();
+  return crypto.timingSafeEqual(digest(given), digest(wanted));
 }
 
 /** Whether only this machine reaches a host. */
@@ -44,9 +40,21 @@ export function isLoopback(host: string): boolean {
     (isIP(host) === 4 && host.startsWith("127."));
 }
 
+/**
+ * Whose tries count together: all of an IPv4 address, or of a network of IPv6,
+ * whose owner has any number of addresses.
+ */
+export function clientOf(address: string): string {
+  if (isIP(address) !== 6 || address.includes(".")) return address;
+  const [head, tail] = address.split("::")
+    .map((part) => part.split(":").filter((group) => group !== ""));
+  const zeros = tail && Array(8 - head!.length - tail.length).fill("0");
+  return [...head!, ...zeros ?? [], ...tail ?? []].slice(0, 4).join(":");
+}
+
 /** The secrets of one run: they end with the process. */
 export class Session {
-  readonly #secret = randomBytes(32);
+  readonly #secret = crypto.randomBytes(32);
   /** In the printed URL, which turns it into the cookie. */
   readonly urlToken: string = this.#derive("url");
   readonly cookie: string = this.#derive("cookie");
@@ -54,7 +62,8 @@ export class Session {
   readonly formToken: string = this.#derive("form");
 
   #derive(use: string): string {
-    return createHmac("sha256", this.#secret).update(use).digest("base64url");
+    return crypto.createHmac("sha256", this.#secret).update(use)
+      .digest("base64url");
   }
 }
 

@@ -45,7 +45,11 @@ export async function serveWeb(parts: WebOpenOptions): Promise<WebPage> {
     new Response("starting", { status: 503 });
   stack.defer(() => queues[Symbol.dispose]());
   const server = stack.use(
-    await serveHttp(address, (request, exchange) => answer(request, exchange)),
+    await serveHttp(
+      address,
+      (request, exchange) => answer(request, exchange),
+      clock,
+    ),
   );
   const site = new Site({ ...parts, queues });
   const checks = new Checks(

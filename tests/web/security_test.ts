@@ -12,6 +12,7 @@ import {
   assertNotEquals,
   assertStringIncludes,
 } from "@std/assert";
+import crypto from "node:crypto";
 import { connect } from "node:net";
 import { parseQueueRef } from "../../src/sqs/queue_ref.ts";
 import { Hosts } from "../../src/web/security.ts";
@@ -293,25 +294,150 @@ Deno.test("a stranger's form is limited to what a password needs", async () => {
   assertStringIncludes(answer.text, "longer than 16 KiB");
 });
 
-Deno.test("wrong passwords that wait are limited, and then none is looked at", async () => {
+Deno.test("wrong passwords that wait are limited, and keep no other client out", async () => {
+  await using queues = setUp({ queues: ["adder"], silent: true });
+  await using page = await startWeb(["adder"], {
+    password: "open sesame",
+    // So there is a proxy, which names the clients.
+    allowedHosts: ["jobs.example.com"],
+  });
+  const statuses: number[] = [];
+  const tryFrom = async (client: string, password = "x") => {
+    const { status } = await new Visitor(page).post("/login", { password }, {
+      "sec-fetch-site": "same-origin",
+      "x-forwarded-for": `10.9.9.9, ${client}`,
+    });
+    statuses.push(status);
+    return status;
+  };
+  const tries: Promise<number>[] = [];
+  for (let i = 1; i <= 10; i++) {
+    for (let j = 1; j <= 11; j++) {
+      // Any number of addresses are one client's.
+      tries.push(
+        tryFrom(i % 2 === 0 ? `10.0.0.${i}` : `fd00::${i}:0:0:0:${j}`),
+      );
+    }
+    await eventually(() => statuses.length === i);
+    assertEquals(statuses, Array(i).fill(429));
+    if (i === 9) assertEquals(await tryFrom("10.0.0.99", "open sesame"), 200);
+    if (i === 9) assertEquals(statuses.pop(), 200);
+  }
+  assertEquals(await tryFrom("10.0.0.99", "open sesame"), 429);
+  const all = Promise.all(tries);
+  while (statuses.length < 111) await queues.advance(8);
+  await all;
+  assertEquals(statuses.filter((status) => status === 403).length, 100);
+  assertEquals(await tryFrom("10.0.0.1", "open sesame"), 200);
+});
+
+Deno.test("without a proxy, a client cannot name itself", async () => {
   await using queues = setUp({ queues: ["adder"], silent: true });
   await using page = await startWeb(["adder"], { password: "open sesame" });
   const statuses: number[] = [];
-  const tries = Array.from({ length: 110 }, async () => {
-    const { status } = await new Visitor(page).post("/login", {
-      password: "x",
+  const tries = Array.from({ length: 11 }, async (_, i) => {
+    const { status } = await new Visitor(page).post("/login", {}, {
+      "sec-fetch-site": "same-origin",
+      "x-forwarded-for": `10.0.0.${i}`,
     });
     statuses.push(status);
   });
-  for (let i = 0; statuses.length < 10 && i < 5_000; i++) {
-    await new Promise((next) => setTimeout(next, 5));
-  }
-  assertEquals(statuses, Array(10).fill(429));
+  await eventually(() => statuses.length > 0);
+  assertEquals(statuses, [429]);
   const all = Promise.all(tries);
-  while (statuses.length < 110) await queues.advance(8);
+  while (statuses.length < 11) await queues.advance(8);
   await all;
-  assertEquals(statuses.filter((status) => status === 403).length, 100);
 });
+
+/** Notes the work of comparisons: what they hash, and what they compare. */
+function noteWork() {
+  const { createHash, timingSafeEqual } = crypto;
+  const notes: string[] = [];
+  Object.assign(crypto, {
+    createHash(...args: Parameters<typeof createHash>) {
+      notes.push(`hash ${args[0]}`);
+      return createHash(...args);
+    },
+    timingSafeEqual(...args: Parameters<typeof timingSafeEqual>) {
+      notes.push(`compare ${args.map((each) => each.byteLength).join()}`);
+      return timingSafeEqual(...args);
+    },
+  });
+  return {
+    take: () => notes.splice(0),
+    [Symbol.dispose]: () =>
+      void Object.assign(crypto, { createHash, timingSafeEqual }),
+  };
+}
+
+Deno.test("the work of a check does not depend on how near a guess is", async () => {
+  await using queues = setUp({ queues: ["adder"], silent: true });
+  const password = "open sesame";
+  await using page = await startWeb(["adder"], { password });
+  await using tokenPage = await startWeb(["adder"]);
+  const { origin, searchParams } = new URL(tokenPage.url);
+  const { cookie, token } = await Visitor.open(tokenPage);
+  const [cookieName, cookieValue] = cookie.split("=") as [string, string];
+  const ask = async (path: string, init: RequestInit = {}) => {
+    const response = await fetch(origin + path, init);
+    await response.body?.cancel();
+  };
+  const signIn = async (fields: Record<string, string>) => {
+    const answer = new Visitor(page).post("/login", fields);
+    let isAnswered = false;
+    answer.finally(() => isAnswered = true);
+    while (!isAnswered) await queues.advance(8);
+  };
+  const post = (fields: Record<string, string>) =>
+    ask("/queues/adder", {
+      method: "POST",
+      headers: { cookie, "sec-fetch-site": "same-origin" },
+      body: new URLSearchParams(fields),
+    });
+  const once = ["hash sha256", "hash sha256", "compare 32,32"];
+  // A form's sender has shown a cookie before.
+  const twice = [...once, ...once];
+  const checks: [
+    secret: string,
+    send: (guess: string | undefined) => Promise<void>,
+    wanted: readonly string[],
+  ][] = [
+    [password, (guess) => signIn(guess ? { password: guess } : {}), twice],
+    [
+      searchParams.get("token")!,
+      (guess) => ask(`/?token=${guess ?? ""}`),
+      once,
+    ],
+    [
+      cookieValue,
+      (guess) =>
+        ask(
+          "/",
+          guess ? { headers: { cookie: `${cookieName}=${guess}` } } : {},
+        ),
+      once,
+    ],
+    [token, (guess) => post(guess ? { token: guess } : {}), twice],
+  ];
+  using work = noteWork();
+  for (const [secret, send, wanted] of checks) {
+    const near = secret.slice(0, -1);
+    const last = secret.endsWith("A") ? "B" : "A";
+    const guesses = ["x", "x".repeat(900), near, near + last, `${secret}x`];
+    for (const guess of [undefined, ...guesses]) {
+      work.take();
+      await send(guess);
+      assertEquals(work.take(), wanted, `${secret}: ${guess}`);
+    }
+  }
+});
+
+/** Waits for what comes without time passing. */
+async function eventually(holds: () => boolean): Promise<void> {
+  for (let i = 0; !holds() && i < 2_000; i++) {
+    await new Promise((next) => setTimeout(next, 1));
+  }
+}
 
 Deno.test("an address that other machines reach needs a password", async () => {
   await using folder = await Folder.with({ empty: "", "two.txt": "a\nb\n" });
@@ -381,14 +507,13 @@ Deno.test("a hundred pages change by themselves, and a stop waits for none", asy
     Array.from({ length: 100 }, async () => {
       const socket = connect(Number(url.port), "127.0.0.1");
       socket.write(head("work"));
-      const closed = new Promise((resolve) => socket.once("close", resolve));
       socket.on("error", () => {});
       const first = await new Promise<string>((resolve) =>
         socket.once("data", (data) => resolve(String(data)))
       );
       assertStringIncludes(first, "HTTP/1.1 200");
       assertStringIncludes(first.toLowerCase(), "frame-ancestors 'none'");
-      return { socket, closed };
+      return { socket };
     }),
   );
   const refused = await raw(url, head("work"), (text) => text.includes("\r\n"));
@@ -407,8 +532,11 @@ Deno.test("a hundred pages change by themselves, and a stop waits for none", asy
   while (!again.includes("HTTP/1.1 200")) {
     again = await raw(url, head("work"), (text) => text.includes("\r\n"));
   }
-  await page[Symbol.asyncDispose]();
-  await Promise.all(sockets.map(({ closed }) => closed));
+  // The clock stands still: nothing but the stop ends them.
+  const stopped = page[Symbol.asyncDispose]();
+  await eventually(() => sockets.every(({ socket }) => socket.destroyed));
+  assert(sockets.every(({ socket }) => socket.destroyed), "streams are open");
+  await stopped;
 });
 
 Deno.test("nothing outside of the page's own paths is served", async () => {

@@ -9,6 +9,12 @@ import { levenshteinDistance } from "@std/text/levenshtein-distance";
 /** The most values that a message lists. */
 const MAX_LISTED = 5;
 
+/** The most characters of a text that a message shows. */
+const MAX_SHOWN = 1_000;
+
+/** The longest text that can be meant as a name. */
+const MAX_NAME = 200;
+
 /** The shortest name that is found at the end of a longer one. */
 const MIN_END = 5;
 
@@ -44,9 +50,14 @@ export function printableLines(text: string): string {
     .replaceAll("\n", "\n  ");
 }
 
-/** Writes text on one line in double quotes. */
+/** Writes the start of a text on one line. */
+export function shortened(text: string, most = MAX_SHOWN): string {
+  return printable(text.length > most ? `${text.slice(0, most)}...` : text);
+}
+
+/** Writes text on one line in double quotes: a message needs no more of it. */
 export function quote(text: string): string {
-  return `"${printable(text)}"`;
+  return `"${shortened(text)}"`;
 }
 
 /** Stands in text for what a server, a message or a clock did not give. */
@@ -97,6 +108,7 @@ export function nearest(
   name: string,
   known: readonly string[],
 ): string | undefined {
+  if (name.length > MAX_NAME) return undefined;
   const given = fold(name);
   const same = known.find((each) => fold(each) === given) ??
     known.find((each) => given !== "" && fold(each).startsWith(given)) ??

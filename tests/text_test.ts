@@ -71,6 +71,7 @@ Deno.test("list() lists five texts and counts the rest", () => {
 Deno.test("printable(), quote() and show() keep messages on one line", () => {
   assertEquals(printable("a\nb\r\t\x1b\u2028"), "a\\nb\\r\\t\\u001b\\u2028");
   assertEquals(quote('a"b\n'), '"a"b\\n"');
+  assertEquals(quote("\n".repeat(1_001)), `"${"\\n".repeat(1_000)}..."`);
   assertEquals(
     ["a", 1, null, undefined, {}, [], () => {}, Symbol("s")].map(show),
     [

@@ -9,7 +9,7 @@
 
 import { parse } from "@std/ini";
 import { ConfigError } from "../errors.ts";
-import { printable, quote } from "../text.ts";
+import { quote, shortened } from "../text.ts";
 
 export interface IniOption {
   /** The name as written; {@linkcode IniSection.options} has it in lower case. */
@@ -56,7 +56,7 @@ export function parseIni(text: string, file: string): IniFile {
   const own = new Map<string, IniSection & { options: Options }>();
   for (const [header, group] of Object.entries(groups)) {
     const { name, line } = entries[Number(header)]!;
-    const shown = `[${printable(name)}]`;
+    const shown = `[${shortened(name)}]`;
     const first = own.get(name);
     if (first !== undefined && name !== DEFAULT_SECTION) {
       throw repeated(line, `section ${shown}`, first);
@@ -144,13 +144,18 @@ function lineProblem(content: string, inSection: boolean): string {
     : `has no "=" or ":" after an option name, and is not indented to continue a value${shown}`;
 }
 
-/** Strips white space as Python does: also separators, but no byte-order mark. */
+/** What Python does not strip: white space has separators, but no byte-order mark. */
+// deno-lint-ignore no-control-regex
+const KEPT = /[^\s\x1c-\x1f\x85]|\ufeff/;
+
 function strip(text: string): string {
-  // deno-lint-ignore no-control-regex
-  return stripEnd(text.replace(/^(?:(?!\ufeff)[\s\x1c-\x1f\x85])+/, ""));
+  const start = text.search(KEPT);
+  return start < 0 ? "" : stripEnd(text.slice(start));
 }
 
+/** Not by an expression that repeats: a line may be longer than V8's stack. */
 function stripEnd(text: string): string {
-  // deno-lint-ignore no-control-regex
-  return /^.*(?:[^\s\x1c-\x1f\x85]|\ufeff)/s.exec(text)?.[0] ?? "";
+  let end = text.length;
+  while (end > 0 && !KEPT.test(text[end - 1]!)) end--;
+  return text.slice(0, end);
 }

@@ -5,7 +5,7 @@
  */
 
 import type { WorkerConfig } from "../job/worker.ts";
-import { printable, quote, show, suggest } from "../text.ts";
+import { printable, quote, shortened, show, suggest } from "../text.ts";
 import { readFile } from "node:fs/promises";
 import {
   type CheckedSettings,
@@ -135,7 +135,7 @@ function place({ name, line, fromDefault }: IniOption, file: string): string {
 const SECTIONS: readonly string[] = ["container", "worker", DEFAULT_SECTION];
 
 function unknownSections(ini: IniFile, file: string): string[] {
-  const bracket = (name: string) => `[${printable(name)}]`;
+  const bracket = (name: string) => `[${shortened(name)}]`;
   return [...ini.values()]
     .filter(({ name }) => !SECTIONS.includes(name))
     .map(({ name, line }) => {

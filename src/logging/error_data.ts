@@ -279,7 +279,9 @@ function innerErrors(error: Error, name: string): InnerErrors {
   const errors = read(error, "errors");
   try {
     if (Array.isArray(errors)) {
-      return { some: errors.slice(0, MAX_ERRORS), count: errors.length };
+      const { length } = errors;
+      const some = { length: Math.min(length, MAX_ERRORS) };
+      return { some: Array.from(some, (_, i) => errors[i]), count: length };
     }
   } catch {
     // A proxy that throws.

@@ -5,7 +5,7 @@
  */
 
 import { inspect, types } from "node:util";
-import { quote } from "../text.ts";
+import { printable } from "../text.ts";
 
 /** The most characters that a text in a log line has. */
 export const MAX_TEXT = 65_536;
@@ -54,7 +54,7 @@ export function valueText(value: unknown): string {
 /** What was thrown, if it is no error: a bare value would explain nothing. */
 export function thrownText(value: unknown): string {
   const text = valueText(value);
-  return `threw ${typeof value === "string" ? quote(text) : text}`;
+  return `threw ${typeof value === "string" ? `"${printable(text)}"` : text}`;
 }
 
 /** The values of a log line about a thrown value: an error follows below it. */
@@ -98,11 +98,13 @@ function membersLeft(value: unknown, depth: number, left: number): number {
 function shownMembers(value: object): unknown[] {
   if (ArrayBuffer.isView(value) || types.isStringObject(value)) return [];
   if (Array.isArray(value)) return value.slice(0, 100);
+  // Of these, Deno's console shows all.
   if (types.isMap(value)) {
-    return Map.prototype.entries.call(value).take(100).toArray().flat();
+    const entries = Map.prototype.entries.call(value);
+    return entries.take(MAX_MEMBERS + 1).toArray().flat();
   }
   if (types.isSet(value)) {
-    return Set.prototype.values.call(value).take(100).toArray();
+    return Set.prototype.values.call(value).take(MAX_MEMBERS + 1).toArray();
   }
   return Object.getOwnPropertyNames(value).slice(0, MAX_MEMBERS + 1)
     .map((name) => Object.getOwnPropertyDescriptor(value, name)?.value);

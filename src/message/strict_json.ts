@@ -4,6 +4,8 @@
  * @module
  */
 
+import { shortened } from "../text.ts";
+
 /**
  * Characters written as `\u` escapes: all that are not printable, and all above
  * U+FFFD. SQS refuses some of them, and other servers refuse more.
@@ -23,12 +25,15 @@ export function strictJson(value: unknown, path: string): string {
   try {
     return write(value, path, "", new Set());
   } catch (error) {
-    // V8's message when the stack overflows.
-    if (error instanceof RangeError && /call stack/i.test(error.message)) {
-      throw refusal(path, "nested too deeply");
-    }
-    throw error;
+    throw isTooDeep(error) ? refusal(path, TOO_DEEP) : error;
   }
+}
+
+const TOO_DEEP = "nested too deeply";
+
+/** Whether the stack overflowed, by V8's message. */
+function isTooDeep(error: unknown): boolean {
+  return error instanceof RangeError && /call stack/i.test(error.message);
 }
 
 /** JSON text of a string, in characters that every SQS server takes. */
@@ -167,23 +172,32 @@ export function memberPath(path: string, key: string | symbol): string {
  * Parses JSON, but refuses integers that JavaScript would change.
  *
  * @throws {SyntaxError} If the text is not JSON.
- * @throws {RangeError} If it has such an integer.
+ * @throws {RangeError} If it has such an integer, or is nested too deeply.
  */
 export function parseExact(text: string): unknown {
-  return JSON.parse(
-    text,
+  try {
     // TypeScript does not know the third parameter yet.
-    ((_key: string, value: unknown, context?: { source?: string }) => {
-      const source = context?.source ?? "";
-      if (
-        typeof value === "number" && /^-?\d+$/.test(source) &&
-        !(Number.isFinite(value) && BigInt(source) === BigInt(value))
-      ) {
-        throw new RangeError(
-          `Cannot send the number ${source}, which JavaScript would change to ${value}: send it as a string, "${source}" with the quotes`,
-        );
-      }
-      return value;
-    }) as (key: string, value: unknown) => unknown,
-  );
+    return JSON.parse(text, refuseInexact as Parameters<typeof JSON.parse>[1]);
+  } catch (error) {
+    if (!isTooDeep(error)) throw error;
+    throw new RangeError(refusal("its JSON", TOO_DEEP).message);
+  }
+}
+
+function refuseInexact(
+  _key: string,
+  value: unknown,
+  context?: { readonly source?: string },
+): unknown {
+  const source = context?.source ?? "";
+  if (
+    typeof value === "number" && /^-?\d+$/.test(source) &&
+    !(Number.isFinite(value) && BigInt(source) === BigInt(value))
+  ) {
+    const shown = shortened(source);
+    throw new RangeError(
+      `Cannot send the number ${shown}, which JavaScript would change to ${value}: send it as a string, "${shown}" with the quotes`,
+    );
+  }
+  return value;
 }

@@ -155,6 +155,7 @@ function openStream(c: Ctx, { streams }: Site): Response {
   if ((c.req.header("sec-fetch-site") ?? "same-origin") !== "same-origin") {
     throw new Refusal(403, "Refused: the request did not come from this page.");
   }
+  if (c.req.method === "HEAD") return c.body(null);
   if (streams.isFull) {
     throw new Refusal(
       503,

@@ -101,6 +101,16 @@ const HOSTILE: Record<string, () => unknown> = {
   "an object that is small and shown large": wide,
   "errors of the greatest length": () =>
     anyError({ errors: { value: new Array(2 ** 32 - 1) } }),
+  "errors with a slice without end": () =>
+    anyError({
+      errors: {
+        value: Object.assign([1], {
+          *slice() {
+            for (;;) yield 0;
+          },
+        }),
+      },
+    }),
   "an integer of 100 MB": () => 2n ** 800_000_000n,
   "an integer of 100 MB in an object": () => ({ a: -(2n ** 800_000_000n) }),
   "a string object of 100 MB": () => new String("x".repeat(100_000_000)),
@@ -210,7 +220,11 @@ Deno.test("decodeError() returns something for whatever it is given", () => {
 Deno.test("valueText() shows values as the console does", () => {
   assertEquals(valueText("as\nit is"), "as\nit is");
   assertEquals(valueText({ a: [1, "x"], b: 10n }), "{ a: [ 1, 'x' ], b: 10n }");
-  assertEquals(valueText(wide()), "[a value too large to show]");
+  const numbers = Array.from({ length: 100_000 }, (_, i) => i);
+  const pairs = numbers.map((n) => [n, n] as const);
+  for (const large of [wide(), new Map(pairs), new Set(numbers)]) {
+    assertEquals(valueText(large), "[a value too large to show]");
+  }
   assertEquals(
     valueText("x".repeat(70_000)),
     `${"x".repeat(65_536)}... (4464 more characters)`,

@@ -518,6 +518,13 @@ Deno.test("a hundred pages change by themselves, and a stop waits for none", asy
   );
   const refused = await raw(url, head("work"), (text) => text.includes("\r\n"));
   assertStringIncludes(refused, "HTTP/1.1 503");
+  // It has no body that could be a stream.
+  const empty = await raw(
+    url,
+    head("work").replace("GET", "HEAD"),
+    (text) => text.includes("\r\n\r\n"),
+  );
+  assertStringIncludes(empty, "HTTP/1.1 200");
   const none = await raw(url, head("else"), (text) => text.includes("\r\n"));
   assertStringIncludes(none, "HTTP/1.1 400");
   sockets[0]!.socket.destroy();

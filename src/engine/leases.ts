@@ -12,6 +12,7 @@ import type { EngineContext } from "./context.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { Lease, type LeaseState, type SentReceive } from "./lease.ts";
 import { RecentIds } from "./recent_ids.ts";
+import { TurnoverMap } from "../turnover.ts";
 import { WaitingMessages } from "./waiting_messages.ts";
 
 /** The leases of a container. */
@@ -21,7 +22,7 @@ export class Leases implements Iterable<Lease> {
   /** Messages whose job has not started. */
   readonly waiting: WaitingMessages;
   /** A message that is received again is known by its id. */
-  readonly #byId = new Map<string, Lease>();
+  readonly #byId = new TurnoverMap<string, Lease>();
   /** Jobs that must not run again, though their message may come again. */
   readonly finished = new RecentIds();
   /** Receives that started no job: they are no attempts. */

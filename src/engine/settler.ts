@@ -16,6 +16,7 @@ import {
 } from "../sqs/connection.ts";
 import { Batch } from "../sqs/batch.ts";
 import type { Operation } from "../telemetry/events.ts";
+import { TurnoverMap } from "../turnover.ts";
 import {
   type EngineConnection,
   type EngineContext,
@@ -78,7 +79,7 @@ export class Settler {
   readonly #deletes: Batch<Settlement>;
   readonly #changes: Batch<Settlement>;
   /** All that are not settled. */
-  readonly #open = new Set<Settlement>();
+  readonly #open = new TurnoverMap<Settlement, true>();
   #isGathering = false;
   #isFlushing = false;
   /** How many settlements were refused and are being tried again. */
@@ -109,7 +110,7 @@ export class Settler {
     return new Promise((resolve) => {
       const isDoubtful = false;
       const entry = { lease, untilMs, resolve, refusals: 0, isDoubtful };
-      this.#open.add(entry);
+      this.#open.set(entry, true);
       if (untilMs === undefined) this.#send(entry);
       else this.#sendAfterExtension(entry);
     });
@@ -117,7 +118,7 @@ export class Settler {
 
   /** Ends all that SQS has not answered: no time is left. */
   giveUp(): void {
-    const open = [...this.#open];
+    const open = [...this.#open.keys()];
     for (let i = 0; i < open.length; i += MAX_BATCH) {
       this.#fail(open.slice(i, i + MAX_BATCH), "the container has stopped");
     }

@@ -5,8 +5,7 @@
  * @module
  */
 
-import { setImmediate } from "node:timers";
-import { unlessAborted } from "../clock.ts";
+import { sleep, unlessAborted } from "../clock.ts";
 import type { ContainerConfig } from "../config/options.ts";
 import type { FailureRoute } from "../connect/failure_loops.ts";
 import { openError } from "../connect/open_queue.ts";
@@ -39,6 +38,9 @@ import {
 
 /** How long a worker may take to dispose itself after a forced stop. */
 const DISPOSAL_GRACE_MS = 2_000;
+
+/** A queue is asked for its settings this long after the first receive, at the latest. */
+const LEARN_WITHIN_MS = 100;
 
 /** How a container is run. */
 export interface ContainerRunOptions {
@@ -305,6 +307,14 @@ export class Container implements AttachedConsumer {
     });
   }
 
+  /** Lets the first receive and its jobs go first, unless no message is there. */
+  async #learnSoon(): Promise<void> {
+    const { clock } = this.#parts.queues.source;
+    const wait = sleep(clock, LEARN_WITHIN_MS, this.#closed.signal);
+    await Promise.race([this.#engine.changed, wait]);
+    await this.#learnQueue();
+  }
+
   /** An error in here says that the queue cannot be used. */
   async #whileOpen(run: () => Promise<void>): Promise<void> {
     try {
@@ -329,8 +339,7 @@ export class Container implements AttachedConsumer {
     const { signal } = this.#stop;
     await this.#whileOpen(async () => {
       const running = this.#engine.run({ drain });
-      // Once the first receive is on its way, which does not wait for it.
-      setImmediate(() => this.#learnQueue());
+      this.#learnSoon();
       await running;
     });
     const summary = summaryText(this.summary);

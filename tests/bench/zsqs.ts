@@ -5,7 +5,6 @@
  */
 
 import { type Job, runContainer } from "../../container.ts";
-import { Queue } from "../../producer.ts";
 import type { Jobs } from "./jobs.ts";
 import type { ClientTask } from "./runs.ts";
 
@@ -35,6 +34,7 @@ export default async function run(
 }
 
 async function produce({ url, jobs }: ClientTask): Promise<void> {
+  const { Queue } = await import("../../producer.ts");
   await using queue = await Queue<[job: number]>(url);
   for (let first = 0; first < jobs; first += PRODUCE_AT_A_TIME) {
     const length = Math.min(PRODUCE_AT_A_TIME, jobs - first);

@@ -235,14 +235,18 @@ for (const [how, outcome] of AFTER_LOSS) {
     await using queues = setUp({ silent: true });
     const noted = new Noted();
     const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const started = Promise.withResolvers<void>();
     await using container = await startContainer({
       queue: "adder",
       loggers: SILENT,
-      handler: () => promise,
+      handler() {
+        started.resolve();
+        return promise;
+      },
       hooks: noted,
     });
     const sent = (await Queue("adder"))(1);
-    await turn();
+    await started.promise;
     queues.inject({
       kind: "error",
       operation: "ChangeMessageVisibility",

@@ -10,8 +10,9 @@
  * It runs the files `*_test.ts` in parallel: they share one process, so none of
  * them may set its environment or its working directory. Those named
  * `*alone_test.ts` may, or measure memory, and run afterwards, one after the
- * other. With `--long` it does the same with the files `*_long_test.ts`, whose
- * types are left to `deno task check`.
+ * other. Meanwhile it checks the types of the named files, or of the whole
+ * project, where `deno task check` then has nothing left to do. With `--long` it
+ * runs the files `*_long_test.ts` in the same way, and checks no types.
  *
  * @module
  */
@@ -35,7 +36,8 @@ async function main(args: readonly string[]): Promise<number> {
   const rest = args.filter((arg) => arg !== "--long");
   const flags = rest.filter((arg) => arg.startsWith("-"));
   const paths = rest.filter((arg) => !arg.startsWith("-"));
-  if (paths.length === 0) paths.push("tests");
+  const isAll = paths.length === 0;
+  if (isAll) paths.push("tests");
   const files = testFiles(paths, isLong);
   if (files.length === 0) {
     const what = isLong ? "long tests" : "tests";
@@ -43,28 +45,38 @@ async function main(args: readonly string[]): Promise<number> {
     return 1;
   }
   await using registry = await startRegistry({ ownPackage: true });
+  const environment = {
+    cwd: ROOT,
+    clearEnv: true,
+    env: { ...testEnvironment(Deno.env.toObject()), ...registry!.env },
+  };
+  const types = isLong ? undefined : new Deno.Command(Deno.execPath(), {
+    args: ["check", "-q", ...isAll ? ["."] : files],
+    ...environment,
+  }).output();
   const test = (...args: readonly string[]) =>
     runCommand("deno", {
       args: [
-        ...["test", "-q", "-A", "--sanitize-ops", "--sanitize-resources"],
+        ...["test", "-q", "-A", "--no-check"],
+        ...["--sanitize-ops", "--sanitize-resources"],
         ...flags,
         ...args,
       ],
-      cwd: ROOT,
-      clearEnv: true,
-      env: { ...testEnvironment(Deno.env.toObject()), ...registry!.env },
+      ...environment,
     });
-  const check = isLong ? ["--no-check"] : [];
   const parts = [
     { files: files.filter((file) => !ALONE.test(file)), flags: ["--parallel"] },
     { files: files.filter((file) => ALONE.test(file)), flags: [] },
   ];
+  let status = 0;
   for (const { files, flags } of parts) {
-    if (files.length === 0) continue;
-    const code = await test(...check, ...flags, ...files);
-    if (code !== 0) return code;
+    if (files.length > 0 && status === 0) {
+      status = await test(...flags, ...files);
+    }
   }
-  return 0;
+  const wrong = await types;
+  await Deno.stderr.write(wrong?.stderr ?? new Uint8Array());
+  return status || (wrong?.code ?? 0);
 }
 
 /**

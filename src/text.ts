@@ -86,6 +86,18 @@ export function show(value: unknown): string {
   return typeof value === "function" ? "a function" : String(value);
 }
 
+/**
+ * Adds the current value to what a value must be.
+ *
+ * @param wanted What it must be. Sentences after the first are hints, and follow
+ * the value.
+ * @param shown The value as the message shows it.
+ */
+export function withValue(wanted: string, shown: string): string {
+  const [problem, ...hints] = wanted.split(". ");
+  return [`${problem}: current value is ${shown}`, ...hints].join(". ");
+}
+
 /** Lists texts for a message, at most five of them. */
 export function list(texts: readonly string[]): string {
   const rest = texts.length - MAX_LISTED;

@@ -1,6 +1,6 @@
 /**
- * The files for KEDA and ECS in `examples/deploy/`: each of their fields is
- * in the documentation of KEDA or CloudFormation, and each name in them exists.
+ * The files for KEDA and ECS in `examples/deploy/`. KEDA or CloudFormation
+ * documents each of their fields, and each name in them exists.
  *
  * @module
  */
@@ -238,7 +238,7 @@ const INTRINSICS = ["!Ref", "!GetAtt", "!Sub"].map((tag) => ({
   resolve: (text: string) => new Intrinsic(tag, text),
 }));
 
-// deno-lint-ignore no-explicit-any -- what a file holds is what is tested
+// deno-lint-ignore no-explicit-any -- a file may hold anything
 type Parsed = any;
 
 /** The documents of a YAML file. */

@@ -65,6 +65,8 @@ const NO_ERRORS: readonly string[] = [
   "The line takes bucket",
   "Without isolation, jobs have",
   // Parts of lines, and of the help.
+  "A name has up to 80 letters",
+  "Jobs and hooks must return or throw",
   "A batch of jobs",
   "Cannot call the handler",
   "SIGTERM or Ctrl+C stops it",

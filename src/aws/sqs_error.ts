@@ -78,7 +78,7 @@ function networkHint(
   endpoint: string | undefined,
 ): string {
   if (/certificate|UnknownIssuer/i.test(`${code} ${message}`)) {
-    return ": if the server has a private certificate authority, set AWS_CA_BUNDLE to the file with its certificates";
+    return ". If the server has a private certificate authority, set AWS_CA_BUNDLE to the file with its certificates";
   }
   const isUnreachable = UNREACHABLE.test(code ?? name);
   if (!isUnreachable || isLocal(endpoint)) return "";
@@ -88,7 +88,7 @@ function networkHint(
   const proxy = variables.find((each) => variable(each));
   return proxy === undefined || variable("NODE_USE_ENV_PROXY")
     ? ""
-    : `: ${proxy} is set, but is used only if NODE_USE_ENV_PROXY=1 is set, too`;
+    : `. ${proxy} is used only if NODE_USE_ENV_PROXY=1 is set, too`;
 }
 
 function isLocal(endpoint: string | undefined): boolean {

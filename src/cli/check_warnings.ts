@@ -25,7 +25,7 @@ const LEAST_FIFO_RECEIVES = 5;
 type Given = Partial<ContainerConfig>;
 
 const REACH =
-  "as they have the container's user, they can read its environment, its AWS credentials and its files";
+  "as the container's user, they can read its environment, AWS credentials and files";
 
 /** Warns of rights that take isolated jobs out of their isolation. */
 export function warningsOnRights(config: Given): string[] {

@@ -15,7 +15,7 @@ import { relative } from "node:path";
 import process from "node:process";
 import type { ConnectOptions } from "../sqs/connection.ts";
 import { RUNTIME } from "../runtime.ts";
-import { nearest, suggest } from "../text.ts";
+import { nearest, suggest, withValue } from "../text.ts";
 import { LOCAL_PORT, LOCAL_REGION, localEndpoint } from "./local_server.ts";
 import type { Output } from "./screen.ts";
 
@@ -254,6 +254,6 @@ export function folderOf(options: ParsedOptions): ObjectFolder | undefined {
   const folder = parseObjectFolder(text);
   if (folder !== undefined) return folder;
   throw new UsageError(
-    `Option --large must be ${OBJECT_FOLDER_HINT}: current value is "${text}"`,
+    withValue(`Option --large must be ${OBJECT_FOLDER_HINT}`, `"${text}"`),
   );
 }

@@ -61,9 +61,9 @@ it asks before a redrive. It leaves messages that arrive after it started.`,
     },
     {
       name: "redrive",
-      meaning: `send them back, then delete them here, in batches of ten;
-messages that name their source queue themselves only
-after you agree, or with --to or --yes`,
+      meaning: `send them back, then delete them here, in batches of ten.
+Asks first if messages name their source queue
+themselves, unless --to or --yes is given`,
     },
     {
       name: "to",

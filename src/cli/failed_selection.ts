@@ -30,7 +30,7 @@ export const SELECTION_OPTIONS: readonly CommandOption[] = [
     name: "error",
     value: "PATTERN",
     meaning: `only messages whose "ERROR: MESSAGE" contains this text,
-in upper or lower case, or matches /REGULAR EXPRESSION/;
+in upper or lower case, or matches /REGULAR EXPRESSION/.
 SQS's own dead letters carry no error`,
   },
   {

@@ -15,7 +15,7 @@ import {
 import { parseLoggers } from "../logging/loggers_text.ts";
 import type { ConnectOptions } from "../sqs/connection.ts";
 import { isSameQueue } from "../sqs/queue_ref.ts";
-import { quote, show, suggest } from "../text.ts";
+import { quote, show, suggest, withValue } from "../text.ts";
 import {
   CONTAINER_OPTIONS,
   type ContainerConfig,
@@ -88,6 +88,7 @@ export function validOrThrow(
 
 /** How messages name options, by the place where they were given. */
 export interface Place {
+  name(option: ContainerOption): string;
   subject(option: ContainerOption): string;
   /** That a required option is not there, and how to give it. */
   missing(option: ContainerOption): string;
@@ -100,7 +101,8 @@ export interface Place {
 }
 
 const IN_PROGRAM: Place = {
-  subject: (option) => quote(option.key),
+  name: ({ key }) => key,
+  subject: ({ key }) => quote(key),
   missing: ({ key, required }) =>
     key === "worker"
       ? '"worker" is missing: give a "worker", "handler" or "handleBatch"'
@@ -221,7 +223,7 @@ function* checkTable(
     }
     wrong.add(key);
     const shown = place.shown(option, value);
-    yield `${place.subject(option)} ${problem}: current value is ${shown}`;
+    yield withValue(`${place.subject(option)} ${problem}`, shown);
   }
 }
 
@@ -316,11 +318,15 @@ function* checkBatch(given: Given, place: Place, config: Draft): Problems {
   }
   const messages = batch * concurrency + prefetch;
   if (messages <= MAX_MESSAGES) return;
-  yield `${name} times "concurrency", plus "prefetch", must be at most ${MAX_MESSAGES} messages: current values are ${batch}, ${concurrency} and ${prefetch}`;
+  yield `${name} times "concurrency" plus "prefetch" must be at most ${MAX_MESSAGES}: it is ${messages}`;
 }
 
 function subject(place: Place, key: keyof ContainerSettings): string {
-  return place.subject(CONTAINER_OPTIONS.find((each) => each.key === key)!);
+  return place.subject(optionOf(key));
+}
+
+function optionOf(key: keyof ContainerSettings): ContainerOption {
+  return CONTAINER_OPTIONS.find((each) => each.key === key)!;
 }
 
 function* checkIsolation(given: Given, place: Place, config: Draft): Problems {
@@ -328,16 +334,16 @@ function* checkIsolation(given: Given, place: Place, config: Draft): Problems {
   if (concurrency !== undefined && concurrency < processes) {
     const values = `${concurrency} and ${processes}`;
     yield subject(place, "concurrency") +
-      ` must be at least "processes", because each child process runs a job: current values are ${values}`;
+      ` must be at least "processes": current values are ${values}`;
   }
   const allowed = Object.values(PERMISSION_KEYS)
     .filter((key) => config[key] !== undefined);
   if (isolation === "process") {
-    const all = subject(place, "allowAll");
+    const all = quote(place.name(optionOf("allowAll")));
     for (const key of allowAll === true ? allowed : []) {
       yield `${
         subject(place, key)
-      } must not be given if ${all} is "true": give one of them`;
+      } must not be given together with ${all}: give one of them`;
     }
     if (worker !== undefined && !("specifier" in worker)) {
       const shown = show(given.worker ?? given.handler ?? given.handleBatch);

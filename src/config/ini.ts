@@ -141,7 +141,7 @@ function lineProblem(content: string, inSection: boolean): string {
   }
   return /^[=:]/.test(content)
     ? `has no option name before "${content[0]}"${shown}`
-    : `has no "=" or ":" after an option name, and is not indented to continue a value${shown}`;
+    : `has no "=" or ":" after its option name${shown}. Indent a line that continues a value`;
 }
 
 /** What Python does not strip: white space has separators, but no byte-order mark. */

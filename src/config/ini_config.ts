@@ -114,6 +114,7 @@ function readSettings(
 
 function inFile({ options }: IniSection, file: string): Place {
   return {
+    name: ({ name }) => name,
     subject({ name }) {
       const given = options.get(name);
       return given === undefined ? quote(name) : place(given, file);

@@ -91,7 +91,10 @@ export interface ContainerOption {
   readonly target?: keyof ContainerConfig;
   /** The meaning, in one line of the command line's help. */
   readonly meaning: string;
-  /** The allowed values in an ini file: continues `must be`. */
+  /**
+   * The allowed values in an ini file: continues `must be`. More sentences are
+   * hints.
+   */
   readonly allowed: string;
   /** The allowed values in a program, if they are written in another way. */
   readonly allowedInProgram?: string;
@@ -117,9 +120,6 @@ type Default =
   | number
   | ((config: Partial<ContainerConfig>) => number | undefined);
 
-const ADDRESS = 'host:port such as "127.0.0.1:8080", where port 0 takes a ' +
-  "free one and [::] or 0.0.0.0 all addresses";
-
 const RETRY_DELAY = `seconds from 0 to ${MAX_VISIBILITY_SECONDS}`;
 
 const ROWS: readonly Row[] = [
@@ -141,7 +141,7 @@ const ROWS: readonly Row[] = [
   {
     key: "region",
     meaning: "the AWS region; the environment's or profile's by default",
-    allowed: 'the name of an AWS region such as "eu-west-1"',
+    allowed: 'an AWS region such as "eu-west-1"',
     check: textThat(isRegion),
   },
   {
@@ -230,7 +230,7 @@ const ROWS: readonly Row[] = [
     key: "retryDelaySeconds",
     target: "retryDelay",
     meaning: "until a job is retried: 30, or 1..600",
-    allowed: `${RETRY_DELAY} such as 30, or two such as 1..600`,
+    allowed: `${RETRY_DELAY}, or MIN..MAX`,
     allowedInProgram: `${RETRY_DELAY}, or { min, max }`,
     fromText: retryDelayFromText,
     check: checkRetryDelay,
@@ -238,8 +238,8 @@ const ROWS: readonly Row[] = [
   {
     key: "failures",
     meaning: "failed jobs: delete, keep or a queue; delete by default",
-    allowed: `"delete", "keep", or ${QUEUE_REF_HINT}`,
-    allowedInProgram: `"delete", "keep" or { queue }, with ${QUEUE_REF_HINT}`,
+    allowed: `"delete", "keep" or a queue. Give ${QUEUE_REF_HINT}`,
+    allowedInProgram: `"delete", "keep" or { queue }. Give ${QUEUE_REF_HINT}`,
     fromText: failuresFromText,
     check: checkFailures,
   },
@@ -253,7 +253,7 @@ const ROWS: readonly Row[] = [
   {
     key: "health",
     meaning: "host:port of /livez, /readyz, /healthz; none by default",
-    allowed: ADDRESS,
+    allowed: 'host:port such as "127.0.0.1:8080"',
     check: checkAddress,
   },
   {
@@ -342,8 +342,7 @@ function permission(name: PermissionName, meaning: string): Row {
   return {
     key: PERMISSION_KEYS[name],
     meaning,
-    allowed:
-      'a list such as Deno\'s flag takes, separated by commas, or "true" for all',
+    allowed: 'values separated by commas, or "true"',
     allowedInProgram: "a list of texts, or true for all",
     check: checkPermission,
   };

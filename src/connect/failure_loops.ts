@@ -52,7 +52,7 @@ export function failureLoops(routes: readonly FailureRoute[]): FailureLoop[] {
     loops.push({
       file,
       problem:
-        `Cannot start container as "failures"${where} leads back to its "queue", so that a failed job would go round without end: ${
+        `Cannot start container as "failures"${where} leads back to its "queue", so that failed jobs would go round: ${
           [first, ...way].join(" -> ")
         }`,
     });

@@ -129,7 +129,7 @@ function refOf(queue: string | QueueRef): QueueRef {
   const ref = typeof queue === "string" ? parseQueueRef(queue) : undefined;
   if (ref !== undefined) return ref;
   throw new TypeError(
-    `Cannot open queue ${show(queue)}: wanted ${QUEUE_REF_HINT}`,
+    `Cannot open queue ${show(queue)}: give ${QUEUE_REF_HINT}`,
   );
 }
 
@@ -143,7 +143,7 @@ function checkServer({ endpoint, region }: ConnectOptions): void {
   }
   if (region !== undefined && !isRegion(region)) {
     throw new TypeError(
-      `Cannot open queue as "region" must be the name of an AWS region such as "eu-west-1": current value is ${
+      `Cannot open queue as "region" must be an AWS region such as "eu-west-1": current value is ${
         show(region)
       }`,
     );

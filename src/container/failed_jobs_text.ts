@@ -43,6 +43,6 @@ export function attemptsProblem(
   const isKept = failures === "keep";
   const least = isKept ? attempts : attempts + 1;
   if (maxReceiveCount >= least) return undefined;
-  const reasonless = isKept ? "" : " and without the reason";
-  return `may move a message to its dead-letter queue before attempts = ${attempts} is reached${reasonless}, as its maxReceiveCount is ${maxReceiveCount}: set it to ${least} or more`;
+  const reasonless = isKept ? "" : ", and without the reason";
+  return `may move a message to its dead-letter queue before attempts = ${attempts} is reached${reasonless}. Its maxReceiveCount is ${maxReceiveCount}: set it to ${least} or more`;
 }

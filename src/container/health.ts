@@ -190,7 +190,7 @@ function listenError(address: string, error: unknown): unknown {
   }
   return FOREIGN.has(code)
     ? new ConfigError(
-      `${what}, which is not an address of this machine: give one that is, or 0.0.0.0 for all`,
+      `${what}, which is not an address of this machine: give one that is, or 0.0.0.0`,
       { cause: error },
     )
     : new Error(`${what}: ${messageOf(error)}`, { cause: error });

@@ -56,7 +56,7 @@ export async function learnQueue(
     try {
       const own = await connection.attributes(url, { signal });
       const seconds = own.visibilityTimeoutSeconds;
-      if (!seconds) logOnce("it is 0, and two containers would run each job");
+      if (!seconds) logOnce("with 0 s, two containers would run each job");
       else if (visibility !== undefined) visibility.seconds = seconds;
       const most = own.redrive?.maxReceiveCount;
       const problem = attemptsProblem(policy, most);

@@ -23,7 +23,7 @@ export function stopText(
   const how = bySignal
     ? "press Ctrl+C or send SIGTERM again"
     : "call stop({ force: true })";
-  return `Stopping: no new receive from ${queue.text}. A running poll may take ${waitTimeSeconds} s (wait_time), running jobs ${shutdownTimeoutSeconds} s (shutdown_timeout); to stop immediately, ${how}`;
+  return `Stopping: no new receive from ${queue.text}. A running poll may take ${waitTimeSeconds} s (wait_time), running jobs ${shutdownTimeoutSeconds} s (shutdown_timeout). To stop immediately, ${how}`;
 }
 
 /** What {@linkcode reportStop} works with. */
@@ -64,10 +64,11 @@ function remainingText(queue: string, remaining: Remaining): string {
   );
   if (parts.length === 0) return `the worker of ${queue} to be disposed`;
   const named = firstJobs(running);
-  const jobs = named.length < running.length ? `${named.length} of them: ` : "";
+  const rest = running.length - named.length;
+  const more = rest > 0 ? `; ${rest} more` : "";
   return running.length === 0
     ? `${parts.join(", ")} of ${queue}`
-    : `${parts.join(", ")}; ${jobs}${nameJobs(queue, ...named)}`;
+    : `${parts.join(", ")}. Running: ${nameJobs(queue, ...named)}${more}`;
 }
 
 /** What a container did, in one line. */

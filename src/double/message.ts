@@ -71,7 +71,7 @@ export function countReceive(
   note.receivesAtOnce = receivedAtMs === nowMs ? note.receivesAtOnce + 1 : 1;
   if (note.receivesAtOnce > MAX_RECEIVES_AT_ONCE) {
     throw new Error(
-      `Cannot deliver message ${messageId} of "${queue}" again after ${MAX_RECEIVES_AT_ONCE} receives while the clock stood still: retry its job with a delay, body ${
+      `Cannot deliver message ${messageId} of "${queue}" again after ${MAX_RECEIVES_AT_ONCE} receives while the clock stood still: retry its job with a delay. Its body is ${
         shortBody(body)
       }`,
     );

@@ -146,7 +146,7 @@ export function settingsOf(options: TestQueueOptions): QueueSettings {
   const { name, redrive, ...settings } = Object(options) as TestQueueOptions;
   if (typeof name !== "string" || parseQueueRef(name)?.name !== name) {
     throw new TypeError(
-      `Cannot make queue ${show(name)}: wanted ${QUEUE_REF_HINT}`,
+      `Cannot make queue ${show(name)}: give ${QUEUE_REF_HINT}`,
     );
   }
   const action = `make queue "${name}"`;

@@ -62,7 +62,7 @@ export class FailureQueue {
     const hops = hopsOf(message.attributes);
     if (hops >= MAX_HOPS) {
       throw new Error(
-        `it was sent to failures queues ${hops} times already: let no container send failed messages back to where they came from`,
+        `it was sent to failures queues ${hops} times already. Let no container send failed messages back to their queue`,
       );
     }
     // The reason of an earlier failure gives way to this one.
@@ -85,7 +85,7 @@ export class FailureQueue {
     const { logger, source } = this.#options;
     logJobs(logger, "warn", {
       what:
-        "Sent a failed message to its queue without its reason, as its attributes and size leave no room",
+        "Sent a failed message to its queue without its reason, as there is no room",
       ...{ queue: source, jobs: [message] },
     });
   }

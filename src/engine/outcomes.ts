@@ -209,7 +209,7 @@ export class Outcomes {
     if (left < seconds) {
       this.#log(lease, "warn", {
         what:
-          `Shortened a retry delay from ${seconds} s to ${left} s, as SQS hides a message for at most 12 hours after its receive`,
+          `Shortened a retry delay from ${seconds} s to ${left} s, the most that SQS allows`,
       });
       seconds = left;
     }
@@ -254,7 +254,7 @@ export class Outcomes {
     const decision = retry(undefined, this.#policy, this.#attempt(lease));
     await this.#keep(lease, decision, (when) => {
       const what =
-        `Sending a failed message to its queue failed, so that it will be received again ${when}`;
+        `Sending a failed message to its queue failed; it will be received again ${when}`;
       this.#log(lease, "error", { what, why });
     });
     return false;

@@ -135,9 +135,7 @@ class Program {
       throw new ConfigError(
         `Cannot start container as a child process of worker ${
           workerSubject(worker, file)
-        } would hold permissions that the configuration does not grant: ${
-          list(held)
-        }`,
+        } would hold more permissions than configured: ${list(held)}`,
       );
     }
     logStrayErrors({ loggers: this.#loggers, whose: "all" });

@@ -74,9 +74,9 @@ export async function prepareStart(
     throw new ConfigError(
       `Cannot start container as worker ${
         workerSubject(worker, file)
-      } imports files outside its folder, which isolated jobs may not read: ${
+      } imports files outside its folder: ${
         list(outside)
-      }. Move them into its folder, or give them in "allow_read"`,
+      }. Move them into it, or let isolated jobs read them: name them in "allow_read"`,
     );
   } finally {
     await filled;

@@ -194,9 +194,9 @@ export function withSchema(
   }
   if (Object.keys(checked).length === 0) {
     throw new TypeError(
-      `Cannot give a handler its schema as it must be a function, or an object with a "handle" or "handleBatch" method: current value is ${
+      `Cannot give a handler its schema as it is ${
         show(worker)
-      }`,
+      }: give a function, or an object with a "handle" or "handleBatch" method`,
     );
   }
   for (const name of [Symbol.asyncDispose, Symbol.dispose]) {
@@ -227,9 +227,9 @@ export function checkSchema(schema: unknown, action: string): void {
   if (version === 1 && typeof validate === "function") return;
   throw new TypeError(
     version === undefined || version === 1
-      ? `Cannot ${action} as "schema" must be a schema of zod, valibot, arktype or another library that implements Standard Schema: current value is ${
+      ? `Cannot ${action} as "schema" is ${
         show(schema)
-      }`
+      }: give a schema of zod, valibot, arktype or another Standard Schema library`
       : `Cannot ${action} as "schema" implements version ${
         show(version)
       } of Standard Schema: use a library that implements version 1`,

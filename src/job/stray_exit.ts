@@ -52,8 +52,8 @@ function onExit(): void {
     : scope?.hook !== undefined
     ? `Hook "${scope.hook}" ended the process`
     : "The process ends while its container is not stopped";
-  const next = "jobs and hooks must return or throw, never exit";
+  const next = "Jobs and hooks must return or throw, never exit";
   watch.loggers.get("zsqs").error(
-    `${what}: the exit status becomes 1, not ${status}; ${next}`,
+    `${what}. The exit status becomes 1, not ${status}. ${next}`,
   );
 }

@@ -38,8 +38,8 @@ export function parseWorkerSpec(text: string, baseDir: string): WorkerSpec {
 
 const SPECIFIERS = 'a "file:", "jsr:" or "npm:" specifier';
 
-const SHAPE = "must be MODULE or MODULE:expr, where MODULE is a path or " +
-  `${SPECIFIERS} and expr is a name or a dotted path of names`;
+const SHAPE = "must be MODULE or MODULE:expr. MODULE is a path or " +
+  `${SPECIFIERS}; expr is a name, or names joined by dots`;
 
 const NAME = String.raw`[\p{ID_Start}$_][\p{ID_Continue}$\u200c\u200d]*`;
 
@@ -80,7 +80,7 @@ function resolveModule(module: string, baseDir: string): string {
   if (pattern === undefined) throw new SyntaxError(schemeProblem(scheme));
   if (!pattern.test(module) || !URL.canParse(module)) {
     throw new SyntaxError(
-      `must have the form ${form} where it starts with "${scheme}:"`,
+      `must have the form ${form}`,
     );
   }
   return scheme === "file"
@@ -93,7 +93,7 @@ function resolveDrivePath(path: string): string {
   if (!win32.isAbsolute(path)) {
     const drive = quote(path.slice(0, 2));
     throw new SyntaxError(
-      `must be an absolute path after the drive letter ${drive}, or start with "./" where that is no drive letter`,
+      `must have an absolute path after ${drive}. If that is no drive letter, start with "./"`,
     );
   }
   return pathToFileURL(path, { windows: true }).href;
@@ -101,9 +101,9 @@ function resolveDrivePath(path: string): string {
 
 function schemeProblem(scheme: string): string {
   if (scheme === "https" || scheme === "http") {
-    return `must be a local file that re-exports that module, as Deno lets no program from JSR import "${scheme}:" URLs`;
+    return `must be a local file. Let it re-export that module, as Deno lets no program from JSR import "${scheme}:" URLs`;
   }
   return KNOWN_SCHEMES.includes(scheme)
-    ? `must be a path or ${SPECIFIERS}, as "${scheme}:" is not supported`
-    : `${SHAPE}, and a path whose first part has a ":" starts with "./"`;
+    ? `must not start with "${scheme}:". Give a path, or ${SPECIFIERS}`
+    : `${SHAPE}. Start a path that has a ":" in its first part with "./"`;
 }

@@ -175,7 +175,7 @@ function* problemsOf(
     yield `${quote(name)} ${problem}`;
   }
   if (typeof worker !== "function") {
-    yield `the worker must be a function or class that takes "workerConfig" and makes a handler: current value is ${
+    yield `the worker must be a function or class that makes a handler: current value is ${
       show(worker)
     }`;
   }

@@ -170,8 +170,8 @@ function fieldProblem(all: string, name: string | undefined): string {
     } names no field: write %(message)s for a field, and %% for a percent sign`;
   }
   return UNSUPPORTED.test(name)
-    ? `the field "${name}" is not supported: remove it`
-    : `the field ${quote(name)} is not known: ${
+    ? `"${name}" is not a supported field: remove it`
+    : `${quote(name)} is not a known field: ${
       suggest(name, [...FIELDS.keys()], "fields")
     }`;
 }

@@ -162,7 +162,7 @@ class Reader {
     for (const { name, line } of root.keys) {
       this.#problem(
         line,
-        `has "${name}" outside a <logger> section: the text is made of them, or is just json`,
+        `has "${name}" outside a <logger> section: move it into one, or use json`,
       );
     }
     const lines = new Map<string, number>();
@@ -251,9 +251,7 @@ class Reader {
         if (values[name] !== undefined) continue;
         this.#problem(
           line,
-          `needs "${name}" in <${type}> to be ${wanted}: current value is ${
-            quote(value)
-          }`,
+          `has a bad "${name}" in <${type}>: ${quote(value)} is not ${wanted}`,
         );
       }
     }
@@ -272,7 +270,7 @@ function sectionProblem(
 ): string {
   const where = outer === "" ? "outside a <logger> section" : `in <${outer}>`;
   if (UNSUPPORTED_SECTION.test(type)) {
-    return `has <${type}>, which is not supported: use <logger> with <logfile>, whose path may be STDERR`;
+    return `has <${type}>, which is not supported: use <logger> with <logfile>`;
   }
   if (type === "logger" || type === "logfile") {
     return `has <${type}> ${where}, where it cannot be`;
@@ -303,10 +301,10 @@ function logFileProblem(
     return 'has a <logfile> without a "path": a file, STDOUT or STDERR';
   }
   if (isStream(path) && (hasSize || hasOldFiles)) {
-    return `has "max-size" or "old-files" in <logfile> with path ${path}, which cannot be rotated: remove them`;
+    return `has "max-size" or "old-files" for ${path}, which cannot be rotated: remove them`;
   }
   if (hasSize === hasOldFiles) return undefined;
   return hasSize
-    ? 'has "max-size" in <logfile> without "old-files": add how many full files to keep, at least 1'
-    : 'has "old-files" in <logfile> without "max-size": add the size at which a file is full, such as 10MB';
+    ? 'has "max-size" without "old-files": add how many full files to keep'
+    : 'has "old-files" without "max-size": add the size of a full file, such as 10MB';
 }

@@ -41,7 +41,7 @@ export const TEXT: ValueType<string> = {
 /** A level by name or number. */
 export const LEVEL: ValueType<number> = {
   wanted:
-    "an integer from 0 to 50 or a name, such as error, warn, info or debug",
+    "an integer from 0 to 50, or a name such as error, warn, info or debug",
   parse: (text) => LEVELS.get(text.toUpperCase()) ?? integerUpTo(50, text),
 };
 

@@ -82,7 +82,7 @@ function* readLine(
   if (text.startsWith("%")) {
     yield `has ${
       quote(text)
-    }, and directives are not supported: write each value next to its key`;
+    }: write the value itself, as directives are not supported`;
   } else if (!text.startsWith("<")) yield* readKey(text, line, open.at(-1)!);
   else if (!text.endsWith(">")) yield `has no ">" in ${quote(text)}`;
   else if (text.startsWith("</")) yield* closeSection(text, open);
@@ -132,7 +132,7 @@ function* readKey(
     return;
   }
   if (value.replaceAll("$$", "").includes("$")) {
-    yield `has a single "$" in "${name}", and substitution is not supported: write "$$" for a dollar sign`;
+    yield `has a single "$" in "${name}": write "$$", as substitution is not supported`;
   }
   keys.push({
     name: name.toLowerCase(),

@@ -68,7 +68,7 @@ export function toWire(attributes: Attributes): WireAttributes {
     throw new TypeError(
       `Cannot send job as SQS refuses the attribute name ${
         quote(name)
-      }: use up to 256 letters, digits, "_", "-" and single "." inside, without "AWS." or "Amazon." at the start`,
+      }. Use up to 256 letters, digits, "_" and "-", with single "." between them, and no "AWS." or "Amazon." first`,
     );
   }));
 }

@@ -130,7 +130,7 @@ export function decodeBody(
   const json = jsonIn(body);
   if (json === undefined) {
     throw new SyntaxError(
-      `Cannot read ${subject}: it is neither JSON nor Base64 of JSON, wanted [args, kwargs]; ${
+      `Cannot read ${subject}: it is neither JSON nor Base64 of JSON; ${
         takenBy("text")
       }`,
     );
@@ -139,7 +139,7 @@ export function decodeBody(
   if (!isJob(value)) {
     const format = json.text === body ? "json" : "text";
     throw new TypeError(
-      `Cannot read ${subject}: it is JSON, but not [args, kwargs], an array and an object in an array; ${
+      `Cannot read ${subject}: it is JSON, but not [args, kwargs]; ${
         takenBy(format)
       }`,
     );

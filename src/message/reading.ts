@@ -171,7 +171,7 @@ function envelopeOf(text: string, reading: Reading): Envelope {
     if (written === undefined || written.isSns) throw error;
     const next = written.isPointer
       ? `remove envelope = sns; ${FETCHING}`
-      : "set body = json and remove envelope = sns to take it";
+      : "set body = json and remove envelope = sns";
     throw new AwsBodyError(
       `Cannot read ${BODY}: it is ${written.what}, not an SNS notification; ${next}`,
     );
@@ -191,6 +191,6 @@ function optionsFor(body: string): string {
     return `${envelope} and body = ${format} to take it`;
   } catch {
     // It asks for a confirmation.
-    return `${envelope} to take the topic's notifications, and confirm it with SNS, as zsqs never does`;
+    return `${envelope} to take notifications, and confirm it with SNS, as zsqs never does`;
   }
 }

@@ -32,7 +32,7 @@ import {
   objectUrl,
   parseObjectFolder,
 } from "../sqs/objects.ts";
-import { quote, show } from "../text.ts";
+import { quote, show, withValue } from "../text.ts";
 
 /** The most bytes that are uploaded at a time, ... */
 const MAX_UPLOAD_BYTES = 4 * MAX_OBJECT_BYTES;
@@ -68,7 +68,7 @@ export function checkLarge(
   },
 ): Large | undefined {
   const cannot = (problem: string, value: unknown) =>
-    `Cannot open queue as ${problem}: current value is ${show(value)}`;
+    withValue(`Cannot open queue as ${problem}`, show(value));
   if (large === undefined) {
     if (largeFrom === undefined) return undefined;
     throw new TypeError(cannot('"largeFrom" needs "large"', largeFrom));

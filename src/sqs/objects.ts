@@ -28,7 +28,7 @@ export interface ObjectFolder {
 
 /** The allowed texts, for messages. */
 export const OBJECT_FOLDER_HINT =
-  'a bucket of S3 and a prefix such as "s3://bucket/prefix": a bucket has 3 to 63 lower-case letters, digits, "." and "-"';
+  'a place in S3 such as "s3://bucket/prefix". A bucket has 3 to 63 lower-case letters, digits, "." and "-"';
 
 /** A name that a bucket, or an alias of an access point, can have. */
 const BUCKET = /^(?!.*\.\.)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/;

@@ -23,10 +23,12 @@ export interface QueueRef {
   readonly accountId?: string;
 }
 
-/** The allowed texts, for messages. */
-export const QUEUE_REF_HINT =
-  "the name, URL or ARN of an SQS queue: a name has 1 to 80 letters, digits, " +
-  '"_" and "-", including the ".fifo" of a FIFO queue';
+/** What a queue's name is, as a sentence of messages. */
+const NAME_HINT =
+  'A name has up to 80 letters, digits, "_" and "-", including a ".fifo" at its end';
+
+/** The allowed texts, for messages, and a sentence about them. */
+export const QUEUE_REF_HINT = `a queue's name, URL or ARN. ${NAME_HINT}`;
 
 /** Parses a queue's name, URL or ARN; `undefined` if it is none of them. */
 export function parseQueueRef(text: string): QueueRef | undefined {

@@ -180,7 +180,7 @@ for (const [name, value] of [["HTTPS_PROXY", "x"], ["https_proxy", ""]]) {
       SqsError,
     );
     assertEquals(
-      /HTTPS_PROXY is set, but is used only if NODE_USE_ENV_PROXY=1 is set/
+      /HTTPS_PROXY is used only if NODE_USE_ENV_PROXY=1 is set/
         .test(error.message),
       value !== "",
     );

@@ -64,7 +64,7 @@ for (
     assertMatch(
       lines[0]!,
       new RegExp(
-        `^.*ERROR.* A job ended the process: jobs, message \\S+, receive 1: the exit status becomes 1, not ${status}; jobs and hooks must return or throw, never exit$`,
+        `^.*ERROR.* A job ended the process: jobs, message \\S+, receive 1\\. The exit status becomes 1, not ${status}\\. Jobs and hooks must return or throw, never exit$`,
       ),
     );
   });
@@ -92,7 +92,7 @@ Deno.test("an exit of a worker's module or factory has status 1, when checked to
     assertEquals(await container.status(), 1, `${worker} ${args}`);
     assertMatch(
       container.stderr,
-      /The process ends while its container is not stopped: the exit status becomes 1, not 0/,
+      /The process ends while its container is not stopped\. The exit status becomes 1, not 0/,
     );
   }
 });
@@ -223,7 +223,7 @@ Deno.test("a container on Node outlives its jobs' stray errors, and its end is a
     assertEquals(await container.status(), 1);
     assertMatch(
       container.stderr,
-      /A job ended the process: jobs, message \S+, receive 1: the exit status becomes 1, not 0/,
+      /A job ended the process: jobs, message \S+, receive 1\. The exit status becomes 1, not 0/,
     );
   }
   for (const what of ["rejection", "timer"]) {

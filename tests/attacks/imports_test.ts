@@ -56,7 +56,7 @@ Deno.test("literal imports of files outside the worker's folder are refused", as
     );
     assertMatch(
       error.message,
-      /imports files outside its folder, which isolated jobs may not read: .*(secret|link).* give them in "allow_read"$/,
+      /imports files outside its folder: .*(secret|link).* name them in "allow_read"$/,
       code,
     );
   }

@@ -1,7 +1,7 @@
 /**
- * How long Node takes to import the example of AWS Lambda, beside a function that
- * makes a client of the AWS SDK and does nothing else: both bundled by the same
- * command, alternating, each in a new process.
+ * How long Node takes to import the example of AWS Lambda. For comparison, it
+ * imports a function that only makes a client of the AWS SDK. One command bundles
+ * both. They take turns, each time in a new process.
  *
  * ```sh
  * deno task jsr deno run -A tests/bench/cold_import.ts [PAIRS]

@@ -1,6 +1,6 @@
 /**
  * How long the overview takes to load in a browser, with ten queues on the
- * embedded server, whose containers run beside it.
+ * embedded server. The containers run in the same process.
  *
  * ```sh
  * deno task jsr deno run -q -A tests/bench/page.ts

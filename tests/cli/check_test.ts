@@ -98,13 +98,13 @@ Deno.test("zsqs check warns of failed jobs that are lost, or come back without e
   const deleted = (queue: string) =>
     `Warning: failed jobs of ${queue} are deleted after logging: to keep them, set "failures" to a queue`;
   const early = (attempts: number, more: string, least: number) =>
-    `Warning: queue three may move a message to its dead-letter queue before attempts = ${attempts} is reached${more}, as its maxReceiveCount is 3: set it to ${least} or more`;
+    `Warning: queue three may move a message to its dead-letter queue before attempts = ${attempts} is reached${more}. Its maxReceiveCount is 3: set it to ${least} or more`;
   const endless =
     `Warning: queue plain has no dead-letter queue: without "attempts", a job that ends its process comes back until the queue's retention period ends`;
   const cases: [options: string, warnings: string[]][] = [
     ["queue = plain\nfailures = delete", [deleted("plain")]],
     ["queue = three\nattempts = 2", []],
-    ["queue = three\nattempts = 3", [early(3, " and without the reason", 4)]],
+    ["queue = three\nattempts = 3", [early(3, ", and without the reason", 4)]],
     ["queue = three\nattempts = 3\nfailures = keep", []],
     ["queue = three\nattempts = 4\nfailures = keep", [early(4, "", 4)]],
     ["queue = plain\nattempts = 5", []],

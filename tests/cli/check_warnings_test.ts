@@ -11,7 +11,7 @@ import { setUp } from "../../testing.ts";
 import { cli, Folder, textsOf } from "../support/cli.ts";
 
 const REACH =
-  "as they have the container's user, they can read its environment, its AWS credentials and its files";
+  "as the container's user, they can read its environment, AWS credentials and files";
 
 const PROGRAMS =
   `Warning: "allow_run" lets isolated jobs start programs: ${REACH}`;

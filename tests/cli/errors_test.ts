@@ -415,7 +415,7 @@ const WRONG: readonly Wrong[] = [
   wrong(
     "a queue that is no queue's name",
     "[container]\nworker = adder.ts\nqueue = my queue\n",
-    'Cannot start container as "queue" in [container] of FILE (line 3) must be the name, URL or ARN of an SQS queue: a name has 1 to 80 letters, digits, "_" and "-", including the ".fifo" of a FIFO queue: current value is "my queue"',
+    `Cannot start container as "queue" in [container] of FILE (line 3) must be a queue's name, URL or ARN: current value is "my queue". A name has up to 80 letters, digits, "_" and "-", including a ".fifo" at its end`,
   ),
   wrong(
     "a queue that does not exist",
@@ -450,7 +450,7 @@ const WRONG: readonly Wrong[] = [
     wrongOption(
       "region",
       value,
-      'the name of an AWS region such as "eu-west-1"',
+      'an AWS region such as "eu-west-1"',
     )
   ),
   wrongLoggers(
@@ -463,13 +463,13 @@ const WRONG: readonly Wrong[] = [
     "a handler that is not supported",
     "<logger>\n  <syslog>\n  </syslog>\n</logger>",
     1,
-    "has <syslog>, which is not supported: use <logger> with <logfile>, whose path may be STDERR",
+    "has <syslog>, which is not supported: use <logger> with <logfile>",
   ),
   wrongLoggers(
     "a bad level",
     "<logger>\n  level LOUD\n</logger>",
     1,
-    `needs "level" in <logger> to be an integer from 0 to 50 or a name, such as error, warn, info or debug: current value is "LOUD"`,
+    `has a bad "level" in <logger>: "LOUD" is not an integer from 0 to 50, or a name such as error, warn, info or debug`,
   ),
   wrongLoggers(
     "a section that is not closed",
@@ -481,7 +481,7 @@ const WRONG: readonly Wrong[] = [
     "an unknown format field",
     LOG_FILE.replace("PATH", "STDOUT").replace("message", "mesage"),
     3,
-    `has a bad "format" in <logfile>: the field "mesage" is not known: did you mean "message"?`,
+    `has a bad "format" in <logfile>: "mesage" is not a known field: did you mean "message"?`,
   ),
   wrongLoggers(
     "a log file in a folder that does not exist",
@@ -532,7 +532,7 @@ const WRONG: readonly Wrong[] = [
   wrong(
     "worker = https:",
     "[container]\nworker = https://example.com/adder.ts\nqueue = adder\n",
-    'Cannot start container as "worker" in [container] of FILE (line 2) must be a local file that re-exports that module, as Deno lets no program from JSR import "https:" URLs: current value is "https://example.com/adder.ts"',
+    'Cannot start container as "worker" in [container] of FILE (line 2) must be a local file: current value is "https://example.com/adder.ts". Let it re-export that module, as Deno lets no program from JSR import "https:" URLs',
   ),
   wrongFactory("jobs.ts:needy", "failed: RangeError: scale is missing"),
   wrongFactory(

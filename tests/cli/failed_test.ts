@@ -533,7 +533,7 @@ Deno.test("zsqs failed ends where messages come all the time, and leaves those",
   using _calls = replaceCalls({
     async receive(real, url, options) {
       await queues.advance(1);
-      if (++came > 50) throw new Error("It goes on and on");
+      if (++came > 50) throw new Error("It has no end");
       await real.send(url, [kept(100 + came)]);
       return await real.receive(url, options);
     },

@@ -321,7 +321,7 @@ Deno.test("zsqs gives up on a job at a second signal, more than 1 s after the fi
   await container.saw("Stopping: ");
   assertMatch(
     container.stderr,
-    /Stopping: no new receive from jobs\. A running poll may take 20 s \(wait_time\), running jobs 3600 s \(shutdown_timeout\); to stop immediately, press Ctrl\+C or send SIGTERM again\n/,
+    /Stopping: no new receive from jobs\. A running poll may take 20 s \(wait_time\), running jobs 3600 s \(shutdown_timeout\)\. To stop immediately, press Ctrl\+C or send SIGTERM again\n/,
   );
   // More than 1 s later.
   await container.saw("Still stopping after 10 s");

@@ -181,7 +181,7 @@ Deno.test("zsqs send refuses jobs that the queue does not take", async () => {
     ],
     [
       ["my queue", "1"],
-      'Cannot open queue "my queue": wanted the name, URL or ARN of an SQS queue: a name has 1 to 80 letters, digits, "_" and "-", including the ".fifo" of a FIFO queue',
+      `Cannot open queue "my queue": give a queue's name, URL or ARN. A name has up to 80 letters, digits, "_" and "-", including a ".fifo" at its end`,
     ],
     [
       ["--endpoint=127.0.0.1", "adder", "1"],

@@ -129,7 +129,7 @@ Deno.test("zsqs status prints the other queues where one cannot be asked", async
       ["adder", "a b"],
       table,
       [
-        'Cannot open queue "a b": wanted the name, URL or ARN of an SQS queue: a name has 1 to 80 letters, digits, "_" and "-", including the ".fifo" of a FIFO queue',
+        `Cannot open queue "a b": give a queue's name, URL or ARN. A name has up to 80 letters, digits, "_" and "-", including a ".fifo" at its end`,
       ],
     ],
     [[], [], ["No queue given: name the queues to look at", hint]],

@@ -21,7 +21,6 @@ import {
 import type { ContainerSettings } from "../../src/config/settings.ts";
 import { ConfigError } from "../../src/errors.ts";
 import { parseLoggers } from "../../src/logging/loggers_text.ts";
-import { QUEUE_REF_HINT } from "../../src/sqs/queue_ref.ts";
 import { parseWorkerSpec, type WorkerSpec } from "../../src/job/worker_spec.ts";
 
 const BASE = resolve("/conf");
@@ -97,9 +96,15 @@ Deno.test("parseWorkerSpec() splits and resolves a worker", () => {
   }
 });
 
-const SHAPE = "must be MODULE or MODULE:expr, where MODULE is a path or a " +
-  '"file:", "jsr:" or "npm:" specifier and expr is a name or a dotted path ' +
-  "of names";
+const QUEUE_REF = "a queue's name, URL or ARN";
+
+const NAME_HINT =
+  'A name has up to 80 letters, digits, "_" and "-", including a ".fifo" at its end';
+
+const HINT = 'MODULE is a path or a "file:", "jsr:" or "npm:" specifier; ' +
+  "expr is a name, or names joined by dots";
+
+const SHAPE = `must be MODULE or MODULE:expr. ${HINT}`;
 
 const BAD_SPECS: [text: string, message: string][] = [
   ["", SHAPE],
@@ -111,50 +116,50 @@ const BAD_SPECS: [text: string, message: string][] = [
   ["adder.ts\n:fn", SHAPE],
   [
     "adder.ts:1x",
-    `${SHAPE}, and a path whose first part has a ":" starts with "./"`,
+    `${SHAPE}. Start a path that has a ":" in its first part with "./"`,
   ],
   [
     "adder.ts:make-adder",
-    `${SHAPE}, and a path whose first part has a ":" starts with "./"`,
+    `${SHAPE}. Start a path that has a ":" in its first part with "./"`,
   ],
   [
     "constructor:a/b",
-    `${SHAPE}, and a path whose first part has a ":" starts with "./"`,
+    `${SHAPE}. Start a path that has a ":" in its first part with "./"`,
   ],
   [
     "C:fn",
-    'must be an absolute path after the drive letter "C:", or start with "./" where that is no drive letter',
+    'must have an absolute path after "C:". If that is no drive letter, start with "./"',
   ],
   [
     "a:b/c.ts:fn",
-    'must be an absolute path after the drive letter "a:", or start with "./" where that is no drive letter',
+    'must have an absolute path after "a:". If that is no drive letter, start with "./"',
   ],
   [
     "https://x.y/z.ts:fn",
-    'must be a local file that re-exports that module, as Deno lets no program from JSR import "https:" URLs',
+    'must be a local file. Let it re-export that module, as Deno lets no program from JSR import "https:" URLs',
   ],
   [
     "HTTP://localhost:8000/z.ts",
-    'must be a local file that re-exports that module, as Deno lets no program from JSR import "http:" URLs',
+    'must be a local file. Let it re-export that module, as Deno lets no program from JSR import "http:" URLs',
   ],
   [
     "data:text/javascript,1",
-    'must be a path or a "file:", "jsr:" or "npm:" specifier, as "data:" is not supported',
+    'must not start with "data:". Give a path, or a "file:", "jsr:" or "npm:" specifier',
   ],
   [
     "node:fs",
-    'must be a path or a "file:", "jsr:" or "npm:" specifier, as "node:" is not supported',
+    'must not start with "node:". Give a path, or a "file:", "jsr:" or "npm:" specifier',
   ],
   [
     "node:fs:readFile",
-    'must be a path or a "file:", "jsr:" or "npm:" specifier, as "node:" is not supported',
+    'must not start with "node:". Give a path, or a "file:", "jsr:" or "npm:" specifier',
   ],
-  ["jsr:a/b", 'must have the form jsr:@SCOPE/NAME where it starts with "jsr:"'],
+  ["jsr:a/b", "must have the form jsr:@SCOPE/NAME"],
   [
     "npm:@a:fn",
-    'must have the form npm:NAME or npm:@SCOPE/NAME where it starts with "npm:"',
+    "must have the form npm:NAME or npm:@SCOPE/NAME",
   ],
-  ["file:x.ts", 'must have the form file:///PATH where it starts with "file:"'],
+  ["file:x.ts", "must have the form file:///PATH"],
 ];
 
 Deno.test("parseWorkerSpec() refuses what Deno could not import", () => {
@@ -297,12 +302,12 @@ const BAD_TOGETHER: [lines: string, ...problems: string[]][] = [
   ["allow_all = false", ALONE("allow_all", "none")],
   [
     "isolation = process\nallow_all = true\nallow_net = a\nallow_env = B",
-    'Cannot start container as "allow_net" in [container] of adder.ini (line 6) must not be given if "allow_all" in [container] of adder.ini (line 5) is "true": give one of them',
-    'Cannot start container as "allow_env" in [container] of adder.ini (line 7) must not be given if "allow_all" in [container] of adder.ini (line 5) is "true": give one of them',
+    'Cannot start container as "allow_net" in [container] of adder.ini (line 6) must not be given together with "allow_all": give one of them',
+    'Cannot start container as "allow_env" in [container] of adder.ini (line 7) must not be given together with "allow_all": give one of them',
   ],
   [
     "isolation = process\nprocesses = 2",
-    'Cannot start container as "concurrency" must be at least "processes", because each child process runs a job: current values are 1 and 2',
+    'Cannot start container as "concurrency" must be at least "processes": current values are 1 and 2',
   ],
   [
     "isolation = worker\nprocesses = 1",
@@ -447,7 +452,7 @@ const BAD_OPTIONS: [line: string, subject: string, problem: string][] = [
   ): [string, string, string] => [
     `allow_net = ${value}`,
     "allow_net",
-    `must be a list such as Deno's flag takes, separated by commas, or "true" for all: current value is ${
+    `must be values separated by commas, or "true": current value is ${
       JSON.stringify(value)
     }`,
   ]),
@@ -593,17 +598,17 @@ const BAD_OPTIONS: [line: string, subject: string, problem: string][] = [
     .map((value): [string, string, string] => [
       `retry_delay = ${value}`,
       "retry_delay",
-      `must be seconds from 0 to 43200 such as 30, or two such as 1..600: current value is "${value}"`,
+      `must be seconds from 0 to 43200, or MIN..MAX: current value is "${value}"`,
     ]),
   [
     "region =",
     "region",
-    'must be the name of an AWS region such as "eu-west-1": current value is ""',
+    'must be an AWS region such as "eu-west-1": current value is ""',
   ],
   [
     "region = eu west",
     "region",
-    'must be the name of an AWS region such as "eu-west-1": current value is "eu west"',
+    'must be an AWS region such as "eu-west-1": current value is "eu west"',
   ],
   [
     "endpoint = localhost:4566",
@@ -671,7 +676,7 @@ Deno.test("checkText() refuses a queue that SQS cannot have", () => {
       problemsOf(`[container]\nworker = adder.ts\nqueue = ${queue}\n`),
       [
         `Cannot start container as "queue" in [container] of adder.ini ` +
-        `(line 3) must be ${QUEUE_REF_HINT}: current value is "${queue}"`,
+        `(line 3) must be ${QUEUE_REF}: current value is "${queue}". ${NAME_HINT}`,
       ],
     );
   }
@@ -690,11 +695,11 @@ const BAD_FILES: [text: string, ...problems: string[]][] = [
   ],
   [
     "[container]\nworker = https://x.y/z.ts:fn\nqueue = adder\n",
-    'Cannot start container as "worker" in [container] of adder.ini (line 2) must be a local file that re-exports that module, as Deno lets no program from JSR import "https:" URLs: current value is "https://x.y/z.ts:fn"',
+    'Cannot start container as "worker" in [container] of adder.ini (line 2) must be a local file: current value is "https://x.y/z.ts:fn". Let it re-export that module, as Deno lets no program from JSR import "https:" URLs',
   ],
   [
     "[container]\nworker =\nqueue = adder\n",
-    `Cannot start container as "worker" in [container] of adder.ini (line 2) ${SHAPE}: current value is ""`,
+    `Cannot start container as "worker" in [container] of adder.ini (line 2) must be MODULE or MODULE:expr: current value is "". ${HINT}`,
   ],
   [
     `${MINIMAL}[workers]\nscale = 2\n`,
@@ -713,7 +718,7 @@ const BAD_FILES: [text: string, ...problems: string[]][] = [
     "Cannot start container as [worker ] of adder.ini (line 1) is not a section: did you mean [worker]?",
     `Cannot start container as "concurency" in [container] of adder.ini (line 5) is not an option: did you mean "concurrency"?`,
     'Cannot start container as [container] of adder.ini has no "worker": give the worker as MODULE or MODULE:expr',
-    `Cannot start container as "queue" in [container] of adder.ini (line 3) must be ${QUEUE_REF_HINT}: current value is "a b"`,
+    `Cannot start container as "queue" in [container] of adder.ini (line 3) must be ${QUEUE_REF}: current value is "a b". ${NAME_HINT}`,
     'Cannot start container as "wait_time" in [container] of adder.ini (line 4) must be an integer from 1 to 20: current value is "0"',
   ],
   [
@@ -727,7 +732,7 @@ Deno.test("checkText() refuses a queue's URL with a line end in it", () => {
     problemsOf(MINIMAL.replace("= adder\n", "= http://h/1\n  /a\n")),
     [
       `Cannot start container as "queue" in [container] of adder.ini (line 3) ` +
-      `must be ${QUEUE_REF_HINT}: current value is "http://h/1\\n/a"`,
+      `must be ${QUEUE_REF}: current value is "http://h/1\\n/a". ${NAME_HINT}`,
     ],
   );
 });
@@ -858,7 +863,7 @@ Deno.test("checkText() reports the problems of loggers with all others", () => {
     [
       'Cannot start container as "worker" in [container] of adder.ini (line 2) must',
       'Cannot start container as "wait_time" in [container] of adder.ini (line 9) m',
-      'Cannot start container as "loggers" in [container] of adder.ini (line 7) nee',
+      'Cannot start container as "loggers" in [container] of adder.ini (line 7) has',
     ],
   );
 });
@@ -1030,13 +1035,13 @@ const BAD_SETTINGS: [
   ...["adder-failed", {}, { queue: 1 }, { queue: "a", kind: "b" }, ["a"]].map(
     (failures): [Record<string, unknown>, string] => [
       { queue: "adder", worker: "a.ts", failures },
-      `"failures" must be "delete", "keep" or { queue }, with ${QUEUE_REF_HINT}: current value is ${
+      `"failures" must be "delete", "keep" or { queue }: current value is ${
         typeof failures === "string"
           ? `"${failures}"`
           : Array.isArray(failures)
           ? "an array"
           : "an object"
-      }`,
+      }. Give ${QUEUE_REF}. ${NAME_HINT}`,
     ],
   ),
   ...[-1, 1.5, "1..600", { min: 2, max: 1 }, { min: 1 }, { min: 1, max: "9" }]

@@ -267,8 +267,9 @@ Deno.test("parseIni() tells lines, names as written and defaults", () => {
   ]);
 });
 
-const NO_DELIMITER = 'no "=" or ":" after an option name, and is not ' +
-  "indented to continue a value";
+const NO_DELIMITER = 'no "=" or ":" after its option name';
+
+const INDENT = "Indent a line that continues a value";
 
 // Python refuses each of them too.
 const REFUSED: [text: string, problem: string][] = [
@@ -289,15 +290,15 @@ const REFUSED: [text: string, problem: string][] = [
   ],
   [
     "\r\n[s]\r\n\r\nqueue adder\r\n",
-    `line 4 has ${NO_DELIMITER}: current line is "queue adder"`,
+    `line 4 has ${NO_DELIMITER}: current line is "queue adder". ${INDENT}`,
   ],
   [
     "[s]\n\n  a\tb\x1b[2J\n",
-    `line 3 has ${NO_DELIMITER}: current line is "a\\tb\\u001b[2J"`,
+    `line 3 has ${NO_DELIMITER}: current line is "a\\tb\\u001b[2J". ${INDENT}`,
   ],
   [
     "[s]\na = 1\nb\n",
-    `line 3 has ${NO_DELIMITER}: current line is "b"`,
+    `line 3 has ${NO_DELIMITER}: current line is "b". ${INDENT}`,
   ],
   [
     "[s]\n = 1\n",

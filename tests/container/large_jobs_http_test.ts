@@ -208,7 +208,7 @@ Deno.test("large jobs over HTTP", async (t) => {
     await server.left(url, 1);
     assertEquals(calls, ["PUT", "PUT", "GET", "GET"]);
 
-    // Whoever wrote the pointer writes no line of its own.
+    // The writer of a pointer cannot forge a line.
     await server.send(
       url,
       JSON.stringify([POINTER, {
@@ -372,7 +372,7 @@ Deno.test("large jobs over HTTP", async (t) => {
       assertEquals(wrong.status, 2);
       assertMatch(
         wrong.stderr.join("\n"),
-        /"large" in \[container\] .* must be a bucket of S3/,
+        /"large" in \[container\] .* must be a place in S3/,
       );
 
       for (const key of ["big/a", "other/b"]) {

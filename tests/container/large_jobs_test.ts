@@ -172,7 +172,7 @@ Deno.test("a producer refuses what neither SQS nor S3 takes", async () => {
     );
     assertMatch(
       message,
-      /^Cannot open queue as "large" must be a bucket of S3 .*: current value is /,
+      /^Cannot open queue as "large" must be a place in S3 .*: current value is /,
     );
   }
   await assertRejects(

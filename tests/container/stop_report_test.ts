@@ -42,8 +42,8 @@ Deno.test("a stopping container logs every ten seconds why it waits", async () =
   await clock.advance(60_000, async () => {});
   assertEquals(lines, [
     "Still stopping after 10 s: waiting for 1 poll of jobs",
-    "Still stopping after 20 s: waiting for 1 running job, 2 messages to be deleted or released; jobs, message m1, receive 2",
-    "Still stopping after 30 s: waiting for 2 polls, 7 running jobs; 5 of them: jobs, message m1, receive 2; message m2, receive 2; message m3, receive 2; message m4, receive 2; message m5, receive 2",
+    "Still stopping after 20 s: waiting for 1 running job, 2 messages to be deleted or released. Running: jobs, message m1, receive 2",
+    "Still stopping after 30 s: waiting for 2 polls, 7 running jobs. Running: jobs, message m1, receive 2; message m2, receive 2; message m3, receive 2; message m4, receive 2; message m5, receive 2; 2 more",
     "Still stopping after 40 s: waiting for the worker of jobs to be disposed",
   ]);
 });

@@ -189,7 +189,10 @@ Deno.test("setUp() without queues has every queue, and no bad name", () => {
     const name of ["", "two words", "https://sqs.us-east-1.amazonaws.com/1/x"]
   ) {
     const error = assertThrows(() => queues.get(name), TypeError);
-    assertMatch(error.message, /^Cannot make queue ".*": wanted the name, URL/);
+    assertMatch(
+      error.message,
+      /^Cannot make queue ".*": give a queue's name, URL/,
+    );
     assertThrows(() => setUp({ queues: [name] }), TypeError);
   }
 });
@@ -349,7 +352,7 @@ Deno.test("setUp() rejects a send whose job is retried without end and delay", a
   const { messageId, receiveCount } = queues.get("adder").messages[0]!;
   assertEquals(
     error.message,
-    `Cannot deliver message ${messageId} of "adder" again after 1000 receives while the clock stood still: retry its job with a delay, body "[[1],{}]"`,
+    `Cannot deliver message ${messageId} of "adder" again after 1000 receives while the clock stood still: retry its job with a delay. Its body is "[[1],{}]"`,
   );
   assertEquals(receiveCount, 1000);
 });
@@ -852,8 +855,8 @@ Deno.test("setUp() refuses options of a wrong type", () => {
       { queues: "adder" },
       '"queues" must be an array: current value is "adder"',
     ],
-    [{ queues: [{}] }, "Cannot make queue undefined: wanted the name"],
-    [{ queues: [{ name: 1 }] }, "Cannot make queue 1: wanted the name"],
+    [{ queues: [{}] }, "Cannot make queue undefined: give a queue's name"],
+    [{ queues: [{ name: 1 }] }, "Cannot make queue 1: give a queue's name"],
     [{ silent: "no" }, '"silent" must be a boolean: current value is "no"'],
     [
       { startTime: new Date("never") },

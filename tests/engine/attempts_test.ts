@@ -241,7 +241,7 @@ for (const [settings, maxReceiveCount, least] of AT_RISK) {
     assertMatch(
       warnings[0]!,
       new RegExp(
-        `WARNING zsqs Queue adder may move a message to its dead-letter queue before attempts = 3 is reached.*, as its maxReceiveCount is ${maxReceiveCount}: set it to ${least} or more$`,
+        `WARNING zsqs Queue adder may move a message to its dead-letter queue before attempts = 3 is reached.*\\. Its maxReceiveCount is ${maxReceiveCount}: set it to ${least} or more$`,
       ),
     );
   });

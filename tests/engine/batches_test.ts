@@ -244,7 +244,7 @@ Deno.test("worker and `batch` must fit", async () => {
   );
   assertEquals(
     await refused({ handleBatch, batch: 1000, concurrency: 20 }),
-    '"batch" times "concurrency", plus "prefetch", must be at most 20000 messages: current values are 1000, 20 and 1000',
+    '"batch" times "concurrency" plus "prefetch" must be at most 20000: it is 21000',
   );
   assertEquals(
     await refused({ handleBatch, batch: 0 }),

@@ -598,7 +598,7 @@ for (const [workSeconds, delaySeconds, hidden] of RETRIES) {
     assertEquals(
       rig.log.filter((line) => line.startsWith("WARNING zsqs Shortened")),
       hidden === delaySeconds ? [] : [
-        `WARNING zsqs Shortened a retry delay from ${delaySeconds} s to ${hidden} s, as SQS hides a message for at most 12 hours after its receive: adder, message a, receive 1`,
+        `WARNING zsqs Shortened a retry delay from ${delaySeconds} s to ${hidden} s, the most that SQS allows: adder, message a, receive 1`,
       ],
     );
     assertEquals(countsOf(rig.summary), {
@@ -745,7 +745,7 @@ Deno.test("runContainer() runs jobs from a server until its signal aborts", asyn
       "ERROR zsqs Handling a message failed: adder, message ID, receive 1",
       'INFO zsqs.messages [["bad"],{}]',
       "INFO zsqs Job will be retried in 30 s: adder, message ID, receive 1",
-      "INFO zsqs Stopping: no new receive from adder. A running poll may take 1 s (wait_time), running jobs 25 s (shutdown_timeout); to stop immediately, call stop({ force: true })",
+      "INFO zsqs Stopping: no new receive from adder. A running poll may take 1 s (wait_time), running jobs 25 s (shutdown_timeout). To stop immediately, call stop({ force: true })",
       "INFO zsqs Stopped listening to adder: received 4, done 2, failed 1, retried 1, released 0",
     ],
   );

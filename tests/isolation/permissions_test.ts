@@ -86,7 +86,7 @@ Deno.test("a child process refuses to start with a permission that is not grante
   ) as Error;
   assertStringIncludes(
     error.message,
-    "would hold permissions that the configuration does not grant: env, sys",
+    "would hold more permissions than configured: env, sys",
   );
 });
 

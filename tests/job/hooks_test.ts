@@ -484,7 +484,7 @@ Deno.test("hooks that are none are refused, with the nearest name", async () => 
   );
   assertEquals(
     check("https://example.com/hooks.ts").startsWith(
-      `${head} must be a local file that re-exports that module`,
+      `${head} must be a local file: current value is`,
     ),
     true,
   );

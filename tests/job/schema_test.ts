@@ -503,9 +503,9 @@ Deno.test("a container logs a job that does not fit, with one line an issue", as
 const ANY: any = undefined;
 
 const REFUSED: [what: string, schema: unknown, handler: unknown, string][] = [
-  ["no schema", undefined, () => {}, "current value is undefined"],
-  ["a function", () => {}, () => {}, "current value is a function"],
-  ["an object", {}, () => {}, "current value is an object"],
+  ["no schema", undefined, () => {}, 'as "schema" is undefined: give'],
+  ["a function", () => {}, () => {}, 'as "schema" is a function: give'],
+  ["an object", {}, () => {}, 'as "schema" is an object: give'],
   [
     "another version",
     { "~standard": { version: 2, validate() {} } },
@@ -516,9 +516,9 @@ const REFUSED: [what: string, schema: unknown, handler: unknown, string][] = [
     "no validate()",
     { "~standard": { version: 1 } },
     () => {},
-    "must be a schema of zod, valibot, arktype or another library",
+    "give a schema of zod, valibot, arktype or another Standard Schema library",
   ],
-  ["no handler", NUMBER, undefined, "current value is undefined"],
+  ["no handler", NUMBER, undefined, "as it is undefined: give a function"],
   [
     "an object without methods",
     NUMBER,

@@ -1,6 +1,6 @@
 /**
- * The example of AWS Lambda: its bundle runs on Node with events of a server's
- * queue, and its template sets the needs of the bundle.
+ * The example of AWS Lambda. Its bundle runs on Node with events of a server's
+ * queue, and its template has every setting that the bundle needs.
  *
  * @module
  */

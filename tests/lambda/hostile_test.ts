@@ -249,7 +249,7 @@ Deno.test("options without a use on Lambda, and wrong ones, are refused with one
       "worker.ts",
     ),
     [
-      'the worker must be a function or class that takes "workerConfig" and makes a handler: current value is "worker.ts"',
+      'the worker must be a function or class that makes a handler: current value is "worker.ts"',
       '"hooks" must be an object, a function or a class, so that a bundle holds them: current value is "hooks.ts"',
       '"reporting" must be "list" or "throw": current value is "none"',
       '"attempts" must be an integer from 1 to 1000: current value is 0',

@@ -1,6 +1,6 @@
 /**
  * The same events for a function of zsqs and one of AWS Lambda Powertools, each
- * time in a new process: both return the same messages, and run the same jobs.
+ * in a new process. Both return the same messages, and run the same jobs.
  *
  * @module
  */

@@ -92,7 +92,7 @@ Deno.test("a message that the failures queue does not take returns, and goes the
   assertEquals(await trigger.invoke(handler), 2);
   assertMatch(
     printed.err.join("\n"),
-    /ERROR zsqs Sending a failed message to its queue failed, so that it will be received again when its visibility timeout ends: adder, message .*: .*adder-failed.*not allowed/,
+    /ERROR zsqs Sending a failed message to its queue failed; it will be received again when its visibility timeout ends: adder, message .*: .*adder-failed.*not allowed/,
   );
   isDown = false;
   await queues.advance(30);

@@ -542,7 +542,7 @@ Deno.test("Logger does not throw for a value that cannot be shown", () => {
 });
 
 const FORGED =
-  "\n2026-01-05T09:07:03 INFO zsqs All is well\r\x1b[2J\x9b\u2028\u202e";
+  "\n2026-01-05T09:07:03 INFO zsqs All is done\r\x1b[2J\x9b\u2028\u202e";
 
 Deno.test("Logger lets no text forge a line or drive a terminal", () => {
   for (const format of ["%(message)s", "%(levelname)s %(name)s %(message)s"]) {
@@ -993,7 +993,7 @@ Deno.test("parseLoggers() opens no file, and checkLogFiles() makes none", () => 
 });
 
 Deno.test("parseLoggers() refuses bad text, naming the line", async (t) => {
-  const levels = "an integer from 0 to 50 or a name, such as error, warn, " +
+  const levels = "an integer from 0 to 50, or a name such as error, warn, " +
     "info or debug";
   const conversions = "s, d, f, r, x";
   const inLogger = (...lines: string[]) => ["<logger>", ...lines, "</logger>"];
@@ -1004,8 +1004,8 @@ Deno.test("parseLoggers() refuses bad text, naming the line", async (t) => {
   const cases: [lines: string[], ...problems: string[]][] = [
     [
       ["debug"],
-      '(line 1) has "debug" outside a <logger> section: the text is made of ' +
-      "them, or is just json",
+      '(line 1) has "debug" outside a <logger> section: move it into ' +
+      "one, or use json",
     ],
     [["<logger"], '(line 1) has no ">" in "<logger"'],
     [
@@ -1046,7 +1046,7 @@ Deno.test("parseLoggers() refuses bad text, naming the line", async (t) => {
         [line, type],
       ) =>
         `(line ${line}) has <${type}>, which is not supported: use <logger> ` +
-        "with <logfile>, whose path may be STDERR"
+        "with <logfile>"
       ),
     ],
     [
@@ -1055,18 +1055,17 @@ Deno.test("parseLoggers() refuses bad text, naming the line", async (t) => {
         text,
         index,
       ) =>
-        `(line ${index + 1}) has "${text}", and directives are not ` +
-        "supported: write each value next to its key"
+        `(line ${index + 1}) has "${text}": write the value itself, ` +
+        "as directives are not supported"
       ),
     ],
     [
       inLogger("name $name", "level $(LEVEL)"),
-      '(line 2) has a single "$" in "name", and substitution is not ' +
-      'supported: write "$$" for a dollar sign',
-      '(line 3) has a single "$" in "level", and substitution is not ' +
-      'supported: write "$$" for a dollar sign',
-      `(line 3) needs "level" in <logger> to be ${levels}: current value is ` +
-      '"$(LEVEL)"',
+      '(line 2) has a single "$" in "name": write "$$", as ' +
+      "substitution is not supported",
+      '(line 3) has a single "$" in "level": write "$$", as ' +
+      "substitution is not supported",
+      `(line 3) has a bad "level" in <logger>: "$(LEVEL)" is not ${levels}`,
     ],
     [
       inLogger("nam zsqs"),
@@ -1109,15 +1108,13 @@ Deno.test("parseLoggers() refuses bad text, naming the line", async (t) => {
       level,
     ): [string[], string] => [
       inLogger(`level ${level}`),
-      `(line 2) needs "level" in <logger> to be ${levels}: current value is ` +
-      `"${level}"`,
+      `(line 2) has a bad "level" in <logger>: "${level}" is not ${levels}`,
     ]),
     [
       inLogger("propagate 1", "name a..b"),
-      '(line 2) needs "propagate" in <logger> to be true or false: ' +
-      'current value is "1"',
-      '(line 3) needs "name" in <logger> to be a dotted name, such as ' +
-      'zsqs.messages: current value is "a..b"',
+      '(line 2) has a bad "propagate" in <logger>: "1" is not true or false',
+      '(line 3) has a bad "name" in <logger>: "a..b" is not a dotted name, ' +
+      "such as zsqs.messages",
     ],
     [
       inLogger("<logfile>", "</logfile>", "<logfile>", "path", "</logfile>"),
@@ -1128,27 +1125,27 @@ Deno.test("parseLoggers() refuses bad text, naming the line", async (t) => {
       size,
     ): [string[], string] => [
       inFile(`max-size ${size}`, "old-files 1"),
-      '(line 4) needs "max-size" in <logfile> to be a number of bytes, or of ' +
-      `KB, MB or GB, such as 10MB: current value is "${size}"`,
+      `(line 4) has a bad "max-size" in <logfile>: "${size}" is not a number ` +
+      "of bytes, or of KB, MB or GB, such as 10MB",
     ]),
     [
       inFile("max-size 1MB", "old-files many"),
-      '(line 5) needs "old-files" in <logfile> to be an integer from 0 to ' +
-      '10000: current value is "many"',
+      '(line 5) has a bad "old-files" in <logfile>: "many" is not an integer ' +
+      "from 0 to 10000",
     ],
     [
       inFile("max-size 1MB"),
-      '(line 2) has "max-size" in <logfile> without "old-files": add how ' +
-      "many full files to keep, at least 1",
+      '(line 2) has "max-size" without "old-files": add how many full files ' +
+      "to keep",
     ],
     [
       inFile("old-files 1"),
-      '(line 2) has "old-files" in <logfile> without "max-size": add the ' +
-      "size at which a file is full, such as 10MB",
+      '(line 2) has "old-files" without "max-size": add the size of a full ' +
+      "file, such as 10MB",
     ],
     [
       inLogger("<logfile>", "path STDOUT", "max-size 1", "</logfile>"),
-      '(line 2) has "max-size" or "old-files" in <logfile> with path STDOUT, ' +
+      '(line 2) has "max-size" or "old-files" for STDOUT, ' +
       "which cannot be rotated: remove them",
     ],
     [
@@ -1160,9 +1157,9 @@ Deno.test("parseLoggers() refuses bad text, naming the line", async (t) => {
     ],
     [
       format("%(levelnam)s %(lineno)d"),
-      `${badFormat}the field "levelnam" is not known: did you mean ` +
+      `${badFormat}"levelnam" is not a known field: did you mean ` +
       `"levelname"?`,
-      `${badFormat}the field "lineno" is not supported: remove it`,
+      `${badFormat}"lineno" is not a supported field: remove it`,
     ],
     [
       format("only text, 100%%"),

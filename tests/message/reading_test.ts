@@ -76,19 +76,19 @@ const UNREADABLE: [
     "hello",
     JOB,
     SyntaxError,
-    "it is neither JSON nor Base64 of JSON, wanted [args, kwargs]; set body = text to take it as it is",
+    "it is neither JSON nor Base64 of JSON; set body = text to take it as it is",
   ],
   [
     '{"id":1}',
     JOB,
     TypeError,
-    "it is JSON, but not [args, kwargs], an array and an object in an array; set body = json to take it as it is",
+    "it is JSON, but not [args, kwargs]; set body = json to take it as it is",
   ],
   [
     btoa('{"id":12}'),
     JOB,
     TypeError,
-    "it is JSON, but not [args, kwargs], an array and an object in an array; set body = text to take it as it is",
+    "it is JSON, but not [args, kwargs]; set body = text to take it as it is",
   ],
   [
     "{id:1}",
@@ -156,13 +156,13 @@ const UNREADABLE: [
     confirmation(),
     JOB,
     AwsBodyError,
-    "it is an SNS SubscriptionConfirmation; set envelope = sns to take the topic's notifications, and confirm it with SNS, as zsqs never does",
+    "it is an SNS SubscriptionConfirmation; set envelope = sns to take notifications, and confirm it with SNS, as zsqs never does",
   ],
   [
     S3,
     sns(JOB),
     AwsBodyError,
-    "it is an S3 event, not an SNS notification; set body = json and remove envelope = sns to take it",
+    "it is an S3 event, not an SNS notification; set body = json and remove envelope = sns",
   ],
 ];
 
@@ -190,7 +190,7 @@ Deno.test("readMessage() names the Message of a notification that it cannot read
     ),
     [
       'Cannot read "Message" of SNS notification: it is not JSON; set body = text to take it as it is',
-      'Cannot read "Message" of SNS notification: it is JSON, but not [args, kwargs], an array and an object in an array; set body = json to take it as it is',
+      'Cannot read "Message" of SNS notification: it is JSON, but not [args, kwargs]; set body = json to take it as it is',
       'Cannot read "Message" of SNS notification: it is an EventBridge event; set body = json to take it as it is',
     ],
   );

@@ -420,7 +420,7 @@ for (const ref of BAD_REFS) {
     const error = await assertRejects(() => Queue(ref as string), TypeError);
     assertEquals(
       error.message,
-      `Cannot open queue ${shown}: wanted the name, URL or ARN of an SQS queue: a name has 1 to 80 letters, digits, "_" and "-", including the ".fifo" of a FIFO queue`,
+      `Cannot open queue ${shown}: give a queue's name, URL or ARN. A name has up to 80 letters, digits, "_" and "-", including a ".fifo" at its end`,
     );
   });
 }
@@ -440,11 +440,11 @@ const BAD_QUEUE_OPTIONS: [options: object, problem: string][] = [
   ],
   [
     { region: "" },
-    '"region" must be the name of an AWS region such as "eu-west-1": current value is ""',
+    '"region" must be an AWS region such as "eu-west-1": current value is ""',
   ],
   [
     { region: "eu west" },
-    '"region" must be the name of an AWS region such as "eu-west-1": current value is "eu west"',
+    '"region" must be an AWS region such as "eu-west-1": current value is "eu west"',
   ],
 ];
 
@@ -462,7 +462,7 @@ const id = "must be 1 to 128 letters, digits and punctuation: current value is";
 const attribute =
   "give a string, a finite number or a Uint8Array that is not empty";
 const name =
-  'use up to 256 letters, digits, "_", "-" and single "." inside, without "AWS." or "Amazon." at the start';
+  'Use up to 256 letters, digits, "_" and "-", with single "." between them, and no "AWS." or "Amazon." first';
 
 const BAD_SEND_OPTIONS: [
   options: SendOptions,
@@ -584,7 +584,7 @@ const BAD_SEND_OPTIONS: [
       [
         { attributes: { [bad]: 1 } },
         TypeError,
-        `as SQS refuses the attribute name ${JSON.stringify(bad)}: ${name}`,
+        `as SQS refuses the attribute name ${JSON.stringify(bad)}. ${name}`,
       ] as [SendOptions, ErrorConstructor, string]
     ),
 ];

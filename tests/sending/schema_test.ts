@@ -230,7 +230,10 @@ Deno.test("Queue({ schema }).close() waits for checks", async () => {
 
 for (
   const [schema, problem] of [
-    [{}, 'as "schema" must be a schema of zod, valibot, arktype or another'],
+    [
+      {},
+      'as "schema" is an object: give a schema of zod, valibot, arktype or another',
+    ],
     [
       { "~standard": { version: "2.0", validate() {} } },
       'as "schema" implements version "2.0" of Standard Schema',

@@ -1,6 +1,6 @@
 /**
- * Small fleets, simulated: the figures are the same each time, and they are
- * what the engine and SQS's limits make of them.
+ * Small fleets, simulated. The figures are the same each time, and follow from
+ * the engine and SQS's limits.
  *
  * @module
  */

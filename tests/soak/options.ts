@@ -34,9 +34,9 @@ export interface SoakOptions {
 }
 
 /**
- * What a container is: on the standard queue in one process, there with
- * `isolation = process` or in batches, on the FIFO queue, on the wide queue, or on the one
- * with `body = json`.
+ * The kind of a container. Three are on the standard queue: in one process, with
+ * `isolation = process`, and in batches. The others are on the FIFO queue, the
+ * wide queue and the queue with `body = json`.
  */
 export type ContainerKind =
   | "standard"

@@ -17,11 +17,11 @@ export const PRINTABLE = /^[^\p{C}\p{Zl}\p{Zp}\u{fffe}-\u{10ffff}]*$/u;
 export const PROBLEMS = new Map<unknown, string>([
   [
     SyntaxError,
-    "Cannot read message body: it is neither JSON nor Base64 of JSON, wanted [args, kwargs]",
+    "Cannot read message body: it is neither JSON nor Base64 of JSON",
   ],
   [
     TypeError,
-    "Cannot read message body: it is JSON, but not [args, kwargs], an array and an object in an array",
+    "Cannot read message body: it is JSON, but not [args, kwargs]",
   ],
 ]);
 

@@ -9,7 +9,7 @@ import type { OutgoingMessage } from "../../src/sqs/connection.ts";
 /**
  * A message as a container keeps it.
  *
- * @param reason Members that replace those of its reason.
+ * @param reason Members to replace in its reason.
  */
 export function kept(
   i: number,

@@ -111,8 +111,7 @@ export function bodyText(body: string, reading: Reading = AS_JOBS): string {
 const BODY = "message body";
 
 /** Neither a container without the option nor a Lambda function does. */
-const FETCHING =
-  "a container with large = s3://BUCKET/PREFIX fetches its object";
+const FETCHING = "a container with large = s3://BUCKET/PREFIX fetches it";
 
 const MESSAGE = '"Message" of SNS notification';
 

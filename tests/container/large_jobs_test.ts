@@ -436,7 +436,7 @@ Deno.test("a pointer to a pointer is not followed, and a hint names what follows
     return JSON.parse(String(attributes["zsqs.failure"])).message;
   };
   const fetches =
-    "a container with large = s3://BUCKET/PREFIX fetches its object";
+    "a container with large = s3://BUCKET/PREFIX fetches it";
   assertEquals(
     await problem("a", { large: FOLDER }),
     'Cannot read message body: "s3://bucket/jobs/a" is a pointer, too, and only one is followed',

@@ -25,7 +25,7 @@ import {
   UsageError,
 } from "./src/cli/command.ts";
 import { COMMANDS, noCommand, refuseLateCommand } from "./src/cli/commands.ts";
-import { DONE, printError, USAGE } from "./src/cli/errors.ts";
+import { DONE, FAILED, printError, USAGE } from "./src/cli/errors.ts";
 import { RUN } from "./src/cli/run.ts";
 import { type Io, NO_SCREEN, Output, type Screen } from "./src/cli/screen.ts";
 import { watchExit } from "./src/job/stray_exit.ts";
@@ -98,6 +98,7 @@ export async function main(
     }
     return await command.run(options, output);
   } catch (error) {
+    if (error instanceof ClosedOutput) return FAILED;
     const call = named === undefined ? PROGRAM : `${PROGRAM} ${first}`;
     return await printError(error, output, { debug, local, call });
   }
@@ -146,6 +147,18 @@ async function serveJobs(container: number): Promise<never> {
 
 const encoder = new TextEncoder();
 
+/** The reader of standard output, such as `head`, has seen enough. */
+class ClosedOutput extends Error {}
+
+function writeOut(bytes: Uint8Array): void {
+  try {
+    writeAll(1, bytes);
+  } catch (error) {
+    if ((error as { code?: unknown }).code !== "EPIPE") throw error;
+    throw new ClosedOutput("Standard output is closed", { cause: error });
+  }
+}
+
 const PROCESS_SCREEN: Screen = {
   stdin: isatty(0),
   stdout: isatty(1),
@@ -169,9 +182,9 @@ const PROCESS_SCREEN: Screen = {
 
 const PROCESS_IO: Omit<Io, "screen"> = {
   // The console takes twice the time.
-  stdout: (line) => writeAll(1, encoder.encode(`${line}\n`)),
+  stdout: (line) => writeOut(encoder.encode(`${line}\n`)),
   stderr: (line) => console.error(line),
-  write: (bytes) => writeAll(1, bytes),
+  write: writeOut,
   stdin: () => process.stdin,
   draw: (text) => writeAll(2, encoder.encode(text)),
 };

@@ -763,3 +763,20 @@ Deno.test("zsqs names the Deno permission that is missing", async () => {
     /^A Deno permission is missing: Requires env access to "[A-Z_]+", run again with the --allow-env flag\n$/,
   );
 });
+
+Deno.test("a command whose reader has seen enough ends without a word", async () => {
+  const command = new Deno.Command(Deno.execPath(), {
+    args: [
+      "run",
+      "-A",
+      "-q",
+      new URL("../../cli.ts", import.meta.url).href,
+      "--help",
+    ],
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  await command.stdout.cancel();
+  const stderr = await new Response(command.stderr).text();
+  assertEquals([stderr, (await command.status).code], ["", 1]);
+});

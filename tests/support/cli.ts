@@ -59,8 +59,18 @@ export function textsOf(lines: readonly string[]): string[] {
   return lines.map((line) => line.replace(/^ {2}[A-Z].{15}/, ""));
 }
 
-/** An address of this machine on which nothing listens. */
+/**
+ * An address of this machine on which nothing listens. Systems give out ports
+ * from 32768 on: below, no other test gets it in the meantime.
+ */
 export function freeAddress(): string {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return `127.0.0.1:${listener.addr.port}`;
+  for (;;) {
+    const port = 10_000 + Math.floor(Math.random() * 20_000);
+    try {
+      using _listener = Deno.listen({ hostname: "127.0.0.1", port });
+      return `127.0.0.1:${port}`;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AddrInUse)) throw error;
+    }
+  }
 }

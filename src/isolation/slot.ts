@@ -14,6 +14,9 @@ import type { WorkerSetting } from "./protocol.ts";
 /** The longest wait before a restart. */
 export const MAX_BACK_OFF_SECONDS = 30;
 
+/** After a longer wait for a restart, what waits for a process waits no more. */
+const MAX_HOPEFUL_SECONDS = 1;
+
 /** A process that starts for longer than this is a problem, in milliseconds. */
 const MAX_START_MS = 10_000;
 
@@ -107,7 +110,7 @@ export class Slot {
         const seconds = this.backOffSeconds;
         if (seconds > 0) {
           onBackOff(seconds, why);
-          this.#setProblem(why);
+          if (seconds > MAX_HOPEFUL_SECONDS) this.#setProblem(why);
           await sleep(clock, seconds * 1000, signal);
           if (signal.aborted) return;
         }

@@ -35,6 +35,14 @@ export const worker = () => async (what) => {
   }
 };
 
+/** Its second start fails. */
+export const flaky = ({ file }) => {
+  const starts = Number(Deno.readTextFileSync(file)) + 1;
+  Deno.writeTextFileSync(file, String(starts));
+  if (starts === 2) throw new Error("database is down");
+  return worker();
+};
+
 /** Its second, third and fourth start fail. */
 export const restarted = ({ file }) => {
   const starts = Number(Deno.readTextFileSync(file)) + 1;
@@ -189,6 +197,21 @@ Deno.test("a worker that cannot start again costs its jobs one receive", async (
     container.stderr,
     /No job of jobs can start: waiting messages return to the queue/,
   );
+});
+
+Deno.test("a start that fails once costs the jobs that wait no receive", async () => {
+  await using the = await Scene.start(1);
+  const file = await the.folder.write("starts", "0");
+  await the.send(["exit", ...Array.from({ length: 40 }, () => "good")]);
+  await using container = await the.run(
+    "worker = worker.ts:flaky\nconcurrency = 4\nprefetch = 40\n" +
+      `allow_read = ${file}\nallow_write = ${file}\n[worker]\nfile = ${file}`,
+    ["--drain"],
+  );
+  assertEquals(await container.status(), 0, container.stderr);
+  assertEquals(await the.folder.read("starts"), "3");
+  assertEquals(await the.dead(), { exit: 1 });
+  assertMatch(container.stderr, /done 40, failed 0, retried 1, released 0/);
 });
 
 Deno.test("a job that timed out in a child process logs no frame of this package", async () => {

@@ -14,6 +14,9 @@
 
 const USAGE = "Usage: deno run --allow-read tools/release.ts TAG";
 
+/** The title of a version's section. */
+const DATED = /^(.*) - \d{4}-\d\d-\d\d$/;
+
 /** What a release is made of. */
 export interface Release {
   /** The tag, `v` and the version. */
@@ -40,9 +43,10 @@ export function releaseProblems(
     );
   }
   const [first] = sectionsOf(changelog);
-  if (first?.title !== version) {
+  const [, released] = DATED.exec(first?.title ?? "") ?? [];
+  if (first === undefined || released !== version) {
     problems.push(
-      `Cannot release ${version}: the first section of CHANGELOG.md must be "## ${version}", it is ${
+      `Cannot release ${version}: the first section of CHANGELOG.md must be "## ${version} - YYYY-MM-DD", it is ${
         first === undefined ? "missing" : `"## ${first.title}"`
       }`,
     );

@@ -153,7 +153,7 @@ function takeLargeObjects(app: App): void {
   app.removeContentTypeParser("*");
   app.addContentTypeParser(
     "*",
-    // The SDK sends an object in chunks, and each has a line of its own.
+    // The SDK sends an object in chunks, and starts each with a line.
     { parseAs: "buffer", bodyLimit: MAX_OBJECT_BYTES + MAX_BYTES },
     (_request, body, done) => done(null, body),
   );

@@ -11,7 +11,7 @@ import { firstJobs, nameJobs } from "../job/runner.ts";
 import type { ContainerSummary } from "../job/summary.ts";
 import type { Logger } from "../logging/loggers.ts";
 
-/** How often it says what it waits for, in milliseconds. */
+/** The time between two reports, in milliseconds. */
 const REPORT_MS = 10_000;
 
 /** Says how long a stop may take, and how to make it immediate. */

@@ -37,7 +37,7 @@ interface Extension extends VisibilityChange {
   readonly deadlineMs: number;
 }
 
-/** Extends leases, and loses those that it cannot extend. */
+/** Extends leases, and loses a lease that it cannot extend. */
 export class Heartbeat {
   readonly #context: Context;
   readonly #leases: Iterable<Lease>;

@@ -1,6 +1,6 @@
 /**
  * Attacks: input of operators and senders that is far too long or too deep. Each
- * is refused in a short line that names what is wrong.
+ * is refused in a short line that names the problem.
  *
  * @module
  */

@@ -12,7 +12,7 @@ import { TestProcess, TestServer } from "../support/server.ts";
 
 const ROOT = new URL("../..", import.meta.url);
 
-/** Folders whose modules wait until they are asked for, but for the named. */
+/** Folders whose modules load on demand, except for the named modules. */
 const WAITING: Readonly<Record<string, readonly string[]>> = {
   "src/double": [],
   // For compiled programs and --watch.

@@ -435,8 +435,7 @@ Deno.test("a pointer to a pointer is not followed, and a hint names what follows
     const { attributes } = queues.get("failed").messages.at(-1)!;
     return JSON.parse(String(attributes["zsqs.failure"])).message;
   };
-  const fetches =
-    "a container with large = s3://BUCKET/PREFIX fetches it";
+  const fetches = "a container with large = s3://BUCKET/PREFIX fetches it";
   assertEquals(
     await problem("a", { large: FOLDER }),
     'Cannot read message body: "s3://bucket/jobs/a" is a pointer, too, and only one is followed',

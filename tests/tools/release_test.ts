@@ -13,7 +13,8 @@ import manifest from "../../deno.json" with { type: "json" };
 
 const ROOT = new URL("../..", import.meta.url);
 
-const CHANGELOG = "# Changelog\n\n## 1.2.0\n\n- It does more.\n\n## 1.1.0\n";
+const CHANGELOG =
+  "# Changelog\n\n## 1.2.0 - 2026-02-01\n\n- It does more.\n\n## 1.1.0 - 2026-01-01\n";
 
 Deno.test("releaseProblems() has nothing to say where all agrees", () => {
   assertEquals(
@@ -34,16 +35,23 @@ Deno.test("releaseProblems() tells of another tag, and of a changelog that is be
   ]);
   assertEquals(problems("v1.2.0", "1.3.0"), [
     'Cannot release tag "v1.2.0": "version" in deno.json wants "v1.3.0"',
-    'Cannot release 1.3.0: the first section of CHANGELOG.md must be "## 1.3.0", it is "## 1.2.0"',
+    'Cannot release 1.3.0: the first section of CHANGELOG.md must be "## 1.3.0 - YYYY-MM-DD", it is "## 1.2.0 - 2026-02-01"',
   ]);
   assertEquals(problems("v1.1.0", "1.1.0"), [
-    'Cannot release 1.1.0: the first section of CHANGELOG.md must be "## 1.1.0", it is "## 1.2.0"',
+    'Cannot release 1.1.0: the first section of CHANGELOG.md must be "## 1.1.0 - YYYY-MM-DD", it is "## 1.2.0 - 2026-02-01"',
+  ]);
+  assertEquals(problems("v1.2.0", "1.2.0", "## 1.2.0\n\n- It does more.\n"), [
+    'Cannot release 1.2.0: the first section of CHANGELOG.md must be "## 1.2.0 - YYYY-MM-DD", it is "## 1.2.0"',
   ]);
   assertEquals(problems("v1.2.0", "1.2.0", "# Changelog\n"), [
-    'Cannot release 1.2.0: the first section of CHANGELOG.md must be "## 1.2.0", it is missing',
+    'Cannot release 1.2.0: the first section of CHANGELOG.md must be "## 1.2.0 - YYYY-MM-DD", it is missing',
   ]);
   assertEquals(
-    problems("v1.2.0", "1.2.0", "## 1.2.0\n\n## 1.1.0\n\n- It does much.\n"),
+    problems(
+      "v1.2.0",
+      "1.2.0",
+      "## 1.2.0 - 2026-02-01\n\n## 1.1.0\n\n- It does much.\n",
+    ),
     [
       'Cannot release 1.2.0: its section of CHANGELOG.md must have a bullet, "- ...", for each change: it has none',
     ],

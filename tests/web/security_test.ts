@@ -349,7 +349,7 @@ Deno.test("without a proxy, a client cannot name itself", async () => {
   await all;
 });
 
-/** Notes the work of comparisons: what they hash, and what they compare. */
+/** Notes the inputs that comparisons hash and compare. */
 function noteWork() {
   const { createHash, timingSafeEqual } = crypto;
   const notes: string[] = [];
@@ -432,7 +432,7 @@ Deno.test("the work of a check does not depend on how near a guess is", async ()
   }
 });
 
-/** Waits for what comes without time passing. */
+/** Waits until a condition holds, without time passing. */
 async function eventually(holds: () => boolean): Promise<void> {
   for (let i = 0; !holds() && i < 2_000; i++) {
     await new Promise((next) => setTimeout(next, 1));

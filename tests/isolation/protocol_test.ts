@@ -45,29 +45,186 @@ const MESSAGE: JobMessage = {
   sentAtMs: 0,
 };
 
-Deno.test("currentJob(), arguments and attributes are the same in a child process", async () => {
+Deno.test("jobs, errors and log lines cross unchanged", async (t) => {
   await using stage = await Stage.start("act");
-  const big = "ü𠮷".repeat(1000);
-  const attributes = { text: "a", number: 5, bytes: new Uint8Array([0, 255]) };
-  const before = (await stage.log()).length;
-  await stage.queue.send(
-    ["job", process.pid, { "__proto__": 1, a: [null, big] }, kwargs({ x: 3 })],
-    { attributes, groupId: "group" },
+
+  await t.step(
+    "currentJob(), arguments and attributes are the same in a child process",
+    async () => {
+      const big = "ü𠮷".repeat(1000);
+      const attributes = {
+        text: "a",
+        number: 5,
+        bytes: new Uint8Array([0, 255]),
+      };
+      const before = (await stage.log()).length;
+      await stage.queue.send(
+        [
+          "job",
+          process.pid,
+          { "__proto__": 1, a: [null, big] },
+          kwargs({ x: 3 }),
+        ],
+        { attributes, groupId: "group" },
+      );
+      const line = (await stage.log()).slice(before);
+      assertEquals(JSON.parse(line.slice("INFO worker job: ".length)), {
+        args: ["job", process.pid, { a: [null, big] }],
+        kwargs: { x: 3 },
+        queue: "adder",
+        receiveCount: 1,
+        groupId: "group",
+        attributes: { text: "a", number: 5, bytes: { 0: 0, 1: 255 } },
+        given: [process.pid, { a: [null, big] }, { x: 3 }],
+        sentAt: true,
+        aborted: false,
+        frozen: true,
+      });
+      assertEquals(stage.left, []);
+    },
   );
-  const line = (await stage.log()).slice(before);
-  assertEquals(JSON.parse(line.slice("INFO worker job: ".length)), {
-    args: ["job", process.pid, { a: [null, big] }],
-    kwargs: { x: 3 },
-    queue: "adder",
-    receiveCount: 1,
-    groupId: "group",
-    attributes: { text: "a", number: 5, bytes: { 0: 0, 1: 255 } },
-    given: [process.pid, { a: [null, big] }, { x: 3 }],
-    sentAt: true,
-    aborted: false,
-    frozen: true,
+
+  await t.step(
+    "a message that cannot be read has no job in a child process, either",
+    async () => {
+      const before = (await stage.log()).length;
+      const { connection, url } = await openQueue("adder");
+      await connection.send(url, [{
+        body: '[["pid"],{}]',
+        attributes: Object.fromEntries([
+          ["__proto__", { type: "String", value: "x" }],
+        ]),
+      }]);
+      assertMatch(
+        (await stage.log()).slice(before),
+        /^ERROR zsqs Handling a message failed: .*\n {2}TypeError: Cannot read message: its attribute "__proto__"/,
+      );
+      assertEquals(stage.left, []);
+    },
+  );
+
+  await t.step(
+    "getLogger() writes to the container's loggers from a child process",
+    async () => {
+      for (const level of ["debug", "info", "warn", "error", "critical"]) {
+        const name = level === "warn" ? "WARNING" : level.toUpperCase();
+        const text = await stage.do("log", level);
+        assert(text.startsWith(`${name} worker text { a: 1 }\n`), text);
+        assertMatch(
+          text,
+          /TypeError: logged\n {6}at .*isolated_worker\.ts:[^]*\n {2}Caused by: RangeError: the cause\n {6}at .*isolated_worker\.ts:/,
+        );
+      }
+    },
+  );
+
+  await t.step(
+    "errors of a child process keep name, message, stack and causes",
+    async () => {
+      const text = await stage.do("fail");
+      assertMatch(
+        text,
+        /^ERROR zsqs Handling a message failed: adder, message ID, receive 1\n {2}TypeError: bad\n {4}input\n {6}at .*isolated_worker\.ts:[^]*\n {2}Caused by: AggregateError: several\n {6}at [^]*\n {4}Error 1: Error: one\n[^]*\n {4}Error 2: two\nINFO zsqs\.messages \[\["fail"\],\{\}\]$/,
+      );
+      assertStringIncludes(
+        await stage.do("throwText"),
+        'ERROR zsqs Handling a message failed: adder, message ID, receive 1: threw "text"\n',
+      );
+      assertStringIncludes(
+        await stage.do("throwObject"),
+        "ERROR zsqs Handling a message failed: adder, message ID, receive 1: threw { a: [ 1 ] }\n",
+      );
+      assertStringIncludes(
+        await stage.do("throwProxy"),
+        "ERROR zsqs Handling a message failed: adder, message ID, receive 1",
+      );
+      // What a job throws cannot pass for what this process knows.
+      assertStringIncludes(
+        await stage.do("lostName"),
+        "ERROR zsqs Handling a message failed: adder, message ID, receive 1\n  LostJobError: not really\n",
+      );
+      assertEquals(stage.left, []);
+    },
+  );
+
+  await t.step(
+    "an error in work that a job left behind does not end its process",
+    async () => {
+      const pid = await stage.value("pid");
+      await stage.do("timer");
+      await stage.do("rejection");
+      await stage.logged("too late");
+      await stage.logged("nobody awaits me");
+      assertEquals(await stage.value("pid"), pid);
+      const log = await stage.log();
+      assertMatch(
+        log,
+        /ERROR zsqs Work that a job left behind failed\n {2}Error: too late\n/,
+      );
+      assertMatch(
+        log,
+        /ERROR zsqs Work that a job left behind failed: adder, message ID, receive 1\n {2}Error: nobody awaits me\n/,
+      );
+    },
+  );
+
+  await t.step("a job cannot reach the channel", async () => {
+    assertEquals(await stage.value("channel"), [
+      "undefined",
+      "undefined",
+      "undefined",
+    ]);
+    // It hears no message of its process, and makes none up.
+    assertEquals(await stage.value("overhear"), ["test"]);
+    await stage.do("pid");
+    assertEquals(await stage.value("overhear"), ["test"]);
+    assertEquals(stage.left, []);
   });
-  assertEquals(stage.left, []);
+
+  await t.step(
+    "errors and log lines of any size arrive, within bounds",
+    async () => {
+      for (const what of ["throwLong", "throwDeep"]) {
+        const text = await stage.do(what);
+        assertMatch(
+          text,
+          /^ERROR zsqs Handling a message failed: adder, message ID, receive 1/,
+        );
+        assert(text.length < MAX_FRAME_BYTES, what);
+      }
+      const text = await stage.do("logLong");
+      assert(
+        text.startsWith(`INFO worker ${"x".repeat(MAX_TEXT_BYTES - 100)}`),
+      );
+      assert(text.length < MAX_FRAME_BYTES);
+      assert(text.endsWith("INFO worker logLong: done"));
+      const [named, wide, ...rest] = (await stage.do("logWide")).split("\n");
+      const cut = "€".repeat(Math.floor(MAX_TEXT_BYTES / 3));
+      assertEquals(named, `INFO ${"n".repeat(MAX_TEXT_BYTES)} ${cut}`);
+      assertEquals(wide, `INFO worker ${cut} [an error too large to send]`);
+      assertEquals(rest.at(-1), "INFO worker logWide: done");
+      assertEquals(stage.left, []);
+    },
+  );
+
+  await t.step(
+    "TransientError of a child process keeps its delay",
+    async () => {
+      assertMatch(
+        await stage.do("later", 7),
+        /^INFO zsqs Job will be retried in 7 s: adder, message ID, receive 1\n {2}TransientError: later\n/,
+      );
+      const { now } = stage.queues;
+      const [message] = stage.queues.get("adder").messages;
+      assertEquals(message!.visibleAt.getTime() - now.getTime(), 7_000);
+      // Also one whose delay is wrong, which carries the brand as well.
+      assertMatch(
+        await stage.do("later", -1),
+        /^INFO zsqs Job will be retried in 30 s: adder, message ID, receive 1\n {2}RangeError: Cannot create TransientError/,
+      );
+      assertEquals(stage.left.length, 2);
+    },
+  );
 });
 
 Deno.test("a body from S3 of any 64 MiB fits into a frame, in a notification, too", () => {
@@ -92,23 +249,6 @@ Deno.test("a body from S3 of any 64 MiB fits into a frame, in a notification, to
     const { length } = JSON.stringify(frame);
     assert(length < 8 * bytes, `${length} characters`);
   }
-});
-
-Deno.test("a message that cannot be read has no job in a child process, either", async () => {
-  await using stage = await Stage.start("act");
-  const before = (await stage.log()).length;
-  const { connection, url } = await openQueue("adder");
-  await connection.send(url, [{
-    body: '[["pid"],{}]',
-    attributes: Object.fromEntries([
-      ["__proto__", { type: "String", value: "x" }],
-    ]),
-  }]);
-  assertMatch(
-    (await stage.log()).slice(before),
-    /^ERROR zsqs Handling a message failed: .*\n {2}TypeError: Cannot read message: its attribute "__proto__"/,
-  );
-  assertEquals(stage.left, []);
 });
 
 Deno.test("a child process checks its jobs by the worker's schema", async () => {
@@ -140,82 +280,6 @@ Deno.test("a child process checks each job of a batch", async () => {
   assertEquals(stage.left, []);
 });
 
-Deno.test("getLogger() writes to the container's loggers from a child process", async () => {
-  await using stage = await Stage.start("act");
-  for (const level of ["debug", "info", "warn", "error", "critical"]) {
-    const name = level === "warn" ? "WARNING" : level.toUpperCase();
-    const text = await stage.do("log", level);
-    assert(text.startsWith(`${name} worker text { a: 1 }\n`), text);
-    assertMatch(
-      text,
-      /TypeError: logged\n {6}at .*isolated_worker\.ts:[^]*\n {2}Caused by: RangeError: the cause\n {6}at .*isolated_worker\.ts:/,
-    );
-  }
-});
-
-Deno.test("errors of a child process keep name, message, stack and causes", async () => {
-  await using stage = await Stage.start("act");
-  const text = await stage.do("fail");
-  assertMatch(
-    text,
-    /^ERROR zsqs Handling a message failed: adder, message ID, receive 1\n {2}TypeError: bad\n {4}input\n {6}at .*isolated_worker\.ts:[^]*\n {2}Caused by: AggregateError: several\n {6}at [^]*\n {4}Error 1: Error: one\n[^]*\n {4}Error 2: two\nINFO zsqs\.messages \[\["fail"\],\{\}\]$/,
-  );
-  assertStringIncludes(
-    await stage.do("throwText"),
-    'ERROR zsqs Handling a message failed: adder, message ID, receive 1: threw "text"\n',
-  );
-  assertStringIncludes(
-    await stage.do("throwObject"),
-    "ERROR zsqs Handling a message failed: adder, message ID, receive 1: threw { a: [ 1 ] }\n",
-  );
-  assertStringIncludes(
-    await stage.do("throwProxy"),
-    "ERROR zsqs Handling a message failed: adder, message ID, receive 1",
-  );
-  // What a job throws cannot pass for what this process knows.
-  assertStringIncludes(
-    await stage.do("lostName"),
-    "ERROR zsqs Handling a message failed: adder, message ID, receive 1\n  LostJobError: not really\n",
-  );
-  assertEquals(stage.left, []);
-});
-
-Deno.test("TransientError of a child process keeps its delay", async () => {
-  await using stage = await Stage.start("act");
-  assertMatch(
-    await stage.do("later", 7),
-    /^INFO zsqs Job will be retried in 7 s: adder, message ID, receive 1\n {2}TransientError: later\n/,
-  );
-  const { now } = stage.queues;
-  const [message] = stage.queues.get("adder").messages;
-  assertEquals(message!.visibleAt.getTime() - now.getTime(), 7_000);
-  // Also one whose delay is wrong, which carries the brand as well.
-  assertMatch(
-    await stage.do("later", -1),
-    /^INFO zsqs Job will be retried in 30 s: adder, message ID, receive 1\n {2}RangeError: Cannot create TransientError/,
-  );
-  assertEquals(stage.left.length, 2);
-});
-
-Deno.test("an error in work that a job left behind does not end its process", async () => {
-  await using stage = await Stage.start("act");
-  const pid = await stage.value("pid");
-  await stage.do("timer");
-  await stage.do("rejection");
-  await stage.logged("too late");
-  await stage.logged("nobody awaits me");
-  assertEquals(await stage.value("pid"), pid);
-  const log = await stage.log();
-  assertMatch(
-    log,
-    /ERROR zsqs Work that a job left behind failed\n {2}Error: too late\n/,
-  );
-  assertMatch(
-    log,
-    /ERROR zsqs Work that a job left behind failed: adder, message ID, receive 1\n {2}Error: nobody awaits me\n/,
-  );
-});
-
 Deno.test("forged frames on streams and descriptors settle no job", async () => {
   await using stage = await Stage.start("forge", { concurrency: 2 });
   await Promise.all([stage.queue("0"), stage.queue("1")]);
@@ -228,28 +292,6 @@ Deno.test("forged frames on streams and descriptors settle no job", async () => 
       "  LostJobError: Its process was killed as a job wrote to its channel\n")
       .repeat(2),
   );
-});
-
-Deno.test("errors and log lines of any size arrive, within bounds", async () => {
-  await using stage = await Stage.start("act");
-  for (const what of ["throwLong", "throwDeep"]) {
-    const text = await stage.do(what);
-    assertMatch(
-      text,
-      /^ERROR zsqs Handling a message failed: adder, message ID, receive 1/,
-    );
-    assert(text.length < MAX_FRAME_BYTES, what);
-  }
-  const text = await stage.do("logLong");
-  assert(text.startsWith(`INFO worker ${"x".repeat(MAX_TEXT_BYTES - 100)}`));
-  assert(text.length < MAX_FRAME_BYTES);
-  assert(text.endsWith("INFO worker logLong: done"));
-  const [named, wide, ...rest] = (await stage.do("logWide")).split("\n");
-  const cut = "€".repeat(Math.floor(MAX_TEXT_BYTES / 3));
-  assertEquals(named, `INFO ${"n".repeat(MAX_TEXT_BYTES)} ${cut}`);
-  assertEquals(wide, `INFO worker ${cut} [an error too large to send]`);
-  assertEquals(rest.at(-1), "INFO worker logWide: done");
-  assertEquals(stage.left, []);
 });
 
 /** A program in place of a child's: it answers each job by the given code. */
@@ -416,18 +458,4 @@ Deno.test("a child refuses frames without its key, and an id that is running", a
       `${type} 2`,
     ]),
   );
-});
-
-Deno.test("a job cannot reach the channel", async () => {
-  await using stage = await Stage.start("act");
-  assertEquals(await stage.value("channel"), [
-    "undefined",
-    "undefined",
-    "undefined",
-  ]);
-  // It hears no message of its process, and makes none up.
-  assertEquals(await stage.value("overhear"), ["test"]);
-  await stage.do("pid");
-  assertEquals(await stage.value("overhear"), ["test"]);
-  assertEquals(stage.left, []);
 });

@@ -91,8 +91,8 @@ Deno.test("Queue() called 1,000 times at once makes 100 requests", async () => {
 
 Deno.test("Queue() takes a burst of any size", async () => {
   const { sender, requests } = open();
-  await Promise.all(Array.from({ length: 200_000 }, () => sender.send([0])));
-  assertEquals(requests.length, 20_000);
+  await Promise.all(Array.from({ length: 130_000 }, () => sender.send([0])));
+  assertEquals(requests.length, 13_000);
 });
 
 Deno.test("Queue#close() ends where a server does not answer for entries", async () => {

@@ -123,7 +123,8 @@ async function send(options: ParsedOptions, io: Output): Promise<number> {
   const telemetry = await loadTelemetry();
   const sender = new Sender(open, writing, { telemetry, large, where });
   if (isStdin) {
-    return await sendLines(sender, { io, open, defaults, from, body });
+    const lines = { io, open, defaults, from, body };
+    return await sendLines(sender, { ...lines, isLarge: large !== undefined });
   }
   await using queue = sender;
   const { messageId } = await queue.send(job, defaults);

@@ -13,6 +13,7 @@ import { parseExact } from "../message/strict_json.ts";
 import { counted } from "../numbers.ts";
 import { refuseUnknown } from "../unknown_options.ts";
 import { MAX_BYTES } from "../sqs/connection.ts";
+import { MAX_OBJECT_BYTES } from "../sqs/objects.ts";
 import { isShared } from "../sending/send_queue.ts";
 import {
   JOB_OPTIONS,
@@ -31,6 +32,9 @@ import { untilForced } from "./stop.ts";
  */
 const MAX_LINE_BYTES = 8 * MAX_BYTES;
 
+/** The same if bodies may go to S3: few of their characters may be spelt so. */
+const MAX_LARGE_LINE_BYTES = MAX_OBJECT_BYTES + MAX_LINE_BYTES;
+
 const MAX_NAMED = 5;
 
 const LINE_MEMBERS = ["args", "kwargs", ...JOB_OPTIONS];
@@ -48,6 +52,8 @@ export interface SendLinesOptions {
   readonly from: number;
   /** What a line is: a job, or a body. */
   readonly body: BodyFormat;
+  /** Whether bodies that are too large for SQS go to S3. */
+  readonly isLarge: boolean;
 }
 
 /**
@@ -76,6 +82,7 @@ class LineSender {
   readonly #queue: Sender;
   readonly #options: SendLinesOptions;
   readonly #progress: Progress;
+  readonly #maxBytes: number;
   /** Aborts when no more lines must be read. */
   readonly #enough = new AbortController();
   readonly #inFlight: Line[] = [];
@@ -93,6 +100,7 @@ class LineSender {
   constructor(queue: Sender, options: SendLinesOptions) {
     this.#queue = queue;
     this.#options = options;
+    this.#maxBytes = options.isLarge ? MAX_LARGE_LINE_BYTES : MAX_LINE_BYTES;
     const textOf = (done: number) => `Sent ${counted(done, "job")}`;
     this.#progress = new Progress(options.io, options.open.clock, textOf);
   }
@@ -138,7 +146,7 @@ class LineSender {
     const { io, from } = this.#options;
     let isRest = false;
     try {
-      const parts = readLines(io.stdin(), MAX_LINE_BYTES);
+      const parts = readLines(io.stdin(), this.#maxBytes);
       for await (const part of untilAborted(parts, enough)) {
         const number = isRest ? this.#next - 1 : this.#next++;
         this.#readBytes += part.bytes.length;
@@ -157,7 +165,7 @@ class LineSender {
   async #read(line: Line, isRest: boolean): Promise<LineJob | undefined> {
     try {
       if (line.more || isRest) {
-        throw new RangeError(`it is over ${MAX_LINE_BYTES} bytes`);
+        throw new RangeError(`it is over ${this.#maxBytes} bytes`);
       }
       const { defaults, body } = this.#options;
       const parsed = parseLine(decode(line), body);

@@ -15,7 +15,8 @@ import {
 import { parseLoggers } from "../logging/loggers_text.ts";
 import type { ConnectOptions } from "../sqs/connection.ts";
 import { isSameQueue } from "../sqs/queue_ref.ts";
-import { quote, show, suggest, withValue } from "../text.ts";
+import { quote, show, withValue } from "../text.ts";
+import { unknownOption } from "./values.ts";
 import {
   CONTAINER_OPTIONS,
   type ContainerConfig,
@@ -160,8 +161,7 @@ export function checkSettings(
 function* checkNames(given: Given): Problems {
   for (const name of Object.keys(given)) {
     if (SETTINGS.includes(name)) continue;
-    const hint = suggest(name, SETTINGS, "options");
-    yield `${quote(name)} is not an option: ${hint}`;
+    yield `${quote(name)} ${unknownOption(name, SETTINGS)}`;
   }
 }
 

@@ -6,6 +6,7 @@
 
 import type { WorkerConfig } from "../job/worker.ts";
 import { printable, quote, shortened, show, suggest } from "../text.ts";
+import { unknownOption } from "./values.ts";
 import { readFile } from "node:fs/promises";
 import {
   type CheckedSettings,
@@ -152,10 +153,9 @@ function unknownOptions({ options }: IniSection, file: string): string[] {
   return [...options]
     // As in Python, every section gets the options of [DEFAULT].
     .filter(([name, option]) => !option.fromDefault && !names.includes(name))
-    .map(([name, option]) => {
-      const hint = suggest(name, names, "options");
-      return `${place(option, file)} is not an option: ${hint}`;
-    });
+    .map(([name, option]) =>
+      `${place(option, file)} ${unknownOption(name, names)}`
+    );
 }
 
 function toWorkerConfig(section: IniSection | undefined): WorkerConfig {

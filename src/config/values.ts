@@ -12,6 +12,7 @@ import type { HooksFactory, LoadHooksOptions } from "../job/hooks.ts";
 import type { WorkerFactory } from "../job/worker.ts";
 import { parseWorkerSpec, type WorkerSpec } from "../job/worker_spec.ts";
 import { parseQueueRef, type QueueRef } from "../sqs/queue_ref.ts";
+import { suggest } from "../text.ts";
 
 export interface Address {
   readonly text: string;
@@ -103,4 +104,14 @@ export function checkWorker(
 ): WorkerSpec | WorkerFactory | undefined {
   if (typeof value === "string") return parseWorkerSpec(value, folder);
   return typeof value === "function" ? value as WorkerFactory : undefined;
+}
+
+/** Options of producers, without case and "_". */
+const PRODUCERS: readonly string[] = ["largefrom", "encoding"];
+
+/** What a name is that no option of a container has. */
+export function unknownOption(name: string, known: readonly string[]): string {
+  return PRODUCERS.includes(name.replaceAll("_", "").toLowerCase())
+    ? "is an option of producers: give it to Queue() or zsqs send, and remove it here"
+    : `is not an option: ${suggest(name, known, "options")}`;
 }

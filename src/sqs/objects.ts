@@ -38,7 +38,7 @@ export function parseObjectFolder(text: string): ObjectFolder | undefined {
   const [, bucket = "", path = ""] =
     /^s3:\/\/([^/]*)(?:\/(.*))?$/s.exec(text) ??
       [];
-  const prefix = path.replace(/\/$/, "");
+  const prefix = path.replace(/(?<=.)\/$/s, "");
   const isSound = BUCKET.test(bucket) && !/[\s\p{C}?#\\]/u.test(prefix) &&
     Buffer.byteLength(prefix) <= MAX_KEY_BYTES - OWN_NAME_BYTES &&
     (prefix === "" || !prefix.split("/").some(isOdd));

@@ -336,6 +336,27 @@ Deno.test("zsqs send --stdin copies the lines that SQS refuses, in order, and na
   ]);
 });
 
+Deno.test("zsqs send --large sends large jobs, from lines, too", async () => {
+  using queues = setUp({ queues: ["adder"], silent: true });
+  const large = "--large=s3://bucket/jobs";
+  const [small, long] = ["x".repeat(100), "x".repeat(9_000_000)];
+  await sendOne(queues, [large, "--large-from=100", "adder", small]);
+  const lines = JSON.stringify([long]) + "\n[1]\n";
+  const status = await main(["send", large, "--stdin", "adder"], {
+    stderr: () => {},
+    async *stdin() {
+      for (let i = 0; i < lines.length; i += 65_536) {
+        yield new TextEncoder().encode(lines.slice(i, i + 65_536));
+      }
+    },
+  });
+  assertEquals(status, 0);
+  assertEquals(queues.get("adder").jobs, [[small], [long], [1]]);
+  assertEquals(queues.objects.size, 2);
+  const { stderr } = await cli(["send", "--large-from=9", "adder", "1"]);
+  assertEquals(stderr[0], "Option --large-from needs --large");
+});
+
 Deno.test("zsqs send --stdin refuses a line over the limit, whether it fits in memory or not", async () => {
   using queues = setUp({ queues: ["adder"], silent: true });
   const cases: [length: number, problem: string][] = [

@@ -14,6 +14,9 @@ import {
   TransientError,
 } from "../../mod.ts";
 import { setUp, type TestQueues } from "../../testing.ts";
+import { parseQueueRef } from "../../src/sqs/queue_ref.ts";
+import { cli } from "../support/cli.ts";
+import { startWeb, Visitor } from "../support/visitor.ts";
 import { isWithin, parseObjectFolder } from "../../src/sqs/objects.ts";
 
 const FOLDER = "s3://bucket/jobs";
@@ -161,6 +164,7 @@ Deno.test("a producer refuses what neither SQS nor S3 takes", async () => {
       "s3://b",
       "s3://bucket/../x",
       "s3://bucket//x",
+      "s3://bucket//",
       "https://bucket/x",
       "s3://bucket/a b",
       7 as unknown as string,
@@ -283,6 +287,41 @@ Deno.test("an object is kept for a failures queue, and deleted with bad input", 
   const [failed] = queues.get("failed").messages;
   assertMatch(failed!.body, /PayloadS3Pointer/);
   assertEquals(failed!.attributes.ExtendedPayloadSize, 10);
+});
+
+Deno.test("a failed large job comes back by the command line and by the page, with its object", async () => {
+  await using queues = setUp({ silent: true });
+  const sender = await Queue<[string]>("adder.fifo", {
+    large: FOLDER,
+    largeFrom: 50,
+  });
+  await sender.send(["a".repeat(50)], { groupId: "g" });
+  let runs = 0;
+  const failed = "adder-failed.fifo";
+  await run({
+    queue: "adder.fifo",
+    failures: { queue: failed },
+    handler: () => {
+      if (++runs < 3) throw new PermanentError("no");
+    },
+  });
+  const kept = () => [bodies(queues, failed), queues.objects.size];
+  assertEquals([runs, ...kept()], [1, 1, 1]);
+  assertEquals((await cli(["failed", failed, "--redrive", "--yes"])).status, 0);
+  assertEquals([runs, ...kept()], [2, 1, 1]);
+
+  await using page = await startWeb([
+    { name: "adder.fifo", failures: parseQueueRef(failed) },
+  ]);
+  const visitor = await Visitor.open(page);
+  const list = `/queues/${failed}/failed`;
+  const { text } = await visitor.post(`${list}/look`);
+  const id = /name="id" value="([^"]+)"/.exec(text)![1]!;
+  const action = { action: "redrive", scope: "selected", id };
+  const asked = await visitor.post(`${list}/actions`, action);
+  const [, path] = /action="(\/actions\/[\w-]+\/run)"/.exec(asked.text)!;
+  await visitor.post(path!);
+  assertEquals([runs, ...kept()], [3, 0, 0]);
 });
 
 Deno.test("large_keep keeps all objects", async () => {

@@ -14,7 +14,7 @@ import type { WorkerSetting } from "./protocol.ts";
 /** The longest wait before a restart. */
 export const MAX_BACK_OFF_SECONDS = 30;
 
-/** After a longer wait for a restart, what waits for a process waits no more. */
+/** After a longer wait for a restart, jobs wait no more for a process. */
 const MAX_HOPEFUL_SECONDS = 1;
 
 /** A process that starts for longer than this is a problem, in milliseconds. */

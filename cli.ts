@@ -15,7 +15,7 @@
  */
 
 import process from "node:process";
-import { fstatSync } from "node:fs";
+import { createReadStream, fstatSync } from "node:fs";
 import { isatty } from "node:tty";
 import { compiledContainer } from "./src/isolation/child_command.ts";
 import {
@@ -180,12 +180,20 @@ const PROCESS_SCREEN: Screen = {
   },
 };
 
+const ON_STDIN = { fd: 0, autoClose: false } as const;
+
+/** A file: Deno's own stream of it would end at an error without a word. */
+function isOnDisk(fd: number): boolean {
+  const stats = fstatSync(fd);
+  return stats.isFile() || stats.isDirectory();
+}
+
 const PROCESS_IO: Omit<Io, "screen"> = {
   // The console takes twice the time.
   stdout: (line) => writeOut(encoder.encode(`${line}\n`)),
   stderr: (line) => console.error(line),
   write: writeOut,
-  stdin: () => process.stdin,
+  stdin: () => isOnDisk(0) ? createReadStream("", ON_STDIN) : process.stdin,
   draw: (text) => writeAll(2, encoder.encode(text)),
 };
 

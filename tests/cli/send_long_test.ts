@@ -4,11 +4,16 @@
  * @module
  */
 
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { setUp } from "../../testing.ts";
 import { replaceCalls } from "../support/call_faults.ts";
 import { cli } from "../support/cli.ts";
-import { CREDENTIALS, servePackage, TestServer } from "../support/server.ts";
+import {
+  CREDENTIALS,
+  servePackage,
+  TestProcess,
+  TestServer,
+} from "../support/server.ts";
 
 const CHUNK = new TextEncoder().encode("a".repeat(1_000_000));
 
@@ -50,6 +55,25 @@ Deno.test({
     assertEquals((await child.status).code, 1);
     assertEquals(copied, 300 * CHUNK.length);
     assert(peak < MEMORY_MB, `${peak} MB`);
+  },
+});
+
+Deno.test({
+  name: "zsqs send --stdin fails if standard input cannot be read",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    await using server = await TestServer.start();
+    await using registry = await servePackage();
+    await server.createQueue("adder");
+    const line =
+      `${Deno.execPath()} run -q -A jsr:@zsqs/cli send --stdin adder`;
+    await using sending = new TestProcess(["-c", `${line} < .`], {
+      cwd: ".",
+      env: { ...registry.env, ...server.env },
+      program: "sh",
+    });
+    assertEquals(await sending.status(), 1);
+    assertMatch(sending.stderr, /^EISDIR: illegal operation on a directory/m);
   },
 });
 

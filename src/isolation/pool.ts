@@ -173,9 +173,10 @@ export class Pool implements Runner, JobRoom {
     messages: readonly JobMessage[],
     control: JobControl,
   ): Promise<BatchOutcome> {
+    const { isSuspect } = control;
     const job: PoolJob = {
-      ...{ messages, control, ...NO_NEEDS },
-      ...{ isSuspect: control.isSuspect, wasLost: false },
+      ...{ messages, control, isSuspect },
+      ...{ needsNew: false, wasLost: false },
     };
     let error: unknown;
     for (;;) {

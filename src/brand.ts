@@ -19,7 +19,7 @@ export const BRANDS = [
 ] as const;
 
 /** The name of a brand. */
-export type BrandName = typeof BRANDS[number];
+type BrandName = typeof BRANDS[number];
 
 // A job may replace what all code of its process shares.
 const { defineProperty, hasOwn } = Object;

@@ -67,7 +67,7 @@ export interface Course {
 }
 
 /** A chart of lines over time. */
-export interface LineChart {
+interface LineChart {
   readonly title: string;
   readonly unit: string;
   readonly note: string;

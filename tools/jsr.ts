@@ -49,7 +49,7 @@ async function main(args: readonly string[]): Promise<number> {
 }
 
 /** A registry, and the environment in which a command uses it. */
-export interface RunningRegistry extends AsyncDisposable {
+interface RunningRegistry extends AsyncDisposable {
   /** `JSR_URL`, and what keeps a proxy from it. */
   readonly env: Record<string, string>;
 }

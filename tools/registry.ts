@@ -7,7 +7,7 @@
  */
 
 /** Options for {@linkcode serveRegistry}. */
-export interface RegistryOptions {
+interface RegistryOptions {
   /** The folders of the packages, each with a `deno.json`. */
   readonly packages: readonly string[];
   /** The registry that is asked for all other packages, by default none. */
@@ -23,7 +23,7 @@ export interface Registry extends AsyncDisposable {
 }
 
 /** What of a `deno.json` matters here. */
-export interface PackageConfig {
+interface PackageConfig {
   /** The package's name, `@scope/name`. */
   readonly name: string;
   /** The package's version. */

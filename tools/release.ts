@@ -18,7 +18,7 @@ const USAGE = "Usage: deno run --allow-read tools/release.ts TAG";
 const DATED = /^(.*) - \d{4}-\d\d-\d\d$/;
 
 /** What a release is made of. */
-export interface Release {
+interface Release {
   /** The tag, `v` and the version. */
   readonly tag: string;
   /** The version in `deno.json`. */

@@ -20,7 +20,7 @@ import { SCOPE } from "../src/telemetry/instruments.ts";
 import { FOLDER, svg } from "./svg.ts";
 
 /** A span, with times in milliseconds since the first. */
-export interface TraceSpan {
+interface TraceSpan {
   readonly name: string;
   /** The program that made it. */
   readonly by: string;

@@ -10,7 +10,7 @@ import { clientConfig } from "./client_config.ts";
 import { sqsError } from "./sqs_error.ts";
 
 /** The server and the region of a connection. */
-export interface SqsServer {
+interface SqsServer {
   readonly url: URL;
   readonly region: string;
 }

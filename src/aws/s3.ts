@@ -35,7 +35,7 @@ interface PreparedRequest {
 }
 
 /** What the connection to a bucket depends on. */
-export interface StoreOptions extends ConnectOptions {
+interface StoreOptions extends ConnectOptions {
   readonly bucket: string;
   /** The origin of the queue's URL. */
   readonly origin?: string | undefined;

@@ -205,7 +205,7 @@ export async function renewCredentials(client: SQSClient): Promise<boolean> {
 }
 
 /** AWS credentials. */
-export interface AwsCredentials {
+interface AwsCredentials {
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
   readonly sessionToken?: string;

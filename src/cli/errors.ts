@@ -26,7 +26,7 @@ const NODE_MODULES_HINT =
   'The package.json here makes Deno look for packages in node_modules: rerun with "deno run --node-modules-dir=none"';
 
 /** An error as the command line shows it. */
-export interface ErrorReport {
+interface ErrorReport {
   readonly lines: readonly string[];
   readonly status: number;
 }
@@ -49,7 +49,7 @@ export function stackOf(error: unknown): string[] {
 }
 
 /** Options of {@linkcode describeError}. */
-export interface DescribeOptions {
+interface DescribeOptions {
   /** The call of the command, for the hint at its help. */
   readonly call?: string;
   /** Whether it was called with `--local`. */

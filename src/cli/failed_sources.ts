@@ -17,8 +17,7 @@ const MAX_SOURCES = 20;
 const HEADING =
   "The messages name the queues to send them to, as any sender could:";
 
-export interface SourcesOptions
-  extends Pick<FailedWorkOptions, "selects" | "signal"> {
+interface SourcesOptions extends Pick<FailedWorkOptions, "selects" | "signal"> {
   readonly io: Output;
   readonly open: OpenQueue;
   readonly redrive: Redrive;

@@ -43,7 +43,7 @@ interface LineJob extends JobOptions {
   readonly args: readonly unknown[];
 }
 
-export interface SendLinesOptions {
+interface SendLinesOptions {
   readonly io: Output;
   readonly open: OpenQueue;
   /** The options of jobs whose lines do not set them. */

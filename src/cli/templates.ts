@@ -57,7 +57,7 @@ const EVENTS = `\
 import type { WorkerConfig } from "@zsqs/cli";
 
 /** An event of EventBridge, or a notification of S3. */
-export interface AwsEvent {
+interface AwsEvent {
   "detail-type"?: string;
   detail?: unknown;
   Records?: {

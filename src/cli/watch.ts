@@ -33,7 +33,7 @@ export const WATCHER_OPTION: CommandOption = {
 const LOOK_MS = 1_000;
 
 /** What is run again at each change. */
-export interface Watched {
+interface Watched {
   /** The ini files. */
   readonly files: readonly string[];
   /** The arguments of the child's command line. */

@@ -35,16 +35,7 @@ export function widthOf(text: string): number {
 
 /** Fills a text up with spaces. */
 export function padTo(width: number, text: string): string {
-  return text + spaces(width - widthOf(text));
-}
-
-/** Fills a text up with spaces before it. */
-export function padStartTo(width: number, text: string): string {
-  return spaces(width - widthOf(text)) + text;
-}
-
-function spaces(count: number): string {
-  return " ".repeat(Math.max(0, count));
+  return text + " ".repeat(Math.max(0, width - widthOf(text)));
 }
 
 /** Cuts a text to the columns that it may take, with `…` at the cut. */

@@ -18,7 +18,7 @@ export interface FailureRoute {
   readonly failures: string;
 }
 
-export interface FailureLoop {
+interface FailureLoop {
   /** The ini file of one of its containers. */
   readonly file: string | undefined;
   readonly problem: string;

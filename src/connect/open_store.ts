@@ -51,7 +51,7 @@ export function storeOptions(
 }
 
 /** Why a bucket cannot be used. */
-export interface StoreProblem {
+interface StoreProblem {
   readonly text: string;
   /** Whether there is no such bucket. */
   readonly isMissing: boolean;

@@ -43,7 +43,7 @@ const DISPOSAL_GRACE_MS = 2_000;
 const LEARN_WITHIN_MS = 100;
 
 /** How a container is run. */
-export interface ContainerRunOptions {
+interface ContainerRunOptions {
   /** Stops it as {@linkcode Container.stop} does, ... */
   readonly signal?: AbortSignal;
   /** ... or with `force`. */

@@ -33,7 +33,7 @@ const STATS = "/stats";
 export type Unready = "starting" | Problem;
 
 /** Options of {@linkcode serveHealth}. */
-export interface HealthOptions {
+interface HealthOptions {
   readonly address: Address;
   /** Why no job gets done, or `undefined`. */
   readonly problem: () => Unready | undefined;

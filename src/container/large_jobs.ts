@@ -23,7 +23,7 @@ export interface LargeJobs extends EngineObjects {
 }
 
 /** The parts of a container that large jobs need. */
-export interface LargeParts {
+interface LargeParts {
   readonly config: ContainerConfig;
   readonly loggers: Loggers;
   readonly queues: {

@@ -20,7 +20,7 @@ import { attemptsProblem, type FailurePolicy } from "./failed_jobs_text.ts";
 const RETRY_MS = 30_000;
 
 /** Options of {@linkcode learnQueue}. */
-export interface LearnOptions {
+interface LearnOptions {
   readonly connection: Pick<Connection, "attributes">;
   readonly url: string;
   /** The queue's name. */

@@ -86,7 +86,7 @@ export interface Parts {
 }
 
 /** Code that few containers need: it is loaded for them alone. */
-export interface RareCode {
+interface RareCode {
   readonly BatchJobs?: typeof BatchJobs | undefined;
   readonly openLarge?: typeof openLarge | undefined;
   readonly openFailures?: typeof openFailures | undefined;

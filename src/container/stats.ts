@@ -36,7 +36,7 @@ export interface ContainerStats extends RecentJobs {
 }
 
 /** The parts of a container that know it. */
-export interface StatsParts {
+interface StatsParts {
   readonly config: ContainerConfig;
   readonly queues: { readonly source: OpenQueue };
   /** Absent if nothing is counted. */

@@ -27,7 +27,7 @@ export function stopText(
 }
 
 /** What {@linkcode reportStop} works with. */
-export interface StopReportOptions {
+interface StopReportOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly queue: string;

@@ -35,7 +35,7 @@ import { MessageStore } from "./message_store.ts";
 import { arnOf, type QueueSettings, urlOf } from "./queue_settings.ts";
 
 /** What a queue needs of its server. */
-export interface QueueServer {
+interface QueueServer {
   readonly clock: Clock;
   readonly hooks: {
     deleted?(message: StoredMessage, queue: DoubleQueue): void;

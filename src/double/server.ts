@@ -20,7 +20,7 @@ import { randomOf, uuidOf } from "./random.ts";
 import type { StoredMessage } from "./message.ts";
 
 /** Reports what happens in the queues. */
-export interface ServerHooks {
+interface ServerHooks {
   /** Messages were sent. The send's answer waits for this. */
   sent?(
     queue: DoubleQueue,

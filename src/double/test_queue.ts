@@ -65,7 +65,7 @@ export interface TestQueue {
 }
 
 /** How the messages of a queue are shown. */
-export interface ViewOptions {
+interface ViewOptions {
   readonly reading: Reading;
   /** The texts that pointers lead to, by URL. */
   readonly objects: ReadonlyMap<string, string>;

@@ -32,14 +32,14 @@ export interface Ended<Job> {
 }
 
 /** An outage: what all quarters of a batch threw. */
-export interface Outage {
+interface Outage {
   /** How many jobs stay in the queue because of it. */
   readonly jobs: number;
   readonly error: unknown;
 }
 
 /** What a split must know of its jobs. */
-export interface SplitRules<Job> {
+interface SplitRules<Job> {
   /** FIFO: a part is settled before a later one runs. */
   readonly inOrder: boolean;
   /** Whether a job stays in the queue during an outage. */

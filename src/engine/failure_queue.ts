@@ -29,7 +29,7 @@ const MAX_REASON_BYTES = 4096;
 const MAX_HOPS = 3;
 
 /** Where failed messages go. */
-export interface FailureQueueOptions {
+interface FailureQueueOptions {
   readonly connection: SendConnection;
   readonly url: string;
   readonly fifo: boolean;

@@ -40,7 +40,7 @@ const MAX_HELD_BYTES = 4 * MAX_OBJECT_BYTES;
 const MISSING_ATTEMPTS = 3;
 
 /** What fetching works with. */
-export interface FetchOptions {
+interface FetchOptions {
   readonly folder: ObjectFolder;
   readonly store: ObjectStore;
   readonly reading: Reading;

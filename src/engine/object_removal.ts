@@ -28,7 +28,7 @@ const MAX_PENDING = 10_000;
 const STOP_MS = 5_000;
 
 /** What removing works with. */
-export interface RemovalOptions {
+interface RemovalOptions {
   readonly folder: ObjectFolder;
   readonly store: ObjectStore;
   readonly reading: Reading;

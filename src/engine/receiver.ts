@@ -48,7 +48,7 @@ const MAX_RETRYING = 1_000;
 const DROPPED = new DOMException("The receive was dropped", "AbortError");
 
 /** What a receiver reports to its engine. */
-export interface ReceiverOptions {
+interface ReceiverOptions {
   readonly leases: Leases;
   readonly settler: Settler;
   /** Whether nobody has seen yet that the queue can be used. */

@@ -12,7 +12,7 @@ import type { Leases } from "./leases.ts";
 import type { Settler } from "./settler.ts";
 
 /** What {@linkcode Releases} works with. */
-export interface ReleasesOptions {
+interface ReleasesOptions {
   readonly leases: Leases;
   readonly settler: Settler;
   /** Called when a message has left. */

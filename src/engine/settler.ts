@@ -63,7 +63,7 @@ interface Settlement {
 }
 
 /** What a settler works with. */
-export interface SettlerOptions {
+interface SettlerOptions {
   /** Aborts at a forced stop: there is little time to try again. */
   readonly forceSignal: AbortSignal;
   /** Remembers the jobs whose message may come again. */

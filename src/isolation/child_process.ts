@@ -49,7 +49,7 @@ export const SLOW_SECONDS = 10;
 const PIPE: "pipe"[] = ["pipe"];
 
 /** Options of {@linkcode Child}. */
-export interface ChildOptions {
+interface ChildOptions {
   readonly command: ChildCommand;
   readonly worker: WorkerSpec;
   /** The ini file's path as the user gave it, for messages. */

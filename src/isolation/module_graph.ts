@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { hostOf } from "../permission_names.ts";
 
 /** The files and hosts that Deno needs to load a module. */
-export interface ModuleFiles {
+interface ModuleFiles {
   /**
    * The module's file and the files that it imports; for a CommonJS module that
    * requires others, its folder.

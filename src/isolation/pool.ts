@@ -35,7 +35,7 @@ import { explained } from "./start_problem.ts";
 export const KILL_GRACE_SECONDS = 2;
 
 /** What a pool works with. */
-export interface PoolOptions {
+interface PoolOptions {
   readonly loggers: { get(name: string): Logger };
   readonly clock: Clock;
   /** Ends the start: kills the processes that still load. */

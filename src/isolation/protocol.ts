@@ -105,7 +105,7 @@ export type FromChild = Readonly<
 >;
 
 /** An outcome that crosses processes. */
-export interface OutcomeData {
+interface OutcomeData {
   readonly kind: Outcome["kind"];
   readonly error?: ErrorData;
   readonly delaySeconds?: number;

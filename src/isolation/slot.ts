@@ -21,7 +21,7 @@ const MAX_HOPEFUL_SECONDS = 1;
 const MAX_START_MS = 10_000;
 
 /** Options of {@linkcode Slot}. */
-export interface SlotOptions {
+interface SlotOptions {
   readonly clock: Clock;
   /** Starts a process. */
   readonly spawn: () => Child;

@@ -85,7 +85,7 @@ export type HooksFactory<Config = WorkerConfig> =
   | (new (config: Config) => Hooks);
 
 /** Hooks that a program gives without a factory. */
-export interface GivenHooks {
+interface GivenHooks {
   readonly hooks: object;
 }
 

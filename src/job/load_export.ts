@@ -17,7 +17,7 @@ import type { WorkerSpec } from "./worker_spec.ts";
 export type ModuleLoader = (specifier: string) => Promise<object>;
 
 /** A value that nobody awaits: it may be an object that refuses to be read. */
-export interface Loaded {
+interface Loaded {
   readonly value: unknown;
 }
 

@@ -43,7 +43,7 @@ export type Handling =
   & Pick<JobContext, "schema">;
 
 /** The handler of a queue's batches, and the loggers that they use. */
-export interface BatchContext extends Omit<JobContext, "handler"> {
+interface BatchContext extends Omit<JobContext, "handler"> {
   readonly handleBatch: BatchHandler;
 }
 
@@ -54,7 +54,7 @@ interface Entry extends Placed {
 }
 
 /** Runs the batches of a worker in this process. */
-export class LocalBatchRunner implements BatchRunner {
+class LocalBatchRunner implements BatchRunner {
   readonly #context: BatchContext;
 
   constructor(context: BatchContext) {

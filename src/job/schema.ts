@@ -237,7 +237,7 @@ export function checkSchema(schema: unknown, action: string): void {
 }
 
 /** Which value of a job is checked, and for whom. */
-export interface CheckOptions {
+interface CheckOptions {
   /** Jobs are checked as arrays of arguments, other bodies as one value. */
   readonly body: BodyFormat;
   /** What fails otherwise, for example `Cannot send job as it`. */

@@ -13,7 +13,7 @@ import type { Deadline } from "./deadline.ts";
 import type { SourceRecord } from "./event.ts";
 
 /** What {@linkcode Delays} works with. */
-export interface DelaysOptions {
+interface DelaysOptions {
   /** The queue's name. */
   readonly queue: string;
   readonly fifo: boolean;

@@ -98,7 +98,7 @@ export function decodeError(data: unknown): unknown {
 }
 
 /** A thrown value in short. */
-export interface ErrorText {
+interface ErrorText {
   readonly name: string;
   readonly message: string;
   /** The frames of the user's code, in lines. */

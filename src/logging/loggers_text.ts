@@ -59,7 +59,7 @@ export interface LoggerConfig {
 export type LoggersConfig = readonly LoggerConfig[];
 
 /** Loggers as far as they can be read. */
-export interface ParsedLoggers {
+interface ParsedLoggers {
   readonly config: LoggersConfig;
   /** Predicates with their lines, such as `never closes <logger>`. */
   readonly problems: readonly ZConfigProblem[];

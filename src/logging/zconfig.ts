@@ -8,7 +8,7 @@
 import { quote } from "../text.ts";
 
 /** A key of a section with its value. */
-export interface ZConfigKey {
+interface ZConfigKey {
   /** The name, in lower case. */
   readonly name: string;
   /** The value, with `$` for each `$$`; empty if there is none. */
@@ -34,7 +34,7 @@ export interface ZConfigProblem {
 }
 
 /** What a text holds. */
-export interface ZConfigText {
+interface ZConfigText {
   /** The whole text as a section: what stands outside all sections is here. */
   readonly root: ZConfigSection;
   readonly problems: ZConfigProblem[];

@@ -10,7 +10,7 @@ import { parsePointer } from "./s3_pointer.ts";
 import { snsType } from "./sns.ts";
 
 /** What AWS wrote. */
-export interface AwsWriting {
+interface AwsWriting {
   /** Text such as `an S3 event`. */
   readonly what: string;
   /** Whether SNS wrote it, ... */

@@ -39,7 +39,7 @@ const MAX_LENGTH = 10_000;
 const MAX_URL = 300;
 
 /** The part of a message that its pointer is in. */
-export type PointerMessage = Pick<JobMessage, "body" | "attributes">;
+type PointerMessage = Pick<JobMessage, "body" | "attributes">;
 
 /** The part of how a queue is read that says where a pointer is. */
 interface Enveloped {

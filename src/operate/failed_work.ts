@@ -10,7 +10,7 @@ import type { ReceivedMessage } from "../sqs/connection.ts";
 import type { Redrive } from "./redrive.ts";
 import { Sweep, type SweepOptions } from "./sweep.ts";
 
-export type FailedAction = "list" | "redrive" | "purge";
+type FailedAction = "list" | "redrive" | "purge";
 
 /** Options of {@linkcode FailedWork}; its signal stops it after a batch. */
 export interface FailedWorkOptions extends SweepOptions {

@@ -15,7 +15,7 @@ import {
 import { parseQueueRef } from "../sqs/queue_ref.ts";
 
 /** Approximate numbers of a queue's messages; `null` if SQS gives none. */
-export interface QueueDepth {
+interface QueueDepth {
   readonly visible: number | null;
   readonly inFlight: number | null;
   readonly delayed: number | null;
@@ -28,7 +28,7 @@ export interface QueueStatus extends QueueDepth {
 }
 
 /** A dead-letter queue: its depth, or the reason why it is unknown. */
-export type DeadLetterStatus =
+type DeadLetterStatus =
   & { readonly queue: string }
   & (QueueDepth | { readonly error: string });
 

@@ -37,7 +37,7 @@ export interface Source {
  * Where a message was sent, that it failed again after this redrive, or why it
  * stays. An error concerns all messages, a problem this one.
  */
-export type RedriveResult =
+type RedriveResult =
   | { readonly sentTo: string }
   | { readonly again: true }
   | {
@@ -47,7 +47,7 @@ export type RedriveResult =
   }
   | { readonly error: unknown };
 
-export interface RedriveOptions {
+interface RedriveOptions {
   readonly from: OpenQueue;
   readonly where: ConnectOptions;
   /** The target of all messages, instead of their source queues. */

@@ -22,7 +22,7 @@ import { awsDomain } from "../sqs/partitions.ts";
 import { PermissionSet } from "./permission_set.ts";
 
 /** The place of the credentials or the region. */
-export interface AwsAccess {
+interface AwsAccess {
   /** The place in words; for credentials they follow "from". */
   readonly source: string;
   /** The Deno permissions that the SDK needs for it. */

@@ -30,7 +30,7 @@ import { isAwsUrl, type QueueRef } from "../sqs/queue_ref.ts";
 const MAX_LISTED_FILES = 20;
 
 /** The permissions that containers need. */
-export interface NeededPermissions {
+interface NeededPermissions {
   readonly permissions: PermissionSet;
   /** Notes for the user, one line each. */
   readonly hints: readonly string[];

@@ -42,7 +42,7 @@ export class SendFailure extends Error {
 }
 
 /** An open queue, as far as sending uses it. */
-export interface SendTarget extends Pick<OpenQueue, "ref" | "url" | "clock"> {
+interface SendTarget extends Pick<OpenQueue, "ref" | "url" | "clock"> {
   readonly connection: SendConnection;
 }
 

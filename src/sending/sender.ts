@@ -43,7 +43,7 @@ const SEND_ALL_OPTIONS = ["onResult", "signal"];
 const SEND_ALL_WINDOW = 100;
 
 /** Options of a {@linkcode Sender}. */
-export interface SenderOptions {
+interface SenderOptions {
   readonly telemetry?: Telemetry | undefined;
   readonly schema?: StandardSchema | undefined;
   /** Where large jobs go, ... */

@@ -31,7 +31,7 @@ export interface ProducerTelemetry {
 }
 
 /** What a container reports: a span for each job, and metrics. */
-export interface ContainerTelemetry {
+interface ContainerTelemetry {
   /** Makes metrics of what happens. */
   readonly events: ContainerEvents;
   /**

@@ -38,7 +38,7 @@ export interface Exchange {
 }
 
 /** Answers requests. */
-export type Application = (
+type Application = (
   request: Request,
   exchange: Exchange,
 ) => Response | Promise<Response>;

@@ -22,7 +22,7 @@ import type { QueueSpec } from "./options.ts";
 import type { HolderKind } from "./pages/views.ts";
 
 /** How old counts may be, in milliseconds. */
-export const REFRESH_MS = 10_000;
+const REFRESH_MS = 10_000;
 
 /** How long SQS may take for an answer, in milliseconds. */
 const ANSWER_MS = 8_000;

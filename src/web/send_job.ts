@@ -14,7 +14,7 @@ import { printable } from "../text.ts";
 import type { WatchedQueue } from "./queues.ts";
 
 /** The fields, as they were typed. */
-export interface JobForm {
+interface JobForm {
   readonly arguments: string;
   readonly delay: string;
   readonly group: string;

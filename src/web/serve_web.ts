@@ -14,7 +14,7 @@ import { Password } from "./password.ts";
 import { Queues } from "./queues.ts";
 import { Site, type SiteParts } from "./site.ts";
 
-export interface WebOpenOptions extends Omit<SiteParts, "queues"> {
+interface WebOpenOptions extends Omit<SiteParts, "queues"> {
   readonly specs: readonly QueueSpec[];
   /** Gets a line if SQS is away. */
   readonly onWait: (line: string) => void;

@@ -32,7 +32,7 @@ const PAGE = 100;
 /** What an error does not hide: the row of the queue says it. */
 const OWN_ERRORS = ["AccessDenied", "QueueDoesNotExist", "Error"];
 
-export interface FrameParts {
+interface FrameParts {
   readonly path: string;
   readonly notice?: Notice | undefined;
   readonly isLive?: boolean;

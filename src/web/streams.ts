@@ -8,7 +8,7 @@
 import type { ServerResponse } from "node:http";
 import type { Clock } from "../clock.ts";
 
-export type Topic = "counts" | "containers" | "work";
+type Topic = "counts" | "containers" | "work";
 
 const TOPICS: readonly string[] = ["counts", "containers", "work"];
 
@@ -16,7 +16,7 @@ export function isTopic(text: string | undefined): text is Topic {
   return TOPICS.includes(text ?? "");
 }
 
-export const MAX_STREAMS = 100;
+const MAX_STREAMS = 100;
 
 /** The least time between two events of a stream, in milliseconds. */
 const LEAST_MS = 1_000;

@@ -5,13 +5,7 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
-import {
-  cutTo,
-  padStartTo,
-  padTo,
-  widthOf,
-  wrapTo,
-} from "../../src/cli/width.ts";
+import { cutTo, padTo, widthOf, wrapTo } from "../../src/cli/width.ts";
 
 const WIDTHS: [text: string, width: number][] = [
   ["", 0],
@@ -32,7 +26,6 @@ const WIDTHS: [text: string, width: number][] = [
 Deno.test("widthOf() counts a terminal's columns", () => {
   for (const [text, width] of WIDTHS) assertEquals(widthOf(text), width, text);
   assertEquals(padTo(5, "日本"), "日本 ");
-  assertEquals(padStartTo(5, "日本"), " 日本");
   assertEquals(padTo(3, "adder"), "adder");
 });
 

@@ -12,7 +12,7 @@ import type { Measured } from "./run.ts";
  * to 100 billion a month. The first million of a month is free: see
  * https://aws.amazon.com/sqs/pricing/
  */
-export const PRICES = { standard: 0.4, fifo: 0.5 };
+const PRICES = { standard: 0.4, fifo: 0.5 };
 
 /** The price of some requests, in dollars. */
 export function dollarsOf(requests: number, fifo: boolean): number {

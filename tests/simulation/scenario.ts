@@ -5,7 +5,7 @@
  */
 
 /** How jobs arrive: at an even pace, all within a minute, or over a day. */
-export type Arrivals = "steady" | "burst" | "day";
+type Arrivals = "steady" | "burst" | "day";
 
 /** One fleet, and the jobs that it gets. */
 export interface Scenario {

@@ -42,7 +42,7 @@ const PROCESSES = 2;
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
 /** A container. */
-export interface ContainerTask {
+interface ContainerTask {
   readonly kind: ContainerKind;
   /** The process's name. */
   readonly by: string;

@@ -52,7 +52,7 @@ interface Slot {
 }
 
 /** A container. */
-export interface ContainerSlot extends Slot {
+interface ContainerSlot extends Slot {
   readonly kind: ContainerKind;
   /** The queue's name or URL. */
   readonly queue: string;

@@ -5,7 +5,7 @@
  */
 
 /** How many groups the jobs of the FIFO queue have. */
-export const GROUPS = 24;
+const GROUPS = 24;
 
 /** The queues that jobs are sent to. */
 export const STANDARD = "soak";

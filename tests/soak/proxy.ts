@@ -43,7 +43,7 @@ const OPERATIONS: ReadonlySet<string> = new Set([
 ]);
 
 /** What the proxy works with. */
-export interface ProxyOptions {
+interface ProxyOptions {
   /** The server's URL. */
   readonly upstream: string;
   readonly faults: Faults;

@@ -47,7 +47,7 @@ export function randomText(dice: Dice): string {
   ).join("");
 }
 
-export function randomNumber(dice: Dice): number {
+function randomNumber(dice: Dice): number {
   const numbers = [
     -0,
     0,

@@ -86,7 +86,7 @@ async function installedBrowser(): Promise<string> {
 }
 
 /** Tests by name; each gets what {@linkcode testInBrowser} set up. */
-export type BrowserTests<Stage> = Readonly<
+type BrowserTests<Stage> = Readonly<
   Record<string, (stage: Stage) => Promise<void>>
 >;
 

@@ -25,7 +25,7 @@ import { type CallFaults, withFaults } from "./call_faults.ts";
 import { turn } from "./turn.ts";
 
 /** What a test may set; the rest is as a container has it by default. */
-export type EngineSettings =
+type EngineSettings =
   & Partial<EngineOptions>
   & Partial<EngineParts>
   & {
@@ -36,7 +36,7 @@ export type EngineSettings =
   };
 
 /** What an engine of a test stands on. */
-export type EngineGround = Pick<
+type EngineGround = Pick<
   EngineContext,
   "connection" | "url" | "queue" | "fifo" | "loggers" | "clock" | "random"
 >;

@@ -44,7 +44,7 @@ export interface Holder {
 }
 
 /** What a round is about. */
-export interface LedgerOptions {
+interface LedgerOptions {
   readonly queues: TestQueues;
   readonly clock: Clock;
   readonly queue: DoubleQueue;

@@ -35,7 +35,7 @@ interface Needs {
 }
 
 /** Options of {@linkcode installForNode}. */
-export interface InstallOptions {
+interface InstallOptions {
   /** Modules of `tests/`, which are put at their places in the folder. */
   readonly tests?: readonly string[];
   /** Further packages of npm. */

@@ -6,13 +6,13 @@
  */
 
 /** Their packages on npm. */
-export const PACKAGES = {
+const PACKAGES = {
   Node: "node@24.21.0",
   Bun: "bun@1.4.5",
 } as const;
 
 /** A runtime whose program npm brings. */
-export type NpmRuntime = keyof typeof PACKAGES;
+type NpmRuntime = keyof typeof PACKAGES;
 
 /** The path of a runtime's program. */
 export async function programOf(runtime: NpmRuntime): Promise<string> {

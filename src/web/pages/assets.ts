@@ -8,7 +8,7 @@ import { ICON } from "./frame.ts";
 import { LIVE } from "./live.ts";
 import { STYLE } from "./style.ts";
 
-export interface Asset {
+interface Asset {
   readonly type: string;
   readonly text: string;
 }

@@ -41,7 +41,7 @@ const LOGO = markup`<svg viewBox="0 0 32 32" aria-hidden="true">${
 export const ICON =
   `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32">${LOGO_SHAPES}</svg>`;
 
-export interface Layout {
+interface Layout {
   readonly title: string;
   readonly content: Content;
   /** Without a script, the page loads itself again after so many seconds. */

@@ -17,7 +17,7 @@ import {
 import type { FailedRow, Frame } from "./views.ts";
 
 /** What a table of jobs offers beside their facts. */
-export interface JobsTableOptions {
+interface JobsTableOptions {
   /** The queue whose jobs have pages, to which the rows lead. */
   readonly key?: string;
   /** Whether each row has a box to tick. */

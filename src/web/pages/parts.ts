@@ -22,7 +22,7 @@ export type Html = ReturnType<typeof markup>;
 export type Content = Html | string | number | undefined | readonly Content[];
 
 /** A status by word, shape and colour. */
-export type Tone = "ok" | "warn" | "bad" | "idle" | "paused";
+type Tone = "ok" | "warn" | "bad" | "idle" | "paused";
 
 /** The same shape for the same meaning, also where there is no colour. */
 const SHAPES: Readonly<Record<Tone, Html>> = {
@@ -145,7 +145,7 @@ export function part(id: string, content: Content, name = "stack"): Html {
 }
 
 /** What a page's heading has beside its title. */
-export interface HeadingOptions {
+interface HeadingOptions {
   /** The way to this page. */
   readonly crumb?: Content;
   /** What stands behind the title. */
@@ -167,7 +167,7 @@ export function heading(
 }
 
 /** What {@linkcode form} takes. */
-export interface FormOptions {
+interface FormOptions {
   readonly action: string;
   readonly frame: Frame;
   /** Its class. */

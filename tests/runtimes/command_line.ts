@@ -9,6 +9,7 @@ import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { DatabaseSync } from "node:sqlite";
 import type { Folder } from "../support/folder.ts";
 import type { TestProcess, TestServer } from "../support/server.ts";
+import { Visitor } from "../support/visitor.ts";
 
 /** What checks are given. */
 export interface ProcessStage {
@@ -256,10 +257,16 @@ async function runWatched({ server, folder, cli }: ProcessStage) {
   await server.createQueue("watched");
   await folder.write("worker.ts", WORKER);
   await folder.write("watched.ini", ini("watched"));
-  await using container = cli(["watched.ini", "--watch"]);
+  const page = ["--web", "--address=127.0.0.1:0", "--read-only"];
+  await using container = cli(["watched.ini", "--watch", ...page]);
   await container.saw("Listening to watched");
   await folder.write("watched.ini", ini("watched") + "\n");
   await container.saw("Listening to watched", 2);
+  // The new process serves the page, with the options of the command line.
+  await container.saw("/?token=", 2);
+  const url = container.stdout.trim().split("Page: ").at(-1)!;
+  const visitor = await Visitor.open({ url });
+  assertMatch((await visitor.get("/")).text, /Read-only: this page/);
   container.kill("SIGTERM");
   assertEquals(await container.status(), 0, container.stderr);
 }

@@ -62,7 +62,7 @@ export class Site implements AsyncDisposable {
   readonly #notices = new Map<string, Notice & { readonly atMs: number }>();
   readonly #stop = new AbortController();
   #cancelTick: (() => void) | undefined;
-  #shownMs = 0;
+  #shown = "";
 
   constructor({ options, queues, own, log }: SiteParts) {
     this.options = options;
@@ -235,11 +235,11 @@ export class Site implements AsyncDisposable {
       this.#cancelTick = this.#tick();
       if (this.streams.isWatched("counts")) await this.#refresh();
       else await this.containers.poll();
-      const shownMs = Math.max(
-        ...this.queues.all.map(({ updatedMs = 0 }) => updatedMs),
-      );
-      if (shownMs !== this.#shownMs) this.streams.announce("counts");
-      this.#shownMs = shownMs;
+      // An error is news, too.
+      const shown = this.queues.all
+        .map(({ updatedMs, error }) => `${updatedMs} ${error?.text}`).join();
+      if (shown !== this.#shown) this.streams.announce("counts");
+      this.#shown = shown;
       if (!this.containers.isEmpty) this.streams.announce("containers");
     });
   }

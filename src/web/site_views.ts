@@ -116,6 +116,7 @@ function linkTo(holder: WatchedQueue | undefined): HolderLink | undefined {
   return {
     key: holder.key,
     name: holder.ref.name,
+    updatedMs: holder.updatedMs,
     count: known.length === 0
       ? undefined
       : known.reduce((sum, each) => sum + each),

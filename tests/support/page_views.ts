@@ -38,7 +38,7 @@ export const FRAME: Frame = {
 };
 
 function link(name: string, count: number | undefined) {
-  return { key: name, name, count, error: undefined };
+  return { key: name, name, count, updatedMs: NOW_MS, error: undefined };
 }
 
 export function history(length: number, isKnown: boolean): Point[] {

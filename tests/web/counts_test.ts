@@ -4,7 +4,12 @@
  * @module
  */
 
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertStringIncludes,
+} from "@std/assert";
 import { connect } from "node:net";
 import { Queue } from "../../producer.ts";
 import { SqsError } from "../../src/errors.ts";
@@ -167,9 +172,24 @@ Deno.test("counts stay while SQS does not answer, and the page says so", async (
     code: "ThrottlingException",
     senderFault: false,
   });
-  await queues.advance(11);
+  {
+    // Open pages are told.
+    using stream = await watch(visitor, "counts");
+    const told = async (times: number) => {
+      const count = () => stream.text().split("event: update").length - 1;
+      for (let i = 0; count() < times && i < 1_000; i++) {
+        await new Promise((next) => setTimeout(next, 1));
+      }
+      assertEquals(count(), times);
+    };
+    await queues.advance(4);
+    await told(1);
+    await queues.advance(20);
+    await told(2);
+  }
   const { text } = await visitor.get("/");
   assertStringIncludes(text, "ThrottlingException");
+  assertMatch(text, /Counts from <time/);
   assertStringIncludes(text, ">adder</bdi>");
   assert(!text.includes("<down>"));
   error = new SqsError("no right", { code: "AccessDenied", senderFault: true });
@@ -177,6 +197,10 @@ Deno.test("counts stay while SQS does not answer, and the page says so", async (
   const denied = await visitor.get("/");
   assertEquals(denied.status, 200);
   assertStringIncludes(denied.text, "no right");
+  error = undefined;
+  await queues.advance(11);
+  const again = (await visitor.get("/")).text;
+  assert(!/Counts from|no right|ThrottlingException/.test(again));
 });
 
 Deno.test("a reader that is too slow is dropped, and others are not", () => {

@@ -16,7 +16,7 @@ import {
   type Html,
   markup,
   part,
-  status,
+  uncounted,
 } from "./parts.ts";
 import type { Frame, HolderKind, HolderRow, HoldersView } from "./views.ts";
 
@@ -59,14 +59,13 @@ function holdersTable(holders: readonly HolderRow[], nowMs: number): Html {
       </thead>
       <tbody>${
     holders.map((
-      { key, name, kind, sources, count, error, lookedAtMs },
+      { key, name, kind, sources, count, updatedMs, error, lookedAtMs },
     ) =>
       markup`<tr>
             <th scope="row" class="wide"><a id="${elementId("h", key)}" href="${
         failedPath(key)
       }">${data(name)}</a>${
-        error !== undefined && markup`<div>${status("bad", "No counts")}</div>
-                <div class="small muted">${data(error)}</div>`
+        error !== undefined && uncounted(updatedMs, error)
       }</th>
             <td data-label="Kind">${KINDS[kind]}</td>
             <td data-label="Jobs of">${

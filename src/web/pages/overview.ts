@@ -21,6 +21,7 @@ import {
   queuePath,
   rate,
   status,
+  uncounted,
 } from "./parts.ts";
 import { spark } from "./chart.ts";
 import type {
@@ -159,10 +160,10 @@ function row(queue: QueueRow, nowMs: number): Html {
   }</td></tr>`;
 }
 
-function state({ error, noConsumer }: QueueRow): Content {
+function state(queue: QueueRow): Content {
+  const { error, noConsumer } = queue;
   if (error !== undefined) {
-    return markup`<div>${status("bad", "No counts")}</div>
-      <div class="small muted">${data(error)}</div>`;
+    return uncounted(queue.updatedMs, error);
   }
   if (noConsumer === undefined) return undefined;
   return markup`<div>${

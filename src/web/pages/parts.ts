@@ -58,6 +58,21 @@ export function pill(tone: Tone, word: Content): Html {
   }<span>${word}</span></span>`;
 }
 
+/** How old the counts are that SQS does not give any more. */
+export function oldCounts(updatedMs: number | undefined): Content {
+  return updatedMs === undefined
+    ? "No counts"
+    : markup`Counts from ${timeOfDay(updatedMs)}`;
+}
+
+/** Why a queue of a list is not counted; its page has the whole error. */
+export function uncounted(updatedMs: number | undefined, error: string): Html {
+  return markup`<div>${status("bad", oldCounts(updatedMs))}</div>
+    <div class="small muted clip" title="${printable(error)}">${
+    data(error)
+  }</div>`;
+}
+
 /** A message about the page or its last action. */
 export function note(tone: Tone, content: Content): Html {
   return markup`<div class="note ${colorOf(tone)}">${

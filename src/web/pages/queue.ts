@@ -19,6 +19,7 @@ import {
   type Html,
   markup,
   note,
+  oldCounts,
   part,
   pill,
   queuePath,
@@ -54,7 +55,7 @@ export function queuePage(view: QueueView, frame: Frame): Html {
 }
 
 function state({ error, noConsumer, updatedMs }: QueueRow): Content {
-  if (error !== undefined) return pill("bad", "No counts");
+  if (error !== undefined) return pill("bad", oldCounts(updatedMs));
   if (updatedMs === undefined) return pill("idle", "Not counted yet");
   if (noConsumer === undefined) return undefined;
   return noConsumer.paused === undefined

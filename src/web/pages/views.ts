@@ -57,7 +57,8 @@ export interface HolderLink {
   readonly name: string;
   /** Its messages, also in flight and delayed; absent if unknown. */
   readonly count: number | undefined;
-  /** Why its messages are not counted. */
+  readonly updatedMs: number | undefined;
+  /** Why its messages are not counted now. */
   readonly error: string | undefined;
 }
 

@@ -75,7 +75,6 @@ export class Action {
       targets: this.#targets,
       sourceless: this.#sourceless.size,
       choices: choices.map(({ key, ref }) => [key, ref.name]),
-      error: undefined,
     };
   }
 

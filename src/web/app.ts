@@ -57,21 +57,17 @@ function assetRoutes(app: Hono<Env>): void {
 
 function loginRoutes(app: Hono<Env>, desk: Desk): void {
   const { checks } = desk;
-  const none = { isWrong: false, waitSeconds: 0 };
   app.get("/login", async (c) => {
     if (!checks.hasPassword || c.get("isSignedIn")) return c.redirect("/", 303);
-    return await desk.show(c, loginPage, none);
+    return await desk.show(c, loginPage, { problem: undefined });
   });
   app.post("/login", async (c) => {
-    const result = await checks.login(c);
-    if (result === "right") return c.redirect("/", 303);
-    if (result === "wrong") {
-      const wrong = { isWrong: true, waitSeconds: 0 };
-      return await desk.show(c, loginPage, wrong, { status: 403 });
-    }
-    c.header("retry-after", "8");
-    const late = { isWrong: false, waitSeconds: 8 };
-    return await desk.show(c, loginPage, late, { status: 429 });
+    const problem = await checks.login(c);
+    if (problem === "right") return c.redirect("/", 303);
+    const isLimited = problem === "too many";
+    if (isLimited) c.header("retry-after", "8");
+    const status = isLimited ? 429 : 403;
+    return await desk.show(c, loginPage, { problem }, { status });
   });
 }
 

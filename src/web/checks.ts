@@ -10,7 +10,7 @@ import { isIP } from "node:net";
 import { quote } from "../text.ts";
 import type { Exchange } from "./http.ts";
 import type { WebOptions } from "./options.ts";
-import type { Password } from "./password.ts";
+import type { Password, Try } from "./password.ts";
 import { clientOf, HEADERS, Hosts, isSame, Session } from "./security.ts";
 
 /** What routes find in hono's context. */
@@ -27,7 +27,7 @@ export type Ctx = Context<Env>;
 
 /** Why a request is refused. */
 export class Refusal extends Error {
-  readonly status: 400 | 403 | 404 | 405 | 413 | 415 | 429 | 503;
+  readonly status: 400 | 403 | 404 | 405 | 413 | 415 | 503;
 
   constructor(status: Refusal["status"], text: string) {
     super(text);
@@ -149,7 +149,7 @@ export class Checks {
   };
 
   /** Signs in with a password. */
-  async login(c: Ctx): Promise<"right" | "wrong" | "too many"> {
+  async login(c: Ctx): Promise<Try> {
     const given = c.get("form").get("password") ?? "";
     const result = await this.#password?.try(given, this.#clientOf(c)) ??
       "wrong";

@@ -152,7 +152,6 @@ export const DRAWN: Readonly<Record<string, Drawn<unknown>>> = {
       targets: [["adder", 33], ["totals", 2]],
       sourceless: 3,
       choices: [["adder", "adder"]],
-      error: "Choose a queue",
     }),
     ACTION,
   ),
@@ -163,7 +162,6 @@ export const DRAWN: Readonly<Record<string, Drawn<unknown>>> = {
       targets: [],
       sourceless: 0,
       choices: [],
-      error: undefined,
     }),
     ACTION,
   ),
@@ -219,7 +217,7 @@ export const DRAWN: Readonly<Record<string, Drawn<unknown>>> = {
     path: "/containers/c1/pause",
     isLive: false,
   }),
-  "sign in": drawn(pages.loginPage, { isWrong: true, waitSeconds: 2 }, {
+  "sign in": drawn(pages.loginPage, { problem: "wrong" }, {
     ...{ path: "/login", isLive: false, isSignedIn: false },
   }),
   "problem": drawn(pages.problemPage, {

@@ -11,7 +11,7 @@ const HOSTILE =
 
 /** Texts that choose between the page's own words. */
 const CHOICES: ReadonlySet<string> = new Set(
-  ["kind", "state", "action", "path"],
+  ["kind", "state", "action", "path", "problem"],
 );
 
 /** Every text of others in a view made hostile. */

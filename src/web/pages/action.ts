@@ -114,23 +114,19 @@ function targetsText({ targets }: StateOf<"asking">): Content {
 }
 
 function chooseTarget(state: StateOf<"asking">): Html {
-  const { sourceless, choices, error } = state;
+  const { sourceless, choices } = state;
   const isOne = sourceless === 1;
   return markup`<div class="field narrow"><label for="to">${
     counted(sourceless, "job")
   } ${isOne ? "does" : "do"} not name a source queue. Send ${
     isOne ? "it" : "them"
-  } to:</label><select id="to" name="to"${
-    error !== undefined &&
-    markup` aria-invalid="true" aria-describedby="to-error"`
-  }><option value="">No queue: ${isOne ? "it stays" : "they stay"}</option>${
+  } to:</label><select id="to" name="to"><option value="">No queue: ${
+    isOne ? "it stays" : "they stay"
+  }</option>${
     choices.map(([key, name]) =>
       markup`<option value="${key}">${printable(name)}</option>`
     )
-  }</select>${
-    error !== undefined &&
-    markup`<p id="to-error" class="error" role="alert">${data(error)}</p>`
-  }</div>`;
+  }</select></div>`;
 }
 
 function running(

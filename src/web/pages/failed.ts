@@ -149,7 +149,7 @@ function found(view: FailedListView, look: LookView, frame: Frame): Html {
 
 function lookNotes(look: LookView): Content {
   const { error, isStopped, isLimited, limit, cut, unreleased } = look;
-  return [
+  const notes = [
     error === undefined
       ? undefined
       : note("bad", markup`The look ended early: ${data(error)}`),
@@ -180,7 +180,9 @@ function lookNotes(look: LookView): Content {
         } could not be released: visible again within two minutes.`,
       )
       : undefined,
-  ];
+  ].filter((each) => each !== undefined);
+  if (notes.length === 0) return undefined;
+  return markup`<div class="stack tight">${notes}</div>`;
 }
 
 function nothing({ counted: count, error }: LookView): Html {

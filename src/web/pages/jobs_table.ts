@@ -59,7 +59,9 @@ function row(
       }</a>`
   }<div class="small muted mono id">${data(id)}</div></th>
 <td data-label="Source" class="first">${
-    source === undefined ? "–" : data(source)
+    source === undefined
+      ? "–"
+      : markup`<span class="clip">${data(source)}</span>`
   }</td><td class="num" data-label="Attempts">${
     attempts === undefined ? "–" : plainNumber(attempts)
   }</td><td class="nowrap" data-label="Age">${

@@ -4,21 +4,19 @@
  * @module
  */
 
-import { counted } from "../../numbers.ts";
 import { layout } from "./frame.ts";
 import { data, form, heading, type Html, markup, note } from "./parts.ts";
 import type { Frame, LoginView, ProblemView } from "./views.ts";
 
+const PROBLEMS = {
+  wrong: "Wrong password.",
+  "too many": "Too many wrong passwords. Try again in 8 seconds.",
+} as const;
+
 export function loginPage(
-  { isWrong, waitSeconds }: LoginView,
+  { problem }: LoginView,
   frame: Frame,
 ): Html {
-  const next = waitSeconds > 0
-    ? ` Try again in ${counted(waitSeconds, "second")}.`
-    : "";
-  const text = isWrong
-    ? `Wrong password.${next}`
-    : next && `Too many wrong passwords.${next}`;
   return layout({
     title: "Sign in",
     content: markup`<section class="card stack sign-in"><h1>Sign in</h1>${
@@ -28,11 +26,13 @@ export function loginPage(
         name: "stack",
         content:
           markup`<div class="field"><label for="password">Password</label><input id="password" name="password" type="password" autocomplete="current-password" required autofocus${
-            text !== "" &&
+            problem !== undefined &&
             markup` aria-invalid="true" aria-describedby="password-error"`
           }>${
-            text !== "" &&
-            markup`<p id="password-error" class="error" role="alert">${text}</p>`
+            problem !== undefined &&
+            markup`<p id="password-error" class="error" role="alert">${
+              PROBLEMS[problem]
+            }</p>`
           }</div>
           <div><button class="btn go">Sign in</button></div>`,
       })
@@ -41,13 +41,10 @@ export function loginPage(
 }
 
 const TITLES: Readonly<Record<number, string>> = {
-  401: "Not signed in",
   403: "Refused",
   404: "Not found",
   405: "Refused",
-  409: "Not now",
   413: "Too large",
-  429: "Too many requests",
   503: "Not now",
 };
 

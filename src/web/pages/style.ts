@@ -140,7 +140,7 @@ input:not([type=checkbox],[type=hidden]),select,textarea{width:100%;min-height:v
 textarea{min-height:84px;resize:vertical;font-family:var(--mono);font-size:13px}
 [aria-invalid=true]{border-color:var(--bad)!important;box-shadow:0 0 0 1px var(--bad)}
 .error{color:var(--bad);font-weight:600;font-size:13px}
-.narrow{max-width:200px}
+.narrow>input,.narrow>select{max-width:200px}
 .sign-in{max-width:360px;margin:8vh auto 0;width:100%}
 
 .facts{display:grid;grid-template-columns:fit-content(40%) minmax(0,1fr);gap:6px 24px}
@@ -150,6 +150,7 @@ textarea{min-height:84px;resize:vertical;font-family:var(--mono);font-size:13px}
 .across dd{font-weight:600}
 .across.plain dd{font-weight:400}
 pre{white-space:pre-wrap;overflow-wrap:anywhere;max-height:60vh;overflow:auto;background:var(--bg);border:1px solid var(--line);border-radius:6px;padding:12px 14px;line-height:1.5;unicode-bidi:plaintext}
+pre+p{margin-top:8px}
 .data{unicode-bidi:isolate}
 progress{width:100%;height:10px;appearance:none;border:0;border-radius:99px;overflow:hidden;background:var(--line)}
 progress::-webkit-progress-bar{background:var(--line)}
@@ -170,7 +171,7 @@ main{padding-top:16px;gap:16px}
 .foot :last-child{margin-left:0}
 .card{padding:14px 16px}
 .cols{gap:16px}
-.tiles{grid-template-columns:repeat(auto-fit,minmax(96px,1fr))}
+.tiles{grid-template-columns:repeat(auto-fit,minmax(136px,1fr))}
 .tiles>div{padding:10px 14px}
 .tiles dd{font-size:20px}
 .cards thead{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}

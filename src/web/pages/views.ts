@@ -282,8 +282,6 @@ export type ActionState =
     readonly sourceless: number;
     /** Queues to send these to, as key and name: the field `to`. */
     readonly choices: readonly (readonly [key: string, name: string])[];
-    /** If a sourceless job got no queue. */
-    readonly error: string | undefined;
   }
   | {
     readonly kind: "running";
@@ -363,9 +361,8 @@ export interface PauseView {
 }
 
 export interface LoginView {
-  readonly isWrong: boolean;
-  /** In how many seconds the next try is taken. */
-  readonly waitSeconds: number;
+  /** Why the last try let nobody in. */
+  readonly problem: "wrong" | "too many" | undefined;
 }
 
 /** Why a request was refused. */

@@ -272,6 +272,20 @@ Deno.test("batches: a job that is named fails alone, a bad one is found", async 
   assertEquals(runs, ["a named b c", "d bad e", "d bad", "e", "d", "bad"]);
 });
 
+Deno.test("a batch of a FIFO queue returns what follows a failed job in its group", async () => {
+  const handleBatch = (jobs: readonly Job<[id: string]>[]) => {
+    const bad = jobs.find(({ args: [id] }) => id === "a2");
+    if (bad !== undefined) {
+      throw new PartialBatchError([{ job: bad, error: new TransientError() }]);
+    }
+  };
+  const handler = lambdaHandler(() => ({ handleBatch }), { loggers, batch: 5 });
+  const Records = ["a1", "b1", "a2", "a3", "b2", "a4"].map((id) =>
+    record(id, [id], { queue: "adder.fifo", groupId: id[0]! })
+  );
+  assertEquals(await returned(handler({ Records })), ["a2", "a3", "a4"]);
+});
+
 Deno.test("a schema checks jobs, also in batches", async () => {
   const seen: unknown[] = [];
   const schema = z.tuple([z.coerce.number()]);

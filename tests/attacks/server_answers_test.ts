@@ -11,6 +11,7 @@ import { Queue, SendError, SqsError } from "../../producer.ts";
 import { cli } from "../support/cli.ts";
 import { runForced } from "../support/run_forced.ts";
 import {
+  accepted,
   type HttpAnswer,
   type HttpRequest,
   json,
@@ -61,11 +62,7 @@ for (const by of ["name", "URL"]) {
       if (operation === "ReceiveMessage") {
         return json({ Messages: messages(0) });
       }
-      const { Entries = [] } = JSON.parse(String(body));
-      return json({
-        Successful: Entries.map(({ Id }: { Id: string }) => ({ Id })),
-        Failed: [],
-      });
+      return accepted(body);
     });
     const endpoint = await server.listen();
     url = `${endpoint}/000000000000/adder`;
@@ -85,11 +82,7 @@ Deno.test("zsqs failed lists what SQS dates by a clock that is ahead", async () 
   let receives = 0;
   await using server = new AheadServer((operation, { body }) => {
     if (operation !== "ReceiveMessage") {
-      const { Entries = [] } = JSON.parse(String(body));
-      return json({
-        Successful: Entries.map(({ Id }: { Id: string }) => ({ Id })),
-        Failed: [],
-      });
+      return accepted(body);
     }
     const SentTimestamp = String(Date.now() + 3_600_000);
     const [message] = messages(0);
@@ -127,11 +120,7 @@ for (const code of PASSING) {
           ? refusal(code)
           : json({ Messages: messages(0) });
       }
-      const { Entries = [] } = JSON.parse(String(body));
-      return json({
-        Successful: Entries.map(({ Id }: { Id: string }) => ({ Id })),
-        Failed: [],
-      });
+      return accepted(body);
     });
     const endpoint = await server.listen();
     const stop = new AbortController();

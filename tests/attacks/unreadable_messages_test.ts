@@ -13,7 +13,12 @@ import { setUp } from "../../testing.ts";
 import { cli } from "../support/cli.ts";
 import { Folder } from "../support/folder.ts";
 import { runForced } from "../support/run_forced.ts";
-import { json, messages, ScriptedServer } from "../support/scripted_server.ts";
+import {
+  accepted,
+  json,
+  messages,
+  ScriptedServer,
+} from "../support/scripted_server.ts";
 
 type Json = Record<string, unknown>;
 
@@ -82,10 +87,7 @@ function serve(spoil: (message: Json) => unknown) {
     if (operation === "DeleteMessageBatch") {
       deleted.push(...Entries.map((each: Json) => each.ReceiptHandle));
     }
-    return json({
-      Successful: Entries.map(({ Id }: Json) => ({ Id })),
-      Failed: [],
-    });
+    return accepted(body);
   });
   return { server, deleted };
 }

@@ -10,7 +10,12 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import type { ContainerSettings, ContainerSummary } from "../../container.ts";
 import { Queue } from "../../producer.ts";
 import { runForced } from "../support/run_forced.ts";
-import { json, messages, ScriptedServer } from "../support/scripted_server.ts";
+import {
+  accepted,
+  json,
+  messages,
+  ScriptedServer,
+} from "../support/scripted_server.ts";
 
 /** Runs a container on a server's queue until it is stopped, at once then. */
 function run(
@@ -69,10 +74,7 @@ Deno.test("an extension goes out while receives take all of their sockets", asyn
     if (operation === "ChangeMessageVisibilityBatch" && silent >= 50) {
       extended.resolve(handles);
     }
-    return json({
-      Successful: Entries.map(({ Id }: { Id: string }) => ({ Id })),
-      Failed: [],
-    });
+    return accepted(body);
   });
   const endpoint = await server.listen();
   const running = run(endpoint, stop.signal, {

@@ -281,18 +281,20 @@ Deno.test("Engine runs a message once that a receive brings twice", async () => 
   assertEquals([runs, engine.left], [1, []]);
 });
 
+/** A call without an answer, until it is cut. */
+function unanswered(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) =>
+    signal.addEventListener("abort", () => reject(signal.reason))
+  );
+}
+
 Deno.test("Engine cuts a receive that goes silent, and polls on", async () => {
   let polls = 0;
   const engine = new EngineRig(() => {});
   engine.faults = {
     receive(real, url, options) {
       if (++polls > 1) return real.receive(url, options);
-      return new Promise((_, reject) =>
-        options.signal!.addEventListener(
-          "abort",
-          () => reject(options.signal!.reason),
-        )
-      );
+      return unanswered(options.signal!);
     },
   };
   engine.send([1]);
@@ -313,12 +315,7 @@ Deno.test("Engine extends a lease while a receive is silent", async () => {
   engine.faults = {
     receive(real, url, options) {
       if (++polls === 1) return real.receive(url, options);
-      return new Promise((_, reject) =>
-        options.signal!.addEventListener(
-          "abort",
-          () => reject(options.signal!.reason),
-        )
-      );
+      return unanswered(options.signal!);
     },
   };
   engine.send([1]);

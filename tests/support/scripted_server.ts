@@ -68,6 +68,15 @@ export function json(value: object, status = 200): HttpAnswer {
   };
 }
 
+/** The answer to a batch, each of whose entries succeeds. */
+export function accepted(body: HttpRequest["body"]): HttpAnswer {
+  const { Entries = [] } = JSON.parse(String(body));
+  return json({
+    Successful: Entries.map(({ Id }: { Id: string }) => ({ Id })),
+    Failed: [],
+  });
+}
+
 /** Ten messages, jobs whose argument is their number. */
 export function messages(first: number): object[] {
   return Array.from({ length: 10 }, (_, i) => {

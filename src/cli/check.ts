@@ -57,18 +57,17 @@ export const CHECK: Command = {
   brief: "report everything that is wrong with containers",
   usage: ["[OPTIONS] CONFIG.ini..."],
   about: `\
-It reads each file, imports the modules of the worker and the hooks without
-calling them, finds the queues, and asks the bucket of "large". It runs no job.
-It prints a line for each check: configuration, log files, worker, rights of
-jobs, hooks, queue and its visibility timeout, redrive policy, failed jobs,
-rights on SQS, bucket. The last line counts the problems. Problems and warnings
-go to standard error.
+It reads each file, and imports the modules of the worker and the hooks without
+calling them. It looks for the queues and the bucket of "large". It runs no job.
+It prints a line for each check, such as configuration, worker, queue, redrive
+policy, failed jobs and rights on SQS. The last line counts the problems.
+Problems and warnings go to standard error.
 
 It refuses "failures" that lead back to the queue, through other files of the
 command line too, and two containers with one "health" address. It warns if
-failed jobs are deleted, if the queue's redrive policy moves messages to the
-dead-letter queue after few receives, if isolated jobs can reach the container's
-environment or credentials, and if a queue's region is not the "region".`,
+failed jobs are deleted, or if SQS moves messages to the dead-letter queue after
+few receives. It also warns if isolated jobs can reach the container's
+environment or credentials, and if a queue is in another region than "region".`,
   options: CONNECT_OPTIONS
     .filter(({ name }) => name === "local" || name === "port"),
   exitStatus: `0 no problem found, 1 a queue or bucket could not be looked up, 2

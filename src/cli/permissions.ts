@@ -27,14 +27,15 @@ export const PERMISSIONS: Command = {
   brief: "print the Deno permissions that they need",
   usage: ["CONFIG.ini..."],
   about: `\
-Run it where the containers will run: in the same folder and environment, as
-these decide about credentials, region and log files. It reads the files and
+Run it where the containers will run, in the same folder and environment: these
+decide about credentials, region and log files. It reads the files and
 lists the modules that workers and hooks import. It runs none of them, and calls
 no queue. The command line goes to standard output, hints about it to standard
 error.
 
-With --web, it is the command line of CONFIG.ini... --web, and with --web-alone
-the one of "web" CONFIG.ini... Give the options of "web", too.`,
+With --web, it prints the command line of "CONFIG.ini... --web". With
+--web-alone, it prints the one of "web CONFIG.ini...". Give the options of
+"web", too.`,
   options: [
     { name: "web", meaning: "serve the page for operators, too" },
     { name: "web-alone", meaning: "serve that page without the containers" },

@@ -109,10 +109,10 @@ ${containerOptions()}
 
 The options of [worker] are passed to the worker's factory unchanged.
 
-On SIGTERM, SIGHUP or Ctrl+C, a container stops polling, waits for the current
-poll (up to wait_time) and for running jobs (up to shutdown_timeout), then
-exits. A second signal, more than 1 s after the first, or a third makes it exit
-immediately: running jobs return to the queue.`,
+On SIGTERM, SIGHUP or Ctrl+C, a container stops polling. It waits for the
+current poll (up to wait_time) and for running jobs (up to shutdown_timeout),
+then exits. A second signal, more than 1 s after the first, or a third makes it
+exit immediately: running jobs return to the queue.`,
   exitStatus: `0 done or stopped as asked, 1 failed at run time, 2 bad usage
 or configuration.`,
   missing: "No ini file given: name the files to run",

@@ -37,18 +37,18 @@ QUEUE is the queue's name, URL or ARN. Options come before it; everything after
 it is an argument of the job. An argument that parses as JSON is sent as JSON,
 any other as a string. NAME=ARG is a keyword argument.
 
-With --stdin, each line of standard input is a job: a JSON array of arguments,
-or an object with "args" and, optionally, "kwargs", "delaySeconds", "groupId",
-"deduplicationId" and "attributes".
+With --stdin, each line of standard input is a job. It is a JSON array of
+arguments, or an object with "args". The object may also have "kwargs",
+"delaySeconds", "groupId", "deduplicationId" and "attributes".
 
 With --body=json or --body=text, a job has one argument, and its body is that
 JSON or text alone. With --stdin, each line is a body, and blank lines are
 skipped.
 
 Refused lines of standard input are copied to standard output unchanged, so that
-"> rest.jsonl" keeps them. It stops early if every further line would fail, at
-Ctrl+C, and at the first refused line of a FIFO queue; then it prints which
---from sends the rest.`,
+"> rest.jsonl" keeps them. It stops early at Ctrl+C, if every further line would
+fail, and at the first refused line of a FIFO queue. Then it prints the --from
+that sends the rest.`,
   options: [
     ...CONNECT_OPTIONS,
     {

@@ -31,11 +31,11 @@ export const STATUS: Command = {
   brief: "show how many messages queues hold",
   usage: ["[OPTIONS] QUEUE..."],
   about: `\
-QUEUE is a queue's name, URL or ARN. The table shows the messages that are
-visible, in flight (received, but neither deleted nor visible again) and
-delayed, and those of the dead-letter queue. SQS's numbers are approximate for
-about a minute. It needs the rights sqs:GetQueueUrl and sqs:GetQueueAttributes,
-for the dead-letter queue too.`,
+QUEUE is a queue's name, URL or ARN. The table counts visible, in-flight and
+delayed messages, and the messages of the dead-letter queue. A message is in
+flight if it was received, but is neither deleted nor visible again. SQS's
+numbers are approximate for about a minute. It needs the rights sqs:GetQueueUrl
+and sqs:GetQueueAttributes, for the dead-letter queue too.`,
   options: [
     {
       name: "watch",

@@ -41,8 +41,8 @@ The page shows counts and failed jobs, sends jobs, and redrives or deletes
 failed ones. While it is open, it asks SQS for the counts of each queue every
 10 s. It receives messages only when you look at failed jobs.
 
-CONFIG.ini... --web serves it beside the containers of the ini files, with their
-running jobs.`,
+CONFIG.ini... --web serves it with the containers of the ini files, and shows
+their running jobs.`,
   options: [...WEB_OPTIONS, ...CONNECT_OPTIONS],
   exitStatus: `0 stopped as asked, 1 failed at run time, 2 bad usage or
 configuration, or no such queue.`,

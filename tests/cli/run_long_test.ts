@@ -327,7 +327,7 @@ Deno.test("zsqs gives up on a job at a second signal, more than 1 s after the fi
   await container.saw("Still stopping after 10 s");
   assertMatch(
     container.stderr,
-    /INFO zsqs Still stopping after 10 s: waiting for 1 running job; jobs, message [0-9a-f-]{36}, receive 1\n/,
+    /INFO zsqs Still stopping after 10 s: waiting for 1 running job\. Running: jobs, message [0-9a-f-]{36}, receive 1\n/,
   );
   assert(!container.stderr.includes("Gave up"));
   container.kill("SIGTERM");

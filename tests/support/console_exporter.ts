@@ -32,7 +32,7 @@ export interface Metric {
   readonly counts: Readonly<Record<string, number>>;
 }
 
-/** The spans in what the console exporter wrote. */
+/** The spans in the console exporter's output. */
 export function spansIn(text: string): Span[] {
   const blocks = text.matchAll(
     /^SPAN (.+) \[(\w+)\/(\w+)\] (\w+) .*\n((?: {2}.*\n)*)/gm,
@@ -57,7 +57,7 @@ export function spansIn(text: string): Span[] {
   });
 }
 
-/** The metrics in what the console exporter wrote, by name. */
+/** The metrics in the console exporter's output, by name. */
 export function metricsIn(text: string): Map<string, Metric> {
   const blocks = text.matchAll(
     /^METRIC (\S+) \((\w+), unit=(\S*)\)\n((?: {2}.*\n)*)/gm,

@@ -5,13 +5,13 @@
  * @module
  */
 
-import { isNotCapable, messageOf, SqsError } from "../errors.ts";
-import { type ConnectOptions, isDenied } from "../sqs/connection.ts";
+import { isNotCapable, SqsError } from "../errors.ts";
+import type { ConnectOptions } from "../sqs/connection.ts";
 import {
-  neededRight,
   newPlace,
   type ObjectFolder,
   type ObjectStore,
+  whyRefused,
 } from "../sqs/objects.ts";
 import type { QueueRef } from "../sqs/queue_ref.ts";
 import { regionOf } from "./open_queue.ts";
@@ -89,10 +89,7 @@ export async function probeStore(
         `${subject}, which does not exist: create it first, or check its name`;
       return { text, isMissing: true };
     }
-    const hint = isDenied(error)
-      ? `; allow this identity ${neededRight("s3:GetObject", folder)}`
-      : "";
-    const why = `${messageOf(error)}${hint}`;
+    const why = whyRefused(error, "s3:GetObject", folder);
     return {
       text: `${subject}, which cannot be read: ${why}`,
       isMissing: false,

@@ -6,7 +6,7 @@
  */
 
 import { ByteBudget } from "../byte_budget.ts";
-import { isNotCapable, messageOf, SqsError } from "../errors.ts";
+import { isNotCapable, SqsError } from "../errors.ts";
 import type { Outcome } from "../job/decide.ts";
 import type {
   BatchOutcome,
@@ -22,15 +22,15 @@ import {
   shownPlace,
   withFetched,
 } from "../message/s3_pointer.ts";
-import { isDenied, type JobMessage } from "../sqs/connection.ts";
+import type { JobMessage } from "../sqs/connection.ts";
 import {
   isWithin,
   MAX_OBJECT_BYTES,
-  neededRight,
   type ObjectFolder,
   type ObjectPlace,
   type ObjectStore,
   ObjectTooLargeError,
+  whyRefused,
 } from "../sqs/objects.ts";
 
 /** The most bytes of objects that are held at a time. */
@@ -258,13 +258,8 @@ export class FetchedJobs implements Runner {
       const isLast = attempts === undefined && receiveCount >= MISSING_ATTEMPTS;
       return { kind: isLast ? "unfit" : "transient", error: missing };
     }
-    const hint = code === "NoSuchBucket"
-      ? '; create the bucket, or correct "large"'
-      : isDenied(error)
-      ? `; allow this identity ${neededRight("s3:GetObject", folder)}`
-      : "";
-    const why = new Error(`${cannot}: ${messageOf(error)}${hint}`);
-    return { kind: "unfetched", error: why };
+    const why = whyRefused(error, "s3:GetObject", folder);
+    return { kind: "unfetched", error: new Error(`${cannot}: ${why}`) };
   }
 }
 

@@ -5,17 +5,16 @@
  */
 
 import { ByteBudget } from "../byte_budget.ts";
-import { messageOf } from "../errors.ts";
 import type { Logger } from "../logging/loggers.ts";
 import type { Reading } from "../message/reading.ts";
 import { pointerOf, shownPlace } from "../message/s3_pointer.ts";
-import { isDenied, type JobMessage } from "../sqs/connection.ts";
+import type { JobMessage } from "../sqs/connection.ts";
 import {
   isWithin,
-  neededRight,
   type ObjectFolder,
   type ObjectPlace,
   type ObjectStore,
+  whyRefused,
 } from "../sqs/objects.ts";
 
 /** The most deletes at a time, ... */
@@ -76,13 +75,10 @@ export class ObjectRemoval {
     } catch (error) {
       if (this.#isFailing) return;
       this.#isFailing = true;
-      const hint = isDenied(error)
-        ? `; allow this identity ${neededRight("s3:DeleteObject", folder)}`
-        : "";
       logger.warn(
         `Cannot delete ${shownPlace(place)}, whose job has ended: ${
-          messageOf(error)
-        }${hint}`,
+          whyRefused(error, "s3:DeleteObject", folder)
+        }`,
       );
     } finally {
       held?.giveBack();

@@ -4,14 +4,13 @@
  * @module
  */
 
-import { messageOf } from "../errors.ts";
 import { anyPointerOf, shownPlace } from "../message/s3_pointer.ts";
-import { isDenied, type ReceivedMessage } from "../sqs/connection.ts";
+import type { ReceivedMessage } from "../sqs/connection.ts";
 import {
   isWithin,
-  neededRight,
   type ObjectFolder,
   type ObjectStore,
+  whyRefused,
 } from "../sqs/objects.ts";
 
 /** Deletes objects in one folder, and no others. */
@@ -40,12 +39,8 @@ export class PurgedObjects {
         this.deleted++;
       } catch (error) {
         this.failed++;
-        const hint = isDenied(error)
-          ? `; allow this identity ${
-            neededRight("s3:DeleteObject", this.#folder)
-          }`
-          : "";
-        this.problem ??= `${shownPlace(place)}: ${messageOf(error)}${hint}`;
+        const why = whyRefused(error, "s3:DeleteObject", this.#folder);
+        this.problem ??= `${shownPlace(place)}: ${why}`;
       }
     }));
   }

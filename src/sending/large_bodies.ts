@@ -9,21 +9,19 @@ import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { ByteBudget } from "../byte_budget.ts";
 import { openStore, type StoreServer } from "../connect/open_store.ts";
-import { messageOf, SendError, SqsError } from "../errors.ts";
+import { SendError, SqsError } from "../errors.ts";
 import {
   isSizeAttribute,
   SIZE_ATTRIBUTE,
   writePointer,
 } from "../message/s3_pointer.ts";
 import {
-  isDenied,
   MAX_ATTRIBUTES,
   MAX_BYTES,
   type OutgoingMessage,
 } from "../sqs/connection.ts";
 import {
   MAX_OBJECT_BYTES,
-  neededRight,
   newPlace,
   OBJECT_FOLDER_HINT,
   type ObjectFolder,
@@ -31,6 +29,7 @@ import {
   type ObjectStore,
   objectUrl,
   parseObjectFolder,
+  whyRefused,
 } from "../sqs/objects.ts";
 import { quote, show, withValue } from "../text.ts";
 
@@ -180,7 +179,9 @@ export class LargeBodies {
       throw new SendError(
         `Cannot send job to "${this.#server.queue.name}", as ${
           objectUrl(place!)
-        } cannot be written: ${messageOf(error)}${this.#hint(error)}`,
+        } cannot be written: ${
+          whyRefused(error, "s3:PutObject", this.#large.folder)
+        }`,
         {
           ...{ code, senderFault, cause: error },
           ...(index === undefined ? {} : { index }),
@@ -208,16 +209,6 @@ export class LargeBodies {
     );
     opening.catch(() => this.#store = undefined);
     return opening;
-  }
-
-  #hint(error: SqsError): string {
-    const { folder } = this.#large;
-    if (isDenied(error)) {
-      return `; allow this identity ${neededRight("s3:PutObject", folder)}`;
-    }
-    return error.code === "NoSuchBucket"
-      ? `; create the bucket, or correct "large"`
-      : "";
   }
 }
 

@@ -6,7 +6,8 @@
  */
 
 import { Buffer } from "node:buffer";
-import { MAX_BYTES } from "./connection.ts";
+import { messageOf, SqsError } from "../errors.ts";
+import { isDenied, MAX_BYTES } from "./connection.ts";
 
 /** The size limit of an object, in bytes: 64 MiB. */
 export const MAX_OBJECT_BYTES = 64 * MAX_BYTES;
@@ -79,9 +80,26 @@ export function isWithin(
     !key.split("/").some((part) => part === ".." || part === ".");
 }
 
-/** What an identity must be allowed to do with a folder's objects, for messages. */
-export function neededRight(
-  right: `s3:${"Get" | "Put" | "Delete"}Object`,
+/** What is done with objects. */
+type ObjectRight = `s3:${"Get" | "Put" | "Delete"}Object`;
+
+/** Why S3 did not do something with a folder's objects, and the next step. */
+export function whyRefused(
+  error: unknown,
+  right: ObjectRight,
+  folder: ObjectFolder,
+): string {
+  const { code = "" } = error instanceof SqsError ? error : {};
+  const next = code === "NoSuchBucket"
+    ? '; create the bucket, or correct "large"'
+    : isDenied(error)
+    ? `; allow this identity ${neededRight(right, folder)}`
+    : "";
+  return messageOf(error) + next;
+}
+
+function neededRight(
+  right: ObjectRight,
   { bucket, prefix }: ObjectFolder,
 ): string {
   const start = prefix === "" ? "" : `${prefix}/`;

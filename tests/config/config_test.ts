@@ -445,186 +445,70 @@ function specOf(config: ContainerConfig): WorkerSpec {
   return worker;
 }
 
+type BadOption = [line: string, subject: string, problem: string];
+
+/** Values that an option refuses, each for the same reason. */
+function refused(
+  name: string,
+  problem: string,
+  ...values: readonly string[]
+): BadOption[] {
+  return values.map((value) => {
+    const shown = JSON.stringify(value.replace(/\n +/, "\n"));
+    return [
+      `${name} = ${value}`,
+      name,
+      `${problem}: current value is ${shown}`,
+    ];
+  });
+}
+
+const integer = (from: number, to: number) =>
+  `must be an integer from ${from} to ${to}`;
+
 /** Each is one option in addition to the required ones. */
-const BAD_OPTIONS: [line: string, subject: string, problem: string][] = [
-  ...["", "a,,b", ",", "false", "a,\tb\tc"].map((
-    value,
-  ): [string, string, string] => [
-    `allow_net = ${value}`,
+const BAD_OPTIONS: readonly BadOption[] = [
+  ...refused(
     "allow_net",
-    `must be values separated by commas, or "true": current value is ${
-      JSON.stringify(value)
-    }`,
-  ]),
-  [
-    "allow_all = yes",
-    "allow_all",
-    'must be "true" or "false": current value is "yes"',
-  ],
-  ...["", "JSON", "job, json", "base64"].map((
-    value,
-  ): [string, string, string] => [
-    `body = ${value}`,
+    'must be values separated by commas, or "true"',
+    ...["", "a,,b", ",", "false", "a,\tb\tc"],
+  ),
+  ...refused("allow_all", 'must be "true" or "false"', "yes"),
+  ...refused(
     "body",
-    `must be "job", "json" or "text": current value is ${
-      JSON.stringify(value)
-    }`,
-  ]),
-  ["envelope =", "envelope", 'must be "sns": current value is ""'],
-  ["envelope = none", "envelope", 'must be "sns": current value is "none"'],
-  [
-    "processes = 0",
-    "processes",
-    'must be an integer from 1 to 64: current value is "0"',
-  ],
-  [
-    "wait_time = abc",
+    'must be "job", "json" or "text"',
+    ...["", "JSON", "job, json", "base64"],
+  ),
+  ...refused("envelope", 'must be "sns"', "", "none"),
+  ...refused("processes", integer(1, 64), "0"),
+  ...refused("Wait_Time", integer(1, 20), "abc"),
+  ...refused(
     "wait_time",
-    'must be an integer from 1 to 20: current value is "abc"',
-  ],
-  [
-    "Wait_Time = abc",
-    "Wait_Time",
-    'must be an integer from 1 to 20: current value is "abc"',
-  ],
-  [
-    "wait_time =",
-    "wait_time",
-    'must be an integer from 1 to 20: current value is ""',
-  ],
-  [
-    "wait_time = 0",
-    "wait_time",
-    'must be an integer from 1 to 20: current value is "0"',
-  ],
-  [
-    "wait_time = 21",
-    "wait_time",
-    'must be an integer from 1 to 20: current value is "21"',
-  ],
-  [
-    "wait_time = 1e1",
-    "wait_time",
-    'must be an integer from 1 to 20: current value is "1e1"',
-  ],
-  [
-    "wait_time = 0x10",
-    "wait_time",
-    'must be an integer from 1 to 20: current value is "0x10"',
-  ],
-  [
-    "wait_time = 5.0",
-    "wait_time",
-    'must be an integer from 1 to 20: current value is "5.0"',
-  ],
-  [
-    "wait_time = +5",
-    "wait_time",
-    'must be an integer from 1 to 20: current value is "+5"',
-  ],
-  [
-    "wait_time = 05",
-    "wait_time",
-    'must be an integer from 1 to 20: current value is "05"',
-  ],
-  [
-    "wait_time = 1_0",
-    "wait_time",
-    'must be an integer from 1 to 20: current value is "1_0"',
-  ],
-  [
-    "wait_time = ١",
-    "wait_time",
-    'must be an integer from 1 to 20: current value is "١"',
-  ],
-  [
-    "wait_time = 5 ; s",
-    "wait_time",
-    'must be an integer from 1 to 20: current value is "5 ; s"',
-  ],
-  [
-    "wait_time = 5\n  6",
-    "wait_time",
-    'must be an integer from 1 to 20: current value is "5\\n6"',
-  ],
-  [
-    "wait_time = 999999999999999999999999",
-    "wait_time",
-    'must be an integer from 1 to 20: current value is "999999999999999999999999"',
-  ],
-  [
-    "visibility_timeout = 0",
-    "visibility_timeout",
-    'must be an integer from 1 to 43200: current value is "0"',
-  ],
-  [
-    "visibility_timeout = 43201",
-    "visibility_timeout",
-    'must be an integer from 1 to 43200: current value is "43201"',
-  ],
-  [
-    "shutdown_timeout = -1",
-    "shutdown_timeout",
-    'must be an integer from 0 to 3600: current value is "-1"',
-  ],
-  [
-    "shutdown_timeout = 3601",
-    "shutdown_timeout",
-    'must be an integer from 0 to 3600: current value is "3601"',
-  ],
-  ...["0", "1001", "1.5", "many"].map((
-    value,
-  ): [string, string, string] => [
-    `concurrency = ${value}`,
-    "concurrency",
-    `must be an integer from 1 to 1000: current value is "${value}"`,
-  ]),
-  ...["-1", "1001"].map((value): [string, string, string] => [
-    `prefetch = ${value}`,
-    "prefetch",
-    `must be an integer from 0 to 1000: current value is "${value}"`,
-  ]),
-  ...["-1", "11"].map((value): [string, string, string] => [
-    `delete_delay = ${value}`,
-    "delete_delay",
-    `must be an integer from 0 to 10: current value is "${value}"`,
-  ]),
-  ...["0", "43201"].map((value): [string, string, string] => [
-    `timeout = ${value}`,
-    "timeout",
-    `must be an integer from 1 to 43200: current value is "${value}"`,
-  ]),
-  ...["", "-1", "1.5", "43201", "10..1", "1..", "..5", "1...5", "1..43201"]
-    .map((value): [string, string, string] => [
-      `retry_delay = ${value}`,
-      "retry_delay",
-      `must be seconds from 0 to 43200, or MIN..MAX: current value is "${value}"`,
-    ]),
-  [
-    "region =",
+    integer(1, 20),
+    ...["abc", "", "0", "21", "1e1", "0x10", "5.0", "+5", "05", "1_0", "١"],
+    ...["5 ; s", "5\n  6", "9".repeat(24)],
+  ),
+  ...refused("visibility_timeout", integer(1, 43200), "0", "43201"),
+  ...refused("shutdown_timeout", integer(0, 3600), "-1", "3601"),
+  ...refused("concurrency", integer(1, 1000), "0", "1001", "1.5", "many"),
+  ...refused("prefetch", integer(0, 1000), "-1", "1001"),
+  ...refused("delete_delay", integer(0, 10), "-1", "11"),
+  ...refused("timeout", integer(1, 43200), "0", "43201"),
+  ...refused(
+    "retry_delay",
+    "must be seconds from 0 to 43200, or MIN..MAX",
+    ...["", "-1", "1.5", "43201", "10..1", "1..", "..5", "1...5", "1..43201"],
+  ),
+  ...refused(
     "region",
-    'must be an AWS region such as "eu-west-1": current value is ""',
-  ],
-  [
-    "region = eu west",
-    "region",
-    'must be an AWS region such as "eu-west-1": current value is "eu west"',
-  ],
-  [
-    "endpoint = localhost:4566",
+    'must be an AWS region such as "eu-west-1"',
+    ...["", "eu west"],
+  ),
+  ...refused(
     "endpoint",
-    'must be an http or https URL: current value is "localhost:4566"',
-  ],
-  [
-    "endpoint = ftp://localhost",
-    "endpoint",
-    'must be an http or https URL: current value is "ftp://localhost"',
-  ],
-  [
-    "endpoint = http://",
-    "endpoint",
-    'must be an http or https URL: current value is "http://"',
-  ],
+    "must be an http or https URL",
+    ...["localhost:4566", "ftp://localhost", "http://"],
+  ),
   [
     "isolaton = process",
     "isolaton",

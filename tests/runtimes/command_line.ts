@@ -204,7 +204,7 @@ async function exit({ server, folder, cli }: ProcessStage): Promise<void> {
   assertEquals(await container.status(), 1, container.stderr);
   assertMatch(
     container.stderr,
-    / A job ended the process: exited, message \S+, receive 1: /,
+    / A job ended the process: exited, message \S+, receive 1\. /,
   );
 }
 

@@ -24,11 +24,12 @@ import { type Reading, readingOf } from "../message/reading.ts";
 import type { JobMessage } from "../sqs/connection.ts";
 import { childCommand, type IsolationConfig } from "./child_command.ts";
 import type { ChildEnd } from "./child_jobs.ts";
-import { Child, SLOW_SECONDS } from "./child_process.ts";
+import { Child } from "./child_process.ts";
+import { PoolLog } from "./pool_log.ts";
 import { prepareStart } from "./prepare_start.ts";
 import { ProcessGroups } from "./process_groups.ts";
 import { chooseSlot, type Needs, NO_NEEDS } from "./choose_slot.ts";
-import { MAX_BACK_OFF_SECONDS, Slot } from "./slot.ts";
+import { Slot } from "./slot.ts";
 import { explained } from "./start_problem.ts";
 
 /** How long a job may take to end after its timeout, in seconds. */
@@ -72,6 +73,7 @@ export class Pool implements Runner, JobRoom {
   readonly #config: PoolConfig;
   readonly #options: PoolOptions;
   readonly #logger: Logger;
+  readonly #log: PoolLog;
   readonly #subject: string;
   readonly #slots: Slot[] = [];
   readonly #groups: ProcessGroups;
@@ -79,10 +81,6 @@ export class Pool implements Runner, JobRoom {
   readonly #waiting = new Set<WaitingJob>();
   #queue = "";
   #isClosed = false;
-  /** Whether the log says that processes keep crashing, ... */
-  #complaining = false;
-  /** ... and that there is none. */
-  #isAway = false;
   onChange: (() => void) | undefined;
   onRestart: (() => void) | undefined;
 
@@ -101,7 +99,7 @@ export class Pool implements Runner, JobRoom {
           clock: options.clock,
           spawn: () => pool.#spawn(),
           onChange: () => pool.#changed(),
-          onBackOff: (seconds, why) => pool.#logBackOff(seconds, why),
+          onBackOff: (seconds, why) => pool.#log.backOff(seconds, why),
         });
         pool.#slots.push(slot);
       }
@@ -118,6 +116,7 @@ export class Pool implements Runner, JobRoom {
     this.#options = options;
     this.#logger = options.loggers.get("zsqs");
     this.#subject = workerSubject(config.worker, config.file);
+    this.#log = new PoolLog(this.#logger, this.#subject);
     const { allowAll = false, allowRun, allowFfi } = config;
     this.#groups = new ProcessGroups({
       hasPrograms: allowAll || allowRun !== undefined || allowFfi !== undefined,
@@ -260,7 +259,7 @@ export class Pool implements Runner, JobRoom {
       ...this.#config,
       command: childCommand(this.#config.worker, this.#config),
       groups: this.#groups,
-      onSlow: (pid) => this.#logSlow(pid),
+      onSlow: (pid) => this.#log.slow(pid),
       clock: this.#options.clock,
       onLog: ({ name, level, text }, errors) =>
         this.#options.loggers.get(name)[level](text, ...errors),
@@ -301,7 +300,7 @@ export class Pool implements Runner, JobRoom {
   /** A process can be had, or none can. */
   #changed(): void {
     const isAway = this.problem !== undefined;
-    if (isAway !== this.#isAway) this.#logAway(isAway);
+    this.#log.away(isAway, this.#queue);
     if (isAway) this.#releaseWaiting();
     else this.#assign();
     this.onChange?.();
@@ -332,7 +331,10 @@ export class Pool implements Runner, JobRoom {
     slot.isAlone = false;
     this.#assign();
     if (!("outcome" in end)) return end;
-    this.#isHealthy(slot);
+    slot.resetBackOff();
+    if (this.#slots.every(({ backOffSeconds }) => backOffSeconds === 0)) {
+      this.#log.healthy();
+    }
     return explained(end);
   }
 
@@ -343,45 +345,6 @@ export class Pool implements Runner, JobRoom {
     return this.#options.clock.timer(
       KILL_GRACE_SECONDS * 1000,
       () => child.killLate(control, why, this.#queue),
-    );
-  }
-
-  #logAway(isAway: boolean): void {
-    this.#isAway = isAway;
-    if (isAway) {
-      this.#logger.warn(
-        `No job of ${this.#queue} can start: waiting messages return to the queue, and nothing is received until a child process is ready`,
-      );
-    } else {
-      this.#logger.info(
-        `Receiving from ${this.#queue} again, as a child process is ready`,
-      );
-    }
-  }
-
-  #logSlow(pid: number): void {
-    this.#logger.warn(
-      `Worker ${this.#subject} has been loading for ${SLOW_SECONDS} s in process ${pid}: its module or factory has not returned yet`,
-    );
-  }
-
-  #logBackOff(seconds: number, why: string): void {
-    if (this.#complaining) return;
-    this.#complaining = true;
-    this.#logger.error(
-      `Child processes of worker ${this.#subject} keep crashing before they finish a job. ` +
-        `Restarting with exponential back-off, next in ${seconds} s, at most every ${MAX_BACK_OFF_SECONDS} s. ${why}`,
-    );
-  }
-
-  /** A process ended a job. */
-  #isHealthy(slot: Slot): void {
-    slot.resetBackOff();
-    if (!this.#complaining) return;
-    if (this.#slots.some(({ backOffSeconds }) => backOffSeconds > 0)) return;
-    this.#complaining = false;
-    this.#logger.info(
-      `Child processes of worker ${this.#subject} finish jobs again`,
     );
   }
 }

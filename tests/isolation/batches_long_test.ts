@@ -10,6 +10,9 @@ import { Folder } from "../support/cli.ts";
 import { setTimeout as delay } from "node:timers/promises";
 import { Stage } from "../support/isolation_stage.ts";
 
+/** The pause between two looks at the runs. */
+const PAUSE_MS = 5;
+
 /** For how long a move of the clock may stop others. */
 const PATIENCE_MS = 50;
 
@@ -67,11 +70,14 @@ class Batches implements AsyncDisposable {
       .finally(() => isSent = true);
     const advances = new Set<Promise<void>>();
     for (let count = 0, seconds = 0; !isSent;) {
+      // A loop without a pause keeps the processes from being heard.
+      await delay(PAUSE_MS);
       const runs = await this.runs();
       if (runs.length > count) [count, seconds] = [runs.length, 0];
-      // The next one may have started, but not have come to its line.
-      if (!runs.at(-1)!.includes("loop") || seconds === KILL_SECONDS) continue;
-      seconds++;
+      if (!runs.at(-1)!.includes("loop")) continue;
+      // Some may have passed before the container heard of the run. They follow
+      // slowly: the next run may have started, but not have come to its line.
+      if (seconds++ >= KILL_SECONDS) await delay(PATIENCE_MS);
       // It waits for jobs that start meanwhile, unless another one moves on.
       const advance = this.stage.queues.advance(1)
         .finally(() => advances.delete(advance));

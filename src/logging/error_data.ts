@@ -10,6 +10,7 @@ import { BRANDS, isMarked, mark } from "../brand.ts";
 import { printable } from "../text.ts";
 import {
   cut,
+  firstElements,
   isError,
   MAX_TEXT,
   thrownText,
@@ -279,9 +280,8 @@ function innerErrors(error: Error, name: string): InnerErrors {
   const errors = read(error, "errors");
   try {
     if (Array.isArray(errors)) {
-      const { length } = errors;
-      const some = { length: Math.min(length, MAX_ERRORS) };
-      return { some: Array.from(some, (_, i) => errors[i]), count: length };
+      const some = firstElements(errors, MAX_ERRORS);
+      return { some, count: errors.length };
     }
   } catch {
     // A proxy that throws.

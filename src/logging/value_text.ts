@@ -73,6 +73,15 @@ export function cut(text: string, length: number): string {
     : `${text.slice(0, length)}... (${more} more characters)`;
 }
 
+/** The first elements of an array, whose own `slice()` may hide or make some. */
+export function firstElements(
+  array: readonly unknown[],
+  most: number,
+): unknown[] {
+  const length = Math.min(array.length, most);
+  return Array.from({ length }, (_, i) => array[i]);
+}
+
 /**
  * How many of `left` members remain once the console has shown a value. The
  * console shows an object again wherever it is referred to, so a small value
@@ -97,7 +106,7 @@ function membersLeft(value: unknown, depth: number, left: number): number {
 /** What the console shows of an object; like the console, without getters. */
 function shownMembers(value: object): unknown[] {
   if (ArrayBuffer.isView(value) || types.isStringObject(value)) return [];
-  if (Array.isArray(value)) return value.slice(0, 100);
+  if (Array.isArray(value)) return firstElements(value, 100);
   // Of these, Deno's console shows all.
   if (types.isMap(value)) {
     const entries = Map.prototype.entries.call(value);

@@ -69,6 +69,11 @@ function wide(): Record<string, unknown> {
   );
 }
 
+/** Whoever asks it for a part does not see what the console shows. */
+function hidden(): unknown[] {
+  return Object.assign([wide()], { slice: () => [] });
+}
+
 const HOSTILE: Record<string, () => unknown> = {
   "a proxy": () => new Proxy({}, TRAPS),
   "a proxy of an error": () => new Proxy(new Error("x"), TRAPS),
@@ -99,6 +104,7 @@ const HOSTILE: Record<string, () => unknown> = {
       Array.from({ length: 90 }, (_, i) => new Error(`${i}`.repeat(50_000))),
     ),
   "an object that is small and shown large": wide,
+  "a large value behind a slice that hides it": hidden,
   "errors of the greatest length": () =>
     anyError({ errors: { value: new Array(2 ** 32 - 1) } }),
   "errors with a slice without end": () =>
@@ -222,7 +228,8 @@ Deno.test("valueText() shows values as the console does", () => {
   assertEquals(valueText({ a: [1, "x"], b: 10n }), "{ a: [ 1, 'x' ], b: 10n }");
   const numbers = Array.from({ length: 100_000 }, (_, i) => i);
   const pairs = numbers.map((n) => [n, n] as const);
-  for (const large of [wide(), new Map(pairs), new Set(numbers)]) {
+  const sets = [new Map(pairs), new Set(numbers)];
+  for (const large of [wide(), hidden(), ...sets]) {
     assertEquals(valueText(large), "[a value too large to show]");
   }
   assertEquals(

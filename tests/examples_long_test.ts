@@ -11,7 +11,6 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import { DatabaseSync } from "node:sqlite";
-import { fileURLToPath } from "node:url";
 import { USAGE } from "../src/cli/errors.ts";
 import { readConfig } from "../container.ts";
 import manifest from "../deno.json" with { type: "json" };
@@ -21,6 +20,7 @@ import {
   S3_EVENT,
   S3_TEST_EVENT,
 } from "./support/aws_bodies.ts";
+import { examplePath, readExample } from "./support/examples.ts";
 import { Folder } from "./support/folder.ts";
 import {
   CREDENTIALS,
@@ -30,23 +30,17 @@ import {
   TestServer,
 } from "./support/server.ts";
 
-const EXAMPLES = new URL("../examples/", import.meta.url);
-
-const read = (name: string) => Deno.readTextFile(new URL(name, EXAMPLES));
-
 /** A copy of an example, whose containers end a drain after short polls. */
 async function quickCopy(...names: readonly string[]): Promise<Folder> {
   const files: Record<string, string> = {};
   for (const name of names) {
-    const text = await read(name);
+    const text = await readExample(name);
     files[name.split("/").at(-1)!] = name.endsWith(".ini")
       ? text.replace("[container]", "[container]\nwait_time = 1")
       : text;
   }
   return await Folder.with(files);
 }
-
-const folder = (name: string) => fileURLToPath(new URL(name, EXAMPLES));
 
 Deno.test("examples/orders does each order's steps in order, a busy bank or not", async () => {
   await using registry = await servePackage();
@@ -57,7 +51,7 @@ Deno.test("examples/orders does each order's steps in order, a busy bank or not"
   const receipts = await server.createQueue("receipts");
   await server.createQueue("receipts-failed");
   const options = {
-    cwd: folder("orders"),
+    cwd: examplePath("orders"),
     env: { ...registry.env, ...server.env },
   };
   await using container = runCli(["orders.ini", "receipts.ini"], options);
@@ -92,7 +86,7 @@ Deno.test("examples/cpu computes in two processes that may do nothing else", asy
   const url = await server.createQueue("primes");
   await server.createQueue("primes-failed");
   const options = {
-    cwd: folder("cpu"),
+    cwd: examplePath("cpu"),
     env: { ...registry.env, ...server.env },
   };
   await using check = runCli(["check", "primes.ini"], options);
@@ -105,7 +99,7 @@ Deno.test("examples/cpu computes in two processes that may do nothing else", asy
   await container.saw(" 1229 primes from 0 to 10000\n");
   await container.saw(" 1033 primes from 10000 to 20000\n");
   await server.left(url, 0);
-  const config = await readConfig(folder("cpu/primes.ini"));
+  const config = await readConfig(examplePath("cpu/primes.ini"));
   assertEquals([config.isolation, config.processes], ["process", 2]);
 });
 
@@ -212,7 +206,7 @@ Deno.test("examples/error_reporting reports jobs that fail or end their process"
   const url = await server.createQueue("invoices");
   await server.createQueue("invoices-failed");
   const options = {
-    cwd: folder("error_reporting"),
+    cwd: examplePath("error_reporting"),
     env: {
       ...registry.env,
       ...server.env,
@@ -251,10 +245,10 @@ Deno.test("examples/error_reporting reports jobs that fail or end their process"
 
 Deno.test("examples/deploy starts with its flags, and fails with the status that is not to be tried again", async () => {
   const command: string[] = JSON.parse(
-    /^CMD (\[.*\])$/m.exec(await read("deploy/Dockerfile"))![1]!,
+    /^CMD (\[.*\])$/m.exec(await readExample("deploy/Dockerfile"))![1]!,
   );
   const unit = /^ExecStart=\S*\/(deno .*)$/m.exec(
-    await read("deploy/adder.service"),
+    await readExample("deploy/adder.service"),
   )![1]!;
   assertEquals(
     command.filter((arg) => arg !== "--cached-only").join(" "),
@@ -268,7 +262,7 @@ Deno.test("examples/deploy starts with its flags, and fails with the status that
   await using registry = await servePackage();
   await using server = await startLocalServer({ port: 0 });
   const options = {
-    cwd: folder("deploy"),
+    cwd: examplePath("deploy"),
     env: {
       ...registry.env,
       ...CREDENTIALS,
@@ -276,7 +270,9 @@ Deno.test("examples/deploy starts with its flags, and fails with the status that
     },
   };
   // What the image's build leaves in the cache must be enough.
-  const cached = /^RUN deno (cache .*)$/m.exec(await read("deploy/Dockerfile"));
+  const cached = /^RUN deno (cache .*)$/m.exec(
+    await readExample("deploy/Dockerfile"),
+  );
   await using build = new TestProcess(cached![1]!.split(" "), options);
   assertEquals(await build.status(), 0, build.stderr);
   await using lost = new TestProcess(command.slice(1), options);
@@ -298,7 +294,7 @@ Deno.test("examples/deploy starts with its flags, and fails with the status that
 Deno.test("examples/demo shows the fate of each job, and of a failure only the worker's line", async () => {
   await using registry = await servePackage();
   await using demo = new TestProcess(["run", "-q", "-A", "demo.ts"], {
-    cwd: folder("demo"),
+    cwd: examplePath("demo"),
     env: registry.env,
   });
   assertEquals(await demo.status(), 0, demo.stderr);

@@ -12,16 +12,12 @@ import {
   assertMatch,
   assertStringIncludes,
 } from "@std/assert";
-import { fileURLToPath } from "node:url";
 import { DONE, FAILED, USAGE } from "../src/cli/errors.ts";
 import { CONTAINER_OPTIONS } from "../src/config/options.ts";
 import { checkConfig, readConfig } from "../container.ts";
 import { setUp } from "../testing.ts";
 import web from "../examples/web/server.ts";
-
-const EXAMPLES = new URL("../examples/", import.meta.url);
-
-const read = (name: string) => Deno.readTextFile(new URL(name, EXAMPLES));
+import { examplePath, readExample } from "./support/examples.ts";
 
 Deno.test("examples/web takes jobs, and refuses others with the reason", async () => {
   const post = (body: string) =>
@@ -54,20 +50,20 @@ Deno.test("examples/deploy leaves a container the time to stop, and starts it ag
     assert(match !== null, `No ${pattern}`);
     return Number(match[1]);
   };
-  const service = await read("deploy/adder.service");
-  const kubernetes = await read("deploy/kubernetes.yaml");
-  const dockerfile = await read("deploy/Dockerfile");
+  const service = await readExample("deploy/adder.service");
+  const kubernetes = await readExample("deploy/kubernetes.yaml");
+  const dockerfile = await readExample("deploy/Dockerfile");
 
   // The rule of the operating guide.
   const guide = await Deno.readTextFile(
-    new URL("../docs/operating.md", EXAMPLES),
+    new URL("../docs/operating.md", import.meta.url),
   );
   const margin = number(
     guide,
     /stop timeout above\s+`shutdown_timeout`\s\+\s(\d+) s/,
   );
   const settings = await readConfig(
-    fileURLToPath(new URL("deploy/adder.ini", EXAMPLES)),
+    examplePath("deploy/adder.ini"),
   );
   const shutdown = checkConfig(settings).shutdownTimeoutSeconds!;
   const standard = CONTAINER_OPTIONS.find(({ name }) =>

@@ -180,16 +180,25 @@ Deno.test("what jobs leave behind ends their process, but takes no good job with
   assertMatch(container.stderr, /done 392, failed 0, retried 8, released 0/);
 });
 
-Deno.test("a worker that cannot start again costs its jobs one receive", async () => {
-  await using the = await Scene.start(3);
+/** Drains a job that exits and 40 good ones; the worker counts its starts. */
+async function runRestarting(
+  the: Scene,
+  worker: string,
+): Promise<TestProcess> {
   const file = await the.folder.write("starts", "0");
   await the.send(["exit", ...Array.from({ length: 40 }, () => "good")]);
-  await using container = await the.run(
-    "worker = worker.ts:restarted\nconcurrency = 4\nprefetch = 40\ntimeout = 3\n" +
+  const container = await the.run(
+    `worker = worker.ts:${worker}\nconcurrency = 4\nprefetch = 40\n` +
       `allow_read = ${file}\nallow_write = ${file}\n[worker]\nfile = ${file}`,
     ["--drain"],
   );
   assertEquals(await container.status(), 0, container.stderr);
+  return container;
+}
+
+Deno.test("a worker that cannot start again costs its jobs one receive", async () => {
+  await using the = await Scene.start(3);
+  await using container = await runRestarting(the, "restarted\ntimeout = 3");
   assertEquals(await the.folder.read("starts"), "5");
   assertEquals(await the.dead(), {});
   assertMatch(container.stderr, /done 41, failed 0, retried 1/);
@@ -201,14 +210,7 @@ Deno.test("a worker that cannot start again costs its jobs one receive", async (
 
 Deno.test("a start that fails once costs the jobs that wait no receive", async () => {
   await using the = await Scene.start(1);
-  const file = await the.folder.write("starts", "0");
-  await the.send(["exit", ...Array.from({ length: 40 }, () => "good")]);
-  await using container = await the.run(
-    "worker = worker.ts:flaky\nconcurrency = 4\nprefetch = 40\n" +
-      `allow_read = ${file}\nallow_write = ${file}\n[worker]\nfile = ${file}`,
-    ["--drain"],
-  );
-  assertEquals(await container.status(), 0, container.stderr);
+  await using container = await runRestarting(the, "flaky");
   assertEquals(await the.folder.read("starts"), "3");
   assertEquals(await the.dead(), { exit: 1 });
   assertMatch(container.stderr, /done 40, failed 0, retried 1, released 0/);
